@@ -1,0 +1,38 @@
+"""What the loader hands to the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B utterances, waveforms and tokens padded at the end."""
+
+    ids: tuple[str, ...]
+    speakers: tuple[str, ...]
+    texts: tuple[str, ...]  # references, after the transcript rule
+    waveforms: Tensor  # (B, S) float32 in [-1, 1], zeros after the end
+    waveform_lengths: Tensor  # (B,) int64, samples
+    tokens: Tensor  # (B, U) int64, special.PAD after the end; no sos, no eos
+    token_lengths: Tensor  # (B,) int64
+    epoch: int = 0
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on `device`."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device, non_blocking=non_blocking)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory (called by the DataLoader)."""
+        tensors = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Tensor)]
+        pinned: dict[str, Any] = {name: getattr(self, name).pin_memory() for name in tensors}
+        return replace(self, **pinned)

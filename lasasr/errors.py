@@ -1,0 +1,38 @@
+"""What a user can be told: one line that names the thing, the value and the way out.
+
+The command prints these without a traceback. Anything else that escapes is a defect of the toolkit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import signal
+from collections.abc import Iterable
+
+
+class LasasrError(Exception):
+    """The work cannot be done as asked (missing corpus, unreadable audio, ...); exit status 1."""
+
+    exit_status = 1
+
+
+class UsageError(LasasrError):
+    """The request itself is wrong (unknown verb, recipe, key or choice); exit status 2."""
+
+    exit_status = 2
+
+
+class Interrupted(BaseException):
+    """A signal ended the work, after saving; exit status 128 + signum. Like KeyboardInterrupt, no `except Exception`
+    takes it for a failure of one job and goes on with the next."""
+
+    def __init__(self, signum: int, message: str = "") -> None:
+        super().__init__(message or f"interrupted by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
+    """Phrase that names the known words nearest to `word`, for the end of an error line."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=most, cutoff=0.4) or names[: 3 * most]
+    return f"nearest: {', '.join(close)}" if close else "none are known"

@@ -1,0 +1,43 @@
+"""The contract of *Listen*: features in, encoded frames out, lengths always exact."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Encoded(NamedTuple):
+    """What the encoder heard."""
+
+    encoded: Tensor  # (B, T', E), exactly 0 on padding
+    lengths: Tensor  # (B,) int64, 1 <= lengths <= T'
+
+
+class Encoder(nn.Module, ABC):
+    """Features (B, T, F) → encoded (B, T', E).
+
+    Promises, each a test over every yaml in `configs/listen/`:
+    * the result for an utterance is the same alone and in any batch (padding may hold anything);
+    * `output_lengths(lengths)` equals the frames produced, for every length ≥ 1, and is ≥ 1;
+    * encoded is exactly 0 on padding; T' is the largest output length of the batch's T.
+    Constructors take `input_dim` as keyword (the build supplies it) and the rest from the yaml.
+    """
+
+    input_dim: int  # F
+    output_dim: int  # E
+    subsampling_factor: int  # T / T', rounded up
+
+    @abstractmethod
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Encoded frames (B,) for `lengths` (B,) input frames."""
+
+    @abstractmethod
+    def forward(self, features: Tensor, lengths: Tensor) -> Encoded:
+        """Encode.
+
+        Args:
+            features: (B, T, F).
+            lengths: (B,) int64, 1 <= lengths <= T.
+        """

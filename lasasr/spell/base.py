@@ -1,0 +1,108 @@
+"""The contract of *Spell*: one step of the decoder, and the only training loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lasasr import special
+
+
+class DecoderMemory(NamedTuple):
+    """What all hypotheses of an utterance share."""
+
+    attention: Any  # the attention's memory, leaves (B, ...)
+
+
+class DecoderState(NamedTuple):
+    """What each hypothesis owns."""
+
+    hidden: Tensor  # (B, K, L, D)
+    cell: Tensor  # (B, K, L, D); a GRU's is (B, K, L, 0)
+    context: Tensor  # (B, K, ·), what the next step reads of the last glance: its context (width 0 where nothing is)
+    attention: Any  # the attention's state, leaves (B, K, ...)
+
+
+class DecoderStep(NamedTuple):
+    """One step for every hypothesis."""
+
+    logits: Tensor  # (B, K, V); blank, pad and sos hold MASKED
+    weights: Tensor  # (B, K, H, T)
+    state: DecoderState
+
+
+class Unrolled(NamedTuple):
+    """All steps of a teacher-forced pass."""
+
+    logits: Tensor  # (B, U, V)
+    weights: Tensor  # (B, U, H, T)
+
+
+MASKED = -1e4  # a logit whose probability is exactly 0 in float32, and finite in half precision
+
+
+class Decoder(nn.Module, ABC):
+    """Tokens so far and encoded frames → logits of the next token.
+
+    Constructors take `attend` (a callable that finishes the attention with `encoded_dim` and `query_dim`),
+    `encoded_dim` and `vocabulary_size` as keywords, and the rest from the yaml.
+    """
+
+    vocabulary_size: int  # V
+
+    @abstractmethod
+    def memory(self, encoded: Tensor, mask: Tensor) -> DecoderMemory:
+        """What is computed once per utterance from encoded (B, T, E) and mask (B, T)."""
+
+    @abstractmethod
+    def initial(self, memory: DecoderMemory, hypotheses: int) -> DecoderState:
+        """The state before the first token, leaves (B, hypotheses, ...)."""
+
+    @abstractmethod
+    def step(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState) -> DecoderStep:
+        """Read `tokens` (B, K) int64, the last token of each hypothesis (SOS at first), and score the next one."""
+
+    def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
+        """Read `tokens` (B, U) int64 one after another (K = 1).
+
+        Args:
+            tokens: SOS followed by the reference; padding may be any valid id.
+            sampling: probability, per token and utterance, of reading a token drawn from the model's own last
+                prediction in place of the reference (scheduled sampling, Bengio et al. 2015, §2.4).
+        """
+        logits: list[Tensor] = []
+        weights: list[Tensor] = []
+        read = tokens[:, 0]
+        for u in range(tokens.shape[1]):
+            if u:
+                read = sampled(tokens[:, u], logits[-1], sampling)
+            step = self.step(read[:, None], memory, state)
+            state = step.state
+            logits.append(step.logits[:, 0])
+            weights.append(step.weights[:, 0])
+        return Unrolled(torch.stack(logits, 1), torch.stack(weights, 1))
+
+
+def sampled(reference: Tensor, logits: Tensor, probability: float) -> Tensor:
+    """Each token of `reference` (B,), or with `probability` one drawn from softmax(`logits` (B, V)).
+
+    The draw is per utterance and token. No gradient flows through it.
+    """
+    if probability <= 0.0:
+        return reference
+    chances = logits.detach().float().softmax(-1)
+    drawn = (chances / torch.empty_like(chances).exponential_()).argmax(
+        -1
+    )  # the exponential race: P(i wins) = chance i
+    own = torch.rand(reference.shape, device=reference.device) < probability
+    return torch.where(own, drawn, reference)
+
+
+def mask_never_emitted(logits: Tensor) -> Tensor:
+    """Set the logits (..., V) of blank, pad and sos to MASKED, so that the decoder gives them no probability."""
+    never = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    never[list(special.NEVER_EMITTED)] = True
+    return logits.masked_fill(never, MASKED)
