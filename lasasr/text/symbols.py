@@ -1,0 +1,99 @@
+"""Tokenizers whose token is one symbol of the transcript: what characters and phones have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+from lasasr import special
+from lasasr.errors import LasasrError
+from lasasr.text import storage
+from lasasr.text.base import Tokenizer
+
+
+class SymbolTokenizer(Tokenizer):
+    """A table of symbols; symbol i has id `special.FIRST_TEXT` + i."""
+
+    symbol: ClassVar[str]  # what an error message calls one: "character", "phone"
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        """Take the table as it is.
+
+        Raises:
+            ValueError: a symbol occurs twice, or is not one symbol.
+        """
+        for one in symbols:
+            if not isinstance(one, str) or self.split(one) != [one]:
+                raise ValueError(f"{one!r} is not one {self.symbol}")
+        self.symbols = tuple(symbols)
+        self._ids = {one: special.FIRST_TEXT + i for i, one in enumerate(self.symbols)}
+        if len(self._ids) != len(self.symbols):
+            raise ValueError(f"a {self.symbol} occurs twice in {' '.join(self.symbols)!r}")
+        self.tokens = (*special.NAMES, *(self.printed(one) for one in self.symbols))
+
+    @classmethod
+    @abstractmethod
+    def split(cls, text: str) -> list[str]:
+        """The symbols of `text`, in order."""
+
+    @classmethod
+    @abstractmethod
+    def join(cls, symbols: Sequence[str]) -> str:
+        """The text of `symbols`."""
+
+    @classmethod
+    def printed(cls, symbol: str) -> str:
+        """How `symbol` is shown in figures and tables."""
+        return symbol
+
+    @classmethod
+    def train(cls, transcripts: Iterable[str]) -> Self:
+        """The symbols that occur in `transcripts`, sorted by code point.
+
+        Raises:
+            LasasrError: `transcripts` hold no symbol.
+        """
+        found = {symbol for text in transcripts for symbol in cls.split(text)}
+        if not found:
+            raise LasasrError(f"the training transcripts hold no {cls.symbol}, so there is no vocabulary to learn")
+        return cls(sorted(found))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, one per symbol, without sos and eos.
+
+        Raises:
+            LasasrError: a symbol is outside the vocabulary.
+        """
+        try:
+            return [self._ids[symbol] for symbol in self.split(text)]
+        except KeyError as error:
+            known = " ".join(self.tokens[special.FIRST_TEXT :])
+            raise LasasrError(
+                f"{self.symbol} {error.args[0]!r} in {text!r} is not in the vocabulary ({known}); "
+                "choose a transcript rule that maps it, or train the tokenizer on text that has it"
+            ) from None
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`; special ids are passed over."""
+        return self.join([self.symbols[i - special.FIRST_TEXT] for i in ids if i >= special.FIRST_TEXT])
+
+    def save(self, folder: Path) -> None:
+        """Write `tokenizer.json` into `folder`."""
+        storage.write(folder, self, {"symbols": list(self.symbols)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            LasasrError: `tokenizer.json` is missing or damaged.
+        """
+        symbols = storage.read(folder, cls).get("symbols")
+        if not isinstance(symbols, list):
+            raise storage.damaged(folder, "it holds no list of symbols")
+        try:
+            return cls(symbols)
+        except ValueError as error:
+            raise storage.damaged(folder, error) from None

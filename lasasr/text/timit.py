@@ -1,0 +1,71 @@
+"""The phones of TIMIT and how results fold them: 61 labels → 48 to model → 39 to score.
+
+Source: K.-F. Lee and H.-W. Hon, "Speaker-independent phone recognition using hidden Markov models", IEEE Trans.
+ASSP 37(11), 1989, Table I (48 phones) and §IV (which of them count as the same when errors are counted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from lasasr.errors import LasasrError
+
+GLOTTAL_STOP: Final = "q"  # not modelled: it is taken out of the transcript
+
+_LABELS = (
+    "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv ih ix iy jh k kcl "
+    "l m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh"
+)
+PHONES_61: Final = tuple(_LABELS.split())
+
+# phones that are not listed stay as they are
+FOLD_61_TO_48: Final = {
+    "ax-h": "ax",
+    "axr": "er",
+    "em": "m",
+    "eng": "ng",
+    "hv": "hh",
+    "nx": "n",
+    "ux": "uw",
+    **dict.fromkeys(("bcl", "dcl", "gcl"), "vcl"),  # voiced closures
+    **dict.fromkeys(("pcl", "tcl", "kcl"), "cl"),  # unvoiced closures
+    **dict.fromkeys(("h#", "pau"), "sil"),
+}
+FOLD_48_TO_39: Final = {
+    **dict.fromkeys(("cl", "vcl", "epi"), "sil"),
+    "ao": "aa",
+    "ax": "ah",
+    "el": "l",
+    "en": "n",
+    "ix": "ih",
+    "zh": "sh",
+}
+
+PHONES_48: Final = tuple(sorted({FOLD_61_TO_48.get(phone, phone) for phone in PHONES_61} - {GLOTTAL_STOP}))
+PHONES_39: Final = tuple(sorted({FOLD_48_TO_39.get(phone, phone) for phone in PHONES_48}))
+
+
+def fold_to_48(phones: Iterable[str]) -> list[str]:
+    """The 61 labels as the 48 phones to model; the glottal stop is left out.
+
+    Raises:
+        LasasrError: a label is none of the 61.
+    """
+    return [FOLD_61_TO_48.get(phone, phone) for phone in _checked(phones, PHONES_61) if phone != GLOTTAL_STOP]
+
+
+def fold_to_39(phones: Iterable[str]) -> list[str]:
+    """The 48 phones as the 39 to score.
+
+    Raises:
+        LasasrError: a phone is none of the 48.
+    """
+    return [FOLD_48_TO_39.get(phone, phone) for phone in _checked(phones, PHONES_48)]
+
+
+def _checked(phones: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:
+    for phone in phones:
+        if phone not in known:
+            raise LasasrError(f"{phone!r} is none of the {len(known)} phones of TIMIT's set")
+        yield phone
