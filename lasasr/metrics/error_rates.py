@@ -1,0 +1,117 @@
+"""Word, character and phone error rates, pooled over a corpus.
+
+A rate is 100 · (S + D + I) / N with substitutions, deletions, insertions and reference length each summed over all
+utterances first; the mean of per-utterance rates is another number and is never reported. Alignments are jiwer's:
+each error costs 1, so S + D + I is the Levenshtein distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jiwer
+
+from lasasr.errors import LasasrError
+
+Metric = Literal["wer", "cer", "per"]
+
+
+class Pair(NamedTuple):
+    """One place of an alignment; at least one side is there."""
+
+    reference: str | None  # None: the hypothesis inserted
+    hypothesis: str | None  # None: the hypothesis deleted
+
+    @property
+    def correct(self) -> bool:
+        """Whether both sides are the same."""
+        return self.reference == self.hypothesis
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Errors of one utterance, or summed over many."""
+
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    reference_length: int = 0  # words, characters or phones
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.reference_length + other.reference_length,
+        )
+
+    @property
+    def errors(self) -> int:
+        """S + D + I."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def percent(self) -> float:
+        """100 · (S + D + I) / N; more than 100 where there are many insertions.
+
+        Raises:
+            LasasrError: N is 0, so that no rate is defined.
+        """
+        if not self.reference_length:
+            raise LasasrError("the references hold nothing to recognise, so their error rate is not defined")
+        return 100.0 * self.errors / self.reference_length
+
+
+def units(text: str, metric: Metric) -> list[str]:
+    """What `metric` counts in `text`.
+
+    "wer" and "per" count what spaces separate (words, phones); "cer" counts characters, the single space between two
+    words included, those at the ends not.
+
+    Raises:
+        ValueError: `metric` is none of the three.
+    """
+    if metric not in ("wer", "cer", "per"):
+        raise ValueError(f"metric must be wer, cer or per, got {metric!r}")
+    words = text.split()
+    return list(" ".join(words)) if metric == "cer" else words
+
+
+def align(reference: str, hypothesis: str, metric: Metric) -> list[Pair]:
+    """An alignment of least cost, in order; either text may be empty."""
+    said, heard = units(reference, metric), units(hypothesis, metric)
+    chunks = jiwer.process_words([said], [heard], _as_it_is, _as_it_is).alignments[0]
+    pairs: list[Pair] = []
+    for chunk in chunks:
+        left: list[str | None] = [*said[chunk.ref_start_idx : chunk.ref_end_idx]]
+        right: list[str | None] = [*heard[chunk.hyp_start_idx : chunk.hyp_end_idx]]
+        missing = len(left) - len(right)
+        pairs += map(Pair, left + [None] * -missing, right + [None] * missing)
+    return pairs
+
+
+def _as_it_is(texts: list[list[str]]) -> list[list[str]]:
+    return texts
+
+
+def count(pairs: Iterable[Pair]) -> Counts:
+    """The errors of one alignment."""
+    substitutions = deletions = insertions = length = 0
+    for pair in pairs:
+        length += pair.reference is not None
+        insertions += pair.reference is None
+        deletions += pair.hypothesis is None
+        substitutions += None not in pair and not pair.correct
+    return Counts(substitutions, deletions, insertions, length)
+
+
+def compare(reference: str, hypothesis: str, metric: Metric) -> Counts:
+    """The errors of `hypothesis`; all of it is insertions where `reference` is empty."""
+    return count(align(reference, hypothesis, metric))
+
+
+def pooled(counts: Iterable[Counts]) -> Counts:
+    """The sum over utterances, from which a corpus's rate is taken."""
+    return sum(counts, Counts())

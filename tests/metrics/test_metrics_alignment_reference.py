@@ -1,0 +1,135 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from lasasr.metrics.alignment_reference import (
+    Timed,
+    compare_boundaries,
+    summarised_boundaries,
+    token_intervals,
+    token_times,
+    word_times,
+)
+
+moments = arrays.arrays(np.float64, st.integers(2, 12), elements=st.floats(0, 3))
+
+
+def timed(text: str, *edges: float) -> list[Timed]:
+    return [Timed(*one) for one in zip(text.split(), edges[::2], edges[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("method", ["centre", "peak"])
+def test_one_frame_is_its_middle(method: str) -> None:
+    weights = np.zeros((3, 1, 10))
+    weights[[0, 1, 2], 0, [0, 4, 9]] = 0.7
+    assert token_times(weights, frame_s=0.08, method=method) == pytest.approx([0.04, 0.36, 0.76])
+
+
+def test_the_centre_is_the_mean_moment_and_the_peak_the_largest_weight() -> None:
+    weights = np.random.default_rng(0).dirichlet(np.ones(20), size=(5, 1))
+    drawn = np.random.default_rng(1).choice(20, size=200_000, p=weights[2, 0])
+    assert token_times(weights, 0.04)[2] == pytest.approx(0.04 * (drawn + 0.5).mean(), abs=0.002)
+    assert token_times(weights, 0.04, "peak") == pytest.approx(0.04 * (weights[:, 0].argmax(1) + 0.5))
+
+
+def test_no_steps_have_no_times_and_an_unknown_method_is_named() -> None:
+    assert token_times(np.zeros((0, 2, 5)), 0.04).shape == (0,)
+    with pytest.raises(ValueError, match="got 'mode'"):
+        token_times(np.ones((1, 1, 1)), 0.04, "mode")
+
+
+@given(moments)
+def test_tokens_follow_one_another_inside_the_utterance(moments_s: np.ndarray) -> None:
+    found = token_intervals(["x"] * len(moments_s), moments_s, duration_s=2.5)
+    for one, following in itertools.pairwise(found):
+        assert one.end_s == following.start_s
+    assert all(0 <= one.start_s <= one.end_s <= 2.5 for one in found)
+
+
+@given(moments)
+def test_a_moment_that_does_not_go_back_lies_in_its_token(moments_s: np.ndarray) -> None:
+    rising = np.sort(moments_s)
+    for moment, one in zip(rising, token_intervals(["x"] * len(rising), rising, duration_s=3.0), strict=True):
+        assert one.start_s <= moment <= one.end_s
+
+
+def test_even_tokens_come_back_exactly() -> None:
+    edges = np.linspace(0.0, 1.0, 6)
+    found = token_intervals(list("abcde"), (edges[1:] + edges[:-1]) / 2, duration_s=1.0)
+    assert [one.start_s for one in found] == pytest.approx(edges[:-1])
+    assert [one.end_s for one in found] == pytest.approx(edges[1:])
+
+
+def test_one_token_or_none() -> None:
+    assert token_intervals(["a"], np.array([0.3]), 0.9) == [Timed("a", 0.0, 0.9)]
+    assert token_intervals([], np.zeros(0), 0.9) == []
+    with pytest.raises(ValueError, match=r"as many as tokens \(1\), got 2"):
+        token_intervals(["a"], np.zeros(2), 0.9)
+
+
+@pytest.mark.parametrize("tokens", ["c a t ▁ s a t", "▁ca t ▁s at", "ca t ▁ sat", "▁ cat ▁ ▁ sat ▁"])
+def test_words_of_characters_and_of_pieces(tokens: str) -> None:
+    names = tokens.split()
+    made = word_times([Timed(name, float(i), i + 1.0) for i, name in enumerate(names)])
+    assert [word.label for word in made] == ["cat", "sat"]
+    text = [i for i, name in enumerate(names) if name != "▁"]
+    second = next(i for i in text if names[i].removeprefix("▁").startswith("s"))
+    assert made[0].start_s == text[0]
+    assert made[0].end_s == max(i for i in text if i < second) + 1
+    assert (made[1].start_s, made[1].end_s) == (second, text[-1] + 1)
+
+
+def test_no_tokens_make_no_words() -> None:
+    assert word_times([]) == []
+    assert word_times([Timed("▁", 0.0, 1.0)]) == []
+
+
+def test_a_shifted_reading_is_off_by_the_shift() -> None:
+    reference = timed("a b c", 0.0, 0.2, 0.3, 0.5, 0.5, 0.9)
+    later = [Timed(one.label, one.start_s + 0.03, one.end_s + 0.03) for one in reference]
+    compared = compare_boundaries(reference, later)
+    assert compared.errors_ms == pytest.approx([30.0] * 6)
+    summary = summarised_boundaries([compared])
+    assert summary == {
+        "median_ms": pytest.approx(30.0),
+        "bias_ms": pytest.approx(30.0),
+        "within_20_ms": 0.0,
+        "within_50_ms": 1.0,
+        "within_100_ms": 1.0,
+        "matched": 1.0,
+        "boundaries": 6,
+    }
+
+
+def test_only_agreeing_labels_are_compared() -> None:
+    reference = timed("a b c", 0.0, 0.2, 0.3, 0.5, 0.5, 0.9)
+    hypothesis = timed("x a d c", 0.0, 0.1, 0.1, 0.2, 0.3, 0.5, 0.4, 0.9)
+    compared = compare_boundaries(reference, hypothesis)
+    assert compared.errors_ms == pytest.approx([100.0, 0.0, -100.0, 0.0])
+    assert (compared.matched, compared.reference_length) == (2, 3)
+
+
+def test_boundaries_are_pooled_over_utterances() -> None:
+    long = timed("a b c", 0.0, 0.2, 0.3, 0.5, 0.5, 0.9)
+    short = timed("a", 0.0, 0.2)
+    summary = summarised_boundaries([compare_boundaries(long, long), compare_boundaries(short, timed("a", 0.08, 0.28))])
+    assert summary["boundaries"] == 8
+    assert summary["median_ms"] == 0.0
+    assert summary["within_50_ms"] == 6 / 8
+    assert summary["within_100_ms"] == 1.0
+
+
+def test_nothing_in_common_has_no_error() -> None:
+    nothing = summarised_boundaries([compare_boundaries(timed("a", 0.0, 0.2), timed("b", 0.0, 0.2))])
+    assert nothing["median_ms"] is None
+    assert nothing["matched"] == 0.0
+    assert summarised_boundaries([])["matched"] is None
+
+
+def test_a_label_of_two_words_is_refused() -> None:
+    with pytest.raises(ValueError, match="got 'a b'"):
+        compare_boundaries([Timed("a b", 0.0, 1.0)], [])

@@ -1,0 +1,104 @@
+from functools import cache
+
+import jiwer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lasasr.errors import LasasrError
+from lasasr.metrics.error_rates import Counts, Pair, align, compare, count, pooled, units
+
+words = st.lists(st.sampled_from(["a", "b", "ab", "c"]), max_size=7).map(" ".join)
+every_metric = pytest.mark.parametrize("metric", ["wer", "cer", "per"])
+
+
+def distance(left: list[str], right: list[str]) -> int:
+    """Levenshtein's distance by its definition."""
+
+    @cache
+    def cost(i: int, j: int) -> int:
+        if not i or not j:
+            return i + j
+        return min(cost(i - 1, j) + 1, cost(i, j - 1) + 1, cost(i - 1, j - 1) + (left[i - 1] != right[j - 1]))
+
+    return cost(len(left), len(right))
+
+
+@every_metric
+@given(reference=words, hypothesis=words)
+def test_errors_are_the_levenshtein_distance(metric: str, reference: str, hypothesis: str) -> None:
+    counts = compare(reference, hypothesis, metric)
+    assert counts.errors == distance(units(reference, metric), units(hypothesis, metric))
+    assert counts.reference_length == len(units(reference, metric))
+    surplus = len(units(hypothesis, metric)) - len(units(reference, metric))
+    assert counts.insertions - counts.deletions == surplus
+
+
+@every_metric
+@given(reference=words, hypothesis=words)
+def test_an_alignment_holds_both_texts_in_order(metric: str, reference: str, hypothesis: str) -> None:
+    pairs = align(reference, hypothesis, metric)
+    assert [p.reference for p in pairs if p.reference is not None] == units(reference, metric)
+    assert [p.hypothesis for p in pairs if p.hypothesis is not None] == units(hypothesis, metric)
+    assert Pair(None, None) not in pairs
+
+
+@given(st.lists(st.tuples(words.filter(bool), words), min_size=1, max_size=6))
+def test_the_pooled_rates_are_jiwers(texts: list[tuple[str, str]]) -> None:
+    references, hypotheses = (list(side) for side in zip(*texts, strict=True))
+    for metric, theirs in (("wer", jiwer.wer), ("cer", jiwer.cer)):
+        total = pooled(compare(r, h, metric) for r, h in texts)
+        assert total.percent == pytest.approx(100 * theirs(references, hypotheses))
+    theirs = jiwer.process_words(references, hypotheses)
+    total = pooled(compare(r, h, "wer") for r, h in texts)
+    assert (total.substitutions, total.deletions, total.insertions) == (
+        theirs.substitutions,
+        theirs.deletions,
+        theirs.insertions,
+    )
+
+
+def test_pooling_is_not_the_mean_of_rates() -> None:
+    total = pooled([compare("a", "b", "wer"), compare("a b c d e f g h i", "a b c d e f g h i", "wer")])
+    assert total == Counts(substitutions=1, reference_length=10)
+    assert total.percent == 10.0
+
+
+@every_metric
+def test_empty_sides(metric: str) -> None:
+    assert compare("", "", metric) == Counts()
+    assert compare("", "a b", metric) == Counts(insertions=len(units("a b", metric)))
+    assert compare("a b", " ", metric) == Counts(
+        deletions=len(units("a b", metric)), reference_length=len(units("a b", metric))
+    )
+
+
+def test_a_rate_can_exceed_100_percent() -> None:
+    assert compare("a", "b c d", "wer").percent == 300.0
+
+
+def test_a_rate_over_nothing_is_refused() -> None:
+    with pytest.raises(LasasrError, match="not defined"):
+        _ = pooled([compare("", "a", "wer")]).percent
+
+
+def test_units() -> None:
+    assert units(" it's  so ", "wer") == ["it's", "so"]
+    assert units(" it  so ", "cer") == ["i", "t", " ", "s", "o"]
+    assert units("ax-h  sh", "per") == ["ax-h", "sh"]
+    with pytest.raises(ValueError, match="got 'word'"):
+        units("a", "word")
+
+
+def test_an_alignment_shows_each_kind_of_error() -> None:
+    pairs = align("the cat sat on a mat", "a cat on a mat now", "wer")
+    assert pairs == [
+        Pair("the", "a"),
+        Pair("cat", "cat"),
+        Pair("sat", None),
+        Pair("on", "on"),
+        Pair("a", "a"),
+        Pair("mat", "mat"),
+        Pair(None, "now"),
+    ]
+    assert count(pairs) == Counts(1, 1, 1, 6)
