@@ -1,0 +1,50 @@
+"""Reference above hypothesis, errors standing out: the form of NIST's sclite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lasasr.metrics.error_rates import Metric, Pair, align
+
+_NAMES = ("REF: ", "HYP: ")
+_GAP = "*"
+
+
+def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width: int | None = None) -> str:
+    """Two lines, one word (character, phone) below the other.
+
+    Substituted, deleted and inserted units are in upper case; asterisks stand where a side has nothing. In the text of
+    characters a space is shown as "_".
+
+    Args:
+        width: characters after which a new pair of lines begins, an empty line between; by default it never does.
+    """
+    columns = [_column(pair) for pair in align(reference, hypothesis, metric)]
+    blocks = _blocks(columns, None if width is None else width - len(_NAMES[0]))
+    return "\n\n".join(
+        "\n".join((name + " ".join(column[side] for column in block)).rstrip() for side, name in enumerate(_NAMES))
+        for block in blocks
+    )
+
+
+def _column(pair: Pair) -> tuple[str, str]:
+    """Both sides of a place, equally wide."""
+    sides = [None if one is None else one.replace(" ", "_") for one in pair]
+    if not pair.correct:
+        sides = [None if one is None else one.upper() for one in sides]
+    wide = max(len(one) for one in sides if one is not None)
+    left, right = (_GAP * wide if one is None else one.ljust(wide) for one in sides)
+    return left, right
+
+
+def _blocks(columns: Sequence[tuple[str, str]], width: int | None) -> Iterator[list[tuple[str, str]]]:
+    """Cut columns so that each block is at most `width` wide, though never less than one column; at least one block."""
+    block: list[tuple[str, str]] = []
+    used = -1
+    for column in columns:
+        if block and width is not None and used + 1 + len(column[0]) > width:
+            yield block
+            block, used = [], -1
+        block.append(column)
+        used += 1 + len(column[0])
+    yield block

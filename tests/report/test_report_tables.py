@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lasasr.errors import LasasrError
+from lasasr.report.tables import evaluation_table
+
+
+def result(**changes: Any) -> dict[str, Any]:
+    return {
+        "split": "test",
+        "metric": "wer",
+        "percent": 4.2105,
+        "ci95": [3.6, 4.9],
+        "substitutions": 40,
+        "deletions": 7,
+        "insertions": 5,
+        "reference_length": 1235,
+        "utterances": 150,
+        "cer_percent": 1.8,
+        "rtf": 0.0114,
+        "attend": "location",
+    } | changes
+
+
+def printed(*results: dict[str, Any]) -> list[list[str]]:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(evaluation_table(results))
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in captured.get().splitlines()]
+
+
+def test_a_row_per_split_with_every_value() -> None:
+    header, row, other = printed(result(), result(split="dev", percent=100.0, ci95=None))
+    expected = ["split", "utterances", "WER %", "95 % interval", "sub", "del", "ins", "of", "CER %", "RTF"]
+    assert header == expected
+    assert row == ["test", "150", "4.21", "3.60 to 4.90", "40", "7", "5", "1235", "1.80", "0.011"]
+    assert other == ["dev", "150", "100.00", "–", "40", "7", "5", "1235", "1.80", "0.011"]
+
+
+def test_the_rate_is_named_after_what_was_counted() -> None:
+    assert "PER %" in printed(result(metric="per"))[0]
+
+
+def test_it_fits_a_terminal_of_80_columns() -> None:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(evaluation_table([result(split="test-other", reference_length=52343)]))
+    assert len(captured.get().splitlines()) == 2
+    assert "…" not in captured.get()
+
+
+def test_no_results_make_an_empty_table() -> None:
+    assert evaluation_table([]).row_count == 0
+
+
+def test_a_missing_field_is_named() -> None:
+    old = result()
+    del old["rtf"]
+    with pytest.raises(LasasrError, match="'test' lack 'rtf'"):
+        evaluation_table([old])
