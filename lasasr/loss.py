@@ -1,0 +1,254 @@
+"""The training loss: (1 − w) · attention cross-entropy + w · CTC, both in nats per target token.
+
+*Target tokens.* An utterance of U tokens has U + 1 target tokens in both losses, its tokens and eos: the decoder
+predicts eos, and a CTC path too says that nothing follows. So w weighs nats per token against nats per token, whatever
+the batch and its padding.
+
+*Over all ranks.* Each loss is its sum over this rank's utterances, divided by the target tokens of *all* ranks
+(`target_tokens`, summed over them). CTC leaves out utterances that have no path, in the sum and in the count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lasasr import lengths, special
+from lasasr.errors import LasasrError
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """A ctc_weight that moves linearly from `start` to `end` over `steps` updates and stays there.
+
+    Raises:
+        ValueError: a weight lies outside [0, 1] or `steps` is negative.
+    """
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        for weight in (self.start, self.end):
+            if not 0.0 <= weight <= 1.0:
+                raise ValueError(f"ctc_weight must lie in [0, 1], got {weight}")
+        if self.steps < 0:
+            raise ValueError(f"steps must be ≥ 0, got {self.steps}")
+
+    def __call__(self, step: int) -> float:
+        """The weight after `step` updates."""
+        share = min(1.0, step / self.steps) if self.steps else 1.0
+        return self.start + share * (self.end - self.start)
+
+
+def schedule(ctc_weight: float | Annealed) -> Annealed:
+    """A number as a schedule that stays."""
+    return ctc_weight if isinstance(ctc_weight, Annealed) else Annealed(ctc_weight, ctc_weight, 0)
+
+
+class Parts(NamedTuple):
+    """Which parts of the model a loss trains."""
+
+    decoder: bool
+    ctc: bool
+
+
+def parts_needed(ctc_weight: float | Annealed) -> Parts:
+    """A decoder unless the weight is always 1, a CTC head unless it is always 0."""
+    weights = schedule(ctc_weight)
+    ends = (weights.start, weights.end) if weights.steps else (weights.end,)
+    return Parts(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
+
+
+class TargetTokens(NamedTuple):
+    """What each loss is divided by; summed over the ranks before it goes into the loss."""
+
+    attention: Tensor  # () int64, Σ (U + 1)
+    ctc: Tensor  # () int64, Σ (U + 1) of the utterances that have a CTC path
+
+
+class Losses(NamedTuple):
+    """One batch's losses; what belongs to a part that the model does not have is None."""
+
+    total: Tensor  # (), to be differentiated; the totals of the ranks add up to the loss
+    attention: Tensor | None  # (), nats per target token
+    ctc: Tensor | None  # (), nats per target token
+    attention_of: Tensor | None  # (B,) nats summed over the utterance, detached
+    ctc_of: Tensor | None  # (B,) nats of the utterance, 0 where infeasible, detached
+    infeasible: Tensor  # (B,) bool: no CTC path, T' < U + repeats
+    ctc_weight: float
+
+
+def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
+    """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
+    return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
+
+
+def target_tokens(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> TargetTokens:
+    """The target tokens of one batch on one rank."""
+    each = token_lengths + 1
+    return TargetTokens(each.sum(), (each * ~infeasible(tokens, token_lengths, encoded_lengths)).sum())
+
+
+class JointLoss(nn.Module):
+    """(1 − w) · label-smoothed cross-entropy + w · CTC (Watanabe et al. 2017, eq. 11), as defined above.
+
+    Label smoothing ε (Szegedy et al. 2016, §7) makes the target distribution of a step (1 − ε) · reference + ε · prior;
+    the prior is uniform over what the decoder can emit (text and eos), or the relative frequency of each token
+    ("unigram"). Blank, pad and sos have none of it. The loss is the cross-entropy with that distribution.
+
+    Args:
+        ctc_weight: w in [0, 1], or a schedule.
+        label_smoothing: ε in [0, 1).
+        prior: "uniform", or "unigram" (`count` must then be called before training).
+
+    Raises:
+        ValueError: a number outside its range or an unknown prior.
+    """
+
+    counts: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        ctc_weight: float | Annealed = 0.3,
+        label_smoothing: float = 0.0,
+        prior: Literal["uniform", "unigram"] = "uniform",
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
+        if prior not in ("uniform", "unigram"):
+            raise ValueError(f"prior must be uniform or unigram, got {prior}")
+        self.ctc_weight = schedule(ctc_weight)
+        self.label_smoothing, self.prior = label_smoothing, prior
+        self.register_buffer("counts", None, persistent=False)
+
+    def count(self, counts: Tensor) -> None:
+        """Take the unigram prior from counts (V,): how often each token is a target in training, eos too."""
+        self.counts = counts.to(torch.float32)
+
+    def forward(
+        self,
+        logits: Tensor | None,
+        ctc_log_probs: Tensor | None,
+        encoded_lengths: Tensor,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        step: int = 0,
+        totals: TargetTokens | None = None,
+    ) -> Losses:
+        """The losses of one batch.
+
+        DDP takes the mean of the ranks' gradients while the totals add up: multiply by the number of ranks.
+
+        Args:
+            logits: (B, U + 1, V) of the decoder, or None.
+            ctc_log_probs: (B, T', V) float32, or None.
+            encoded_lengths: (B,) int64.
+            tokens: (B, U) int64, without sos and eos; padding may hold anything.
+            token_lengths: (B,) int64.
+            step: updates made so far, for the schedule of ctc_weight.
+            totals: target tokens of all ranks; by default this batch's.
+
+        Raises:
+            LasasrError: a token is outside the vocabulary.
+            ValueError: neither logits nor ctc_log_probs are given.
+        """
+        scores = logits if logits is not None else ctc_log_probs
+        if scores is None:
+            raise ValueError("the loss needs logits, ctc_log_probs or both, got neither")
+        check_tokens(tokens, token_lengths, scores.shape[-1])
+        totals = totals or target_tokens(tokens, token_lengths, encoded_lengths)
+        unfit = infeasible(tokens, token_lengths, encoded_lengths)
+        attention = attention_of = ctc = ctc_of = None
+        if logits is not None:
+            attention_of = self._cross_entropy(logits, tokens, token_lengths)
+            attention = attention_of.sum() / totals.attention
+        if ctc_log_probs is not None:
+            ctc_of = _ctc(ctc_log_probs, encoded_lengths, tokens, token_lengths, unfit)
+            ctc = ctc_of.sum() / totals.ctc.clamp(min=1)
+        weight = self.ctc_weight(step)
+        total = _weighted(attention, ctc, weight)
+        return Losses(total, attention, ctc, _detached(attention_of), _detached(ctc_of), unfit, weight)
+
+    def _cross_entropy(self, logits: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+        """Nats (B,) summed over each utterance's U + 1 steps."""
+        reference = targets(tokens, token_lengths)
+        log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        nats = -log_probs.gather(-1, reference[..., None]).squeeze(-1)
+        if self.label_smoothing:
+            spread = -(log_probs * self._prior(log_probs)).sum(-1)  # autocast would round a matrix product
+            nats = torch.lerp(nats, spread, self.label_smoothing)
+        inside = lengths.mask(token_lengths + 1, reference.shape[1])
+        return torch.where(inside, nats, 0.0).sum(1)
+
+    def _prior(self, like: Tensor) -> Tensor:
+        """The distribution (V,) that smoothing mixes in."""
+        if self.prior == "unigram" and self.counts is None:
+            raise ValueError("the unigram prior is not known yet: call count() with the training set's token counts")
+        size = like.shape[-1]
+        shares = like.new_ones(size) if self.counts is None else self.counts.to(like)
+        emitted = torch.arange(size, device=like.device) > max(special.NEVER_EMITTED)
+        shares = torch.where(emitted, shares, 0.0)
+        return shares / shares.sum()
+
+
+def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
+    """(B, U + 1): tokens (B, U), then eos, then pad."""
+    ids = torch.arange(tokens.shape[1] + 1, device=tokens.device)[None, :]
+    padded = functional.pad(tokens, (0, 1)).masked_fill(ids > token_lengths[:, None], special.PAD)
+    return padded.masked_fill(ids == token_lengths[:, None], special.EOS)
+
+
+def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> None:
+    """Refuse ids that are not text; torch's CTC would read outside its table in silence on CPU.
+
+    On CUDA the check costs no synchronisation: it ends the process by a device-side assertion.
+
+    Raises:
+        LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1 (on CPU).
+    """
+    inside = lengths.mask(token_lengths, tokens.shape[1])
+    wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
+    if tokens.device.type == "cuda":
+        torch._assert_async(~wrong.any(), "a token is outside the vocabulary")
+    elif bool(wrong.any()):
+        row, column = (int(index) for index in wrong.nonzero()[0])
+        raise LasasrError(
+            f"token {int(tokens[row, column])} of utterance {row} of the batch is outside the vocabulary, text being "
+            f"{special.FIRST_TEXT}..{vocabulary_size - 1}: was the tokenizer changed after the model was built?"
+        )
+
+
+def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
+    """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
+
+    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN.
+    """
+    nats = functional.ctc_loss(
+        log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
+        tokens,
+        frames,
+        token_lengths.masked_fill(unfit, 0),
+        blank=special.BLANK,
+        reduction="none",
+    )
+    return torch.where(unfit, 0.0, nats)
+
+
+def _weighted(attention: Tensor | None, ctc: Tensor | None, weight: float) -> Tensor:
+    """(1 − weight) · attention + weight · ctc; the loss of a model with one part is that part's."""
+    if attention is None:
+        assert ctc is not None
+        return ctc
+    return attention if ctc is None else (1.0 - weight) * attention + weight * ctc
+
+
+def _detached(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.detach()

@@ -1,0 +1,242 @@
+"""The decoder of Listen, Attend and Spell: recurrent layers, a glance per token, a readout (Chan et al. 2015, §3.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lasasr import special, tree
+from lasasr.attend.base import Attention
+from lasasr.spell.base import MASKED, Decoder, DecoderMemory, DecoderState, DecoderStep, Unrolled, sampled
+from lasasr.spell.cell import CELLS, Cell
+
+Order = Literal["update_then_attend", "attend_then_update"]
+
+
+class _Inner(NamedTuple):
+    """The state inside a loop: one tensor per layer, the hypotheses of all utterances as N = B·K rows."""
+
+    hidden: Sequence[Tensor]  # (N, D) per layer
+    cell: Sequence[Tensor]  # (N, D or 0) per layer
+    context: Tensor  # (N, ·), as in DecoderState
+    attention: Any
+
+
+class _Glance(NamedTuple):
+    """One step, before the logits."""
+
+    seen: tuple[Tensor, ...]  # what the readout reads side by side: (N, D) and (N, C), or the attentional vector (N, R)
+    weights: Tensor  # (B, K, H, T)
+    inner: _Inner
+
+
+class RecurrentDecoder(Decoder):
+    """LSTM or GRU layers around any attention.
+
+    * `update_then_attend` (Chan et al. 2015): the layers read the token and the last context, then attend.
+    * `attend_then_update` (Bahdanau et al. 2015): attend with the last top hidden value, then the layers read the token
+      and that context.
+
+    The readout sees the top hidden value and the context: linear, or with `readout_dim` R through the attentional
+    vector tanh(W [hidden; context]) (Luong et al. 2015, eq. 5). With `input_feeding` the attentional vector of the last
+    step is read too (Luong et al. 2015, §3.3): in `update_then_attend` in place of the last context, in
+    `attend_then_update` beside the new one.
+
+    Args:
+        attend: finishes the attention with `encoded_dim` and `query_dim`.
+        encoded_dim: E.
+        vocabulary_size: V.
+        cell: "lstm" or "gru".
+        layers: L.
+        hidden_dim: D, also the query's width.
+        embedding_dim: width of a token's embedding.
+        order: of the two halves of a step.
+        readout_dim: R; None reads linearly.
+        input_feeding: feed the attentional vector.
+        tied_embeddings: the readout uses the embedding matrix (Press & Wolf 2017).
+        dropout: of embeddings, between layers and before the readout, in training (Zaremba et al. 2014).
+
+    Raises:
+        ValueError: an unknown `cell` or `order`, `input_feeding` without `readout_dim`, or tied embeddings whose width
+            is not that of the readout.
+    """
+
+    never_emitted: Tensor
+
+    def __init__(
+        self,
+        *,
+        attend: Callable[..., Attention[Any, Any]],
+        encoded_dim: int,
+        vocabulary_size: int,
+        cell: Literal["lstm", "gru"] = "lstm",
+        layers: int = 1,
+        hidden_dim: int = 256,
+        embedding_dim: int = 128,
+        order: Order = "update_then_attend",
+        readout_dim: int | None = None,
+        input_feeding: bool = False,
+        tied_embeddings: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _check(cell, layers, order, readout_dim, input_feeding)
+        self.vocabulary_size = vocabulary_size
+        self.update_first = order == "update_then_attend"
+        self.input_feeding = input_feeding
+        self.attention = attend(encoded_dim=encoded_dim, query_dim=hidden_dim)
+        context_dim = self.attention.context_dim
+        self.carried_dim = (readout_dim or 0) if input_feeding else context_dim if self.update_first else 0
+        fed_dim = self.carried_dim + (0 if self.update_first else context_dim)
+        self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
+        widths = [(embedding_dim, fed_dim)] + [(0, hidden_dim)] * (layers - 1)
+        self.cells = nn.ModuleList(CELLS[cell](known, fed, hidden_dim) for known, fed in widths)
+        self.dropout = nn.Dropout(dropout)
+        seen_dim = hidden_dim + context_dim
+        self.attentional = nn.Linear(seen_dim, readout_dim) if readout_dim else None
+        self.output = nn.Linear(readout_dim or seen_dim, vocabulary_size)
+        if tied_embeddings:
+            _check_widths(embedding_dim, self.output.in_features)
+            self.output.weight = self.embedding.weight
+        self.reset_parameters()
+        never = torch.zeros(vocabulary_size, dtype=torch.bool)
+        never[list(special.NEVER_EMITTED)] = True
+        self.register_buffer("never_emitted", never, persistent=False)
+
+    def reset_parameters(self) -> None:
+        """Tied embeddings start with variance 1 / width, so that the first logits are of order 1; the rest as drawn."""
+        if self.output.weight is self.embedding.weight:
+            nn.init.normal_(self.embedding.weight, std=1.0 / math.sqrt(self.embedding.embedding_dim))
+
+    def memory(self, encoded: Tensor, mask: Tensor) -> DecoderMemory:
+        return DecoderMemory(self.attention.memory(encoded, mask))
+
+    def initial(self, memory: DecoderMemory, hypotheses: int) -> DecoderState:
+        batch = next(tree.leaves(memory)).shape[0]
+        hidden_dim, keeps_cell = self._cells[0].hidden_dim, self._cells[0].keeps_cell
+        zeros = self.output.weight.new_zeros
+        return DecoderState(
+            hidden=zeros(batch, hypotheses, len(self.cells), hidden_dim),
+            cell=zeros(batch, hypotheses, len(self.cells), hidden_dim if keeps_cell else 0),
+            context=zeros(batch, hypotheses, self.carried_dim),
+            attention=self.attention.initial(memory.attention, hypotheses),
+        )
+
+    def step(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState) -> DecoderStep:
+        rows = tokens.shape
+        known = self._known(tokens.flatten())
+        glance = self._advance(known, self._loop_weights(), memory, _unpack(state), rows)
+        logits = self._read(torch.cat(glance.seen, -1))
+        return DecoderStep(logits.view(*rows, -1), glance.weights, _pack(glance.inner, rows))
+
+    def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
+        """As in the contract; what does not depend on the loop is computed for all steps at once."""
+        rows, weights, inner = torch.Size((len(tokens), 1)), self._loop_weights(), _unpack(state)
+        known = self._known(tokens.t()).unbind(0) if sampling <= 0.0 else None
+        glances: list[_Glance] = []
+        for u in range(tokens.shape[1]):
+            share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
+            glances.append(self._advance(share, weights, memory, inner, rows))
+            inner = glances[-1].inner
+        seen = [torch.stack(parts, 1) for parts in zip(*(glance.seen for glance in glances), strict=True)]
+        return Unrolled(self._read(torch.cat(seen, -1)), torch.cat([glance.weights for glance in glances], 1))
+
+    def _next(self, reference: Tensor, glances: Sequence[_Glance], sampling: float) -> Tensor:
+        """The tokens (B,) to read: `reference` or, with probability `sampling`, the model's own prediction."""
+        if not glances:
+            return reference
+        with torch.no_grad():
+            return sampled(reference, self._read(torch.cat(glances[-1].seen, -1)), sampling)
+
+    def _known(self, tokens: Tensor) -> Tensor:
+        return self._cells[0].known(self.dropout(self.embedding(tokens)))
+
+    def _loop_weights(self) -> list[Tensor]:
+        return [cell.loop_weight() for cell in self._cells]
+
+    @property
+    def _cells(self) -> list[Cell]:
+        return list(self.cells)  # type: ignore[arg-type]
+
+    def _advance(
+        self, known: Tensor, weights: Sequence[Tensor], memory: DecoderMemory, inner: _Inner, rows: torch.Size
+    ) -> _Glance:
+        """One step of the loop: both halves in their order. known: (N, G) of the first layer; rows: (B, K)."""
+        if self.update_first:
+            hidden, cell = self._update(known, inner.context, inner, weights)
+            attended = self.attention(hidden[-1].view(*rows, -1), memory.attention, inner.attention)
+            context = attended.context.flatten(0, 1).to(hidden[-1].dtype)
+        else:
+            attended = self.attention(inner.hidden[-1].view(*rows, -1), memory.attention, inner.attention)
+            context = attended.context.flatten(0, 1).to(inner.context.dtype)
+            fed = torch.cat((context, inner.context), 1) if self.input_feeding else context
+            hidden, cell = self._update(known, fed, inner, weights)
+        seen: tuple[Tensor, ...] = (hidden[-1], context)
+        carried = context if self.update_first else inner.context
+        if self.input_feeding:
+            carried = self._attend_readout(torch.cat(seen, 1)).to(carried.dtype)
+            seen = (carried,)
+        return _Glance(seen, attended.weights, _Inner(hidden, cell, carried, attended.state))
+
+    def _update(
+        self, known: Tensor, fed: Tensor, inner: _Inner, weights: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The next hidden and cell value of every layer."""
+        hidden: list[Tensor] = []
+        cells: list[Tensor] = []
+        for layer, cell in enumerate(self._cells):
+            share = cell.bias if layer else known
+            below = self.dropout(hidden[-1]) if layer else fed
+            value, kept = cell(share, below, inner.hidden[layer], inner.cell[layer], weights[layer])
+            hidden.append(value)
+            cells.append(kept)
+        return hidden, cells
+
+    def _attend_readout(self, seen: Tensor) -> Tensor:
+        """The attentional vector (..., R) from hidden value and context (..., D + C)."""
+        assert self.attentional is not None
+        return torch.tanh(self.attentional(seen))
+
+    def _read(self, seen: Tensor) -> Tensor:
+        """Logits (..., V) from what was seen (..., D + C or R)."""
+        if self.attentional is not None and not self.input_feeding:
+            seen = self._attend_readout(seen)
+        logits: Tensor = self.output(self.dropout(seen))
+        return logits.masked_fill(self.never_emitted, MASKED)
+
+
+def _unpack(state: DecoderState) -> _Inner:
+    hidden, cell = state.hidden.flatten(0, 1), state.cell.flatten(0, 1)
+    return _Inner(hidden.unbind(1), cell.unbind(1), state.context.flatten(0, 1), state.attention)
+
+
+def _pack(inner: _Inner, rows: torch.Size) -> DecoderState:
+    hidden, cell = torch.stack(list(inner.hidden), 1), torch.stack(list(inner.cell), 1)
+    return DecoderState(
+        hidden.view(*rows, *hidden.shape[1:]),
+        cell.view(*rows, *cell.shape[1:]),
+        inner.context.view(*rows, -1),
+        inner.attention,
+    )
+
+
+def _check(cell: str, layers: int, order: str, readout_dim: int | None, input_feeding: bool) -> None:
+    if cell not in CELLS:
+        raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell}")
+    if layers < 1:
+        raise ValueError(f"layers must be ≥ 1, got {layers}")
+    if order not in get_args(Order):
+        raise ValueError(f"order must be one of {', '.join(get_args(Order))}, got {order}")
+    if input_feeding and not readout_dim:
+        raise ValueError("input_feeding feeds the attentional vector and so needs readout_dim, got None")
+
+
+def _check_widths(embedding_dim: int, readout_width: int) -> None:
+    if embedding_dim != readout_width:
+        raise ValueError(
+            f"tied_embeddings needs embedding_dim equal to the readout's width {readout_width}, got {embedding_dim}"
+        )
