@@ -1,0 +1,170 @@
+"""LibriSpeech (Panayotov et al. 2015) in its original layout, any part of it.
+
+LibriSpeech/<split>/<speaker>/<chapter>/<speaker>-<chapter>-<number>.flac
+LibriSpeech/<split>/<speaker>/<chapter>/<speaker>-<chapter>.trans.txt     one line each: name, transcript in capitals
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from lhotse import MonoCut
+
+from lasasr.corpora.audio_files import size
+from lasasr.corpora.base import Corpus, Progress
+from lasasr.corpora.manifest import recording, utterance, write_cuts
+from lasasr.errors import LasasrError, UsageError
+
+_READERS = 8  # threads that read the headers of audio files
+_EVERY = 100  # utterances between two reports of progress
+
+
+class _Line(NamedTuple):
+    id: str
+    text: str
+    speaker: str
+    audio: Path
+
+
+class LibriSpeechCorpus(Corpus):
+    """The named original splits as train, dev and test.
+
+    Args:
+        root: the folder `LibriSpeech`, or the one that holds it.
+        train: original splits that make up "train", as [train-clean-100, train-clean-360].
+        dev: original splits that make up "dev"; empty with `hold_out_speakers`.
+        test: original splits to evaluate: a single one becomes "test", several keep their names.
+        hold_out_speakers: so many speakers of train, those with the highest numbers, become "dev".
+
+    Raises:
+        UsageError: the lists contradict each other.
+    """
+
+    name: ClassVar[str] = "librispeech"
+    transcript = "librispeech"
+
+    def __init__(
+        self,
+        root: str,
+        train: Sequence[str] = ("train-clean-100",),
+        dev: Sequence[str] = ("dev-clean",),
+        test: Sequence[str] = ("test-clean", "test-other"),
+        hold_out_speakers: int = 0,
+    ) -> None:
+        self.root = Path(root)
+        tests = {"test" if len(test) == 1 else split: [split] for split in test}
+        self.originals: dict[str, list[str]] = {"train": list(train), "dev": list(dev), **tests}
+        self.hold_out_speakers = hold_out_speakers
+        self._check()
+
+    def _check(self) -> None:
+        named = [original for originals in self.originals.values() for original in originals]
+        twice = sorted({original for original in named if named.count(original) > 1})
+        if twice:
+            raise UsageError(f"{', '.join(twice)} is named twice in corpus.train, corpus.dev and corpus.test")
+        if not self.originals["train"]:
+            raise UsageError("corpus.train names no split")
+        if bool(self.originals["dev"]) == bool(self.hold_out_speakers):
+            raise UsageError("either corpus.dev names a split or corpus.hold_out_speakers is above 0, not both")
+
+    def identity(self) -> Mapping[str, Any]:
+        """Includes which transcripts are there: a corpus that grew is another one."""
+        here = self._found()
+        return {
+            "root": str(here.resolve()),
+            "originals": self.originals,
+            "hold_out_speakers": self.hold_out_speakers,
+            "transcripts": _listing(
+                path for originals in self.originals.values() for name in originals for path in _transcripts(here, name)
+            ),
+        }
+
+    def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
+        here = self._found()
+        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.originals}
+        for split, manifest in manifests.items():
+            if not manifest.exists():
+                write_cuts(_cuts(split, self._lines(here, split), progress), manifest)
+        return manifests
+
+    def _found(self) -> Path:
+        """The folder that holds the splits.
+
+        Raises:
+            LasasrError: it is not there, or a named split is not.
+        """
+        here = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
+        there = sorted(path.name for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
+        there = [name for name in there if next((here / name).glob("*/*/*.trans.txt"), None)]
+        if not there:
+            raise LasasrError(f"there is no LibriSpeech in {self.root}: set corpus.root or LASASR_DATA to its folder")
+        absent = [name for names in self.originals.values() for name in names if name not in there]
+        if absent:
+            raise LasasrError(f"{here} does not hold {', '.join(absent)}; it holds {', '.join(there)}")
+        return here
+
+    def _lines(self, here: Path, split: str) -> list[_Line]:
+        originals = self.originals[split] or self.originals["train"]
+        lines = [line for name in originals for path in _transcripts(here, name) for line in _read(path)]
+        if not self.hold_out_speakers or split not in ("train", "dev"):
+            return lines
+        speakers = sorted({line.speaker for line in lines}, key=_by_number)
+        if len(speakers) <= self.hold_out_speakers:
+            raise LasasrError(
+                f"corpus.hold_out_speakers={self.hold_out_speakers} leaves nothing of the {len(speakers)} speakers in "
+                f"{', '.join(originals)}"
+            )
+        held_out = set(speakers[-self.hold_out_speakers :])
+        return [line for line in lines if (line.speaker in held_out) == (split == "dev")]
+
+
+def _transcripts(here: Path, original: str) -> list[Path]:
+    return sorted((here / original).glob("*/*/*.trans.txt"))
+
+
+def _by_number(speaker: str) -> tuple[int, str]:
+    return (int(speaker) if speaker.isdecimal() else 0, speaker)
+
+
+def _listing(transcripts: Iterable[Path]) -> str:
+    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in transcripts)
+    return hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+def _read(transcripts: Path) -> list[_Line]:
+    """Utterances of one chapter.
+
+    Raises:
+        LasasrError: a line has no audio or no text, or an audio file has no line.
+    """
+    lines = []
+    for number, line in enumerate(transcripts.read_text(encoding="utf-8").splitlines(), start=1):
+        name, _, text = line.strip().partition(" ")
+        audio = transcripts.parent / f"{name}.flac"
+        if not text.strip():
+            raise LasasrError(f"{transcripts}, line {number}: {name or 'an empty line'} has no text")
+        if not audio.is_file():
+            raise LasasrError(f"{transcripts}, line {number}: {audio.name} is missing; restore it or delete the line")
+        lines.append(_Line(name, text.strip(), transcripts.parent.parent.name, audio.resolve()))
+    unnamed = {path.stem for path in transcripts.parent.glob("*.flac")} - {line.id for line in lines}
+    if unnamed:
+        raise LasasrError(f"{transcripts} has no line for {min(unnamed)}.flac ({len(unnamed)} such files beside it)")
+    return lines
+
+
+def _cuts(split: str, lines: Sequence[_Line], progress: Progress) -> Iterator[MonoCut]:
+    with ThreadPoolExecutor(_READERS) as readers:
+        for done, cut in enumerate(readers.map(_cut, lines), start=1):
+            if done % _EVERY == 0 or done == len(lines):
+                progress(f"reading {split}", done, len(lines))
+            yield cut
+
+
+def _cut(line: _Line) -> MonoCut:
+    found = size(line.audio)
+    of = recording(line.id, line.audio, found.sampling_rate, found.samples)
+    return utterance(line.id, line.text, line.speaker, of)

@@ -1,0 +1,111 @@
+"""The rows of a user's table, checked one by one; every complaint names table, line and value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lasasr.errors import LasasrError
+
+REQUIRED = ("id", "audio", "text")
+OPTIONAL = ("speaker", "start_s", "end_s")
+
+
+class Row(NamedTuple):
+    """One utterance of a table."""
+
+    where: str  # begins an error line
+    id: str
+    audio: Path
+    text: str
+    speaker: str | None
+    start_s: float
+    end_s: float | None  # None: the end of the file
+
+
+def rows(table: Path) -> Iterator[Row]:
+    """The rows of a `.tsv` or `.jsonl` table.
+
+    Raises:
+        LasasrError: the table is missing, empty or no text, a column is missing, a value is empty, no number or out of
+            its range, or an id stands twice.
+    """
+    lines: dict[str, int] = {}
+    for number, fields in _json_lines(table) if table.suffix == ".jsonl" else _tab_separated(table):
+        row = _row(table, f"{table}, line {number}: ", fields)
+        if row.id in lines:
+            raise LasasrError(f"{row.where}id {row.id} stands in line {lines[row.id]} already")
+        lines[row.id] = number
+        yield row
+    if not lines:
+        raise LasasrError(f"{table} has no utterances")
+
+
+def read_lines(table: Path) -> list[str]:
+    """Lines of a text file.
+
+    Raises:
+        LasasrError: it is missing or no UTF-8 text.
+    """
+    if not table.is_file():
+        raise LasasrError(f"table {table} is missing")
+    try:
+        return table.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise LasasrError(f"table {table} is no UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def _tab_separated(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    first, *others = (line.rstrip("\r") for line in read_lines(table))
+    names = first.split("\t")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {', '.join(names)}")
+    for number, line in enumerate(others, start=2):
+        if line.strip():
+            values = line.split("\t")
+            if len(values) != len(names):
+                raise LasasrError(f"{table}, line {number}: {len(values)} values for {len(names)} columns")
+            yield number, dict(zip(names, values, strict=True))
+
+
+def _json_lines(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(read_lines(table), start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise LasasrError(f"{table}, line {number}: not valid JSON ({error.msg})") from None
+        if not isinstance(fields, dict):
+            raise LasasrError(f"{table}, line {number}: not an object with id, audio and text")
+        yield number, fields
+
+
+def _row(table: Path, where: str, fields: Mapping[str, Any]) -> Row:
+    values = {name: str(fields[name]).strip() for name in (*REQUIRED, *OPTIONAL) if fields.get(name) is not None}
+    for name in REQUIRED:
+        if name not in fields:
+            raise LasasrError(f"{where}{name} is missing")
+        if not values.get(name):
+            raise LasasrError(f"{where}{name} is empty" + (f" (id {values['id']})" if values.get("id") else ""))
+    start_s, end_s = _seconds(where, "start_s", values), _seconds(where, "end_s", values)
+    if end_s is not None and end_s <= (start_s or 0.0):
+        raise LasasrError(f"{where}start_s {start_s or 0.0:g} is not before end_s {end_s:g}")
+    audio = table.parent / Path(values["audio"]).expanduser()
+    return Row(where, values["id"], audio, values["text"], values.get("speaker") or None, start_s or 0.0, end_s)
+
+
+def _seconds(where: str, name: str, values: Mapping[str, str]) -> float | None:
+    if not values.get(name):
+        return None
+    try:
+        seconds = float(values[name])
+    except ValueError:
+        raise LasasrError(f"{where}{name} {values[name]!r} is not a number of seconds") from None
+    if not math.isfinite(seconds) or seconds < 0:
+        raise LasasrError(f"{where}{name} {seconds:g} is not a time within a recording")
+    return seconds

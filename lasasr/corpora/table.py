@@ -1,0 +1,111 @@
+"""One's own recordings: a table or a Lhotse cut manifest per split.
+
+A table is tab-separated with a line of column names (`.tsv`) or JSON lines (`.jsonl`), with `id`, `audio` (a path,
+absolute or relative to the table) and `text`, and optionally `speaker`, `start_s` and `end_s`. A `.jsonl.gz`, or a
+`.jsonl` whose lines are cuts, is read as a cut manifest. Recordings of several channels are averaged into one; any
+sampling rate is kept, and converted when the audio is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lhotse import MonoCut
+
+from lasasr.corpora.audio_files import Size, read, size, write_flac
+from lasasr.corpora.base import Corpus, Progress
+from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
+from lasasr.corpora.manifest import recording, utterance, write_cuts
+from lasasr.corpora.rows import Row, rows
+from lasasr.errors import LasasrError, UsageError
+
+_SLACK_S = 0.02  # an end_s so little behind the end of the file is rounding
+_EVERY = 100  # utterances between two reports of progress
+
+
+class TableCorpus(Corpus):
+    """Tables or cut manifests of the user's own; see the module.
+
+    Args:
+        train, dev, test: paths; `test` may be absent.
+        transcript: name of the transcript rule.
+    """
+
+    name: ClassVar[str] = "table"
+
+    def __init__(
+        self, train: str | None, dev: str | None, test: str | None = None, transcript: str = "english"
+    ) -> None:
+        self.given = {"train": train, "dev": dev, "test": test}
+        self.transcript = transcript
+
+    def _tables(self) -> dict[str, Path]:
+        for split in ("train", "dev"):
+            if not self.given[split]:
+                raise UsageError(f"corpus.{split} is not set: corpus=table needs corpus.{split}=FILE.tsv")
+        tables = {split: Path(path).expanduser().resolve() for split, path in self.given.items() if path}
+        for split, table in tables.items():
+            if not table.is_file():
+                raise LasasrError(f"corpus.{split}={self.given[split]} is missing")
+            if not table.name.endswith((".tsv", ".jsonl", ".jsonl.gz")):
+                raise UsageError(f"corpus.{split}={self.given[split]} is neither .tsv nor .jsonl nor .jsonl.gz")
+        return tables
+
+    def identity(self) -> Mapping[str, Any]:
+        """Includes what the tables hold, so that an edited table is another corpus."""
+        tables = self._tables()
+        return {
+            split: {"table": str(table), "sha256": hashlib.sha256(table.read_bytes()).hexdigest()}
+            for split, table in tables.items()
+        }
+
+    def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
+        manifests = {}
+        for split, table in self._tables().items():
+            manifests[split] = folder.resolve() / f"{split}.jsonl.gz"
+            if not manifests[split].exists():
+                downmixed = folder.resolve() / "audio" / split
+                cuts = foreign_cuts(table, downmixed) if holds_cuts(table) else _cuts(table, downmixed)
+                write_cuts(_reported(cuts, split, progress), manifests[split])
+        return manifests
+
+
+def _reported(cuts: Iterator[MonoCut], split: str, progress: Progress) -> Iterator[MonoCut]:
+    done = 0
+    for done, cut in enumerate(cuts, start=1):
+        if done % _EVERY == 0:
+            progress(f"reading {split}", done, done)
+        yield cut
+    progress(f"reading {split}", done, done)
+
+
+def _cuts(table: Path, downmixed: Path) -> Iterator[MonoCut]:
+    sizes: dict[Path, Size] = {}
+    for number, row in enumerate(rows(table)):
+        if row.audio not in sizes:
+            sizes[row.audio] = size(row.audio, row.where)
+        yield _cut(row, sizes[row.audio], downmixed / f"{number:06d}.flac")
+
+
+def _cut(row: Row, found: Size, mono: Path) -> MonoCut:
+    end_s = _end(row, found)
+    if found.channels == 1:
+        of = recording(f"{row.audio.stem}-{row.id}", row.audio.resolve(), found.sampling_rate, found.samples)
+        return utterance(row.id, row.text, row.speaker, of, row.start_s, end_s)
+    rate = found.sampling_rate
+    samples = read(row.audio, round(row.start_s * rate), round(end_s * rate)).mean(axis=1)
+    write_flac(mono, samples, rate, bits=24)
+    return utterance(row.id, row.text, row.speaker, recording(row.id, mono, rate, len(samples)))
+
+
+def _end(row: Row, found: Size) -> float:
+    if row.end_s is None:
+        if row.start_s >= found.duration_s:
+            raise LasasrError(f"{row.where}start_s {row.start_s:g} is behind the end of {row.audio}")
+        return found.duration_s
+    if row.end_s > found.duration_s + _SLACK_S:
+        raise LasasrError(f"{row.where}end_s {row.end_s:g} is behind the end of {row.audio} ({found.duration_s:g} s)")
+    return min(row.end_s, found.duration_s)
