@@ -1,0 +1,140 @@
+"""Changes of the waveform in training. Each is a callable (waveform (S,), generator) → waveform (S',)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+from lasasr.audio.read import SUFFIXES, decoded, finished, opened, resample
+from lasasr.errors import LasasrError, UsageError, nearest
+
+Perturbation = Callable[[Tensor, torch.Generator], Tensor]
+
+COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls with frequency to this power
+
+
+class SpeedPerturb:
+    """Play at a speed drawn from `factors`, which moves pitch and tempo together (Ko et al. 2015).
+
+    S samples become ⌈S / factor⌉. The frames of an utterance grow by 1 / min(factors) at most; batch budgets count
+    the unperturbed duration.
+
+    Args:
+        factors: speeds, all equally probable.
+
+    Raises:
+        UsageError: there is no factor, or one is not between 0.5 and 2.
+    """
+
+    def __init__(self, factors: Sequence[float] = (0.9, 1.0, 1.1)) -> None:
+        if not factors or not all(0.5 <= factor <= 2.0 for factor in factors):
+            raise UsageError(f"speed factors must lie between 0.5 and 2, got {list(factors)}")
+        self.factors = [Fraction(factor).limit_denominator(100) for factor in factors]
+
+    def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
+        """Perturb (S,)."""
+        factor = self.factors[_draw(len(self.factors), generator)]
+        return resample(waveform, factor.numerator, factor.denominator)
+
+
+class AdditiveNoise:
+    """Add noise at a signal-to-noise ratio drawn uniformly from `snr_db`.
+
+    The ratio is that of the mean powers over the whole waveform. A recording is drawn from the folder and read from a
+    random place; it is repeated when it is shorter than the speech. Where either of the two is digital silence no
+    ratio exists, and the waveform stays as it is. The sum is not clipped.
+
+    Args:
+        snr_db: (lowest, highest), dB.
+        probability: of adding noise to an utterance.
+        folder: of recordings in any format and rate, searched with its subfolders; or
+        colour: white, pink (power falls by 3 dB per octave) or brown (6 dB) noise instead.
+        sample_rate_hz: of the waveforms.
+
+    Raises:
+        UsageError: not exactly one of `folder` and `colour` is given, or a value is out of range.
+        LasasrError: the folder is missing or holds no audio.
+    """
+
+    def __init__(
+        self,
+        snr_db: Sequence[float] = (10.0, 20.0),
+        probability: float = 1.0,
+        folder: str | Path | None = None,
+        colour: str | None = None,
+        sample_rate_hz: int = 16_000,
+    ) -> None:
+        if (folder is None) == (colour is None):
+            raise UsageError("additive noise needs either a folder of recordings or a colour")
+        if colour is not None and colour not in COLOURS:
+            raise UsageError(f"unknown noise colour {colour!r}; {nearest(colour, COLOURS)}")
+        if len(snr_db) != 2 or snr_db[0] > snr_db[1]:
+            raise UsageError(f"snr_db must be [lowest, highest], got {list(snr_db)}")
+        if not 0.0 <= probability <= 1.0:
+            raise UsageError(f"probability must lie in [0, 1], got {probability}")
+        self.low_db, self.high_db = snr_db
+        self.probability = probability
+        self.colour = colour
+        self.sample_rate_hz = sample_rate_hz
+        self.recordings = [] if folder is None else _recordings(Path(folder))
+
+    def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
+        """Add noise to (S,)."""
+        if float(torch.rand((), generator=generator)) >= self.probability:
+            return waveform
+        snr_db = self.low_db + float(torch.rand((), generator=generator)) * (self.high_db - self.low_db)
+        if self.colour is None:
+            noise = self._recorded(len(waveform), generator)
+        else:
+            noise = coloured(len(waveform), COLOURS[self.colour], generator)
+        return mixed(waveform, noise, snr_db)
+
+    def _recorded(self, samples: int, generator: torch.Generator) -> Tensor:
+        """(samples,) from a random place of a random recording; only that part is decoded."""
+        path = self.recordings[_draw(len(self.recordings), generator)]
+        with opened(path) as file:
+            wanted = -(-samples * file.samplerate // self.sample_rate_hz)
+            file.seek(_draw(max(1, file.frames - wanted + 1), generator))
+            noise = finished(decoded(file, wanted), file.samplerate, self.sample_rate_hz, str(path))
+        repeated: Tensor = noise.repeat(-(-samples // len(noise)))
+        return repeated[:samples]
+
+
+def mixed(waveform: Tensor, noise: Tensor, snr_db: float) -> Tensor:
+    """waveform + g·noise, both (S,), with g so that the ratio of their mean powers is `snr_db`."""
+    speech_power, noise_power = waveform.double().square().mean(), noise.double().square().mean()
+    if speech_power == 0.0 or noise_power == 0.0:
+        return waveform
+    gain: Tensor = (speech_power / noise_power * 10.0 ** (-snr_db / 10.0)).sqrt()
+    return waveform + noise * gain.to(noise.dtype)
+
+
+def coloured(samples: int, exponent: float, generator: torch.Generator) -> Tensor:
+    """Gaussian noise (samples,) whose amplitude spectrum falls as frequency to the power of −`exponent`."""
+    if exponent == 0.0:
+        return torch.randn(samples, generator=generator)
+    enough = next_fast_len(samples, real=True)  # a length with a large prime factor takes ten times as long
+    spectrum: Tensor = torch.fft.rfft(torch.randn(enough, generator=generator))
+    frequency = torch.arange(len(spectrum)).clamp(min=1)
+    spectrum = spectrum * frequency.pow(-exponent)
+    spectrum[0] = 0.0  # no offset
+    noise: Tensor = torch.fft.irfft(spectrum, n=enough)
+    return noise[:samples]
+
+
+def _draw(choices: int, generator: torch.Generator) -> int:
+    return int(torch.randint(choices, (), generator=generator))
+
+
+def _recordings(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise LasasrError(f"noise folder {folder} is missing")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise LasasrError(f"noise folder {folder} holds no audio file ({', '.join(sorted(SUFFIXES))})")
+    return found

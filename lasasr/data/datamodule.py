@@ -1,0 +1,147 @@
+"""The data of a run as Lightning asks for it; the only file of this room that knows Lightning."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+
+from lasasr.audio.perturb import Perturbation
+from lasasr.data.batch import Batch
+from lasasr.data.dataset import Encodes, SpeechDataset
+from lasasr.data.loader import Loader, Loading
+from lasasr.data.manifest import Utterances
+from lasasr.data.sampler import Batching, BucketBatches
+
+log = logging.getLogger(__name__)
+
+
+class SpeechDataModule(LightningDataModule):
+    """Training and validation batches of one corpus.
+
+    Rank, number of ranks and accumulated batches are those of the Trainer, which must have
+    `use_distributed_sampler=False`. The state dict holds how far the training epoch has come: a run that is continued
+    begins with the next batch. Where a checkpoint is saved inside an epoch, save it from `on_train_batch_end` or a
+    validation hook; after `Trainer.fit` has returned, Lightning counts a broken-off epoch as a whole one.
+
+    Args:
+        utterances: name of a split ("train", "dev") → its utterances; called once per split.
+        tokenizer: text → ids.
+        batching: how large a training batch is.
+        validation: how large a validation batch is; None: as in training.
+        loading: workers, prefetch, cache.
+        perturbations: of the training waveforms.
+        sample_rate_hz: of the waveforms handed out.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        utterances: Callable[[str], Utterances],
+        tokenizer: Encodes,
+        batching: Batching,
+        validation: Batching | None = None,
+        loading: Loading | None = None,
+        perturbations: Sequence[Perturbation] = (),
+        sample_rate_hz: int = 16_000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.utterances = utterances
+        self.tokenizer = tokenizer
+        self.batching = batching
+        self.validation = validation or batching
+        self.loading = loading or Loading()
+        self.perturbations = perturbations
+        self.sample_rate_hz = sample_rate_hz
+        self.seed = seed
+        self._datasets: dict[str, SpeechDataset] = {}
+        self._resume: Mapping[str, int] | None = None
+
+    def setup(self, stage: str) -> None:
+        """Read and check both splits before anything is trained.
+
+        Raises:
+            LasasrError: a manifest or a transcript is wrong.
+        """
+        for split, perturbations in (("train", self.perturbations), ("dev", ())):
+            if split not in self._datasets:
+                cached = self.loading.cache_audio_mb
+                given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, cached)
+                self._datasets[split] = SpeechDataset(self.utterances(split), *given)
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled batches of this rank, perturbed."""
+        dataset = self._datasets["train"]
+        world_size, rank, per_step = self._ranks()
+        durations_s = dataset.utterances.durations_s
+        batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank)
+        if self._resume is not None:
+            batches.start_from(*_position(self._resume, len(batches), world_size))
+        return self._loader(dataset, batches, persistent=True)
+
+    def val_dataloader(self) -> Loader:
+        """Batches of "dev", of this rank, the longest first."""
+        dataset = self._datasets["dev"]
+        world_size, rank, _ = self._ranks()
+        durations_s = dataset.utterances.durations_s
+        batches = BucketBatches(durations_s, self.validation, self.seed, False, world_size, world_size, rank)
+        return self._loader(dataset, batches, persistent=False)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy without waiting; the memory is page-locked where that matters."""
+        return batch.to(device, non_blocking=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands: epoch, batches of it that all ranks together have done, batches of an epoch."""
+        if self.trainer is None or self.trainer.train_dataloader is None:
+            return {}
+        loop = self.trainer.fit_loop
+        epoch: Any = loop.epoch_progress.current
+        batch: Any = loop.epoch_loop.batch_progress.current
+        done: int = batch.processed
+        if epoch.processed == epoch.ready:  # between two epochs
+            done, number = 0, epoch.processed
+        elif done >= loop.max_batches:  # validating or saving after the last batch
+            done, number = 0, epoch.processed + 1
+        else:
+            number = epoch.processed
+        world_size = self.trainer.world_size
+        total = len(self.trainer.train_dataloader) * world_size
+        return {"epoch": number, "batches": done * world_size, "batches_per_epoch": total}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where a `state_dict` stands."""
+        self._resume = state_dict
+        # not so: the sampler starts from the right batch
+        warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
+
+    def _ranks(self) -> tuple[int, int, int]:
+        """(ranks, this one, batches of one optimizer step)."""
+        if self.trainer is None:
+            return 1, 0, 1
+        world_size = self.trainer.world_size
+        return world_size, self.trainer.global_rank, world_size * self.trainer.accumulate_grad_batches
+
+    def _loader(self, dataset: SpeechDataset, batches: BucketBatches, persistent: bool) -> Loader:
+        accelerator = self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
+        processes = 1 if self.trainer is None else self.trainer.num_devices
+        workers = self.loading.workers(accelerator, processes)
+        return Loader(dataset, batches, workers, self.loading.prefetch, accelerator, persistent)
+
+
+def _position(state: Mapping[str, int], batches: int, world_size: int) -> tuple[int, int]:
+    """(epoch, batch of this rank) to start from, of `batches` per rank."""
+    if state["batches"] == 0 or state["batches_per_epoch"] == batches * world_size:
+        return state["epoch"], state["batches"] // world_size
+    log.warning(
+        "the run had %d batches an epoch and now has %d: in epoch %d some utterances are seen twice or not at all",
+        state["batches_per_epoch"],
+        batches * world_size,
+        state["epoch"],
+    )
+    return state["epoch"], state["batches"] * batches // state["batches_per_epoch"]

@@ -1,0 +1,132 @@
+"""From a request of the sampler to a batch: decode, check, resample, perturb, pad."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from lasasr import special
+from lasasr.audio import draws
+from lasasr.audio.perturb import Perturbation
+from lasasr.data.audio import load
+from lasasr.data.batch import Batch
+from lasasr.data.cache import AudioCache
+from lasasr.data.manifest import Utterances
+from lasasr.data.sampler import Request
+from lasasr.errors import LasasrError
+
+
+class Encodes(Protocol):
+    """What the dataset needs of a tokenizer."""
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`."""
+        ...
+
+
+class SpeechDataset(Dataset[Batch]):
+    """The utterances of a split; its items are whole batches.
+
+    Audio of any rate and number of channels is averaged over the channels and resampled. Perturbations draw from a
+    generator of (seed, epoch, utterance id), so that a waveform does not depend on worker, batch or rank.
+
+    Args:
+        utterances: of the split.
+        tokenizer: text → ids; every text is tried at once.
+        sample_rate_hz: of the waveforms handed out.
+        perturbations: applied one after the other; training only.
+        seed: of the run.
+        cache_audio_mb: MiB of decoded audio kept in memory (1 h at 16 kHz takes 220).
+
+    Raises:
+        LasasrError: a text holds what is outside the vocabulary; the message names character, manifest and id.
+    """
+
+    def __init__(
+        self,
+        utterances: Utterances,
+        tokenizer: Encodes,
+        sample_rate_hz: int = 16_000,
+        perturbations: Sequence[Perturbation] = (),
+        seed: int = 0,
+        cache_audio_mb: float = 0.0,
+    ) -> None:
+        self.utterances = utterances
+        self.tokenizer = tokenizer
+        self.sample_rate_hz = sample_rate_hz
+        self.perturbations = tuple(perturbations)
+        self.seed = seed
+        # resampling rounds up, and a manifest's duration is rounded too
+        capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
+        self._cache = AudioCache(capacities, cache_audio_mb)
+        for index in range(len(utterances)):
+            self._encode(index)
+
+    def __len__(self) -> int:
+        """Utterances."""
+        return len(self.utterances)
+
+    def __getitem__(self, request: Request) -> Batch:
+        """Load one batch.
+
+        Raises:
+            LasasrError: the audio of an utterance is broken (see `load`); names utterance and file.
+        """
+        with _one_thread():
+            waveforms = [self._perturbed(index, request.epoch) for index in request.indices]
+        tokens = [torch.tensor(self._encode(index), dtype=torch.int64) for index in request.indices]
+        return Batch(
+            ids=tuple(self.utterances.ids[index] for index in request.indices),
+            speakers=tuple(self.utterances.speakers[index] for index in request.indices),
+            texts=tuple(self.utterances.texts[index] for index in request.indices),
+            waveforms=pad_sequence(waveforms, batch_first=True),
+            waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+            tokens=pad_sequence(tokens, batch_first=True, padding_value=special.PAD),
+            token_lengths=torch.tensor([len(each) for each in tokens]),
+            epoch=request.epoch,
+        )
+
+    def _perturbed(self, index: int, epoch: int) -> Tensor:
+        waveform = self.waveform(index)
+        if self.perturbations:
+            generator = draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+            for perturb in self.perturbations:
+                waveform = perturb(waveform, generator)
+        return waveform
+
+    def waveform(self, index: int) -> Tensor:
+        """The unperturbed waveform (S,) of one utterance.
+
+        Raises:
+            LasasrError: see `__getitem__`.
+        """
+        held = self._cache.get(index)
+        if held is None:
+            held = load(self.utterances.cut(index), self.sample_rate_hz)
+            self._cache.put(index, held)
+        return held
+
+    def _encode(self, index: int) -> list[int]:
+        try:
+            return self.tokenizer.encode(self.utterances.texts[index])
+        except LasasrError as error:
+            utterance = f"{self.utterances.path}: utterance {self.utterances.ids[index]}"
+            raise LasasrError(f"{utterance}: {error}") from None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a worker: resampling rounds differently with more, and results would depend on the number of workers."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,108 @@
+"""Batches from worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+
+from lasasr.data.batch import Batch
+from lasasr.data.sampler import BucketBatches, Request
+from lasasr.errors import LasasrError
+
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How batches come to the model.
+
+    Args:
+        num_workers: processes that decode and perturb; None: none on a CPU, where they would take the cores from the
+            model (decoding is thousands of times faster than real time), else up to eight.
+        prefetch: batches that each worker keeps ready.
+        cache_audio_mb: MiB of decoded audio kept in memory per split and rank, shared by its workers; 1 h at 16 kHz
+            takes 220.
+    """
+
+    num_workers: int | None = None
+    prefetch: int = 2
+    cache_audio_mb: int = 0
+
+    def workers(self, accelerator: bool, processes: int = 1) -> int:
+        """Workers of one process, of which the machine runs `processes`."""
+        if self.num_workers is not None:
+            return self.num_workers
+        return min(MOST_WORKERS, max(1, _cores() // processes - 1)) if accelerator else 0
+
+
+def _cores() -> int:
+    """Those that this process may use: a cluster's scheduler grants fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Loader(DataLoader[Batch]):
+    """Yields the batches of a dataset in the order of a sampler.
+
+    An error of the data keeps its one line on the way out of a worker.
+
+    Args:
+        dataset: request → batch.
+        batches: the requests.
+        num_workers: processes; 0: this one.
+        prefetch: batches that each worker keeps ready.
+        pin_memory: hand out page-locked memory, from which copies to a GPU overlap with work.
+        persistent: keep the workers from epoch to epoch.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Batch],
+        batches: BucketBatches,
+        num_workers: int = 0,
+        prefetch: int = 2,
+        pin_memory: bool = False,
+        persistent: bool = False,
+    ) -> None:
+        super().__init__(
+            _Guarded(dataset),
+            batch_size=None,
+            sampler=batches,
+            num_workers=num_workers,
+            prefetch_factor=prefetch if num_workers else None,
+            pin_memory=pin_memory,
+            persistent_workers=persistent and num_workers > 0,
+        )
+
+    def __iter__(self) -> Any:
+        """Batches.
+
+        Raises:
+            LasasrError: of the dataset.
+        """
+        return _raising(super().__iter__())  # the workers start here, not at the first batch
+
+
+class _Guarded(Dataset[Any]):
+    """Hands out errors instead of raising them: the DataLoader would wrap them in a worker's traceback."""
+
+    def __init__(self, dataset: Dataset[Batch]) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, request: Request) -> Batch | LasasrError:
+        try:
+            return self.dataset[request]
+        except LasasrError as error:
+            return error
+
+
+def _raising(items: Iterator[Any]) -> Iterator[Batch]:
+    for item in items:
+        if isinstance(item, LasasrError):
+            raise item
+        yield item

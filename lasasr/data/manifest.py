@@ -1,0 +1,134 @@
+"""A split's cut manifest, read and checked at once: what is wrong with it is said before any training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lhotse import CutSet
+from lhotse.serialization import deserialize_item, load_jsonl
+from numpy.typing import NDArray
+
+from lasasr.errors import LasasrError
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """N utterances in the order of the file.
+
+    Cuts are kept as JSON without their supervisions and made into objects one at a time: the workers of a loader
+    share the text, while 280,000 Python objects would be copied into each of them.
+    """
+
+    path: Path
+    ids: tuple[str, ...]
+    speakers: tuple[str, ...]  # "" where unknown
+    texts: tuple[str, ...]  # after the transcript rule
+    durations_s: NDArray[np.float64]  # (N,)
+    cuts: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cut(self, index: int) -> Any:
+        """The Lhotse cut of one utterance, without its supervision.
+
+        Raises:
+            LasasrError: Lhotse does not take the line for a cut.
+        """
+        try:
+            return deserialize_item(json.loads(self.cuts[index]))
+        except Exception as error:
+            raise _no_cut(f"{self.path}: utterance {self.ids[index]}", error) from None
+
+    def first(self, count: int) -> Utterances:
+        """The first `count` utterances (all, when there are fewer)."""
+        fields = ("ids", "speakers", "texts", "durations_s", "cuts")
+        return replace(self, **{name: getattr(self, name)[:count] for name in fields})
+
+
+def read_manifest(path: Path, transcript: Callable[[str], str]) -> Utterances:
+    """Read a Lhotse cut manifest (.jsonl, .jsonl.gz, ...) whose cuts have one supervision each.
+
+    Args:
+        path: of the manifest.
+        transcript: the corpus's transcript rule, applied to every raw text.
+
+    Raises:
+        LasasrError: the manifest is missing, damaged or empty; an id occurs twice; a cut has no audio, no duration,
+            none or several supervisions, or a transcript that is empty after the rule. It names manifest and id.
+    """
+    if not path.is_file():
+        raise LasasrError(f"manifest {path} is missing; `lasasr prepare` writes it")
+    seen: set[str] = set()
+    rows = []
+    for line in _lines(path):
+        row = _row(path, line, transcript)
+        if row[0] in seen:
+            raise LasasrError(f"{path}: utterance id {row[0]} occurs twice; ids must be unique within a split")
+        seen.add(row[0])
+        rows.append(row)
+    if not rows:
+        raise LasasrError(f"manifest {path} holds no utterance")
+    ids, speakers, texts, durations_s, cuts = zip(*rows, strict=True)
+    return Utterances(path, ids, speakers, texts, np.array(durations_s, dtype=np.float64), cuts)
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """The cuts as plain values: to make objects of LibriSpeech's 280,000 takes Lhotse half a minute."""
+    try:
+        if ".jsonl" in path.suffixes:
+            yield from load_jsonl(path)
+        else:
+            yield from (cut.to_dict() for cut in CutSet.from_file(path))
+    except Exception as error:
+        # Lhotse raises whatever its parsers raise, assertions included
+        raise _no_cut(f"manifest {path}", error) from None
+
+
+def _row(path: Path, line: Any, transcript: Callable[[str], str]) -> tuple[str, str, str, float, bytes]:
+    """(id, speaker, text, duration_s, the cut without its supervision as JSON) of one line."""
+    try:
+        name, duration_s, supervisions, recorded, cut = _fields(line)
+    except Exception as error:
+        raise _no_cut(f"a line of manifest {path}", error) from None
+    utterance = f"{path}: utterance {name}"
+    if len(supervisions) != 1:
+        way_out = "split it with Lhotse's trim_to_supervisions" if supervisions else "give it a transcript or remove it"
+        raise LasasrError(f"{utterance} has {len(supervisions)} supervisions, not one; {way_out}")
+    if not recorded:
+        raise LasasrError(f"{utterance} has no recording")
+    if not duration_s > 0:
+        raise LasasrError(f"{utterance} has no duration ({duration_s} s); remove it")
+    text = _transcribed(supervisions[0].get("text") or "", transcript, utterance)
+    return name, supervisions[0].get("speaker") or "", text, duration_s, json.dumps(cut).encode()
+
+
+def _fields(line: Any) -> tuple[str, float, list[dict[str, Any]], bool, dict[str, Any]]:
+    """(id, duration_s, supervisions, whether it has a recording, the cut without supervisions)."""
+    if line["type"] in ("MonoCut", "MultiCut"):
+        cut = {name: value for name, value in line.items() if name != "supervisions"}
+        return str(line["id"]), float(line["duration"]), line.get("supervisions") or [], bool(cut.get("recording")), cut
+    mixed = deserialize_item(line)  # its parts have the supervisions
+    supervisions = [supervision.to_dict() for supervision in mixed.supervisions]
+    return mixed.id, mixed.duration, supervisions, mixed.has_recording, mixed.drop_supervisions().to_dict()
+
+
+def _transcribed(raw: str, transcript: Callable[[str], str], utterance: str) -> str:
+    try:
+        text = transcript(raw)
+    except LasasrError as error:
+        raise LasasrError(f"{utterance}: {error}") from None
+    if not text.strip():
+        after = f" after the transcript rule ({raw!r} before it)" if raw else ""
+        raise LasasrError(f"{utterance} has an empty transcript{after}; write or remove it")
+    return text
+
+
+def _no_cut(what: str, error: Exception) -> LasasrError:
+    reason = " ".join(str(error).split("\n")[0].split())
+    return LasasrError(f"{what} cannot be read as Lhotse cuts ({type(error).__name__}: {reason})")
