@@ -1,0 +1,45 @@
+"""When each token was said: the best CTC alignment of given tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchaudio.functional import forced_align, merge_tokens
+
+from lasasr import special
+from lasasr.errors import LasasrError
+
+
+class Span(NamedTuple):
+    """The frames of one token, start <= t < end."""
+
+    token: int
+    start: int
+    end: int
+    score: float  # log, mean over its frames
+
+
+def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Span]:
+    """Spans of `tokens` on the likeliest CTC path that spells them (Graves et al. 2006, §3.2; Viterbi).
+
+    Args:
+        log_probs: (T, V), the CTC head's, of one utterance without padding.
+        tokens: ids of text.
+
+    Raises:
+        LasasrError: T is less than the tokens and the blanks between equal neighbours need.
+    """
+    if not tokens:
+        return []
+    needed = len(tokens) + sum(a == b for a, b in pairwise(tokens))
+    if needed > len(log_probs):
+        raise LasasrError(
+            f"{len(tokens)} tokens need {needed} encoded frames to be aligned, the audio has {len(log_probs)}"
+        )
+    targets = torch.tensor([list(tokens)], dtype=torch.int32, device=log_probs.device)
+    path, scores = forced_align(log_probs[None].float(), targets, blank=special.BLANK)
+    return [Span(span.token, span.start, span.end, span.score) for span in merge_tokens(path[0], scores[0])]

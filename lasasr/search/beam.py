@@ -1,0 +1,167 @@
+"""Beam search with attention, CTC, language models and whatever else scores tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from lasasr.errors import UsageError
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.ctc_greedy import required
+from lasasr.search.ctc_prefix import CTCPrefixScorer
+from lasasr.search.frontier import Frontier
+from lasasr.search.fusion import Coverage, Fusion, LengthBonus
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.limits import Limits
+from lasasr.search.pruning import Pruning
+from lasasr.search.rescoring import forced, teacher_forced
+from lasasr.search.scorer import DecoderScorer, Scorer
+from lasasr.spell.base import Decoder
+
+
+class BeamSearch:
+    """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
+
+    The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm + length_bonus · (U + 1) +
+    coverage_weight · coverage; a scorer of weight 0 is not asked. At ctc_weight 1 that is CTC prefix search.
+
+    Args:
+        beam: K, hypotheses per utterance.
+        nbest: how many are returned, at most `beam`.
+        ctc_weight: in [0, 1].
+        lm_weight: of the language model, where one is given (shallow fusion).
+        length_bonus: log, for each token, eos included.
+        normalise: rank finished hypotheses by their score divided by U + 1.
+        temperature: divides the decoder's logits.
+        coverage: which coverage score counts, where coverage_weight is not 0.
+        coverage_weight: log, per unit of it.
+        pruning: what is left out, and when a search ends.
+        limits: of the length; at the upper one eos is forced.
+        keep_weights: whether the best hypothesis carries its attention weights (one more pass over its tokens).
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    def __init__(
+        self,
+        beam: int = 10,
+        nbest: int = 1,
+        ctc_weight: float = 0.0,
+        lm_weight: float = 0.0,
+        length_bonus: float = 0.0,
+        normalise: bool = False,
+        temperature: float = 1.0,
+        coverage: Coverage | None = None,
+        coverage_weight: float = 0.0,
+        pruning: Pruning | None = None,
+        limits: Limits | None = None,
+        keep_weights: bool = True,
+    ) -> None:
+        if not 1 <= nbest <= beam:
+            raise ValueError(f"1 <= nbest <= beam must hold, got nbest {nbest} and beam {beam}")
+        if not 0.0 <= ctc_weight <= 1.0:
+            raise ValueError(f"ctc_weight must be in [0, 1], got {ctc_weight}")
+        if temperature <= 0.0:
+            raise ValueError(f"temperature must be > 0, got {temperature}")
+        if coverage_weight and coverage is None:
+            raise ValueError(f"coverage_weight is {coverage_weight}, but no coverage is chosen")
+        self.beam, self.nbest = beam, nbest
+        self.ctc_weight, self.lm_weight = ctc_weight, lm_weight
+        self.length_bonus, self.normalise = length_bonus, normalise
+        self.temperature = temperature
+        self.coverage, self.coverage_weight = coverage, coverage_weight
+        self.pruning, self.limits = pruning or Pruning(), limits or Limits()
+        self.keep_weights = keep_weights
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        decoder: Decoder | None,
+        acoustics: Acoustics,
+        ids: Sequence[str] = (),
+        lm: Scorer | None = None,
+        also: Sequence[tuple[Scorer, float]] = (),
+    ) -> list[list[Hypothesis]]:
+        """The n best hypotheses of each utterance, best first, never none.
+
+        Args:
+            decoder: in evaluation mode.
+            ids: the utterances' names, for error messages.
+            lm: weighted by `lm_weight`.
+            also: further scorers, each with its weight.
+
+        Raises:
+            UsageError: a weight asks for a scorer that is not there.
+            LasasrError: a score is NaN; the message names the utterance.
+        """
+        scorers = [*self._scorers(decoder, acoustics, lm), *also]
+        fusion = Fusion(scorers, acoustics, self.beam, _vocabulary(decoder, acoustics), self.pruning.pre_beam)
+        found = Frontier(fusion, acoustics, self, ids).search()
+        if self.keep_weights and decoder is not None and self.ctc_weight < 1.0:
+            best = [nbest[0].tokens for nbest in found]
+            _, weights = teacher_forced(decoder, acoustics, best, self.temperature)
+            found = [[replace(nbest[0], weights=w), *nbest[1:]] for nbest, w in zip(found, weights, strict=True)]
+        return found
+
+    @torch.inference_mode()
+    def score(
+        self,
+        decoder: Decoder | None,
+        acoustics: Acoustics,
+        tokens: Sequence[Sequence[int]],
+        lm: Scorer | None = None,
+        also: Sequence[tuple[Scorer, float]] = (),
+    ) -> list[Hypothesis]:
+        """Given tokens (of the reference, say), one sequence per utterance, as this search would rank them.
+
+        Where a reference scores higher than what was found, the search erred; where it scores lower, the model did.
+
+        Raises:
+            UsageError: a weight asks for a scorer that is not there.
+        """
+        scorers = [*self._scorers(decoder, acoustics, lm), *also]
+        fusion = Fusion(scorers, acoustics, 1, _vocabulary(decoder, acoustics))
+        parts = forced(fusion, tokens)
+        totals = (parts @ parts.new_tensor(fusion.weights)).tolist()
+        ranks = [
+            total / (len(text) + 1) if self.normalise else total for total, text in zip(totals, tokens, strict=True)
+        ]
+        scores = [dict(zip(fusion.names, given, strict=True)) for given in parts.tolist()]
+        return [Hypothesis(tuple(text), rank, given) for text, rank, given in zip(tokens, ranks, scores, strict=True)]
+
+    def _scorers(self, decoder: Decoder | None, acoustics: Acoustics, lm: Scorer | None) -> list[tuple[Scorer, float]]:
+        scorers: list[tuple[Scorer, float]] = []
+        self._check_attention()
+        if self.ctc_weight < 1.0:
+            if decoder is None:
+                raise UsageError("this model has no decoder (loss.ctc_weight=1); use search=ctc_prefix")
+            scorers.append((DecoderScorer(decoder, self.temperature), 1.0 - self.ctc_weight))
+        if self.ctc_weight:
+            required(acoustics)
+            scorers.append((CTCPrefixScorer(self.pruning.ctc_window), self.ctc_weight))
+        if self.lm_weight:
+            if lm is None:
+                raise UsageError(f"search.lm_weight={self.lm_weight}, but no language model is given")
+            scorers.append((lm, self.lm_weight))
+        if self.length_bonus:
+            scorers.append((LengthBonus(), self.length_bonus))
+        if self.coverage is not None and self.coverage_weight:
+            scorers.append((self.coverage, self.coverage_weight))
+        return scorers
+
+    def _check_attention(self) -> None:
+        wanting = {
+            "coverage_weight": self.coverage_weight,
+            "pruning.eos_threshold": self.pruning.eos_threshold,
+            "pruning.max_shift": self.pruning.max_shift,
+            "pruning.ctc_window": self.pruning.ctc_window,
+        }
+        if self.ctc_weight == 1.0 and (idle := [name for name, value in wanting.items() if value]):
+            raise UsageError(f"search.{idle[0]} needs the decoder, but search.ctc_weight=1 leaves it out")
+
+
+def _vocabulary(decoder: Decoder | None, acoustics: Acoustics) -> int:
+    return required(acoustics).shape[-1] if decoder is None else decoder.vocabulary_size

@@ -1,0 +1,65 @@
+"""CTC alone, without a beam: the best path, collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lasasr import special
+from lasasr.errors import UsageError
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.scorer import refuse_nan
+from lasasr.spell.base import Decoder
+
+
+class CTCGreedySearch:
+    """Best-path decoding (Graves et al. 2006, §3.2): the likeliest id of each frame, repeats merged, blanks dropped.
+
+    The score is the log probability of that one path, not of all paths that spell the tokens. A decoder is ignored.
+    """
+
+    @torch.inference_mode()
+    def __call__(
+        self, decoder: Decoder | None, acoustics: Acoustics, ids: Sequence[str] = ()
+    ) -> list[list[Hypothesis]]:
+        """One hypothesis per utterance, flagged "empty" where all is blank.
+
+        Args:
+            ids: the utterances' names, for error messages.
+
+        Raises:
+            UsageError: the model has no CTC head.
+            LasasrError: a score is NaN.
+        """
+        log_probs = required(acoustics)
+        never = [special.PAD, special.SOS, special.EOS]
+        scores, path = log_probs.index_fill(2, log_probs.new_tensor(never, dtype=torch.int64), -torch.inf).max(2)
+        totals = scores.double().masked_fill(~acoustics.mask, 0.0).sum(1)
+        refuse_nan(totals.isnan(), torch.arange(len(totals), device=totals.device), ids)
+        path = path.masked_fill(~acoustics.mask, special.BLANK)
+        return [[_hypothesis(*one)] for one in zip(path.tolist(), totals.tolist(), strict=True)]
+
+
+def required(acoustics: Acoustics) -> Tensor:
+    """The CTC log probabilities (B, T, V).
+
+    Raises:
+        UsageError: the model has no CTC head.
+    """
+    if acoustics.ctc_log_probs is None:
+        raise UsageError("this model has no CTC head (loss.ctc_weight=0); use search=greedy or search=beam")
+    return acoustics.ctc_log_probs
+
+
+def collapsed(path: Sequence[int]) -> tuple[int, ...]:
+    """Tokens of a path: neighbours that are equal become one, then blanks go."""
+    kept = (token for t, token in enumerate(path) if t == 0 or token != path[t - 1])
+    return tuple(token for token in kept if token != special.BLANK)
+
+
+def _hypothesis(path: Sequence[int], score: float) -> Hypothesis:
+    tokens = collapsed(path)
+    return Hypothesis(tokens, score, {"ctc": score}, flags=() if tokens else ("empty",))

@@ -1,0 +1,198 @@
+"""The steps of a beam search over (utterances × beam) as tensors.
+
+The hypotheses of all utterances take each step together. Those that end wait in a list of the n best finished ones; an
+utterance leaves the batch when none of its unfinished hypotheses can still enter that list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from lasasr import special, tree
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.fusion import Fused, Fusion
+from lasasr.search.greedy import flags
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.limits import Limits
+from lasasr.search.pruning import Pruning, peaks, shifted, unsure_of_eos
+from lasasr.search.scorer import refuse_nan, worth_leaving
+
+TIE = 1e-12  # log; of equal candidates the one of the better hypothesis wins, then the smaller id
+
+
+class Running(NamedTuple):
+    """The unfinished hypotheses, best first; those of score -inf fill places that nothing has taken."""
+
+    totals: Tensor  # (B, K) float64, weighted
+    parts: Tensor  # (B, K, S) float64, of each scorer
+    history: Tensor  # (B, K, L) int64, tokens so far
+    tokens: Tensor  # (B, K) int64, the last of them
+    peaks: Tensor  # (B, K) int64, the frame last looked at, -1 before the first
+
+
+class Finished(NamedTuple):
+    """The finished hypotheses, best first; a rank of -inf marks a place that nothing has taken."""
+
+    ranks: Tensor  # (B, N) float64, the score they are ranked by
+    parts: Tensor  # (B, N, S) float64
+    history: Tensor  # (B, N, L) int64
+    lengths: Tensor  # (B, N) int64, tokens without eos
+    forced: Tensor  # (B, N) bool, True where eos came of the length limit
+
+
+class Options(Protocol):
+    """What a beam search is told; see `BeamSearch`."""
+
+    beam: int  # K
+    nbest: int  # N
+    normalise: bool
+    pruning: Pruning
+    limits: Limits
+
+
+class Frontier:
+    """One call of a search: what is still running, and what is done."""
+
+    def __init__(self, fusion: Fusion, acoustics: Acoustics, options: Options, ids: Sequence[str]) -> None:
+        self.fusion, self.options, self.ids = fusion, options, ids
+        device, B, K, V = acoustics.encoded.device, len(acoustics.mask), options.beam, len(fusion.bias)
+        shortest, longest = options.limits.bounds(acoustics.lengths)
+        self.limit = (max(shortest), min(longest), max(longest))
+        self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
+        self.rows = torch.arange(B, device=device)  # the utterances still in the batch
+        self.done = torch.zeros(B, dtype=torch.bool, device=device)
+        self.order = TIE * torch.arange(K * V, dtype=torch.float64, device=device)
+        self.bias = fusion.bias - self.order.view(K, V)  # added to candidates: no eos, ties in order
+        self.bias[:, special.EOS] = -torch.inf
+        self.running = self._first(B, K, max(longest), len(fusion.names))
+        self.finished = self._none(B, options.nbest, max(longest), len(fusion.names))
+        self.results: list[list[Hypothesis]] = [[] for _ in range(B)]
+
+    def _first(self, B: int, K: int, L: int, S: int) -> Running:
+        totals = torch.full((B, K), -torch.inf, dtype=torch.float64, device=self.rows.device)
+        totals[:, 0] = 0.0
+        tokens = torch.full((B, K), special.SOS, device=self.rows.device)
+        history = tokens.new_full((B, K, L), special.PAD)
+        return Running(totals, totals.new_zeros(B, K, S), history, tokens, torch.full_like(tokens, -1))
+
+    def _none(self, B: int, N: int, L: int, S: int) -> Finished:
+        ranks = torch.full((B, N), -torch.inf, dtype=torch.float64, device=self.rows.device)
+        lengths = torch.zeros((B, N), dtype=torch.int64, device=ranks.device)
+        history = lengths.new_full((B, N, L), special.PAD)
+        return Finished(ranks, ranks.new_zeros(B, N, S), history, lengths, lengths.bool())
+
+    def search(self) -> list[list[Hypothesis]]:
+        """Search until every utterance is done."""
+        for u in range(self.limit[2] + 1):
+            self._step(u)
+            if not len(self.rows):
+                break
+        return self.results
+
+    def _step(self, u: int) -> None:
+        """Every running hypothesis has u tokens and gets one more, or ends."""
+        fused = self.fusion.score(self.running.tokens)
+        self._drop_shifted(fused)
+        at_limit = u >= self.longest if u >= self.limit[1] else None
+        ending = self._ending(u, fused, at_limit)
+        best, parents, tokens = self._best(fused, at_limit)
+        refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids)
+        self._finish(u, fused, ending, best, at_limit)
+        hopeless = self.finished.ranks[:, -1] - self.options.pruning.end_margin
+        self.done = self.done | (self._rank(best[:, 0], u + 1) <= hopeless)
+        left = int((~self.done).sum())
+        if left:
+            self._grow(u, fused, best, parents, tokens)
+        if worth_leaving(len(self.rows) - left, len(self.rows)):
+            kept = (~self.done).nonzero()[:, 0]
+            self._leave(kept)
+            parents, tokens = parents[kept], tokens[kept]
+        if left:
+            self.fusion.follow(parents, tokens)
+
+    def _rank(self, totals: Tensor, length: int) -> Tensor:
+        return totals / (length + 1) if self.options.normalise else totals
+
+    def _drop_shifted(self, fused: Fused) -> None:
+        most = self.options.pruning.max_shift
+        if most is None or fused.weights is None:
+            return
+        now = peaks(fused.weights)
+        totals = shifted(self.running.totals, self.running.peaks, now, most)
+        self.running = self.running._replace(totals=totals, peaks=now)
+
+    def _ending(self, u: int, fused: Fused, at_limit: Tensor | None) -> Tensor:
+        """(B, K): the totals with eos, -inf where it may not come yet."""
+        totals = self.running.totals + fused.total[..., special.EOS]
+        threshold = self.options.pruning.eos_threshold
+        if threshold is not None and self.fusion.names[0] == "decoder":
+            unsure = unsure_of_eos(fused.parts[0], threshold)
+            totals = totals.masked_fill(unsure if at_limit is None else unsure & ~at_limit[:, None], -torch.inf)
+        if u < self.limit[0]:
+            totals = totals.masked_fill((u < self.shortest)[:, None], -torch.inf)
+        return totals
+
+    def _best(self, fused: Fused, at_limit: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The K best continuations by a token of text: totals, parents and tokens, each (B, K), best first."""
+        candidates = fused.total + self.running.totals[..., None]
+        candidates += self.bias
+        if at_limit is not None:
+            candidates.masked_fill_(at_limit[:, None, None], -torch.inf)
+        best, index = candidates.flatten(1).topk(self.options.beam)
+        V = fused.total.shape[-1]
+        return best + self.order[index], index.div(V, rounding_mode="floor"), index % V
+
+    def _finish(self, u: int, fused: Fused, ending: Tensor, best: Tensor, at_limit: Tensor | None) -> None:
+        """Hypotheses end that with eos are among the K best of this step."""
+        admitted = (ending >= best[:, -1:]) & ~ending.isneginf()
+        if not bool(admitted.any()):
+            return
+        forced = torch.zeros_like(admitted)
+        if at_limit is not None:
+            text = fused.total[..., special.FIRST_TEXT :].amax(-1)
+            forced = at_limit[:, None] & (text > fused.total[..., special.EOS])
+        running = self.running
+        ended = Finished(
+            ranks=self._rank(ending, u).masked_fill(~admitted, -torch.inf),
+            parts=running.parts + fused.of_eos(),
+            history=running.history,
+            lengths=torch.full_like(running.tokens, u),
+            forced=forced,
+        )
+        both = Finished(*[torch.cat(pair, 1) for pair in zip(self.finished, ended, strict=True)])
+        picked = (both.ranks - self.order[: both.ranks.shape[1]]).topk(self.options.nbest).indices
+        self.finished = tree.reorder(both, picked)
+
+    def _grow(self, u: int, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
+        """Take up the continuations; nothing goes on in an utterance that is done."""
+        kept = tree.reorder(self.running, parents)
+        kept.history[:, :, u] = tokens
+        totals = best.masked_fill(self.done[:, None], -torch.inf)
+        self.running = kept._replace(totals=totals, parts=kept.parts + fused.of(parents, tokens), tokens=tokens)
+
+    def _leave(self, kept: Tensor) -> None:
+        """Hand in the utterances that are done and go on with the rows `kept`."""
+        gone = self.done.nonzero()[:, 0]
+        for b, nbest in zip(self.rows[gone].tolist(), self._hypotheses(tree.select(self.finished, gone)), strict=True):
+            self.results[b] = nbest
+        self.rows, self.done = self.rows[kept], self.done[kept]
+        self.shortest, self.longest = self.shortest[kept], self.longest[kept]
+        self.running, self.finished = tree.select(self.running, kept), tree.select(self.finished, kept)
+        self.fusion.keep(kept)
+
+    def _hypotheses(self, finished: Finished) -> list[list[Hypothesis]]:
+        """Read finished hypotheses back from the device."""
+        names = self.fusion.names
+        columns = [leaf.tolist() for leaf in finished]
+        return [
+            [
+                Hypothesis(tuple(text[:u]), rank, dict(zip(names, parts, strict=True)), flags=flags(text[:u], forced))
+                for rank, parts, text, u, forced in zip(*utterance, strict=True)
+                if rank > -torch.inf
+            ]
+            for utterance in zip(*columns, strict=True)
+        ]

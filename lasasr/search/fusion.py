@@ -1,0 +1,191 @@
+"""Several scorers as one: their weighted sum, and the small scorers that exist only for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lasasr import special, tree
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.scorer import Scored, Scorer, Seen, never_emitted
+
+
+class Stateless(NamedTuple):
+    """Nothing to remember."""
+
+
+class LengthBonus(Scorer):
+    """1 for every token, eos included; weighted by `length_bonus` it favours longer hypotheses."""
+
+    name = "length"
+
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        return Stateless(), Stateless()
+
+    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+        return Scored(torch.ones((*tokens.shape, 1), device=tokens.device), state)
+
+
+class CoverageMemory(NamedTuple):
+    """What all hypotheses share."""
+
+    mask: Tensor  # (B, T) bool
+
+
+class CoverageState(NamedTuple):
+    """How much attention each frame has got."""
+
+    covered: Tensor  # (B, K, T) float32, weights summed over steps, heads averaged
+
+
+class Coverage(Scorer):
+    """Base of scorers that look at the attention summed over steps."""
+
+    name = "coverage"
+
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        B, T = acoustics.mask.shape
+        return CoverageMemory(acoustics.mask), CoverageState(acoustics.encoded.new_zeros(B, hypotheses, T).float())
+
+    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+        if seen.weights is None:
+            raise ValueError(f"{type(self).__name__} needs the weights of a decoder, and none is scoring")
+        covered = state.covered + seen.weights.mean(2)
+        return self.compare(state.covered, covered, memory.mask)._replace(state=CoverageState(covered))
+
+    def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
+        """Scores of the step that took the coverage from `before` to `now`, both (B, K, T); the state is not filled."""
+        raise NotImplementedError
+
+
+class ThresholdCoverage(Coverage):
+    """1 for every frame that has now got more than `threshold` (Chorowski & Jaitly 2017, §3.2, equation 11)."""
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = threshold
+
+    def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
+        new = (now > self.threshold).sum(-1, keepdim=True) - (before > self.threshold).sum(-1, keepdim=True)
+        return Scored(new, None)
+
+
+class GNMTCoverage(Coverage):
+    """Σ over frames of log min(attention got, 1), when a hypothesis ends (Wu et al. 2016, §7, equation 14).
+
+    Args:
+        least: what a frame that nobody looked at counts as having got; silence is never looked at.
+    """
+
+    def __init__(self, least: float = 0.01) -> None:
+        if not 0.0 < least <= 1.0:
+            raise ValueError(f"least must be in (0, 1], got {least}")
+        self.least = least
+
+    def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
+        penalty = now.clamp(self.least, 1.0).log().masked_fill(~mask[:, None], 0.0).sum(-1)
+        return Scored(penalty.new_zeros((*penalty.shape, 1)), None, ending=penalty)
+
+
+class Fused(NamedTuple):
+    """One step of all scorers; S of them."""
+
+    total: Tensor  # (B, K, V) float64, the weighted sum; -inf where a pre-beam left a token out
+    parts: tuple[Tensor, ...]  # S times (B, K, V), log, not weighted
+    endings: tuple[Tensor | None, ...]  # S times (B, K), what eos scored on top
+    weights: Tensor | None  # (B, K, H, T)
+
+    def of(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """(B, K, S): what each scorer gives tokens (B, K) after hypotheses `parents` (B, K)."""
+        rows = torch.arange(len(parents), device=parents.device)[:, None]
+        return torch.stack([part[rows, parents, tokens].double() for part in self.parts], -1)
+
+    def of_eos(self) -> Tensor:
+        """(B, K, S): what each scorer gives eos."""
+        plain = [part[..., special.EOS].double() for part in self.parts]
+        return torch.stack([p if e is None else p + e for p, e in zip(plain, self.endings, strict=True)], -1)
+
+
+class Fusion:
+    """The scorers of one search, with their memories and states.
+
+    Args:
+        scorers: each with its weight, the decoder (where there is one) first; those that are partial last.
+        hypotheses: K.
+        vocabulary_size: V.
+        pre_beam: how many tokens of each hypothesis go on, eos not counted; None: all.
+    """
+
+    def __init__(
+        self,
+        scorers: Sequence[tuple[Scorer, float]],
+        acoustics: Acoustics,
+        hypotheses: int,
+        vocabulary_size: int,
+        pre_beam: int | None = None,
+    ) -> None:
+        self.scorers = sorted(scorers, key=lambda pair: pair[0].partial)
+        self.started = [scorer.start(acoustics, hypotheses) for scorer, _ in self.scorers]
+        self.bias = never_emitted(vocabulary_size, acoustics.encoded.device)
+        self.pre_beam = None if pre_beam is None else min(pre_beam, vocabulary_size - special.FIRST_TEXT)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the scorers, in the order of `Fused.parts`."""
+        return [scorer.name for scorer, _ in self.scorers]
+
+    @property
+    def weights(self) -> list[float]:
+        """Of the scorers, in the order of `Fused.parts`."""
+        return [weight for _, weight in self.scorers]
+
+    def score(self, tokens: Tensor) -> Fused:
+        """Score what may follow `tokens` (B, K), the last token of each hypothesis."""
+        total = torch.zeros((*tokens.shape, len(self.bias)), dtype=torch.float64, device=tokens.device)
+        parts, endings, seen = [], [], Seen()
+        for i, (scorer, weight) in enumerate(self.scorers):
+            if scorer.partial and seen.candidates is None and self.pre_beam is not None:
+                seen = seen._replace(candidates=self._best(total))
+            memory, state = self.started[i]
+            step = scorer.score(tokens, memory, state, seen)
+            self.started[i] = (memory, step.state)
+            if seen.weights is None:
+                seen = seen._replace(weights=step.weights)
+            part = _spread(step.scores, seen.candidates if scorer.partial else None, total)
+            total.add_(part, alpha=weight)
+            if step.ending is not None:
+                total[..., special.EOS].add_(step.ending, alpha=weight)
+            parts.append(part)
+            endings.append(step.ending)
+        if self.pre_beam is not None:
+            candidates = self._best(total) if seen.candidates is None else seen.candidates
+            dropped = torch.ones_like(total, dtype=torch.bool).scatter_(2, candidates, False)
+            total.masked_fill_(dropped, -torch.inf)
+        return Fused(total, tuple(parts), tuple(endings), seen.weights)
+
+    def follow(self, parents: Tensor, tokens: Tensor) -> None:
+        """Hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K)."""
+        for i, (scorer, _) in enumerate(self.scorers):
+            memory, state = self.started[i]
+            self.started[i] = (memory, scorer.reorder(memory, state, parents, tokens))
+
+    def keep(self, utterances: Tensor) -> None:
+        """Go on with these rows (B',) of the batch only."""
+        self.started = [
+            (tree.select(memory, utterances), tree.select(state, utterances)) for memory, state in self.started
+        ]
+
+    def _best(self, total: Tensor) -> Tensor:
+        """(B, K, P + 1): the best tokens so far, and eos."""
+        assert self.pre_beam is not None
+        text = total[..., special.FIRST_TEXT :].topk(self.pre_beam).indices + special.FIRST_TEXT
+        return torch.cat([text, torch.full_like(text[..., :1], special.EOS)], -1)
+
+
+def _spread(scores: Tensor, candidates: Tensor | None, like: Tensor) -> Tensor:
+    """Scores as (B, K, V): broadcast, or put where the candidates (B, K, P) are and 0 elsewhere."""
+    if candidates is None:
+        return scores.expand_as(like)
+    return torch.zeros_like(like).scatter_(2, candidates, scores.to(like.dtype))
