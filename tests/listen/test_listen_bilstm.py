@@ -1,0 +1,83 @@
+"""One layer against PyTorch's own bidirectional LSTM, one utterance at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lasasr.listen import bilstm, concurrent
+from lasasr.listen.bilstm import BiLSTM
+
+LENGTHS = torch.tensor([4, 9, 1, 6])
+BY = pytest.mark.parametrize("lstm", ["auto", "padded", "packed"])
+
+
+def _one_by_one(layer: BiLSTM, frames: Tensor) -> Tensor:
+    """Each utterance alone through a plain `nn.LSTM` with the layer's weights."""
+    plain = nn.LSTM(frames.shape[2], layer.lstm.hidden_size, batch_first=True, bidirectional=True).to(frames.dtype)
+    plain.load_state_dict(layer.lstm.state_dict())
+    both = frames.new_zeros(*frames.shape[:2], 2 * layer.lstm.hidden_size)
+    for row, length in enumerate(LENGTHS.tolist()):
+        both[row, :length] = plain(frames[row : row + 1, :length])[0][0]
+    return both
+
+
+@BY
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_is_a_bidirectional_lstm_within_each_length(lstm: bilstm.Lstm, dtype: torch.dtype) -> None:
+    layer = BiLSTM(5, 7, lstm=lstm).to(dtype)
+    frames = torch.randn(4, 9, 5, dtype=dtype)
+    torch.testing.assert_close(layer(frames, LENGTHS), _one_by_one(layer, frames), rtol=0, atol=1e-6)
+
+
+@BY
+def test_a_projection_is_zero_on_padding_too(lstm: bilstm.Lstm) -> None:
+    layer = BiLSTM(5, 7, projection_dim=3, lstm=lstm)
+    frames = torch.randn(4, 9, 5)
+    assert layer.projection is not None
+    expected = torch.tanh(layer.projection(_one_by_one(layer, frames)))
+    real = torch.arange(9)[None, :] < LENGTHS[:, None]
+    torch.testing.assert_close(layer(frames, LENGTHS), expected * real[..., None], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_two_threads_change_nothing(cores: int, autocast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = BiLSTM(5, 7, lstm="padded")
+    frames = torch.randn(4, 9, 5)
+    results = []
+    for available in (1, cores):
+        monkeypatch.setattr(concurrent, "cores_per_process", lambda available=available: available)
+        given = frames.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            both = layer(given, LENGTHS)
+        results.append((both, *torch.autograd.grad(both.float().cos().sum(), [given, *layer.parameters()])))
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_evaluation_mode_still_gives_gradients() -> None:
+    layer = BiLSTM(5, 7).eval()
+    frames = torch.randn(4, 9, 5, requires_grad=True)
+    layer(frames, LENGTHS).sum().backward()
+    assert frames.grad is not None
+    assert frames.grad.abs().sum() > 0
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@BY
+def test_on_cuda_it_is_the_same(lstm: bilstm.Lstm) -> None:
+    layer = BiLSTM(5, 7, lstm=lstm)
+    frames = torch.randn(4, 9, 5)
+    expected = _one_by_one(layer, frames)
+    heard = layer.cuda()(frames.cuda(), LENGTHS.cuda())
+    torch.testing.assert_close(heard.cpu(), expected, rtol=0, atol=1e-5)
+
+
+def test_wrong_options_are_named() -> None:
+    with pytest.raises(ValueError, match="lstm must be one of auto, padded, packed, got 'fast'"):
+        BiLSTM(5, 7, lstm="fast")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="got 0 and 0"):
+        BiLSTM(5, 0)

@@ -1,0 +1,129 @@
+"""What every encoder of `configs/listen/` promises (lasasr/listen/base.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from listen_encoders import NAMES, F, encoder
+
+from lasasr import lengths as length
+
+every_encoder = pytest.mark.parametrize("name", NAMES)
+every_implementation = pytest.mark.parametrize("lstm", ["padded", "packed"])
+LENGTHS = torch.tensor([23, 1, 16, 7, 22])
+
+
+def test_there_are_encoders() -> None:
+    assert {"blstm", "conv_blstm", "pyramid"} <= set(NAMES)
+
+
+@every_encoder
+@every_implementation
+@pytest.mark.parametrize("filling", [0.0, 1e3, float("nan")])
+def test_an_utterance_is_the_same_alone_and_in_any_batch(name: str, lstm: str, filling: float) -> None:
+    listen = encoder(name, lstm=lstm)
+    features = torch.randn(len(LENGTHS), 30, F)
+    filled = features.masked_fill(~length.mask(LENGTHS, 30)[..., None], filling)
+    together = listen(filled, LENGTHS)
+    for row, frames in enumerate(LENGTHS.tolist()):
+        alone = listen(features[row : row + 1, :frames], LENGTHS[row : row + 1])
+        assert alone.lengths.tolist() == [together.lengths[row]]
+        torch.testing.assert_close(alone.encoded[0], together.encoded[row, : alone.lengths[0]], rtol=0, atol=1e-5)
+
+
+@every_encoder
+def test_gradients_do_not_see_padding(name: str) -> None:
+    listen = encoder(name)
+    features = torch.randn(len(LENGTHS), 30, F)
+    gradients = []
+    for filling in (0.0, 1e3):
+        filled = features.masked_fill(~length.mask(LENGTHS, 30)[..., None], filling).requires_grad_()
+        wanted = [filled, *listen.parameters()]
+        gradients.append(torch.autograd.grad(listen(filled, LENGTHS).encoded.square().sum(), wanted))
+    assert gradients[1][0][~length.mask(LENGTHS, 30)].abs().max() == 0
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@every_encoder
+def test_encoded_is_zero_on_padding_and_nowhere_else(name: str) -> None:
+    listen = encoder(name)
+    encoded, lengths = listen(torch.randn(len(LENGTHS), 30, F), LENGTHS)
+    real = length.mask(lengths, encoded.shape[1])
+    assert (encoded[~real] == 0).all()
+    assert (encoded[real].abs().amax(-1) > 0).all()
+
+
+@every_encoder
+def test_output_lengths_are_the_frames_produced_for_every_length(name: str) -> None:
+    listen = encoder(name)
+    with torch.no_grad():
+        for frames in range(1, 201):
+            alone = torch.tensor([frames])
+            encoded, lengths = listen(torch.ones(1, frames, F), alone)
+            assert lengths.tolist() == listen.output_lengths(alone).tolist() == [encoded.shape[1]]
+            assert encoded.shape[1] == -(-frames // listen.subsampling_factor) >= 1
+    assert encoded.shape[2] == listen.output_dim
+
+
+@every_encoder
+def test_padded_and_packed_agree_in_values_and_gradients(name: str) -> None:
+    padded, packed = encoder(name, lstm="padded"), encoder(name, lstm="packed")
+    packed.load_state_dict(padded.state_dict())
+    features = torch.randn(len(LENGTHS), 23, F)
+    results = []
+    for listen in (padded, packed):
+        given = features.clone().requires_grad_()
+        encoded, _ = listen(given, LENGTHS)
+        results.append((encoded, *torch.autograd.grad(encoded.sin().sum(), [given, *listen.parameters()])))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@every_encoder
+def test_gradients_are_those_of_the_function(name: str) -> None:
+    listen = encoder(name, hidden_dim=2).double()
+    features = torch.randn(2, 5, F, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda given: listen(given, torch.tensor([5, 2])).encoded, features)
+
+
+@every_encoder
+@every_implementation
+def test_bfloat16_autocast_gives_nearly_the_same(name: str, lstm: str) -> None:
+    listen = encoder(name, lstm=lstm)
+    features = torch.randn(len(LENGTHS), 23, F)
+    exact = listen(features, LENGTHS).encoded
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = listen(features, LENGTHS).encoded
+    assert encoded.dtype == torch.bfloat16 or lstm == "packed"  # which a CPU computes in float32
+    assert all(parameter.dtype == torch.float32 for parameter in listen.parameters())
+    torch.testing.assert_close(encoded.float(), exact, rtol=0, atol=0.02)
+    encoded.float().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in listen.parameters())
+
+
+@every_encoder
+def test_dropout_acts_in_training_only(name: str) -> None:
+    listen = encoder(name, dropout=0.5)
+    features = torch.randn(2, 9, F)
+    heard = [listen(features, torch.tensor([9, 4])).encoded for _ in range(2)]
+    assert torch.equal(*heard)
+    listen.train()
+    trained = listen(features, torch.tensor([9, 4])).encoded
+    assert not torch.equal(trained, heard[0])
+    assert (trained[1, -(-4 // listen.subsampling_factor) :] == 0).all()
+
+
+@every_encoder
+@pytest.mark.parametrize("layers", [1, 2, 3, 5])
+def test_layers_alone_can_be_overridden(name: str, layers: int) -> None:
+    options: dict[str, Any] = {"layers": layers}
+    if name == "blstm" and layers == 1:
+        with pytest.raises(Exception, match=r"at most layers \(1\) factors"):
+            encoder(name, **options)
+        return
+    listen = encoder(name, **options)
+    assert listen.output_lengths(torch.tensor([9])).tolist() == [-(-9 // listen.subsampling_factor)]
+    assert listen(torch.ones(1, 9, F), torch.tensor([9])).encoded.shape[1] == -(-9 // listen.subsampling_factor)
