@@ -1,0 +1,51 @@
+"""Weights → context: what is averaged, and how the heads come together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+VALUES = ("raw", "projected")
+
+
+class Values(nn.Module):
+    """Weighted means of encoded frames, one per head, concatenated and (for several heads) projected to width E.
+
+    Args:
+        encoded_dim: E.
+        heads: H.
+        values: "raw" averages the encoded frames themselves; "projected" gives each head its own linear map to
+            E // H (Vaswani et al. 2017, §3.2.2).
+    """
+
+    def __init__(self, *, encoded_dim: int, heads: int = 1, values: str = "raw") -> None:
+        super().__init__()
+        if values not in VALUES:
+            raise ValueError(f"values must be one of {', '.join(VALUES)}, got {values!r}")
+        self.heads = heads
+        width = encoded_dim
+        self.project: nn.Module = nn.Identity()
+        if values == "projected":
+            width = max(1, encoded_dim // heads)
+            self.project = nn.Linear(encoded_dim, heads * width, bias=False)
+        self.join: nn.Module = nn.Linear(heads * width, encoded_dim, bias=False) if heads > 1 else nn.Identity()
+        self.split = heads if values == "projected" else 1
+
+    def prepare(self, encoded: Tensor) -> Tensor:
+        """Encoded (B, T, E) → values (B, H, T, D), or (B, 1, T, E) where all heads average the same frames."""
+        return split_heads(self.project(encoded), self.split)
+
+    def forward(self, weights: Tensor, values: Tensor) -> Tensor:
+        """Weights (B, K, H, T) and values (B, H or 1, T, D) → context (B, K, E)."""
+        weights = weights.to(values.dtype)
+        if self.split == 1:
+            means = torch.bmm(weights.flatten(1, 2), values.squeeze(1)).view(*weights.shape[:3], -1)
+        else:
+            means = torch.matmul(weights.transpose(1, 2), values).transpose(1, 2)
+        context: Tensor = self.join(means.flatten(2))
+        return context
+
+
+def split_heads(frames: Tensor, heads: int) -> Tensor:
+    """(B, T, H·A) → (B, H, T, A), contiguous."""
+    return frames.view(*frames.shape[:2], heads, -1).transpose(1, 2).contiguous()

@@ -1,0 +1,214 @@
+"""The parts variants are made of: weights, energies, filters, paths, stops; and options that are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from attend_formulas import expected_alignment
+from attend_variants import VARIANTS, config, factory
+from torch import Tensor
+
+from lasasr.attend import energies
+from lasasr.attend.energies import AdditiveEnergy
+from lasasr.attend.filters import convolution, kernel_sizes, toeplitz
+from lasasr.attend.gmm import GmmAttention
+from lasasr.attend.monotonic import expected, first_stop
+from lasasr.attend.weights import Previous, Weighting, window
+
+MASK = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("weights", ["softmax", "smoothing"])
+@pytest.mark.parametrize("energy", [1e4, -1e4, "mixed"])
+def test_extreme_energies_give_finite_weights_that_sum_to_1(dtype: torch.dtype, weights: str, energy: Any) -> None:
+    values = torch.linspace(-1e4, 1e4, 6) if energy == "mixed" else torch.full((6,), energy)
+    scores = values.to(dtype).expand(2, 3, 1, 6).clone().requires_grad_()
+    made = Weighting(weights=weights)(scores, MASK)
+    assert made.dtype == torch.float32
+    assert torch.allclose(made.sum(-1), torch.ones(2, 3, 1))
+    assert not made[1, ..., 4:].any()
+    made.square().sum().backward()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+
+
+def test_top_k_larger_than_the_utterance_keeps_all_real_frames() -> None:
+    energy = torch.randn(2, 1, 1, 6)
+    assert torch.equal(Weighting(top_k=5)(energy, MASK)[1], Weighting()(energy, MASK)[1])
+
+
+def test_window_is_centred_on_the_median_and_ends_with_the_utterance() -> None:
+    weights = torch.tensor([[0.2, 0.2, 0.2, 0.4, 0, 0], [0.0, 0, 0, 1, 0, 0]])[:, None, None]
+    near = window(weights, MASK, 1)[:, 0, 0]
+    assert near.tolist() == [[False, True, True, True, False, False], [False, False, True, True, False, False]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 10, 1), (2, 3, 4, 7, 1), (2, 2, 1, 12, 5), (1, 2, 2, 1, 3)])
+def test_one_matrix_product_is_the_convolution(shape: tuple[int, ...]) -> None:
+    batch, hypotheses, heads, frames, channels = shape
+    results = []
+    for function in (convolution, toeplitz):
+        torch.manual_seed(1)
+        weights = torch.rand(batch, hypotheses, heads, channels, frames, dtype=torch.double, requires_grad=True)
+        filters = torch.randn(heads, 3, channels, 13, dtype=torch.double, requires_grad=True)
+        features = function(weights, filters)
+        (features * torch.randn(features.shape)).sum().backward()
+        results.append((features.detach(), weights.grad, filters.grad))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_later_heads_see_further() -> None:
+    assert kernel_sizes(201, 4, multires=True) == [51, 101, 151, 201]
+    assert kernel_sizes(201, 4, multires=False) == [201] * 4
+
+
+@pytest.mark.parametrize("features", [0, 2])
+def test_a_large_energy_made_in_pieces_is_the_same(features: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    energy = AdditiveEnergy(encoded_dim=4, query_dim=3, dim=8, heads=2, features=features)
+    keys, query = energy.keys(torch.randn(2, 11, 4)), torch.randn(2, 5, 3)
+    shown = torch.randn(2, 5, 2, 11, features) if features else None
+    whole = energy(query, keys, shown)
+    monkeypatch.setattr(energies, "LARGEST", 2 * 5 * 8 * 3)  # three frames at a time
+    torch.testing.assert_close(energy(query, keys, shown), whole)
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0, 1e4])
+def test_expected_alignment_over_2000_frames_is_the_sequential_one(spread: float) -> None:
+    torch.manual_seed(1)
+    chance = (spread * torch.randn(2000)).sigmoid()
+    previous = torch.rand(2000).square()
+    previous /= previous.sum()
+    parallel = expected(chance.expand(1, 1, 1, -1), previous.expand(1, 1, 1, -1))[0, 0, 0]
+    reached, sequential = 0.0, []
+    for p, before in zip(chance.double().tolist(), previous.double().tolist(), strict=True):
+        reached += before
+        sequential.append(p * reached)
+        reached *= 1 - p
+    torch.testing.assert_close(parallel.double(), torch.tensor(sequential).double(), rtol=1e-4, atol=1e-9)
+
+
+def test_expected_alignment_is_the_mean_of_sampled_ones() -> None:
+    generator = np.random.default_rng(1)
+    chance, previous, draws = np.array([0.3, 0.6, 0.1, 0.5]), np.array([0.5, 0.2, 0.3, 0.0]), 20000
+    counts = np.zeros(4)
+    for position in generator.choice(4, size=draws, p=previous):
+        for j in range(position, 4):
+            if generator.random() < chance[j]:
+                counts[j] += 1
+                break
+    np.testing.assert_allclose(expected_alignment(chance, previous), counts / draws, atol=0.02)
+
+
+def test_a_hard_stop_is_the_first_at_or_after_the_position() -> None:
+    stops = torch.tensor([[True, False, True, True], [True, False, False, False]])[:, None, None]
+    position = torch.tensor([[0.0, 1, 0, 0], [0.0, 1, 0, 0]])[:, None, None]
+    assert first_stop(stops, position)[:, 0, 0].tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["monotonic", "mocha"])
+def test_a_step_that_finds_no_frame_keeps_the_position_and_looks_at_nothing(name: str) -> None:
+    attention = factory(name)(encoded_dim=4, query_dim=3).eval()
+    with torch.no_grad():
+        attention.stop.offset.fill_(-100.0)
+    memory = attention.memory(torch.randn(2, 6, 4), MASK)
+    state = attention.initial(memory, 1)
+    attended = attention(torch.randn(2, 1, 3), memory, state)
+    assert not attended.context.any()
+    assert torch.equal(attended.state.weights, state.weights)
+
+
+@pytest.mark.parametrize("name", ["monotonic", "mocha"])
+def test_noise_is_drawn_only_while_training(name: str) -> None:
+    attention = factory(name)(encoded_dim=4, query_dim=3)
+    memory = attention.memory(torch.randn(2, 6, 4), MASK)
+    step = lambda: attention(torch.ones(2, 1, 3), memory, attention.initial(memory, 1)).weights  # noqa: E731
+    assert not torch.equal(step(), step())
+    attention.eval()
+    assert torch.equal(step(), step())
+
+
+def test_gaussian_means_go_1_2_3() -> None:
+    # an earlier toolkit's go 1, 3, 7: it adds the last mean twice
+    attention = GmmAttention(encoded_dim=4, query_dim=3, step=1.0).double()
+    with torch.no_grad():
+        attention.mixture.weight.zero_()
+    memory = attention.memory(torch.zeros(1, 50, 4).double(), torch.ones(1, 50, dtype=torch.bool))
+    state = attention.initial(memory, 1)
+    for step in (1.0, 2.0, 3.0, 4.0):
+        state = attention(torch.randn(1, 1, 3).double(), memory, state).state
+        torch.testing.assert_close(state.mean, torch.full((1, 1, 5), step).double(), rtol=1e-6, atol=0)
+
+
+def test_forward_attention_without_a_floor_moves_one_frame_at_most() -> None:
+    attention = factory("forward", floor=0.0)(encoded_dim=4, query_dim=3)
+    memory = attention.memory(torch.randn(1, 9, 4), torch.ones(1, 9, dtype=torch.bool))
+    state = attention.initial(memory, 1)
+    for reached in range(2, 8):
+        state = attention(torch.randn(1, 1, 3), memory, state).state
+        assert (state.weights[0, 0, 0] > 0).tolist() == [j < reached for j in range(9)]
+
+
+def context_after(attention: Any, encoded: Tensor, queries: Tensor) -> Tensor:
+    """The last context of one hypothesis, for queries (U, B, Q)."""
+    memory = attention.memory(encoded, torch.ones(encoded.shape[:2], dtype=torch.bool))
+    state = attention.initial(memory, 1)
+    for query in queries:
+        attended = attention(query[:, None], memory, state)
+        state = attended.state
+    context: Tensor = attended.context
+    return context
+
+
+REMEMBERING = [name for name in VARIANTS if "detach" in config(name) and not config(name)["detach"]]
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+@pytest.mark.parametrize("detach", [False, True])
+def test_gradients_flow_through_earlier_weights_unless_detached(name: str, detach: bool) -> None:
+    torch.manual_seed(1)
+    attention = factory(name, detach=detach)(encoded_dim=4, query_dim=3).double()
+    encoded, queries = torch.randn(1, 5, 4).double(), torch.randn(3, 1, 3).double().requires_grad_()
+    context_after(attention, encoded, queries).sum().backward()
+    assert queries.grad is not None
+    flows = bool(queries.grad[:-1].any())
+    # the agent's u looks at earlier contexts, which are not weights
+    assert flows == (not detach or name == "forward_ta")
+
+
+@pytest.mark.parametrize("name", [*REMEMBERING, "fertility", "gmm", "monotonic", "mocha"])
+def test_gradients_through_three_steps_agree_with_finite_differences(name: str) -> None:
+    torch.manual_seed(1)
+    attention = factory(name, **{"noise": 0.0} if "noise" in config(name) else {})(encoded_dim=4, query_dim=3).double()
+    encoded = torch.randn(1, 5, 4).double().requires_grad_()
+    queries = torch.randn(3, 1, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda e, q: context_after(attention, e, q), (encoded, queries), fast_mode=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("dot", {"weights": "hard"}, "weights must be one of softmax, smoothing, got 'hard'"),
+        ("dot", {"values": "none"}, "values must be one of raw, projected, got 'none'"),
+        ("additive", {"top_k": -1}, "top_k must be >= 0, got -1"),
+        ("multihead_dot", {"dim": 30}, "dim must be a multiple of heads, got dim 30 and heads 4"),
+        ("location", {"kernel_size": 10}, "kernel_size must be odd, got 10"),
+        ("location", {"alpha_0": "last"}, "alpha_0 must be one of uniform, first, zeros, got 'last'"),
+        ("location", {"half_window": 5}, "half_window needs alpha_0 'first'"),
+        ("windowed", {"half_window": 0}, "half_window must be >= 1, got 0"),
+        ("windowed", {"energy": "general"}, "energy must be one of additive, dot, got 'general'"),
+        ("mocha", {"chunk": 0}, "chunk must be >= 1, got 0"),
+    ],
+)
+def test_an_option_without_meaning_is_refused_by_name(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        factory(name, **options)(encoded_dim=8, query_dim=3)
+
+
+def test_previous_refuses_a_negative_window() -> None:
+    with pytest.raises(ValueError, match="half_window must be >= 0, got -1"):
+        Previous(alpha_0="first", half_window=-1)
