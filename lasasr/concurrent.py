@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-Function = Callable[..., Tensor]
+Function = Callable[..., Tensor | tuple[Tensor, ...]]
 R = TypeVar("R")
 
 
@@ -27,59 +27,82 @@ def cores_per_process() -> int:
     return max(1, cores // torch.distributed.get_world_size()) if distributed else cores
 
 
-def concurrently(
-    first: Function, second: Function, firsts: Sequence[Tensor], seconds: Sequence[Tensor]
-) -> list[Tensor]:
+def concurrently(first: Function, second: Function, firsts: Sequence[Tensor], seconds: Sequence[Tensor]) -> list[Any]:
     """`[first(*firsts), second(*seconds)]`, differentiable once, computed in two threads where there are two cores.
 
-    Both functions must be pure and use no tensor that requires a gradient but their arguments.
+    Both functions must be pure, draw no random numbers (two threads would take turns at one generator as chance has
+    it) and use no tensor that requires a gradient but their arguments; a module's parameters may be passed as
+    arguments and then used through the module.
     """
     if cores_per_process() < 2:
         return [first(*firsts), second(*seconds)]
     if torch.is_grad_enabled() and any(argument.requires_grad for argument in (*firsts, *seconds)):
-        return list(_Concurrent.apply(first, second, len(firsts), *firsts, *seconds))
+        shapes: list[int] = []
+        results = iter(_Concurrent.apply(shapes, first, second, len(firsts), *firsts, *seconds))
+        return [tuple(next(results) for _ in range(count)) if count else next(results) for count in shapes]
     return _both(lambda: _without_gradient(first, firsts), lambda: _without_gradient(second, seconds))
 
 
-def _without_gradient(function: Function, arguments: Sequence[Tensor]) -> Tensor:
+def _without_gradient(function: Function, arguments: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
     with torch.no_grad():  # the mode belongs to the thread, so each sets its own
         return function(*arguments)
 
 
+def _cut(argument: Tensor) -> Tensor:
+    """Where a thread's graph begins: leaves as they are, so that a module's own parameters are found again."""
+    return argument if argument.is_leaf else argument.detach().requires_grad_(argument.requires_grad)
+
+
+_Trace = tuple[list[Tensor], tuple[Tensor, ...]]
+
+
 class _Concurrent(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, first: Function, second: Function, count: int, *arguments: Tensor) -> tuple[Tensor, ...]:
-        def traced(function: Function, own: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-            detached = [argument.detach().requires_grad_(argument.requires_grad) for argument in own]
-            with torch.enable_grad():
-                return detached, function(*detached)
+    def forward(
+        ctx: Any, shapes: list[int], first: Function, second: Function, count: int, *arguments: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Appends to `shapes` how many tensors each function's tuple has; 0 for one that returned a bare tensor."""
 
-        ctx.traces = _both(lambda: traced(first, arguments[:count]), lambda: traced(second, arguments[count:]))
-        return tuple(result.detach() for _, result in ctx.traces)
+        def traced(function: Function, own: Sequence[Tensor]) -> tuple[list[Tensor], Any]:
+            cut = [_cut(argument) for argument in own]
+            with torch.enable_grad():
+                return cut, function(*cut)
+
+        traces = _both(lambda: traced(first, arguments[:count]), lambda: traced(second, arguments[count:]))
+        shapes += [len(results) if isinstance(results, tuple) else 0 for _, results in traces]
+        ctx.traces = [(cut, results if isinstance(results, tuple) else (results,)) for cut, results in traces]
+        return tuple(result.detach() for _, results in ctx.traces for result in results)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keep = torch._C._autograd._get_current_graph_task_keep_graph()  # the caller's retain_graph
 
-        def through(trace: tuple[list[Tensor], Tensor], gradient: Tensor) -> list[Tensor | None]:
-            arguments, result = trace
+        def through(trace: _Trace, gradients: Sequence[Tensor]) -> list[Tensor | None]:
+            arguments, results = trace
             wanted = [argument for argument in arguments if argument.requires_grad]
-            found = iter(torch.autograd.grad(result, wanted, gradient, retain_graph=keep) if wanted else ())
+            into = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
+            if not wanted or not into:
+                return [None] * len(arguments)
+            ends, given = zip(*into, strict=True)
+            found = iter(torch.autograd.grad(ends, wanted, given, retain_graph=keep, allow_unused=True))
             return [next(found) if argument.requires_grad else None for argument in arguments]
 
-        (one, two), (into_one, into_two) = ctx.traces, gradients
-        both = _both(lambda: through(one, into_one), lambda: through(two, into_two))
-        return (None, None, None, *both[0], *both[1])
+        one, two = ctx.traces
+        split = len(one[1])
+        both = _both(lambda: through(one, gradients[:split]), lambda: through(two, gradients[split:]))
+        return (None, None, None, None, *both[0], *both[1])
 
 
 def _both(first: Callable[[], R], second: Callable[[], R]) -> list[R]:
     """Run `second` in the other thread and `first` in this one, each with half of the OpenMP threads."""
     threads = torch.get_num_threads()
+    precision = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
 
     def limited(function: Callable[[], R]) -> R:
-        torch.set_num_threads(max(1, threads // 2))  # holds for the calling thread
-        return function()
+        torch.set_num_threads(max(1, threads // 2))  # holds for the calling thread, and so does autocast
+        with torch.autocast("cpu", precision[0], enabled=precision[1]):
+            return function()
 
     try:
         other = _other_thread().submit(limited, second)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from lasasr import lengths as length_arithmetic
 from lasasr import special
+from lasasr.concurrent import concurrently
 from lasasr.listen.base import Encoded, Encoder
-from lasasr.spell.base import MASKED, Decoder
+from lasasr.spell.base import MASKED, Decoder, Unrolled
 
 CTC_NEVER_EMITTED = (special.PAD, special.SOS, special.EOS)
 
@@ -93,8 +94,27 @@ class Model(nn.Module):
         log_probs = None if self.ctc is None else self.ctc_log_probs(encoded)
         if self.decoder is None:
             return Output(None, None, log_probs, encoded_lengths)
-        memory = self.decoder.memory(encoded, length_arithmetic.mask(encoded_lengths, encoded.shape[1]))
+        mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
         text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
-        logits, weights = self.decoder.unroll(read, memory, self.decoder.initial(memory, 1), sampling)
+        logits, weights = _spelled(self.decoder, encoded, mask, read, sampling)
         return Output(logits, weights, log_probs, encoded_lengths)
+
+
+def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:
+    """The teacher-forced pass of the decoder; on a CPU each half of the batch has a thread of its own.
+
+    A decoder's loop is a long row of small operations that no OpenMP thread speeds up. Where random numbers are drawn
+    the batch stays whole, because two threads would draw them in an order of chance.
+    """
+
+    def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Unrolled:
+        memory = decoder.memory(encoded, mask)
+        return decoder.unroll(read, memory, decoder.initial(memory, 1), sampling)
+
+    whole, half = (encoded, mask, read), len(read) // 2
+    if encoded.device.type != "cpu" or not half or not torch.is_grad_enabled() or sampling > 0.0 or decoder.draws:
+        return spell(*whole)
+    weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
+    one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
+    return Unrolled(*(torch.cat(halves) for halves in zip(*concurrently(spell, spell, one, two), strict=True)))

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lasasr.listen import concurrent
-from lasasr.listen.concurrent import concurrently
+from lasasr import concurrent
+from lasasr.concurrent import concurrently
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lasasr import lengths as length
-from lasasr.listen.concurrent import concurrently
+from lasasr.concurrent import concurrently
 
 Lstm = Literal["auto", "padded", "packed"]
 

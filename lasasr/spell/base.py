@@ -65,6 +65,14 @@ class Decoder(nn.Module, ABC):
     def step(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState) -> DecoderStep:
         """Read `tokens` (B, K) int64, the last token of each hypothesis (SOS at first), and score the next one."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether a pass in the present mode draws random numbers: dropout, or an attention's `noise`."""
+        return self.training and any(
+            (isinstance(part, nn.Dropout) and part.p > 0.0) or bool(getattr(part, "noise", 0.0))
+            for part in self.modules()
+        )
+
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """Read `tokens` (B, U) int64 one after another (K = 1).
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lasasr.listen import bilstm, concurrent
+from lasasr import concurrent
+from lasasr.listen import bilstm
 from lasasr.listen.bilstm import BiLSTM
 
 LENGTHS = torch.tensor([4, 9, 1, 6])

@@ -1,0 +1,175 @@
+"""The import direction of docs/design.md, read from the source with `ast`; nothing is imported here."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "lasasr"
+
+# From top to bottom; a room imports only from floors below its own.
+FLOORS = (
+    ("__main__",),
+    ("cli",),
+    ("doctor",),
+    ("training",),
+    ("evaluation",),
+    ("prepare",),
+    ("recognizer",),
+    ("build",),
+    ("model", "search", "corpora"),
+    ("data", "spell"),
+    ("audio", "listen", "attend", "loss", "report"),
+    ("text", "metrics", "lm", "runs", "results", "provenance"),
+    ("lengths", "tree", "files", "special", "concurrent"),
+    ("errors",),
+    ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# library → the rooms, or modules, that may import it
+ONLY_IN = {
+    "lhotse": ("data", "corpora"),
+    "hydra": ("build", "cli", "training", "data.datamodule"),
+    "omegaconf": ("build", "cli", "training", "data.datamodule"),
+    "lightning": ("build", "cli", "training", "data.datamodule"),
+    "espeakng_loader": ("corpora",),
+}
+HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
+CONFIGURATION = {"hydra", "omegaconf", "yaml"}
+
+
+class Import(NamedTuple):
+    """`lazy`: inside a function or `if TYPE_CHECKING`, so not run when the module is loaded."""
+
+    name: str
+    lazy: bool
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    """Absolute names of the modules that `module` imports."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return tuple(found for node in tree.body for found in visit(node, lazy=False))
+
+
+def visit(node: ast.AST, lazy: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        yield from (Import(alias.name, lazy) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: relative import"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield Import(inner if inner in MODULES else str(node.module), lazy)
+    lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    lazy = lazy or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    for child in ast.iter_child_nodes(node):
+        yield from visit(child, lazy)
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def library(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def own(module: str) -> Iterator[Import]:
+    return (found for found in imports(module) if library(found.name) == "lasasr")
+
+
+@cache
+def loads(module: str) -> frozenset[str]:
+    """The libraries that come with importing `module`."""
+    seen, waiting, found = set(), [module], set()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        for name, lazy in imports(one):
+            if not lazy:
+                found.add(library(name))
+                waiting += [name] if name in MODULES else []
+    return frozenset(found)
+
+
+def test_there_is_something_to_read() -> None:
+    assert len(MODULES) > 20
+    assert Import("lasasr.errors", False) in imports("lasasr.files")
+    assert Import("lasasr.recognizer", True) in imports("lasasr")
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room(module) for module in MODULES} <= set(FLOOR)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downwards(module: str) -> None:
+    for name, _ in own(module):
+        here, there = room(module), room(name)
+        if here == there or module == "lasasr":
+            continue
+        assert FLOOR[there] > FLOOR[here], f"{module} imports {name}: {there} is not below {here}"
+
+
+def test_no_circles() -> None:
+    edges = {module: {name for name, _ in own(module) if name != module} for module in MODULES if module != "lasasr"}
+    while free := {module for module, needed in edges.items() if not needed & set(edges)}:
+        edges = {module: needed for module, needed in edges.items() if module not in free}
+    assert not edges, f"these import each other: {sorted(edges)}"
+
+
+@pytest.mark.parametrize("name", ONLY_IN)
+def test_a_library_stays_in_its_rooms(name: str) -> None:
+    for module in MODULES:
+        if any(library(found.name) == name for found in imports(module)):
+            inside = module.removeprefix("lasasr.")
+            allowed = any(inside == one or inside.startswith(f"{one}.") for one in ONLY_IN[name])
+            assert allowed, f"{module} imports {name}, which only {', '.join(ONLY_IN[name])} may"
+
+
+def test_search_never_sees_an_attention_and_spell_only_the_contract() -> None:
+    for module in MODULES:
+        attends = {found.name for found in own(module) if room(found.name) == "attend"}
+        if room(module) == "search":
+            assert not attends, f"{module} imports {attends}"
+        if room(module) == "spell":
+            assert attends <= {"lasasr.attend.base"}, f"{module} imports {attends}"
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if room(one) in ("metrics", "runs", "results", "files")])
+def test_numbers_and_run_folders_are_read_without_torch(module: str) -> None:
+    assert not loads(module) & {"torch", "torchaudio", "lightning", "lhotse"}
+
+
+def test_the_command_starts_with_the_standard_library_only() -> None:
+    assert not loads("lasasr.cli.main") & (HEAVY | CONFIGURATION)
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if room(one) == "cli"])
+def test_no_verb_loads_torch_before_its_arguments_are_read(module: str) -> None:
+    assert not loads(module) & HEAVY
+
+
+def test_the_wheel_lists_every_package() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    present = {module for module, path in MODULES.items() if path.name == "__init__.py"}
+    assert present | {"lasasr.configs", "lasasr.recipes"} == listed
+    holding = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in holding)
