@@ -1,0 +1,56 @@
+# From a bare machine (Python 3.11 to 3.13 and make) to a trained recognizer: make demo
+# Another Python: make demo PYTHON=/path/to/python3.12
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 && echo $(name))))
+BIN := .venv/bin/python
+# the checkout's place is part of the stamp: an editable install points there, so a moved checkout is installed again
+STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
+WORKERS ?= 2
+
+# Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
+export OMP_WAIT_POLICY ?= PASSIVE
+test test-slow: export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint typecheck test test-slow demo bench docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make .venv and install everything into it (all targets below do it when needed)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "make: $(PYTHON) is not Python 3.11, 3.12 or 3.13"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@rm -f .venv/installed-*
+	@$(BIN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[synthetic,dev]'
+	@touch $@
+
+lint: $(STAMP) ## ruff: mistakes and format
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+
+typecheck: $(STAMP) ## mypy, strict
+	$(BIN) -m mypy
+
+test: $(STAMP) ## the tests, a few minutes on two cores
+	$(BIN) -m pytest -n $(WORKERS)
+
+test-slow: $(STAMP) ## the tests that take longer
+	$(BIN) -m pytest -n $(WORKERS) -m slow
+
+demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
+	$(BIN) scripts/demo.py
+
+bench: $(STAMP) ## time training, decoding and their parts
+	$(BIN) scripts/bench.py
+
+docs: $(STAMP) ## check that every link between the pages holds
+	$(BIN) scripts/check_docs.py
+
+clean: ## remove caches and build products; .venv, data/ and runs/ stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find configs lasasr recipes scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,152 @@
+"""Where a config becomes objects: the only door, and it is guarded.
+
+`_target_` names a class or function. Hydra would import anything; here only names below the allowed prefixes pass
+(`lasasr.`, a few of torch and Lightning, and what `LASASR_ALLOW` lists), so that a config or a bundle from a stranger
+cannot run their code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from torch import nn
+
+from lasasr.audio.frontend import Frontend
+from lasasr.corpora.base import Corpus
+from lasasr.errors import LasasrError, UsageError
+from lasasr.files import read_json
+from lasasr.loss import parts_needed
+from lasasr.model import CTCHead, Model
+from lasasr.text import storage
+from lasasr.text.base import Tokenizer
+
+ALLOWED = ("lasasr.", "torch.optim.", "lightning.pytorch.")
+Config = Mapping[str, Any]
+
+
+def allowed_prefixes() -> tuple[str, ...]:
+    """The shipped prefixes and those the user adds: `LASASR_ALLOW=my.package,another`."""
+    own = [name.strip() for name in os.environ.get("LASASR_ALLOW", "").split(",")]
+    return ALLOWED + tuple(name if name.endswith(".") else f"{name}." for name in own if name)
+
+
+def check_targets(config: Any, place: str = "") -> None:
+    """Refuse every `_target_` outside the allowed prefixes, at any depth.
+
+    Raises:
+        UsageError: names the place, the target and the way to allow it.
+    """
+    if isinstance(config, Mapping):
+        target = config.get("_target_")
+        if target is not None and not str(target).startswith(allowed_prefixes()):
+            prefix = str(target).split(".")[0]
+            raise UsageError(
+                f"{place or 'config'}._target_={target} is outside the allowed prefixes; "
+                f"if you trust it: export LASASR_ALLOW={prefix}"
+            )
+        for key, value in config.items():
+            check_targets(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(config, list | tuple):
+        for position, value in enumerate(config):
+            check_targets(value, f"{place}[{position}]")
+
+
+def build(config: Config, place: str, **finish: Any) -> Any:
+    """The object that `config` describes; a `_partial_` one is finished with the keywords `finish`.
+
+    Args:
+        config: plain values with a `_target_`.
+        place: where it stands in the configuration (`attend`), for messages.
+
+    Raises:
+        UsageError: a target is not allowed, does not exist, or does not take these options.
+    """
+    check_targets(config, place)
+    if "_target_" not in config:
+        raise UsageError(f"{place} has no _target_, so there is nothing to build")
+    try:
+        made = instantiate(dict(config), _convert_="all")
+        return made(**finish) if config.get("_partial_") else made
+    except LasasrError:
+        raise
+    except InstantiationException as error:
+        if isinstance(error.__cause__, LasasrError):
+            raise error.__cause__ from None
+        raise UsageError(f"{place}: {_reason(error)}") from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{place} ({config.get('_target_')}): {error}") from error
+
+
+def _reason(error: InstantiationException) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return " ".join(str(cause).split())
+
+
+def corpus(config: Config) -> Corpus:
+    """The corpus as configured (nothing is read yet)."""
+    return cast(Corpus, build(config["corpus"], "corpus"))
+
+
+def frontend(config: Config) -> Frontend:
+    """Waveform → features; global statistics, where asked for, are still to be fitted or loaded."""
+    return cast(Frontend, build(config["frontend"], "frontend"))
+
+
+def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
+    """Learn the tokenizer from normalised training transcripts."""
+    return cast(Tokenizer, build(config["tokenizer"], "tokenizer", transcripts=transcripts))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read back what `Tokenizer.save` wrote; the class is named in the file and must be allowed."""
+    name = str(read_json(folder / storage.FILE).get("type"))
+    check_targets({"_target_": name}, str(folder / storage.FILE))
+    kind: type[Tokenizer] = get_class(name)
+    return kind.load(folder)
+
+
+def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
+    """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
+    encoder = build(config["listen"], "listen", input_dim=input_dim)
+    weight = config["loss"]["ctc_weight"]
+    needs_decoder, needs_ctc = parts_needed(build(weight, "loss.ctc_weight") if isinstance(weight, Mapping) else weight)
+    decoder = None
+    if needs_decoder:
+        attend = lambda **sizes: build(config["attend"], "attend", **sizes)  # noqa: E731
+        decoder = build(
+            config["spell"], "spell", attend=attend, encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size
+        )
+    ctc = CTCHead(encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size) if needs_ctc else None
+    made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
+    initialise(made, int(config["seed"]))
+    return made
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """Draw every part's initial weights from a generator keyed by (seed, name of the part).
+
+    Changing one part (another attention, say) then leaves the start of all others equal, so that two runs of one seed
+    are a pair. Children come before parents, whose `reset_parameters` may set what theirs left.
+    """
+    state = torch.get_rng_state()
+    for name, part in reversed(list(module.named_modules())):
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            torch.manual_seed(int.from_bytes(digest[:7], "little"))
+            reset()
+    torch.set_rng_state(state)
+
+
+def search(config: Config) -> Any:
+    """The search as configured."""
+    return build(config["search"], "search")

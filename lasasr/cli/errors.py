@@ -1,0 +1,148 @@
+"""Hydra's and OmegaConf's errors, said in one line that names the nearest valid names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lasasr.cli.session import Session
+from lasasr.errors import UsageError, nearest
+
+WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+
+
+@contextmanager
+def explained(session: Session, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra raises while composing into `UsageError`."""
+    try:
+        yield
+    except WRONG as error:
+        raise explain(session, overrides, error) from error
+
+
+def explain(session: Session, overrides: Sequence[str], error: Exception) -> UsageError:
+    """The line for `error`, from its kind and, where that says too little, from looking at the overrides again."""
+    match error:
+        case OverrideParseException():
+            return UsageError(_unreadable(error.override))
+        case MissingConfigException():
+            return UsageError(_missing_file(session, overrides, error))
+        case yaml.MarkedYAMLError():
+            mark = error.problem_mark
+            place = f"{mark.name}:{mark.line + 1}" if mark else f"recipe {session.name}"
+            return UsageError(f"{place} is not valid YAML: {error.problem or error.context}")
+        case OmegaConfBaseException() if error.full_key:
+            return UsageError(f"{error.full_key}: {first_line(error)}")
+    return UsageError(_first_wrong(session, overrides) or f"recipe {session.name}: {first_line(error)}")
+
+
+def _unreadable(override: str) -> str:
+    if "=" not in override and not override.startswith("~"):
+        return f"cannot read {override!r}: an override is key=value"
+    return f"cannot read {override!r}: quote values with spaces or signs, as in \"key='a value'\""
+
+
+def _missing_file(session: Session, overrides: Sequence[str], error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    for override in session.parse(overrides):
+        if override.is_add() and session.chooses(override):
+            return f"{override.input_line}: leave the + out, {override.key_or_group} is chosen already"
+    known = session.choices(group)
+    if group and known:
+        return f"unknown choice {group}={choice}; {nearest(choice, known)}"
+    return f"recipe {session.name} names {error.missing_cfg_file}, which does not exist; {nearest(choice, known)}"
+
+
+def _first_wrong(session: Session, overrides: Sequence[str]) -> str | None:
+    try:
+        return next(_wrong(session, session.parse(overrides)), None)
+    except WRONG:  # the recipe itself does not compose
+        return None
+
+
+def _wrong(session: Session, overrides: Sequence[Override]) -> Iterator[str]:
+    """What is wrong with each override that is; those that can be seen without composing first."""
+    for override in overrides:
+        if not override.key_or_group:
+            yield f"cannot read {override.input_line!r}: an override is key=value"
+        elif override.is_sweep_override():
+            yield _sweep(override, session.choices(override.key_or_group))
+        elif session.chooses(override) and not isinstance(override.value(), str | list) and not override.is_delete():
+            choices = ", ".join(session.choices(override.key_or_group))
+            yield f"{override.input_line}: {override.key_or_group} takes one of {choices}"
+    base = foundation(session, overrides)
+    for override in overrides:
+        if not session.chooses(override) and not override.is_force_add():
+            yield from _key(override, base)
+
+
+def _sweep(override: Override, choices: Sequence[str]) -> str:
+    key, _, value = str(override.input_line).partition("=")
+    hint = f", or write {key}=[{value}] for a list" if "(" not in value and not choices else ""
+    return f"{override.input_line} is a sweep: add -m to run every value{hint}"
+
+
+def foundation(session: Session, overrides: Sequence[Override]) -> DictConfig:
+    """The configuration before any key is set: only the group choices of the command line applied."""
+    chosen = [str(one.input_line) for one in overrides if session.chooses(one) and not one.is_sweep_override()]
+    return session.compose(chosen)
+
+
+def _key(override: Override, base: DictConfig) -> Iterator[str]:
+    """What is wrong with the key of an override, seen in the configuration without it."""
+    key, value = override.key_or_group, override.value()
+    if override.is_add():
+        if OmegaConf.select(base, key, throw_on_missing=False) is not None:
+            yield f"{override.input_line}: {key} is there already; leave the + out"
+        return
+    wanted = [f"{key}.{name}" for name in value] if isinstance(value, Mapping) else [key]
+    for one in wanted:
+        yield from _path(one, base)
+
+
+def _path(key: str, base: DictConfig) -> Iterator[str]:
+    level: Any = base
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        parent = ".".join(parts[:depth])
+        if not OmegaConf.is_dict(level):
+            yield f"unknown key {key}: {parent} is a value and has no keys below it"
+            return
+        if part not in level:
+            yield unknown_key(key, parent, part, base)
+            return
+        level = level._get_node(part)
+
+
+def unknown_key(key: str, parent: str, part: str, base: DictConfig) -> str:
+    """`key` does not exist: name those like it beside it, and those of its name elsewhere."""
+    level = OmegaConf.select(base, parent) if parent else base
+    prefix = f"{parent}." if parent else ""
+    known = [f"{prefix}{name}" for name in map(str, level) if name != "hydra"]
+    elsewhere = [other for other in _leaves(base, "") if other.rpartition(".")[2] == part]
+    where = f"nearest: {', '.join(elsewhere)}" if elsewhere else nearest(key, known)
+    return f"unknown key {key}; {where} (+{key}=... adds a new one)"
+
+
+def _leaves(node: DictConfig, prefix: str) -> Iterator[str]:
+    for key, child in node.items_ex(resolve=False):
+        name = str(key)
+        if OmegaConf.is_dict(child) and not child._is_none() and not child._is_missing():
+            yield from _leaves(child, f"{prefix}{name}.") if f"{prefix}{name}" != "hydra" else ()
+        else:
+            yield f"{prefix}{name}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of the innermost message; OmegaConf and Hydra append object dumps below it."""
+    while isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

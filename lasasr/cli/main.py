@@ -1,0 +1,119 @@
+"""The `lasasr` command: finds the verb, runs it, turns what goes wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from lasasr import __version__
+from lasasr.errors import Interrupted, LasasrError, UsageError, nearest
+
+# One module of this package per verb, with `run(arguments: list[str]) -> int`; imported only when the verb is used.
+VERBS: Final = {
+    "prepare": "RECIPE [override ...]       corpus -> manifests, tokenizer, statistics (train does it too)",
+    "train": "RECIPE [override ...] [-m]  train a recognizer into a run folder; --resume RUN goes on",
+    "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
+    "transcribe": "RUN|BUNDLE AUDIO ...        audio files -> text",
+    "export": "RUN --out DIR               write the bundle that transcribe needs",
+    "check": "attend=NAME                 the conformance suite on one attention, shipped or your own",
+}
+
+USAGE: Final = """\
+lasasr trains Listen-Attend-Spell speech recognizers and compares attention variants.
+
+usage: lasasr VERB ...
+{verbs}
+
+  lasasr VERB --help     what the verb takes
+  lasasr --version
+  -v, --verbose          show the traceback of an error (as HYDRA_FULL_ERROR=1 does)
+  -sc install=bash       completion by Tab: eval "$(lasasr -sc install=bash)"; also fish and zsh
+
+RECIPE is a name below recipes/ (synthetic/las_char) or a path to a yaml file of yours; an override is key=value:
+  lasasr train synthetic/las_char attend=dot listen.layers=2 seed=3"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    0: done. 1: the work failed. 2: the request is wrong. 128 + signal: interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # idle OpenMP threads sleep instead of spinning; must stand before torch is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(one in ("-v", "--verbose") for one in arguments)
+    arguments = [one for one in arguments if one not in ("-v", "--verbose")]
+    with _terminable():
+        try:
+            status = _dispatch(arguments)
+            sys.stdout.flush()
+            return status
+        except BaseException as error:
+            if verbose and not isinstance(error, SystemExit):
+                traceback.print_exc()
+            return _status(error)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE.format(verbs="\n".join(f"  {verb:<11} {text}" for verb, text in VERBS.items())))
+        return 0
+    if arguments[0] == "--version":
+        print(f"lasasr {__version__}")
+        return 0
+    verb = "completion" if arguments[0] in ("-sc", "--shell-completion") else arguments[0]
+    if verb not in (*VERBS, "completion"):
+        raise UsageError(f"unknown verb {verb!r}; {nearest(verb, VERBS)} (lasasr --help lists all)")
+    return int(importlib.import_module(f"lasasr.cli.{verb}").run(arguments[1:]))
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of what escaped a verb, after saying it in one line."""
+    match error:
+        case SystemExit():  # argparse's --help; Lightning's, on a second Ctrl-C
+            if isinstance(error.__context__, KeyboardInterrupt):
+                return 128 + signal.SIGINT
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+        case KeyboardInterrupt():
+            return _say("interrupted by SIGINT", 128 + signal.SIGINT)
+        case Interrupted():
+            return _say(str(error), 128 + error.signum)
+        case BrokenPipeError():
+            # the reader of our output has gone; what is still buffered goes nowhere, silently
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        case LasasrError():
+            return _say(str(error), error.exit_status)
+        case Exception():
+            return _say(f"internal error: {type(error).__name__}: {error} (-v shows the traceback)", 1)
+    raise error
+
+
+def _say(message: str, status: int) -> int:
+    print(f"lasasr: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds the stack, so that temporary files go, instead of killing on the spot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

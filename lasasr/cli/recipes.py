@@ -1,0 +1,64 @@
+"""RECIPE: a name below the shipped recipes, or a yaml file of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from lasasr.errors import UsageError, nearest
+
+PACKAGE = "lasasr.recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a recipe stands.
+
+    `name` is what a run folder is called after; `config` is what Hydra calls it, seen from `folder`.
+    """
+
+    name: str
+    config: str
+    folder: Path
+
+
+def shipped_folder() -> Path:
+    """The folder of the shipped recipes, in a checkout as in an installed wheel."""
+    return Path(str(files(PACKAGE)))
+
+
+def shipped() -> list[str]:
+    """Names of the shipped recipes, sorted."""
+    root = shipped_folder()
+    paths = (path for path in root.rglob("*.yaml") if not path.name.startswith("_"))
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in paths)
+
+
+def find(recipe: str) -> Recipe:
+    """The recipe a command line names.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+    """
+    own = Path(recipe)
+    if own.is_file():
+        return _own(own)
+    if own.suffix in (".yaml", ".yml"):
+        raise UsageError(f"there is no recipe file {recipe}")
+    if "=" in recipe:
+        raise UsageError(f"RECIPE must come first, but {recipe!r} is an override; recipes: {', '.join(shipped())}")
+    if recipe not in shipped():
+        raise UsageError(f"unknown recipe {recipe!r}; {nearest(recipe, shipped())} (or give a path to a .yaml file)")
+    return Recipe(recipe, recipe, shipped_folder())
+
+
+def _own(path: Path) -> Recipe:
+    if path.suffix != ".yaml":
+        raise UsageError(f"{path} cannot be a recipe: its name must end in .yaml")
+    path = path.resolve()
+    root = shipped_folder().resolve()
+    if path.is_relative_to(root):
+        name = path.relative_to(root).with_suffix("").as_posix()
+        return Recipe(name, name, root)
+    return Recipe(path.stem, path.stem, path.parent)

@@ -1,0 +1,108 @@
+"""Hydra, opened on one recipe or on the configuration of a run, and closed again without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import hydra
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig
+
+from lasasr.cli import recipes
+
+DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
+VERSION_BASE = "1.3"
+STORED = "_run_"  # name of a run's configuration in Hydra's store
+
+
+class Dictionary(SearchPathPlugin):
+    """Lets every primary config, also a user's own, name `/base`, the groups and the shipped recipes."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the shipped folders after the recipe's own."""
+        for path in DICTIONARY:
+            search_path.append(provider="lasasr", path=path)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Hydra opened on the primary config `config`, which messages call `name`."""
+
+    name: str
+    config: str
+
+    @property
+    def loader(self) -> ConfigLoader:
+        """Hydra's view of all yaml files."""
+        return GlobalHydra.instance().config_loader()
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through."""
+        return hydra.compose(self.config, list(overrides), return_hydra_config=True)
+
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        """The overrides, read by Hydra's grammar."""
+        return OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
+
+    def choices(self, group: str) -> list[str]:
+        """The choices of a config group; none if there is no such group. A name with `_` is a part of others."""
+        return [name for name in self.loader.get_group_options(group, ObjectType.CONFIG) if not name.startswith("_")]
+
+    def chooses(self, override: Override) -> bool:
+        """Whether the override chooses from a config group rather than setting a key."""
+        group = override.key_or_group
+        return bool(group) and not isinstance(override.value(), dict) and bool(self.choices(group))
+
+
+@contextmanager
+def on_recipe(recipe: str) -> Iterator[Session]:
+    """Open Hydra on a recipe; its folder comes first in the search path, so that it may bring groups of its own.
+
+    Raises:
+        UsageError: there is no such recipe.
+    """
+    found = recipes.find(recipe)
+    with _alone(), hydra.initialize_config_dir(str(found.folder), job_name="lasasr", version_base=VERSION_BASE):
+        yield Session(recipe, found.config)
+
+
+@contextmanager
+def on_stored(config: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Iterator[Session]:
+    """Open Hydra on a resolved configuration, so that overrides apply to it as they do to a recipe.
+
+    Args:
+        config: plain values, without the groups that overrides will choose anew.
+        choices: the groups that can be chosen anew.
+        name: what messages call it.
+    """
+    node = {"defaults": ["_self_", *({group: None} for group in choices)], **config}
+    ConfigStore.instance().store(name=STORED, node=node)
+    try:
+        with _alone(), hydra.initialize_config_module(recipes.PACKAGE, job_name="lasasr", version_base=VERSION_BASE):
+            yield Session(name, STORED)
+    finally:
+        cast(Any, ConfigStore.instance()).repo.pop(f"{STORED}.yaml")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Set an open Hydra (we may run inside a job of a sweep) aside, and put it back."""
+    if Dictionary not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(Dictionary)
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = outer

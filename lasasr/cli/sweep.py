@@ -1,0 +1,102 @@
+"""`-m`: every combination of the swept values, run by Hydra's sweeper and launcher (basic, submitit, optuna, ...)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from lasasr import runs
+from lasasr.cli import recipes, session
+from lasasr.cli.compose import Config, compose, expand, plain_config, spelled_out
+from lasasr.cli.errors import explained
+from lasasr.errors import LasasrError
+
+Work = Callable[[Config, list[str]], Any]
+
+
+@dataclass
+class Job:
+    """What Hydra calls for each combination; a launcher may pickle it and call it on another machine.
+
+    Args:
+        work: called with the plain configuration and the overrides; a function of a module, so that it can be pickled.
+        name: of the recipe.
+    """
+
+    work: Work
+    name: str
+    failed: list[str] = field(default_factory=list)
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Run one job; what goes wrong is said at once, for the other jobs go on."""
+        about = HydraConfig.get()
+        overrides = [str(one) for one in about.overrides.task]
+        label = " ".join(overrides)
+        print(f"job {about.job.num}: {label}", flush=True)
+        try:
+            choices: Any = OmegaConf.to_container(about.runtime.choices)
+            return self.work(plain_config(config, choices, self.name), overrides)
+        except Exception as error:
+            self.failed.append(label)
+            message = str(error) if isinstance(error, LasasrError) else f"{type(error).__name__}: {error}"
+            print(f"lasasr: job {about.job.num} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
+            raise
+
+
+def sweep(recipe: str, overrides: Sequence[str], work: Work) -> Any:
+    """Check the configuration of every job, then run them all.
+
+    Returns:
+        What the sweeper returns.
+
+    Raises:
+        UsageError: a job's configuration is wrong; nothing has run then.
+        LasasrError: at least one job failed; the others have run.
+    """
+    name = recipes.find(recipe).name
+    overrides = spelled_out(recipe, overrides)
+    folder = _announce(recipe, name, overrides)
+    job = Job(work, name)
+    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        try:
+            return hydra.multirun(opened.config, job, [*_quiet(folder), *overrides])
+        except Exception as error:
+            if not job.failed:
+                raise
+            raise LasasrError(
+                f"{len(job.failed)} job(s) failed, see above; "
+                f"lasasr train --resume {folder} takes up what is not finished"
+            ) from error
+
+
+def _announce(recipe: str, name: str, overrides: Sequence[str]) -> Path:
+    """Compose every job, so that a mistake in the last one shows now, and note the runs the sweep consists of."""
+    hydras = [one for one in overrides if one.startswith("hydra")]
+    searching = any(one.startswith("hydra/sweeper=") for one in hydras)
+    jobs = [] if searching else expand(recipe, overrides)
+    configs = [compose(recipe, [*hydras, *job]) for job in jobs]
+    root = Path(configs[0]["runs_dir"]) if configs else runs.root()
+    planned = [runs.place(config, job).folder for config, job in zip(configs, jobs, strict=True)]
+    again = recipe if name == recipe else str(Path(recipe).resolve())
+    return runs.start_sweep(root / name, again, overrides, planned)
+
+
+def _quiet(folder: Path) -> list[str]:
+    """Hydra's own files go into the sweep's folder, and its log nowhere: runs keep their own."""
+    place = str(folder.resolve()).replace("'", "\\'").replace("${", "\\${")
+    return [
+        f"hydra.sweep.dir='{place}'",
+        "hydra.sweep.subdir=.",
+        "hydra.output_subdir=null",
+        "hydra/hydra_logging=none",
+        "hydra/job_logging=none",
+    ]

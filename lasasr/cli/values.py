@@ -1,0 +1,122 @@
+"""Is the value of an override of the kind its key takes? Found at once, not after ten minutes of preparation."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from hydra.core.override_parser.types import Override
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from lasasr.errors import UsageError
+
+KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
+
+
+def check(overrides: Sequence[Override], base: DictConfig, config: Mapping[str, Any]) -> None:
+    """Compare each plain `key=value` with the value the yaml files give that key.
+
+    A key that is null in yaml takes anything, one with keys below it takes null, text takes any scalar. A value of
+    another kind passes where the annotation of the `_target_`'s own parameter admits it; `++key=value` is not asked.
+
+    Args:
+        overrides: those that set keys; group choices, additions and deletions are left out by the caller.
+        base: the configuration without them.
+        config: the resolved configuration with them.
+
+    Raises:
+        UsageError: names the override and the kind that is expected.
+    """
+    for override in overrides:
+        key = override.key_or_group
+        before = OmegaConf.select(base, key, throw_on_resolution_failure=False, throw_on_missing=False)
+        after = _at(config, key)
+        if not _same_kind(before, after) and not _admitted(config, key, after):
+            raise UsageError(
+                f"{override.input_line}: {key} takes {_kind(before)} (it is {_shown(before)}), got {_written(after)}"
+                f"{f'; write {key}=[{after}]' if OmegaConf.is_list(before) else ''}"
+            )
+
+
+def _at(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = config[part] if isinstance(config, Mapping) else config[int(part)]
+    return config
+
+
+def _same_kind(before: Any, after: Any) -> bool:
+    if before is None:
+        return True
+    if OmegaConf.is_dict(before):
+        return after is None or isinstance(after, Mapping)
+    if OmegaConf.is_list(before):
+        return isinstance(after, list)
+    if isinstance(before, bool):
+        return isinstance(after, bool)
+    if isinstance(before, int | float):
+        wanted = (int, float) if isinstance(before, float) else int
+        return isinstance(after, wanted) and not isinstance(after, bool)
+    return isinstance(after, str | bool | int | float)
+
+
+def _kind(value: Any) -> str:
+    if OmegaConf.is_dict(value):
+        return "keys below it"
+    if OmegaConf.is_list(value):
+        return KINDS[list]
+    return KINDS.get(type(value), "text")
+
+
+def _shown(value: Any) -> str:
+    return f"{{{', '.join(map(str, value))}}}" if OmegaConf.is_dict(value) else str(value)
+
+
+def _written(value: Any) -> str:
+    return repr(value) if value not in (None, True, False) else {None: "null", True: "true", False: "false"}[value]
+
+
+def _admitted(config: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Whether the key is a parameter of a `_target_` whose annotation takes `value`."""
+    parent, _, name = key.rpartition(".")
+    part = _at(config, parent) if parent else config
+    target = part.get("_target_") if isinstance(part, Mapping) else None
+    if not isinstance(target, str):
+        return False
+    return admits(_annotations(target).get(name, None), value)
+
+
+def _annotations(target: str) -> dict[str, Any]:
+    from lasasr.build import check_targets
+
+    check_targets({"_target_": target})
+    try:
+        made: Any = get_object(target)
+        return typing.get_type_hints(inspect.getattr_static(made, "__init__") if isinstance(made, type) else made)
+    except Exception:  # whatever importing or reading it raises: then only the yaml speaks
+        return {}
+
+
+def admits(annotation: Any, value: Any) -> bool:
+    """Whether a parameter so annotated takes `value`; no annotation (None) takes nothing.
+
+    Only the outermost kind of a container is looked at.
+    """
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(admits(one, value) for one in typing.get_args(annotation))
+    if origin is Literal:
+        return value in typing.get_args(annotation)
+    if annotation is Any:
+        return True
+    kind = origin or annotation
+    if not isinstance(kind, type):
+        return False
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, int) and kind is float:
+        return True
+    return kind is not object and isinstance(value, kind)

@@ -1,0 +1,130 @@
+"""Corpus → manifests, tokenizer and feature statistics, each made once and found again by its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lasasr import build, special
+from lasasr.audio.cmvn import Statistics
+from lasasr.audio.frontend import Frontend
+from lasasr.corpora.base import Progress
+from lasasr.data.batch import Batch
+from lasasr.data.dataset import SpeechDataset
+from lasasr.data.loader import Loader
+from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.errors import LasasrError
+from lasasr.text import transcript
+from lasasr.text.base import Tokenizer
+from lasasr.text.transcript import TranscriptRule
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training and evaluation start from."""
+
+    folder: Path  # where all of it lies
+    manifests: Mapping[str, Path]  # split → Lhotse cut manifest
+    fingerprint: str  # of the corpus as configured
+    rule: TranscriptRule
+    tokenizer: Tokenizer
+    first_utterances: int | None  # a trial on the first so many of each split
+
+    def utterances(self, split: str) -> Utterances:
+        """The checked utterances of a split, transcripts normalised.
+
+        Raises:
+            LasasrError: there is no such split; the message names those there are.
+        """
+        if split not in self.manifests:
+            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.manifests))}")
+        utterances = read_manifest(self.manifests[split], self.rule)
+        return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
+
+    def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
+        """The unperturbed utterances of a split."""
+        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz)
+
+    def batches(self, split: str, sample_rate_hz: int, batch_s: float) -> Loader:
+        """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each."""
+        dataset = self.dataset(split, sample_rate_hz)
+        batching = Batching(max_utterances=len(dataset), batch_seconds=batch_s)
+        return Loader(dataset, BucketBatches(dataset.utterances.durations_s, batching, shuffle=False))
+
+    def token_counts(self) -> torch.Tensor:
+        """How often each token (V,) is a target in training; eos once per utterance."""
+        texts = self.utterances("train").texts
+        ids = torch.tensor([token for text in texts for token in self.tokenizer.encode(text)])
+        counts = torch.bincount(ids, minlength=self.tokenizer.vocabulary_size)
+        counts[special.EOS] = len(texts)
+        return counts
+
+
+def prepare(config: Mapping[str, Any], progress: Progress) -> Prepared:
+    """Make what is missing below `prepared_dir`; reuse what is there.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = build.corpus(config)
+    rule = transcript.rule(corpus.transcript)
+    folder = Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
+    manifests = corpus.prepare(folder, progress)
+    tokenizer = _tokenizer(config, folder, manifests["train"], rule)
+    first = config["debug"]["overfit_utterances"]
+    if first is not None:  # learn, validate and be tested on the same few
+        manifests = dict.fromkeys(("train", "dev"), manifests["train"])
+    return Prepared(folder, manifests, corpus.fingerprint(), rule, tokenizer, first)
+
+
+def _tokenizer(config: Mapping[str, Any], folder: Path, train: Path, rule: TranscriptRule) -> Tokenizer:
+    place = folder / f"tokenizer-{_digest([config['tokenizer'], str(rule)])}"
+    if not place.is_dir():
+        tokenizer = build.train_tokenizer(config, read_manifest(train, rule).texts)
+        _save_whole(tokenizer, place)
+    return build.load_tokenizer(place)
+
+
+def _digest(plain: Any) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
+    """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
+    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        tokenizer.save(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another process was faster and wrote the same
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+    """Give global CMVN its statistics over the training audio; they are summed once and kept."""
+    if frontend.ready:
+        return
+    path = prepared.folder / f"cmvn-{_digest([config['frontend'], prepared.first_utterances])}.json"
+    if not path.exists():
+        batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
+        frontend.fit(_counted(batches, progress)).save(path)
+    frontend.load(Statistics.load(path))
+
+
+def _counted(batches: Loader, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    batch: Batch
+    for done, batch in enumerate(batches, start=1):
+        yield batch.waveforms, batch.waveform_lengths
+        progress("feature statistics", done, len(batches))

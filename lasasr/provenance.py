@@ -1,0 +1,99 @@
+"""Where a number comes from: code, versions, machine and command, for the card of a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from lasasr import __version__
+
+PACKAGES: Final = (
+    "torch",
+    "torchaudio",
+    "lightning",
+    "hydra-core",
+    "omegaconf",
+    "lhotse",
+    "numpy",
+    "sentencepiece",
+    "jiwer",
+)
+
+
+def provenance(gpus: Sequence[str] = ()) -> dict[str, Any]:
+    """Commit, versions, hardware and command.
+
+    Args:
+        gpus: names of the devices used; this module does not import torch to find them.
+    """
+    return {
+        "commit": commit(),
+        "versions": versions(),
+        "hardware": hardware() | {"gpus": list(gpus)},
+        "command": command(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout this code runs from, with `+changed` if files differ from it; None if installed."""
+    source = Path(__file__).resolve().parent.parent
+    if not (source / ".git").exists():
+        return None
+    try:
+        head = _git(source, "rev-parse", "HEAD")
+        return f"{head}+changed" if _git(source, "status", "--porcelain", "--untracked-files=no") else head
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30
+    )
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Version of Python, of this package and of those it computes with."""
+    found = {"python": platform.python_version(), "lasasr": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Kind of processor, cores this process may use, memory in GiB."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"processor": _processor(), "cores": cores, "memory_gib": _memory_gib()}
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def command() -> str:
+    """The command line, as a shell would take it again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -1,0 +1,107 @@
+"""results/<split>.json and results/<split>.jsonl of a run: written whole, read back only when they belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lasasr import files
+from lasasr.errors import LasasrError, nearest
+
+SCHEMA: Final = 1
+COUNTS: Final = ("substitutions", "deletions", "insertions")
+SUMMARY: Final = {
+    "split": str,
+    "metric": str,
+    "percent": int | float,
+    "ci95": list,
+    "errors": int,
+    **dict.fromkeys(COUNTS, int),
+    "reference_length": int,
+    "utterances": int,
+}
+LINE: Final = {"id": str, "reference": str, "hypothesis": str, **dict.fromkeys(COUNTS, int)}
+
+
+def write(folder: Path, split: str, summary: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write both files; the summary last, so that where it is the utterances are too.
+
+    Raises:
+        LasasrError: a key is missing, an utterance stands twice, or the counts do not add up.
+    """
+    path = folder / f"{split}.json"
+    listed = list(lines)
+    _check(path, summary, listed)
+    path.unlink(missing_ok=True)  # an older summary must not stand beside newer utterances
+    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in listed)
+    files.write_text(path.with_suffix(".jsonl"), text)
+    files.write_json(path, {"schema": SCHEMA, **summary})
+
+
+def splits(folder: Path) -> list[str]:
+    """The splits with results in `folder`, sorted."""
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def read(folder: Path, split: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The summary and the utterances of a split.
+
+    Raises:
+        LasasrError: there are no results of this split, or they are damaged; names file, line and the way out.
+    """
+    path = folder / f"{split}.json"
+    if not path.exists():
+        raise LasasrError(f"{path} is missing: decode the split with lasasr evaluate; {nearest(split, splits(folder))}")
+    summary = files.read_json(path)
+    if not isinstance(summary, dict) or summary.get("schema") != SCHEMA:
+        raise _damaged(path, f"it is not a summary of schema {SCHEMA}")
+    listed = _lines(path.with_suffix(".jsonl"))
+    _check(path, summary, listed)
+    return summary, listed
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _damaged(path, "it is missing") from None
+    except UnicodeDecodeError as error:
+        raise _damaged(path, str(error)) from None
+    listed = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line:
+            try:
+                listed.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise _damaged(path, f"line {number}: {error}") from None
+    return listed
+
+
+def _check(path: Path, summary: Mapping[str, Any], lines: list[dict[str, Any]] | list[Mapping[str, Any]]) -> None:
+    """Each utterance once, and every count of the summary the sum over the utterances."""
+    _typed(path, "summary", summary, SUMMARY)
+    seen: set[str] = set()
+    for line in lines:
+        _typed(path.with_suffix(".jsonl"), f"utterance {line.get('id')}", line, LINE)
+        if line["id"] in seen:
+            raise _damaged(path.with_suffix(".jsonl"), f"utterance {line['id']} stands there twice")
+        seen.add(line["id"])
+    sums = {name: sum(line[name] for line in lines) for name in COUNTS}
+    sums |= {"errors": sum(sums.values()), "utterances": len(lines)}
+    for name, total in sums.items():
+        if summary[name] != total:
+            raise _damaged(path, f"{name} is {summary[name]}, but its utterances make {total}")
+
+
+def _typed(path: Path, what: str, values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    for name, kind in types.items():
+        if name not in values:
+            raise _damaged(path, f"{what} lacks {name}")
+        if not isinstance(values[name], kind) or isinstance(values[name], bool):
+            raise _damaged(path, f"{what}: {name} is {values[name]!r}")
+
+
+def _damaged(path: Path, why: str) -> LasasrError:
+    return LasasrError(f"{path} is damaged ({why}); decode the split again with lasasr evaluate")

@@ -1,0 +1,56 @@
+"""What a person sees while training: a bar with loss, error rate and speed, and a line after each validation."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from lasasr.training.module import Training
+
+
+class Console(TQDMProgressBar):
+    """On a terminal a bar; in a file only the lines."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=5 if sys.stderr.isatty() else 0, leave=False)
+        self.start = time.perf_counter()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The clock of the lines starts here."""
+        super().on_train_start(trainer, pl_module)
+        self.start = time.perf_counter()
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """Short names, few digits."""
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        short = {key.split("/")[-1].replace("audio_s_per_s", "audio-s/s"): value for key, value in shown.items()}
+        return {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in short.items()}
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """One line that stays."""
+        super().on_validation_end(trainer, pl_module)
+        assert isinstance(pl_module, Training)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        unit = pl_module.recognizer.error_metric
+        minutes, seconds = divmod(int(time.perf_counter() - self.start), 60)
+        best = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None  # type: ignore[attr-defined]
+        is_best = best is None or metrics[f"dev/{unit}"] <= float(best)
+        loss = f"{metrics['train/loss']:6.3f}" if "train/loss" in metrics else "     –"
+        self.print(
+            f"{minutes:3d}:{seconds:02d}  epoch {trainer.current_epoch:3d}  step {trainer.global_step:6d}  "
+            f"loss {loss}  dev {unit.upper()} {metrics[f'dev/{unit}']:6.2f} %"
+            f"{'  best so far' if is_best else ''}"
+        )
+
+    def print(self, *values: Any, sep: str = " ", **kwargs: Any) -> None:
+        """Above the bar on a terminal; plainly into a file."""
+        if self.is_disabled:
+            sys.stderr.write(sep.join(str(value) for value in values) + "\n")
+            sys.stderr.flush()
+        else:
+            super().print(*values, sep=sep, **kwargs)

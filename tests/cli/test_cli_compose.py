@@ -1,0 +1,196 @@
+"""RECIPE and overrides become one plain configuration, or one line that says what is wrong."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from cli_yaml import write
+from hydra.core.global_hydra import GlobalHydra
+
+from lasasr.cli.compose import compose, expand, recompose, spelled_out
+from lasasr.errors import UsageError
+
+RECIPE = "synthetic/las_char"
+
+
+def test_a_recipe_resolves_to_plain_values(dictionary: Path) -> None:
+    config = compose(RECIPE)
+    assert config["recipe"] == RECIPE
+    assert config["choices"] == {"attend": "location", "listen": "pyramid"}
+    assert config["attend"] == {"scale": 1.0, "dim": 9, "kernel_size": 31}
+    assert config["listen"] == {"layers": 2, "dropout": 0.1}
+    assert config["data_dir"] == "data"
+    assert yaml.safe_load(yaml.safe_dump(config)) == config  # only plain values survive safe_dump
+    assert not GlobalHydra.instance().is_initialized()
+
+
+def test_overrides_choose_groups_and_set_keys(dictionary: Path) -> None:
+    config = compose(RECIPE, ["attend=dot", "listen.layers=4", "seed=3", "optimizer.lr=1", "+note=mine"])
+    assert config["choices"]["attend"] == "dot"
+    assert config["attend"] == {"scale": 1.0, "dim": 8}
+    assert (config["listen"]["layers"], config["seed"], config["optimizer"]["lr"], config["note"]) == (4, 3, 1, "mine")
+
+
+def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(dictionary: Path, tmp_path: Path) -> None:
+    write(tmp_path, "far away/mine.yaml", "{defaults: [/synthetic/las_char, {override /attend: my}, _self_], seed: 7}")
+    write(tmp_path, "far away/attend/my.yaml", "dim: 77")
+    config = compose(str(tmp_path / "far away" / "mine.yaml"), ["listen.layers=5"])
+    assert (config["recipe"], config["seed"], config["attend"]["dim"]) == ("mine", 7, 77)
+    assert config["listen"] == {"layers": 5, "dropout": 0.1}
+
+
+def test_the_file_of_a_shipped_recipe_is_that_recipe(dictionary: Path) -> None:
+    assert compose(str(dictionary / "recipes" / f"{RECIPE}.yaml")) == compose(RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("attend=dott", "unknown choice attend=dott; nearest: dot"),
+        ("attend=", "unknown choice attend=; nearest: dot, location"),
+        ("attend=5", "attend takes one of dot, location"),
+        ("attend=null", "attend takes one of dot, location"),
+        ("+attend=dot", "leave the + out"),
+        ("attend=dot,location", "attend=dot,location is a sweep: add -m"),
+        ("seed=1,2", "seed=1,2 is a sweep: add -m to run every value, or write seed=[1,2]"),
+        ("seed=range(1,3)", "add -m"),
+        ("atend=dot", "unknown key atend; nearest: attend"),
+        ("listen.layerz=3", "unknown key listen.layerz; nearest: listen.layers"),
+        ("layers=3", "unknown key layers; nearest: listen.layers"),
+        ("listen={layerz: 3}", "unknown key listen.layerz; nearest: listen.layers"),
+        ("listen.layers.x=3", "listen.layers is a value and has no keys below it"),
+        ("~sead", "unknown key sead; nearest: seed"),
+        ("+listen.layers=3", "listen.layers is there already; leave the + out"),
+        ("nonsense", "an override is key=value"),
+        ("=3", "an override is key=value"),
+        ("seed='1", "cannot read"),
+        ("final=two words)", "cannot read"),
+        ("seed=abc", "seed takes a whole number (it is 1), got 'abc'"),
+        ("seed=1.5", "seed takes a whole number"),
+        ("seed=true", "seed takes a whole number (it is 1), got true"),
+        ("seed=null", "seed takes a whole number (it is 1), got null"),
+        ("seed=???", "leaves seed to you: add seed=..."),
+        ("optimizer.lr=fast", "optimizer.lr takes a number"),
+        (
+            "optimizer.betas=0.9",
+            "optimizer.betas takes a list (it is [0.9, 0.98]), got 0.9; write optimizer.betas=[0.9]",
+        ),
+        ("validation=3", "validation takes keys below it"),
+        ("validation.shuffle=1", "validation.shuffle takes true or false"),
+        ("final=[best]", "final takes text"),
+        ("final=${nowhere}", "final: Interpolation key 'nowhere' not found"),
+        ("final=${oc.env:LASASR_NOWHERE}", "final: KeyError raised while resolving interpolation"),
+        ("hydra/launcher=cloud", "unknown choice hydra/launcher=cloud; nearest: basic"),
+    ],
+)
+def test_a_wrong_override_is_one_line(dictionary: Path, override: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        compose(RECIPE, ["listen.dropout=0.2", override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("validation.utterances=5", "utterances", 5),
+        ("validation.utterances=null", "utterances", None),
+        ("++validation.maps=0.5", "maps", 0.5),
+        ("validation={maps: 7}", "maps", 7),
+    ],
+)
+def test_a_fitting_value_passes(dictionary: Path, override: str, key: str, value: object) -> None:
+    assert compose(RECIPE, [override])["validation"][key] == value
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("synthetic/las_cha", "unknown recipe 'synthetic/las_cha'; nearest: synthetic/las_char"),
+        ("las_char", "nearest: synthetic/las_char"),
+        ("attend=dot", "RECIPE must come first"),
+        ("missing.yaml", "there is no recipe file missing.yaml"),
+        ("synthetic/las_far", "leaves trainer.nodes to you: add trainer.nodes=..."),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str) -> None:
+    with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
+        compose(recipe)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("defaults: [/base\nseed: 3", "mine.yaml:2 is not valid YAML"),
+        ("seed: 3\nlisten: {layers: 2}\nseed 4", "is not valid YAML"),
+        ("defaults: [/bass, _self_]", "recipe mine.yaml names bass, which does not exist"),
+        ("defaults: [/base, {override /attend: dott}, _self_]", "unknown choice attend=dott; nearest: dot"),
+        (
+            "defaults: [/base, {override /atend: dot}, _self_]",
+            "mine.yaml: In 'mine': Could not override 'atend'",
+        ),
+        ("listen: {layers: 2}", "recipe mine does not start from /base"),
+        ("", "recipe mine does not start from /base"),
+        ("[1, 2]", "recipe mine.yaml: "),
+    ],
+)
+def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: str) -> None:
+    Path("mine.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
+        compose("mine.yaml")
+    assert message in str(caught.value)
+
+
+def test_a_recipe_must_be_called_yaml(dictionary: Path) -> None:
+    Path("mine.yml").write_text("defaults: [/base, _self_]")
+    with pytest.raises(UsageError, match=r"mine\.yml cannot be a recipe"):
+        compose("mine.yml")
+
+
+def test_expand_is_the_product_of_all_choices(dictionary: Path) -> None:
+    jobs = expand(RECIPE, ["attend=dot,location", "seed=range(1,3)", "listen.layers=4"])
+    assert jobs == [
+        [f"attend={attend}", f"seed={seed}", "listen.layers=4"] for attend in ("dot", "location") for seed in (1, 2)
+    ]
+
+
+def test_expand_takes_what_the_recipe_sweeps_over(dictionary: Path) -> None:
+    write(Path(), "grid.yaml", "{defaults: [/base, _self_], hydra: {sweeper: {params: {attend: 'dot,location'}}}}")
+    assert expand("grid.yaml", ["seed=3"]) == [["attend=dot", "seed=3"], ["attend=location", "seed=3"]]
+    assert expand("grid.yaml", ["attend=dot"]) == [["attend=dot"]]
+
+
+def test_glob_leaves_parts_of_others_out(dictionary: Path) -> None:
+    assert expand(RECIPE, ["attend=glob(*)"]) == [["attend=dot"], ["attend=location"]]
+    assert spelled_out(RECIPE, ["attend=glob(*)", "seed=1,2"]) == ["attend=dot,location", "seed=1,2"]
+
+
+def test_a_continuous_range_needs_another_sweeper(dictionary: Path) -> None:
+    with pytest.raises(UsageError, match="needs a sweeper that searches"):
+        expand(RECIPE, ["optimizer.lr=interval(0,1)"])
+
+
+def test_recompose_changes_only_what_is_asked(dictionary: Path) -> None:
+    config = compose(RECIPE, ["listen.layers=4", "attend.dim=5"])
+    assert recompose(config, []) == config
+    changed = recompose(config, ["attend=dot", "seed=9"])
+    assert changed["attend"] == {"scale": 1.0, "dim": 8}  # anew: dim=5 belonged to the attention before
+    assert changed["choices"] == {"attend": "dot", "listen": "pyramid"}
+    assert {**changed, "attend": config["attend"], "seed": 1, "choices": config["choices"]} == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("attend=do", "unknown choice attend=do; nearest: dot"),
+        ("attend.dimm=3", "unknown key attend.dimm; nearest: attend.dim"),
+        ("seed=x", "seed takes a whole number"),
+        ("seed=1,2", "is a sweep"),
+    ],
+)
+def test_recompose_refuses_what_compose_refuses(dictionary: Path, override: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        recompose(compose(RECIPE), [override])
+    assert message in str(caught.value)

@@ -1,0 +1,90 @@
+"""The shipped yaml: every recipe and every choice of every group composes, and every value has its parameter's type."""
+
+import inspect
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.utils import get_object
+
+from lasasr.build import check_targets
+from lasasr.cli import recipes
+from lasasr.cli.compose import compose
+from lasasr.cli.values import admits
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIGS = ROOT / "configs"
+BASE = "synthetic/las_char"
+CHOICES = sorted(
+    (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
+    for path in CONFIGS.rglob("*.yaml")
+    if path.parent != CONFIGS and not path.name.startswith("_")
+)
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def targets(config: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            yield place, config
+        for key, value in config.items():
+            yield from targets(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(config, list):
+        for number, value in enumerate(config):
+            yield from targets(value, f"{place}[{number}]")
+
+
+def wrong_values(config: Mapping[str, Any]) -> Iterator[str]:
+    """Keys that are no parameter of their `_target_`, or whose value its annotation does not take."""
+    for place, part in targets(config):
+        made = get_object(part["_target_"])
+        function = made.__init__ if isinstance(made, type) else made
+        hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters
+        open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+        for key, value in part.items():
+            if key in ("_target_", "_partial_", "_convert_", "_recursive_"):
+                continue
+            if key not in parameters and not open_ended:
+                yield f"{place}.{key} is no parameter of {part['_target_']}"
+            elif key in hints and not isinstance(value, Mapping | list) and not fits(hints[key], value):
+                yield f"{place}.{key}: {value!r} is not of the type {hints[key]}"
+
+
+def fits(annotation: Any, value: Any) -> bool:
+    """As `admits`, but where fractions are meant a whole number must be written with a point."""
+    if isinstance(value, int) and not isinstance(value, bool) and admits(annotation, 0.5):
+        return annotation is Any or int in typing.get_args(annotation)
+    return admits(annotation, value)
+
+
+def check(config: Mapping[str, Any]) -> None:
+    check_targets(config)
+    assert list(wrong_values(config)) == []
+
+
+@pytest.mark.parametrize("recipe", recipes.shipped())
+def test_every_recipe_composes(recipe: str) -> None:
+    check(compose(recipe))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes(group: str, choice: str) -> None:
+    config = compose(BASE, [f"{group}={choice}"])
+    assert config["choices"][group] == choice
+    check(config)
+
+
+def test_a_recipe_is_short() -> None:
+    for path in recipes.shipped_folder().rglob("*.yaml"):
+        assert len(path.read_text().splitlines()) <= 25, path
+
+
+def test_every_group_has_a_default_in_base() -> None:
+    assert {group for group, _ in CHOICES} == set(compose(BASE)["choices"])

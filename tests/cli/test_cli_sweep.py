@@ -1,0 +1,92 @@
+"""-m: every combination runs once, a mistake in any shows before the first, and no folder is left about."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lasasr import runs
+from lasasr.cli.compose import compose
+from lasasr.cli.sweep import Job, sweep
+from lasasr.errors import Interrupted, LasasrError, UsageError
+
+RECIPE = "synthetic/las_char"
+SEEN: list[tuple[dict[str, Any], list[str]]] = []
+
+
+def note(config: dict[str, Any], overrides: list[str]) -> float:
+    """A work that only remembers what it was given."""
+    SEEN.append((config, overrides))
+    return float(config["seed"])
+
+
+def fail_on_dot(config: dict[str, Any], overrides: list[str]) -> None:
+    """A work that fails for one attention."""
+    note(config, overrides)
+    if config["choices"]["attend"] == "dot":
+        raise LasasrError("the dot\nfell off")
+
+
+def interrupted(config: dict[str, Any], overrides: list[str]) -> None:
+    """A work that a signal ends."""
+    note(config, overrides)
+    raise Interrupted(15)
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen(dictionary: Path) -> None:
+    SEEN.clear()
+
+
+def test_every_job_gets_what_compose_gives() -> None:
+    sweep(RECIPE, ["attend=dot,location", "seed=3,4"], note)
+    expected = [[f"attend={attend}", f"seed={seed}"] for attend in ("dot", "location") for seed in (3, 4)]
+    assert [overrides for _, overrides in SEEN] == expected
+    assert [config for config, _ in SEEN] == [compose(RECIPE, job) for job in expected]
+
+
+def test_it_leaves_only_the_folder_of_the_sweep(capfd: pytest.CaptureFixture[str]) -> None:
+    sweep(RECIPE, ["attend=glob(*)"], note)
+    assert [path.name for path in Path().iterdir()] == ["runs"]
+    (folder,) = Path("runs", RECIPE).iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["multirun.yaml", "sweep.json"]
+    about = json.loads((folder / "sweep.json").read_text())
+    places = [runs.place(config, overrides).folder for config, overrides in SEEN]
+    assert [(folder / one).resolve() for one in about["runs"]] == [place.resolve() for place in places]
+    assert capfd.readouterr().out == "job 0: attend=dot\njob 1: attend=location\n"
+
+
+def test_a_mistake_in_the_last_job_shows_before_the_first_runs() -> None:
+    with pytest.raises(UsageError, match="unknown choice attend=locatoin; nearest: location"):
+        sweep(RECIPE, ["attend=dot,locatoin"], note)
+    with pytest.raises(UsageError, match="seed takes a whole number"):
+        sweep(RECIPE, ["seed=1,2,x"], note)
+    assert SEEN == []
+    assert list(Path().iterdir()) == []
+
+
+def test_a_failing_job_is_named_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LasasrError, match=r"1 job\(s\) failed, see above; .* --resume runs/synthetic/las_char/sweep-"):
+        sweep(RECIPE, ["attend=dot,location"], fail_on_dot)
+    assert len(SEEN) == 2
+    assert "job 0 (attend=dot) failed: the dot fell off" in capsys.readouterr().err
+
+
+def test_a_signal_ends_the_whole_sweep() -> None:
+    with pytest.raises(Interrupted):
+        sweep(RECIPE, ["seed=1,2"], interrupted)
+    assert len(SEEN) == 1
+
+
+def test_a_job_travels_to_another_machine() -> None:
+    job = pickle.loads(pickle.dumps(Job(note, RECIPE)))
+    assert (job.work, job.name) == (note, RECIPE)
+
+
+def test_a_path_with_odd_signs_is_no_grammar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASASR_RUNS", str(tmp_path / "it's, a [run] ${x}"))
+    sweep(RECIPE, ["seed=1,2"], note)
+    assert len(SEEN) == 2
+    assert (tmp_path / "it's, a [run] ${x}" / RECIPE).is_dir()

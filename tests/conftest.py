@@ -1,0 +1,67 @@
+"""A tiny spoken corpus, rendered once, and runs on it through the command as a user types it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TINY = (
+    "corpus.hours=0.02",
+    "corpus.dev_utterances=6",
+    "corpus.test_utterances=6",
+    "corpus.workers=1",
+    "listen.hidden_dim=16",
+    "spell.hidden_dim=24",
+    "batching.max_utterances=8",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+    "evaluate.maps=1",
+    "validation.maps=1",
+)
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session's corpora and runs go."""
+    return tmp_path_factory.mktemp("lasasr")
+
+
+@pytest.fixture(scope="session")
+def environment(workplace: Path) -> dict[str, str]:
+    """Variables under which the command leaves nothing in the checkout."""
+    places = {"LASASR_PREPARED": str(workplace / "prepared"), "LASASR_RUNS": str(workplace / "runs")}
+    return {**os.environ, **places, "OMP_NUM_THREADS": "1", "LASASR_DATA": str(workplace / "data")}
+
+
+@pytest.fixture(scope="session")
+def lasasr(environment: dict[str, str], workplace: Path) -> Command:
+    """Run the command in its own process: `lasasr("train", "synthetic/las_char", *TINY)`."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lasasr", *arguments],
+            cwd=workplace,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(lasasr: Command, workplace: Path) -> Path:
+    """The folder of a finished tiny run."""
+    done = lasasr("train", "synthetic/las_char", *TINY)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (workplace / "runs" / "synthetic" / "las_char").glob("*-s1-*")
+    return folder

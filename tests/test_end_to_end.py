@@ -1,0 +1,158 @@
+"""The command, from a recipe to text, as a user runs it; on a corpus rendered for the occasion."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from conftest import TINY, Command
+
+from lasasr import Recognizer
+from lasasr.errors import LasasrError
+
+
+def test_a_run_folder_holds_what_is_promised(tiny_run: Path) -> None:
+    assert (tiny_run / "overrides.txt").read_text().splitlines() == list(TINY)
+    config = yaml.safe_load((tiny_run / "config.yaml").read_text())
+    assert config["schema"] == 1
+    assert config["choices"]["attend"] == "location"
+    card = json.loads((tiny_run / "card.json").read_text())
+    assert card["status"] == "finished"
+    assert card["steps"] > 0
+    assert {"commit", "versions", "hardware", "command", "data", "results"} <= set(card)
+    assert list((tiny_run / "tensorboard").glob("events*"))
+    assert list((tiny_run / "plots").glob("attention-test-*.png"))
+    checkpoints = list((tiny_run / "checkpoints").glob("*.ckpt"))
+    assert len(checkpoints) >= 2
+    for path in checkpoints:
+        assert "state_dict" in torch.load(path, weights_only=True)
+
+
+def test_counts_are_over_the_whole_split_and_each_utterance_once(tiny_run: Path) -> None:
+    summary = json.loads((tiny_run / "results" / "test.json").read_text())
+    lines = [json.loads(line) for line in (tiny_run / "results" / "test.jsonl").read_text().splitlines()]
+    assert len({line["id"] for line in lines}) == len(lines) == summary["utterances"] == 6
+    for name in ("substitutions", "deletions", "insertions"):
+        assert summary[name] == sum(line[name] for line in lines)
+    assert summary["reference_length"] == sum(len(line["reference"].split()) for line in lines)
+    assert summary["percent"] == pytest.approx(100 * summary["errors"] / summary["reference_length"])
+    assert summary["parameters"] > 0
+    assert summary["attend"] == "location"
+
+
+def test_a_finished_run_says_so_and_is_left_alone(tiny_run: Path, lasasr: Command) -> None:
+    before = (tiny_run / "card.json").stat().st_mtime_ns
+    again = lasasr("train", "synthetic/las_char", *TINY)
+    assert again.returncode == 0
+    assert "is finished" in again.stdout
+    assert (tiny_run / "card.json").stat().st_mtime_ns == before
+
+
+def test_a_bundle_transcribes_without_lightning_and_like_the_evaluation(
+    tiny_run: Path, tmp_path: Path, workplace: Path, lasasr: Command
+) -> None:
+    out = tmp_path / "bundle"
+    assert lasasr("export", str(tiny_run), "--out", str(out)).returncode == 0
+    lines = [json.loads(line) for line in (tiny_run / "results" / "test.jsonl").read_text().splitlines()]
+    audio = {path.stem: path for path in (workplace / "prepared").rglob("*.flac")}
+    paths = [str(audio[line["id"]]) for line in lines]
+    script = (
+        "import sys, json; from lasasr import Recognizer; r = Recognizer.load(sys.argv[1]);"
+        "print(json.dumps([h.text for h in r.transcribe(sys.argv[2:])]));"
+        "assert not {'lightning', 'lhotse'} & set(sys.modules), 'heavy'"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(out), *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [line["hypothesis"] for line in lines]
+
+
+def test_any_rate_and_channels_are_transcribed(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+    path = tmp_path / "telephone.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(size=(8000, 2)) * 0.1, 8000)
+    done = lasasr("transcribe", str(tiny_run), str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["audio"] == str(path)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "noise", "nan", "silent_header"])
+def test_audio_that_cannot_be_transcribed_is_named(tiny_run: Path, tmp_path: Path, lasasr: Command, kind: str) -> None:
+    path = tmp_path / f"{kind}.wav"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "noise":
+        path.write_bytes(b"this is no audio at all" * 9)
+    elif kind == "nan":
+        soundfile.write(path, np.full(4000, np.nan, dtype=np.float32), 16000, subtype="FLOAT")
+    elif kind == "silent_header":
+        soundfile.write(path, np.zeros(0), 16000)
+    done = lasasr("transcribe", str(tiny_run), str(path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert path.name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_evaluate_under_another_search(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy)
+    done = lasasr("evaluate", str(copy), "search=greedy", "evaluate.splits=[dev]")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((copy / "results" / "dev.json").read_text())
+    assert summary["search"]["_target_"].endswith("GreedySearch")
+    assert lasasr("evaluate", str(copy), "listen.layers=9").returncode == 2
+    assert lasasr("evaluate", str(copy), "evaluate.splits=[eval]").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("config.yaml", b"{"), ("config.yaml", b"a: 1\n"), ("tokenizer.json", b"{}"), ("model.safetensors", b"\0" * 64)],
+)
+def test_a_damaged_bundle_is_refused_with_the_file_named(
+    tiny_run: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(tiny_run / "bundle", copy)
+    (copy / name).write_bytes(content)
+    with pytest.raises(LasasrError, match=name):
+        Recognizer.load(copy)
+
+
+def test_a_bundle_cannot_name_foreign_code(tiny_run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(tiny_run / "bundle", copy)
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["search"] = {"_target_": "os.system", "command": f"touch {tmp_path / 'ran'}"}
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(LasasrError, match=r"os\.system"):
+        Recognizer.load(copy)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["train", "synthetic/las_chair"], 2, "synthetic/las_char"),
+        (["train", "synthetic/las_char", "attend=locaton"], 2, "location"),
+        (["train", "synthetic/las_char", "listen.layer=2"], 2, "listen.layers"),
+        (["train", "synthetic/las_char", "listen.layers=two"], 2, "listen.layers"),
+        (["train", "synthetic/las_char", "listen.subsampling_factor=3"], 2, "subsampling_factor"),
+        (["train", "synthetic/las_char", "optimizer._target_=os.system"], 2, "os.system"),
+        (["train", "librispeech/las_mini"], 1, "LibriSpeech"),
+        (["train", "--resume", "runs/nothing"], 1, "runs/nothing"),
+        (["train"], 2, "RECIPE"),
+    ],
+)
+def test_wrong_requests_are_one_line(lasasr: Command, arguments: list[str], status: int, words: str) -> None:
+    done = lasasr(*arguments, *(TINY[:4] if "synthetic/las_char" in arguments else ()))
+    assert done.returncode == status, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert words in last
+    assert "Traceback" not in done.stderr

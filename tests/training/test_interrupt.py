@@ -1,0 +1,52 @@
+"""Stopped by a signal, continued, and the same as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, Command
+
+MORE = (*TINY, "trainer.max_epochs=6", "augment=specaugment_ld", "listen.dropout=0.1", "sampling.most=0.2")
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_a_resumed_run_ends_bit_identical(
+    environment: dict[str, str], lasasr: Command, tmp_path: Path, number: signal.Signals
+) -> None:
+    whole = {"LASASR_RUNS": str(tmp_path / "whole")}
+    broken = {**environment, "LASASR_RUNS": str(tmp_path / "broken")}
+    command = [sys.executable, "-m", "lasasr", "train", "synthetic/las_char", *MORE]
+    process = subprocess.Popen(
+        command, env=broken, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if re.search(r"epoch +1 ", line):  # in the midst of the third epoch, or nearly
+            os.kill(process.pid, number)
+            break
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, err
+    assert "--resume" in out + err
+    (folder,) = (tmp_path / "broken" / "synthetic" / "las_char").iterdir()
+    stopped_at = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    again = lasasr("train", "synthetic/las_char", *MORE, LASASR_RUNS=str(tmp_path / "broken"))
+    assert again.returncode == 1
+    assert "--resume" in again.stderr
+    resumed = lasasr("train", "--resume", str(folder))
+    assert resumed.returncode == 0, resumed.stderr
+    assert lasasr("train", "synthetic/las_char", *MORE, **whole).returncode == 0
+    (other,) = (tmp_path / "whole" / "synthetic" / "las_char").iterdir()
+    expected, found = weights(other), weights(folder)
+    assert 0 < stopped_at < torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
