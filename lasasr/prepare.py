@@ -82,7 +82,7 @@ def prepare(config: Mapping[str, Any], progress: Progress) -> Prepared:
     tokenizer = _tokenizer(config, folder, manifests["train"], rule)
     first = config["debug"]["overfit_utterances"]
     if first is not None:  # learn, validate and be tested on the same few
-        manifests = dict.fromkeys(("train", "dev"), manifests["train"])
+        manifests = dict.fromkeys(manifests, manifests["train"])
     return Prepared(folder, manifests, corpus.fingerprint(), rule, tokenizer, first)
 
 

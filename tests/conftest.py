@@ -5,26 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-TINY = (
-    "corpus.hours=0.02",
-    "corpus.dev_utterances=6",
-    "corpus.test_utterances=6",
-    "corpus.workers=1",
-    "listen.hidden_dim=16",
-    "spell.hidden_dim=24",
-    "batching.max_utterances=8",
-    "trainer.max_epochs=2",
-    "trainer.accelerator=cpu",
-    "evaluate.maps=1",
-    "validation.maps=1",
-)
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+from commandline import TINY, Command
 
 
 @pytest.fixture(scope="session")

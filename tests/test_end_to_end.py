@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from conftest import TINY, Command
+from commandline import TINY, Command
 
 from lasasr import Recognizer
 from lasasr.errors import LasasrError

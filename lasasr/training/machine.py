@@ -21,20 +21,17 @@ def set_threads(threads: int | None) -> int:
     return chosen
 
 
-def precision(wanted: str, accelerator: str) -> str:
-    """Lightning's name of a precision; "auto" is bf16-mixed where the device computes in bfloat16, else 32-true.
+def computes_bf16(accelerator: str) -> bool:
+    """Whether the device multiplies bfloat16 itself; emulated, it would be slower than float32.
 
     Args:
         accelerator: of the Trainer: "auto", "cpu", "cuda", "gpu", ...
     """
-    if wanted != "auto":
-        return wanted
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    fast = torch.cuda.is_bf16_supported() if on_gpu else _cpu_computes_bf16()
-    return "bf16-mixed" if fast else "32-true"
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return _cpu_computes_bf16()
 
 
 def _cpu_computes_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; emulated, it would be slower than float32."""
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(ask()) for ask in asked if ask is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ class Training(pl.LightningModule):
         optimizer: params=... → optimizer.
         schedule: optimizer=..., total_steps=... → learning-rate schedule per update.
         sampling: step → probability of scheduled sampling.
+        seed: of the run.
     """
 
     def __init__(
@@ -43,13 +45,20 @@ class Training(pl.LightningModule):
         optimizer: Callable[..., Optimizer],
         schedule: Callable[..., Any],
         sampling: Callable[[int], float],
+        seed: int,
     ) -> None:
         super().__init__()
         self.recognizer, self.loss, self.specaugment = recognizer, loss, specaugment
         self.make_optimizer, self.make_schedule, self.sampling = optimizer, schedule, sampling
+        self.seed = seed
         self.tokens_in_update = torch.zeros(())  # target tokens of the batches accumulated so far, all ranks
         self.gradient_norm = float("nan")
         self.outcomes: list[Outcome] = []  # of the validation under way
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let dropout and sampling draw by (seed, epoch, batch), not by the past: a resumed run draws the same."""
+        digest = hashlib.sha256(f"{self.seed}/{batch.epoch}/{batch.ids}".encode()).digest()
+        torch.manual_seed(int.from_bytes(digest[:7], "little"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """(1 - w) · attention cross-entropy + w · CTC, times the target tokens it was divided by."""

@@ -26,7 +26,7 @@ from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
-from lasasr.training.machine import precision, set_threads
+from lasasr.training.machine import computes_bf16, set_threads
 from lasasr.training.maps import Maps
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
@@ -49,8 +49,10 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     fit_frontend(recognizer.frontend, config, prepared, progress)
     _try_search(recognizer)
-    trained_in = precision(config["trainer"]["precision"], config["trainer"]["accelerator"])
-    module, meter, steps = _fit({**config, "trainer": {**config["trainer"], "precision": trained_in}}, folder, resume, prepared, recognizer)
+    fast_bf16 = config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
+    trained_in = "bf16-mixed" if fast_bf16 else config["trainer"]["precision"]
+    as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
+    module, meter, steps = _fit(as_trained, folder, resume, prepared, recognizer)
     train_s = meter.elapsed_s
     recognizer.eval().save(folder / "bundle")
     results = {
@@ -137,6 +139,7 @@ def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: R
         optimizer=partial(build.build, config["optimizer"], "optimizer"),
         schedule=partial(build.build, config["schedule"], "schedule"),
         sampling=build.build(config["sampling"], "sampling"),
+        seed=config["seed"],
     )
 
 

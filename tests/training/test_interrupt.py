@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, Command
+from commandline import TINY, Command
 
 MORE = (*TINY, "trainer.max_epochs=6", "augment=specaugment_ld", "listen.dropout=0.1", "sampling.most=0.2")
 

@@ -71,6 +71,7 @@ def training() -> Training:
         functools.partial(torch.optim.SGD, lr=0.5),
         functools.partial(schedules.constant, warmup_steps=0),
         Constant(),
+        seed=1,
     )
 
 
