@@ -16,19 +16,37 @@ from lasasr.corpora.base import Progress as Report
 def progress() -> Iterator[Report]:
     """A callback (task, done, total) that draws."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        known: dict[str, int] = {}
-
-        def report(task: str, done: int, total: int) -> None:
-            if task not in known:
-                known[task] = int(bars.add_task(task, total=total))
-            bars.update(known[task], completed=done, total=total)  # type: ignore[arg-type]
-
+    report = _Bars(console) if console.is_terminal else _Lines()
+    try:
         yield report
+    finally:
+        report.close()
+
+
+class _Bars:
+    """A bar for the task under way; it is left standing when done, so that nothing is drawn while training draws."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bars: Progress | None = None
+        self.task = ""
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        if self.bars is None or task != self.task:
+            self.close()
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.bars, self.task = Progress(*columns, console=self.console), task
+            self.bars.add_task(task, total=total)
+            self.bars.start()
+        self.bars.update(self.bars.task_ids[0], completed=done, total=total)
+        if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Stop drawing."""
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
 
 
 class _Lines:
@@ -43,3 +61,6 @@ class _Lines:
             print(f"{task}: {total}", file=sys.stderr, flush=True)
         if done == total:
             print(f"{task}: done", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left open."""

@@ -105,6 +105,8 @@ def _fit(
         enable_model_summary=False,
         use_distributed_sampler=False,  # the sampler shares the batches out itself
     )
+    if trainer.logger is not None:
+        trainer.logger.log_hyperparams(dict(config))
     trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
     if interrupt.received is not None:
         raise Interrupted(interrupt.received)
