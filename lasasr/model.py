@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lasasr import concurrent, special
 from lasasr import lengths as length_arithmetic
-from lasasr import special
 from lasasr.concurrent import concurrently
 from lasasr.listen.base import Encoded, Encoder
 from lasasr.spell.base import MASKED, Decoder, Unrolled
@@ -113,7 +113,8 @@ def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, samp
         return decoder.unroll(read, memory, decoder.initial(memory, 1), sampling)
 
     whole, half = (encoded, mask, read), len(read) // 2
-    if encoded.device.type != "cpu" or not half or not torch.is_grad_enabled() or sampling > 0.0 or decoder.draws:
+    two_threads = encoded.device.type == "cpu" and torch.is_grad_enabled() and concurrent.cores_per_process() > 1
+    if not two_threads or not half or sampling > 0.0 or decoder.draws:
         return spell(*whole)
     weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 
+from lasasr import gathered
+from lasasr.attend.squashed import squashed_energy
 from lasasr.attend.values import split_heads
 
-LARGEST = 2**25  # elements of a broadcast sum (B, K, H, T, A) beyond which it is made in pieces
+# Elements of a broadcast sum (B, K, H, T, A) beyond which it is made in pieces where no gradient needs it whole: on a
+# CPU a piece of 4 MB stays in the cache, and 8 utterances take a quarter of the time; elsewhere launches count: 32 MB.
+LARGEST = {"cpu": 2**20}
+LARGEST_ELSEWHERE = 2**23
 
 
 class DotEnergy(nn.Module):
@@ -39,9 +45,9 @@ class DotEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Query (B, K, Q) and keys (B, H, T, A / H) → energy (B, K, H, T)."""
-        query = self.query(query)
+        query = gathered.linear(query, self.query.weight, self.query.bias)
         query = split_heads(query.tanh() if self.tanh else query, self.heads)
-        return (torch.matmul(query, keys.transpose(2, 3)) * self.gain).transpose(1, 2)
+        return (gathered.product(query, keys, transposed=True) * self.gain).transpose(1, 2)
 
 
 class GeneralEnergy(nn.Module):
@@ -57,7 +63,7 @@ class GeneralEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Query (B, K, Q) and keys (B, 1, T, Q) → energy (B, K, 1, T)."""
-        return (query[:, None].to(keys.dtype) @ keys.transpose(2, 3)).transpose(1, 2)
+        return gathered.product(query[:, None].to(keys.dtype), keys, transposed=True).transpose(1, 2)
 
 
 class AdditiveEnergy(nn.Module):
@@ -95,27 +101,43 @@ class AdditiveEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor, features: Tensor | None = None) -> Tensor:
         """Query (B, K, Q), keys (B, H, T, A / H) and features (B, K, H, T, F) or None → energy (B, K, H, T)."""
-        query = (2 * self.query(query)).unflatten(-1, (self.heads, 1, -1))  # (B, K, H, 1, A / H)
-        frames = max(1, LARGEST // query.numel())
-        if frames >= keys.shape[2]:
+        query = gathered.linear(query, self.query.weight)
+        query = query.view(*query.shape[:2], self.heads, 1, -1)  # (B, K, H, 1, A / H)
+        if gathered.recording() and query.shape[1] == 1:
+            weight = None if self.feature is None or features is None else gathered.once(_doubled, self.feature)
+            return squashed_energy(query, keys, self.vector, features, weight)
+        query = 2 * query
+        if torch.is_grad_enabled():
             return self._energy(query, keys, features)
-        pieces = range(0, keys.shape[2], frames)
-        return torch.cat(
-            [
-                self._energy(
-                    query, keys[:, :, i : i + frames], None if features is None else features[..., i : i + frames, :]
-                )
-                for i in pieces
-            ],
-            dim=-1,
-        )
+        return self._in_pieces(query, keys, features)
 
-    def _energy(self, query: Tensor, keys: Tensor, features: Tensor | None) -> Tensor:
-        total = keys[:, None] + query
+    def _in_pieces(self, query: Tensor, keys: Tensor, features: Tensor | None) -> Tensor:
+        """Some utterances, and some frames, after others, in one buffer."""
+        largest = LARGEST.get(keys.device.type, LARGEST_ELSEWHERE)
+        (B, *hypotheses, _, _), T, one = query.shape, keys.shape[2], query[0].numel()
+        count, width = max(1, largest // (one * T)), max(1, min(T, largest // one))
+        dtype = torch.promote_types(query.dtype, keys.dtype)
+        energy = query.new_empty((B, *hypotheses, T), dtype=dtype)
+        room = energy.new_empty(min(count, B) * one * width)
+        for i, j in product(range(0, B, count), range(0, T, width)):
+            rows, frames = slice(i, i + count), slice(j, j + width)
+            some = None if features is None else features[rows, ..., frames, :]
+            energy[rows, ..., frames] = self._energy(query[rows], keys[rows, :, frames], some, room)
+        return energy
+
+    def _energy(self, query: Tensor, keys: Tensor, features: Tensor | None, room: Tensor | None = None) -> Tensor:
+        """The energy of all frames of `keys`; `room` (N,) holds what comes between, where no gradient needs it."""
+        out = None
+        if room is not None:
+            size = (*query.shape[:3], *keys.shape[2:])
+            out = room[: math.prod(size)].view(size)
+        total = torch.add(keys[:, None], query, out=out)
         shape = total.shape[:-1]
         if self.feature is not None and features is not None:
-            weight = (2 * self.feature).to(total.dtype).expand(*shape[:2], -1, -1, -1).flatten(0, 2)
-            total = torch.baddbmm(total.flatten(0, 2), features.to(total.dtype).flatten(0, 2), weight).view_as(total)
+            weight = gathered.once(_doubled, self.feature).to(total.dtype).expand(*shape[:2], -1, -1, -1).flatten(0, 2)
+            rows = total.flatten(0, 2)
+            into = None if out is None else rows
+            total = torch.baddbmm(rows, features.to(total.dtype).flatten(0, 2), weight, out=into).view_as(total)
         squashed = total.sigmoid_()
         vector = self.vector.to(squashed.dtype)
         if self.heads == 1:
@@ -123,6 +145,10 @@ class AdditiveEnergy(nn.Module):
         else:
             energy = (squashed @ (2 * vector)[..., None])[..., 0]
         return energy - vector.sum(-1)[:, None]
+
+
+def _doubled(weight: Tensor) -> Tensor:
+    return 2 * weight
 
 
 def head_width(dim: int, heads: int) -> int:

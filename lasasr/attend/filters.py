@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lasasr import gathered
+
+BLOCK = 64  # frames that one product makes of an utterance longer than the filters
+
 
 class LocationFilters(nn.Module):
     """f = conv1d(α), zeros beyond both ends, each head with its own filters (Chorowski et al. 2015, eq. 8).
@@ -36,33 +40,46 @@ class LocationFilters(nn.Module):
 
     def forward(self, weights: Tensor) -> Tensor:
         """Weights (B, K, H, N, T) → features (B, K, H, T, F)."""
-        filters = torch.stack([functional.pad(w, ((self.widest - w.shape[2]) // 2,) * 2) for w in self.weight])
-        weights = weights.to(filters.dtype)
-        if weights.shape[-1] <= self.widest:
-            return toeplitz(weights, filters)
-        return convolution(weights, filters)
+        weights = weights.to(self.weight[0].dtype)
+        frames, block = weights.shape[-1], min(BLOCK, self.widest)
+        window = block + self.widest - 1
+        if frames <= window:
+            rows = weights.flatten(3).flatten(0, 1).transpose(0, 1)  # (H, B·K, N·T)
+            features = gathered.product(rows, gathered.once(self._band, frames, frames, self.widest // 2))
+            features = features.transpose(0, 1)  # (B·K, H, F·T)
+        else:
+            features = self._in_blocks(weights, block, window)
+        return features.reshape(*weights.shape[:3], -1, frames).transpose(3, 4)
+
+    def _in_blocks(self, weights: Tensor, block: int, window: int) -> Tensor:
+        """Features (B, K, H, F, T), a block of frames after another, each from the window of weights it depends on."""
+        frames = weights.shape[-1]
+        count = -(-frames // block)
+        margin = self.widest // 2
+        padded = functional.pad(weights, (margin, count * block - frames + margin))
+        seen = padded.unfold(4, window, block).permute(2, 0, 1, 4, 3, 5)  # (H, B, K, count, N, window)
+        matrix = gathered.once(self._band, window, block, 0)
+        features = gathered.product(seen.flatten(4).flatten(1, 3), matrix)  # (H, B·K·count, F·block)
+        features = features.view(*seen.shape[:4], -1, block).permute(1, 2, 0, 4, 3, 5)
+        return features.flatten(4)[..., :frames]
+
+    def _band(self, rows: int, columns: int, shift: int) -> Tensor:
+        filters = [functional.pad(w, ((self.widest - w.shape[2]) // 2,) * 2) for w in self.weight]
+        return band(torch.stack(filters), rows, columns, shift)
 
 
-def convolution(weights: Tensor, filters: Tensor) -> Tensor:
-    """Weights (B, K, H, N, T) under filters (H, F, N, W) → (B, K, H, T, F)."""
-    heads, count, _, width = filters.shape
-    maps = weights.flatten(2, 3).flatten(0, 1)  # (B·K, H·N, T)
-    features = functional.conv1d(maps, filters.flatten(0, 1), padding=width // 2, groups=heads)
-    return features.view(*weights.shape[:3], count, -1).transpose(3, 4)
+def band(filters: Tensor, rows: int, columns: int, shift: int) -> Tensor:
+    """Filters (H, F, N, W) → the matrix (H, N·rows, F·columns) whose element [j, t] is filter[j − t + shift], or 0.
 
-
-def toeplitz(weights: Tensor, filters: Tensor) -> Tensor:
-    """`convolution` as one matrix product, several times faster while T <= W: the filters cover the utterance.
-
-    With frames counted backwards, s = T − 1 − j, the matrix [s, t] = filter[j − t + W // 2] depends on s + t alone:
-    it is a sliding view over the padded filter.
+    Products with it are convolutions: several times faster than a convolution's own kernels, above all backwards. With
+    rows counted from the last, s = rows − 1 − j, the element depends on s + t alone: a sliding view over the filter.
     """
-    frames = weights.shape[-1]
-    margin = frames - 1 - filters.shape[3] // 2
-    padded = functional.pad(filters.flip(3), (margin, margin)).permute(0, 2, 3, 1)  # (H, N, 2T - 1, F)
-    matrix = padded.unfold(2, frames, 1).transpose(3, 4).flatten(1, 2).flatten(2)  # (H, N·T, T·F)
-    features = weights.flip(4).flatten(3).flatten(0, 1).transpose(0, 1) @ matrix  # (H, B·K, T·F)
-    return features.transpose(0, 1).reshape(*weights.shape[:3], frames, -1)
+    width = filters.shape[3]
+    before = rows + shift - width
+    after = columns - 1 - shift
+    padded = functional.pad(filters.flip(3), (before, after)).transpose(1, 2)  # (H, N, F, rows + columns - 1)
+    matrix = padded.unfold(3, columns, 1).flip(3).transpose(2, 3)  # (H, N, rows, F, columns)
+    return matrix.flatten(1, 2).flatten(2)
 
 
 def kernel_sizes(kernel_size: int, heads: int, multires: bool) -> list[int]:

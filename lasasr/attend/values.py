@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lasasr import gathered
+
 VALUES = ("raw", "projected")
 
 
@@ -28,7 +30,7 @@ class Values(nn.Module):
         if values == "projected":
             width = max(1, encoded_dim // heads)
             self.project = nn.Linear(encoded_dim, heads * width, bias=False)
-        self.join: nn.Module = nn.Linear(heads * width, encoded_dim, bias=False) if heads > 1 else nn.Identity()
+        self.join = nn.Linear(heads * width, encoded_dim, bias=False) if heads > 1 else None
         self.split = heads if values == "projected" else 1
 
     def prepare(self, encoded: Tensor) -> Tensor:
@@ -39,11 +41,12 @@ class Values(nn.Module):
         """Weights (B, K, H, T) and values (B, H or 1, T, D) → context (B, K, E)."""
         weights = weights.to(values.dtype)
         if self.split == 1:
-            means = torch.bmm(weights.flatten(1, 2), values.squeeze(1)).view(*weights.shape[:3], -1)
+            frames = gathered.once(torch.squeeze, values, 1)
+            means = gathered.product(weights.flatten(1, 2), frames).view(*weights.shape[:3], -1)
         else:
-            means = torch.matmul(weights.transpose(1, 2), values).transpose(1, 2)
-        context: Tensor = self.join(means.flatten(2))
-        return context
+            means = gathered.product(weights.transpose(1, 2), values).transpose(1, 2)
+        means = means.flatten(2)
+        return means if self.join is None else gathered.linear(means, self.join.weight)
 
 
 def split_heads(frames: Tensor, heads: int) -> Tensor:

@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from lasasr import special, tree
+from lasasr import gathered, special, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.fusion import Fused, Fusion
 from lasasr.search.greedy import flags
@@ -29,7 +30,7 @@ class Running(NamedTuple):
 
     totals: Tensor  # (B, K) float64, weighted
     parts: Tensor  # (B, K, S) float64, of each scorer
-    history: Tensor  # (B, K, L) int64, tokens so far
+    history: Tensor  # (B, K, U) int64, tokens so far
     tokens: Tensor  # (B, K) int64, the last of them
     peaks: Tensor  # (B, K) int64, the frame last looked at, -1 before the first
 
@@ -39,7 +40,7 @@ class Finished(NamedTuple):
 
     ranks: Tensor  # (B, N) float64, the score they are ranked by
     parts: Tensor  # (B, N, S) float64
-    history: Tensor  # (B, N, L) int64
+    history: Tensor  # (B, N, U) int64, padded; U of the longest
     lengths: Tensor  # (B, N) int64, tokens without eos
     forced: Tensor  # (B, N) bool, True where eos came of the length limit
 
@@ -68,29 +69,32 @@ class Frontier:
         self.order = TIE * torch.arange(K * V, dtype=torch.float64, device=device)
         self.bias = fusion.bias - self.order.view(K, V)  # added to candidates: no eos, ties in order
         self.bias[:, special.EOS] = -torch.inf
-        self.running = self._first(B, K, max(longest), len(fusion.names))
-        self.finished = self._none(B, options.nbest, max(longest), len(fusion.names))
+        self.running = self._first(B, K, len(fusion.names))
+        self.finished = self._none(B, options.nbest, len(fusion.names))
         self.results: list[list[Hypothesis]] = [[] for _ in range(B)]
 
-    def _first(self, B: int, K: int, L: int, S: int) -> Running:
+    def _first(self, B: int, K: int, S: int) -> Running:
         totals = torch.full((B, K), -torch.inf, dtype=torch.float64, device=self.rows.device)
         totals[:, 0] = 0.0
         tokens = torch.full((B, K), special.SOS, device=self.rows.device)
-        history = tokens.new_full((B, K, L), special.PAD)
+        history = tokens.new_empty((B, K, 0))
         return Running(totals, totals.new_zeros(B, K, S), history, tokens, torch.full_like(tokens, -1))
 
-    def _none(self, B: int, N: int, L: int, S: int) -> Finished:
+    def _none(self, B: int, N: int, S: int) -> Finished:
         ranks = torch.full((B, N), -torch.inf, dtype=torch.float64, device=self.rows.device)
         lengths = torch.zeros((B, N), dtype=torch.int64, device=ranks.device)
-        history = lengths.new_full((B, N, L), special.PAD)
+        history = lengths.new_empty((B, N, 0))
         return Finished(ranks, ranks.new_zeros(B, N, S), history, lengths, lengths.bool())
 
     def search(self) -> list[list[Hypothesis]]:
         """Search until every utterance is done."""
-        for u in range(self.limit[2] + 1):
-            self._step(u)
-            if not len(self.rows):
-                break
+        u = 0
+        while len(self.rows) and u <= self.limit[2]:
+            utterances = len(self.rows)
+            with gathered.loop():  # what the steps share stays the same until utterances leave
+                while len(self.rows) == utterances and u <= self.limit[2]:
+                    self._step(u)
+                    u += 1
         return self.results
 
     def _step(self, u: int) -> None:
@@ -106,7 +110,7 @@ class Frontier:
         self.done = self.done | (self._rank(best[:, 0], u + 1) <= hopeless)
         left = int((~self.done).sum())
         if left:
-            self._grow(u, fused, best, parents, tokens)
+            self._grow(fused, best, parents, tokens)
         if worth_leaving(len(self.rows) - left, len(self.rows)):
             kept = (~self.done).nonzero()[:, 0]
             self._leave(kept)
@@ -163,16 +167,19 @@ class Frontier:
             lengths=torch.full_like(running.tokens, u),
             forced=forced,
         )
-        both = Finished(*[torch.cat(pair, 1) for pair in zip(self.finished, ended, strict=True)])
+        longer = functional.pad(self.finished.history, (0, u - self.finished.history.shape[2]), value=special.PAD)
+        finished = self.finished._replace(history=longer)
+        both = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
         picked = (both.ranks - self.order[: both.ranks.shape[1]]).topk(self.options.nbest).indices
         self.finished = tree.reorder(both, picked)
 
-    def _grow(self, u: int, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
+    def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
         """Take up the continuations; nothing goes on in an utterance that is done."""
         kept = tree.reorder(self.running, parents)
-        kept.history[:, :, u] = tokens
+        history = torch.cat([kept.history, tokens[..., None]], -1)
         totals = best.masked_fill(self.done[:, None], -torch.inf)
-        self.running = kept._replace(totals=totals, parts=kept.parts + fused.of(parents, tokens), tokens=tokens)
+        parts = kept.parts + fused.of(parents, tokens)
+        self.running = kept._replace(totals=totals, parts=parts, history=history, tokens=tokens)
 
     def _leave(self, kept: Tensor) -> None:
         """Hand in the utterances that are done and go on with the rows `kept`."""

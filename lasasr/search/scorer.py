@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr import special, tree
+from lasasr import tree
 from lasasr.errors import LasasrError
 from lasasr.search.acoustics import Acoustics
-from lasasr.spell.base import MASKED, Decoder
+from lasasr.spell.base import MASKED, Decoder, never_emitted_mask
 
 
 class Seen(NamedTuple):
@@ -91,8 +91,7 @@ def log_probs(logits: Tensor, temperature: float = 1.0) -> Tensor:
 def never_emitted(vocabulary_size: int, device: torch.device) -> Tensor:
     """(V,) float64: -inf at blank, pad and sos, 0 elsewhere."""
     bias = torch.zeros(vocabulary_size, dtype=torch.float64, device=device)
-    bias[list(special.NEVER_EMITTED)] = -torch.inf
-    return bias
+    return bias.masked_fill(never_emitted_mask(vocabulary_size, device), -torch.inf)
 
 
 def worth_leaving(finished: int, utterances: int) -> bool:

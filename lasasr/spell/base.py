@@ -109,8 +109,12 @@ def sampled(reference: Tensor, logits: Tensor, probability: float) -> Tensor:
     return torch.where(own, drawn, reference)
 
 
+def never_emitted_mask(vocabulary_size: int, device: torch.device | str = "cpu") -> Tensor:
+    """(V,) bool, True at blank, pad and sos, which no decoder emits."""
+    ids = torch.arange(vocabulary_size, device=device)  # compared on the device: an index would be copied to it
+    return torch.stack([ids == one for one in special.NEVER_EMITTED]).any(0)
+
+
 def mask_never_emitted(logits: Tensor) -> Tensor:
     """Set the logits (..., V) of blank, pad and sos to MASKED, so that the decoder gives them no probability."""
-    never = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    never[list(special.NEVER_EMITTED)] = True
-    return logits.masked_fill(never, MASKED)
+    return logits.masked_fill(never_emitted_mask(logits.shape[-1], logits.device), MASKED)

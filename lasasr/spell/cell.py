@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from lasasr import gathered
 
 
 class Cell(nn.Module, ABC):
@@ -47,21 +50,9 @@ class Cell(nn.Module, ABC):
         assert self.weight_known is not None
         return functional.linear(embedded, self.weight_known, self.bias)
 
-    def loop_weight(self) -> Tensor:
-        """The matrix (I + D, G) of the product inside the loop, to be asked for once per loop.
-
-        Autocast would convert this view anew in every step, so it is converted here.
-        """
-        kind = self.weight_loop.device.type
-        if torch.is_autocast_enabled(kind):
-            return self.weight_loop.to(torch.get_autocast_dtype(kind)).t()
-        return self.weight_loop.t()
-
     @abstractmethod
-    def forward(
-        self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The next hidden and cell, in the precision of the last ones; `weight` is `loop_weight()`."""
+    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The next hidden and cell, in the precision of the last ones."""
 
 
 class LSTMCell(Cell):
@@ -76,13 +67,53 @@ class LSTMCell(Cell):
         with torch.no_grad():
             self.bias[self.hidden_dim : 2 * self.hidden_dim] = 1.0
 
-    def forward(
-        self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        gates = torch.addmm(known, torch.cat((fed, hidden), 1), weight)
+    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        read = torch.cat((fed, hidden), 1)
+        if gathered.recording():
+            tape, handle = gathered.factor(self.weight_loop, transposed=True)
+            result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
+            return result
+        gates = known + gathered.product(read, self.weight_loop, transposed=True)
         enter, keep, candidate, leave = gates.chunk(4, 1)
         cell = keep.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
         return leave.sigmoid() * cell.tanh(), cell
+
+
+class _LSTMStep(torch.autograd.Function):
+    """Known (N or 1, 4D), what is read (N, I + D) and cell (N, D) → hidden and cell; tanh(x) = 2σ(2x) − 1."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tape: gathered.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        weight = tape.tensor
+        read = read.to(weight.dtype)
+        gates = torch.addmm(known.to(weight.dtype), read, weight.t()).to(cell.dtype).view(len(cell), 4, -1)
+        gates[:, 2] *= 2
+        gates.sigmoid_()
+        candidate = 2 * gates[:, 2] - 1
+        after = torch.addcmul(gates[:, 1] * cell, gates[:, 0], candidate)
+        squashed = after.tanh()
+        ctx.tape, ctx.known = tape, (known.dtype, known.dim())
+        ctx.save_for_backward(weight, read, gates, cell, candidate, squashed)
+        return gates[:, 3] * squashed, after
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, into_hidden: Tensor, into_cell: Tensor) -> tuple[Tensor | None, ...]:
+        weight, read, gates, cell, candidate, squashed = ctx.saved_tensors
+        through = torch.ops.aten.tanh_backward(into_hidden * gates[:, 3], squashed) + into_cell
+        into = torch.empty_like(gates)
+        torch.mul(through, candidate, out=into[:, 0])
+        torch.mul(through, cell, out=into[:, 1])
+        torch.mul(through, 4 * gates[:, 0], out=into[:, 2])  # the derivative of tanh is 4σ(1 − σ)
+        torch.mul(into_hidden, squashed, out=into[:, 3])
+        given = torch.ops.aten.sigmoid_backward(into, gates).flatten(1).to(weight.dtype)
+        if ctx.tape.wanted:
+            ctx.tape.add(read, given)
+        dtype, dimensions = ctx.known
+        known = given.to(dtype) if dimensions == 2 else given.sum(0).to(dtype)
+        return None, None, known, given @ weight, through * gates[:, 1]
 
 
 class GRUCell(Cell):
@@ -91,15 +122,17 @@ class GRUCell(Cell):
     blocks = 3  # reset, update, candidate
     keeps_cell = False
 
-    def forward(
-        self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        outside = torch.addmm(known, fed, weight[: self.fed_dim])
-        inside = torch.mm(hidden, weight[self.fed_dim :])
+    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        for_fed, for_hidden = gathered.once(self._split)
+        outside = known + gathered.product(fed, for_fed, transposed=True)
+        inside = gathered.product(hidden, for_hidden, transposed=True)
         gates = (outside + inside)[:, : 2 * self.hidden_dim].sigmoid()
         reset, update = gates.chunk(2, 1)
         candidate = torch.addcmul(outside[:, -self.hidden_dim :], reset, inside[:, -self.hidden_dim :]).tanh()
         return torch.lerp(candidate.to(hidden.dtype), hidden, update.to(hidden.dtype)), cell
+
+    def _split(self) -> tuple[Tensor, Tensor]:
+        return self.weight_loop[:, : self.fed_dim], self.weight_loop[:, self.fed_dim :]
 
 
 CELLS: dict[str, type[Cell]] = {"lstm": LSTMCell, "gru": GRUCell}

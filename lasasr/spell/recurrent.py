@@ -9,9 +9,18 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from lasasr import special, tree
+from lasasr import gathered, tree
 from lasasr.attend.base import Attention
-from lasasr.spell.base import MASKED, Decoder, DecoderMemory, DecoderState, DecoderStep, Unrolled, sampled
+from lasasr.spell.base import (
+    MASKED,
+    Decoder,
+    DecoderMemory,
+    DecoderState,
+    DecoderStep,
+    Unrolled,
+    never_emitted_mask,
+    sampled,
+)
 from lasasr.spell.cell import CELLS, Cell
 
 Order = Literal["update_then_attend", "attend_then_update"]
@@ -103,9 +112,7 @@ class RecurrentDecoder(Decoder):
             _check_widths(embedding_dim, self.output.in_features)
             self.output.weight = self.embedding.weight
         self.reset_parameters()
-        never = torch.zeros(vocabulary_size, dtype=torch.bool)
-        never[list(special.NEVER_EMITTED)] = True
-        self.register_buffer("never_emitted", never, persistent=False)
+        self.register_buffer("never_emitted", never_emitted_mask(vocabulary_size), persistent=False)
 
     def reset_parameters(self) -> None:
         """Tied embeddings start with variance 1 / width, so that the first logits are of order 1; the rest as drawn."""
@@ -129,19 +136,20 @@ class RecurrentDecoder(Decoder):
     def step(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState) -> DecoderStep:
         rows = tokens.shape
         known = self._known(tokens.flatten())
-        glance = self._advance(known, self._loop_weights(), memory, _unpack(state), rows)
+        glance = self._advance(known, memory, _unpack(state), rows)
         logits = self._read(torch.cat(glance.seen, -1))
         return DecoderStep(logits.view(*rows, -1), glance.weights, _pack(glance.inner, rows))
 
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """As in the contract; what does not depend on the loop is computed for all steps at once."""
-        rows, weights, inner = torch.Size((len(tokens), 1)), self._loop_weights(), _unpack(state)
+        rows, inner = torch.Size((len(tokens), 1)), _unpack(state)
         known = self._known(tokens.t()).unbind(0) if sampling <= 0.0 else None
         glances: list[_Glance] = []
-        for u in range(tokens.shape[1]):
-            share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
-            glances.append(self._advance(share, weights, memory, inner, rows))
-            inner = glances[-1].inner
+        with gathered.loop():
+            for u in range(tokens.shape[1]):
+                share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
+                glances.append(self._advance(share, memory, inner, rows))
+                inner = glances[-1].inner
         seen = [torch.stack(parts, 1) for parts in zip(*(glance.seen for glance in glances), strict=True)]
         return Unrolled(self._read(torch.cat(seen, -1)), torch.cat([glance.weights for glance in glances], 1))
 
@@ -155,26 +163,21 @@ class RecurrentDecoder(Decoder):
     def _known(self, tokens: Tensor) -> Tensor:
         return self._cells[0].known(self.dropout(self.embedding(tokens)))
 
-    def _loop_weights(self) -> list[Tensor]:
-        return [cell.loop_weight() for cell in self._cells]
-
     @property
     def _cells(self) -> list[Cell]:
         return list(self.cells)  # type: ignore[arg-type]
 
-    def _advance(
-        self, known: Tensor, weights: Sequence[Tensor], memory: DecoderMemory, inner: _Inner, rows: torch.Size
-    ) -> _Glance:
+    def _advance(self, known: Tensor, memory: DecoderMemory, inner: _Inner, rows: torch.Size) -> _Glance:
         """One step of the loop: both halves in their order. known: (N, G) of the first layer; rows: (B, K)."""
         if self.update_first:
-            hidden, cell = self._update(known, inner.context, inner, weights)
+            hidden, cell = self._update(known, inner.context, inner)
             attended = self.attention(hidden[-1].view(*rows, -1), memory.attention, inner.attention)
             context = attended.context.flatten(0, 1).to(hidden[-1].dtype)
         else:
             attended = self.attention(inner.hidden[-1].view(*rows, -1), memory.attention, inner.attention)
             context = attended.context.flatten(0, 1).to(inner.context.dtype)
             fed = torch.cat((context, inner.context), 1) if self.input_feeding else context
-            hidden, cell = self._update(known, fed, inner, weights)
+            hidden, cell = self._update(known, fed, inner)
         seen: tuple[Tensor, ...] = (hidden[-1], context)
         carried = context if self.update_first else inner.context
         if self.input_feeding:
@@ -182,16 +185,14 @@ class RecurrentDecoder(Decoder):
             seen = (carried,)
         return _Glance(seen, attended.weights, _Inner(hidden, cell, carried, attended.state))
 
-    def _update(
-        self, known: Tensor, fed: Tensor, inner: _Inner, weights: Sequence[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def _update(self, known: Tensor, fed: Tensor, inner: _Inner) -> tuple[list[Tensor], list[Tensor]]:
         """The next hidden and cell value of every layer."""
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
         for layer, cell in enumerate(self._cells):
             share = cell.bias if layer else known
             below = self.dropout(hidden[-1]) if layer else fed
-            value, kept = cell(share, below, inner.hidden[layer], inner.cell[layer], weights[layer])
+            value, kept = cell(share, below, inner.hidden[layer], inner.cell[layer])
             hidden.append(value)
             cells.append(kept)
         return hidden, cells
@@ -199,7 +200,7 @@ class RecurrentDecoder(Decoder):
     def _attend_readout(self, seen: Tensor) -> Tensor:
         """The attentional vector (..., R) from hidden value and context (..., D + C)."""
         assert self.attentional is not None
-        return torch.tanh(self.attentional(seen))
+        return torch.tanh(gathered.linear(seen, self.attentional.weight, self.attentional.bias))
 
     def _read(self, seen: Tensor) -> Tensor:
         """Logits (..., V) from what was seen (..., D + C or R)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import torch
@@ -19,6 +20,22 @@ def set_threads(threads: int | None) -> int:
     chosen = threads or int(os.environ.get("OMP_NUM_THREADS") or max(1, cores_per_process() // 2))
     torch.set_num_threads(chosen)
     return chosen
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory it frees; False where the C library has no such setting.
+
+    Without it glibc gives every large tensor back to the system and asks for new pages, which the system fills with
+    zeros: on a CPU a tenth of a training step's time, for a fifth more memory. `MALLOC_...` variables go before.
+    """
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return False
+    trim_threshold, mmap_threshold = -1, -3  # of malloc.h, in bytes
+    return bool(mallopt(mmap_threshold, 2**30) and mallopt(trim_threshold, 2**31 - 1))
 
 
 def computes_bf16(accelerator: str) -> bool:

@@ -10,10 +10,11 @@ import torch
 from attend_formulas import expected_alignment
 from attend_variants import VARIANTS, config, factory
 from torch import Tensor
+from torch.nn import functional
 
 from lasasr.attend import energies
 from lasasr.attend.energies import AdditiveEnergy
-from lasasr.attend.filters import convolution, kernel_sizes, toeplitz
+from lasasr.attend.filters import LocationFilters, kernel_sizes
 from lasasr.attend.gmm import GmmAttention
 from lasasr.attend.monotonic import expected, first_stop
 from lasasr.attend.weights import Previous, Weighting, window
@@ -47,19 +48,26 @@ def test_window_is_centred_on_the_median_and_ends_with_the_utterance() -> None:
     assert near.tolist() == [[False, True, True, True, False, False], [False, False, True, True, False, False]]
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 10, 1), (2, 3, 4, 7, 1), (2, 2, 1, 12, 5), (1, 2, 2, 1, 3)])
-def test_one_matrix_product_is_the_convolution(shape: tuple[int, ...]) -> None:
-    batch, hypotheses, heads, frames, channels = shape
+@pytest.mark.parametrize("widths", [[5], [1], [13, 7, 9]])
+@pytest.mark.parametrize("frames", [1, 4, 9, 10, 11, 40])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_products_with_a_band_are_the_convolution(frames: int, widths: list[int], channels: int) -> None:
+    """Shorter and longer than the filters, and with a last block that is not full."""
+    torch.manual_seed(1)
+    filters = LocationFilters(2, widths, channels).double()
+    weights = torch.rand(2, 3, len(widths), channels, frames, dtype=torch.double, requires_grad=True)
+
+    def convolution() -> Tensor:
+        rows = weights.flatten(0, 1).unbind(1)
+        pairs = zip(rows, filters.weight, strict=True)
+        maps = [functional.conv1d(row, weight, padding=weight.shape[2] // 2) for row, weight in pairs]
+        return torch.stack(maps, 1).unflatten(0, (2, 3)).transpose(3, 4)
+
     results = []
-    for function in (convolution, toeplitz):
-        torch.manual_seed(1)
-        weights = torch.rand(batch, hypotheses, heads, channels, frames, dtype=torch.double, requires_grad=True)
-        filters = torch.randn(heads, 3, channels, 13, dtype=torch.double, requires_grad=True)
-        features = function(weights, filters)
-        (features * torch.randn(features.shape)).sum().backward()
-        results.append((features.detach(), weights.grad, filters.grad))
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other)
+    for features in (convolution(), filters(weights)):
+        value = (features * torch.linspace(-1, 1, features.numel(), dtype=torch.double).view_as(features)).sum()
+        results.append([features, *torch.autograd.grad(value, [weights, *filters.parameters()])])
+    torch.testing.assert_close(*results)
 
 
 def test_later_heads_see_further() -> None:
@@ -67,14 +75,19 @@ def test_later_heads_see_further() -> None:
     assert kernel_sizes(201, 4, multires=False) == [201] * 4
 
 
+@pytest.mark.parametrize("largest", [1, 5 * 8 * 3, 2 * 5 * 8 * 11])  # a frame, three frames, two utterances at a time
+@pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("features", [0, 2])
-def test_a_large_energy_made_in_pieces_is_the_same(features: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    energy = AdditiveEnergy(encoded_dim=4, query_dim=3, dim=8, heads=2, features=features)
-    keys, query = energy.keys(torch.randn(2, 11, 4)), torch.randn(2, 5, 3)
-    shown = torch.randn(2, 5, 2, 11, features) if features else None
+def test_an_energy_made_in_pieces_is_the_same(
+    features: int, heads: int, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    energy = AdditiveEnergy(encoded_dim=4, query_dim=3, dim=8, heads=heads, features=features)
+    keys, query = energy.keys(torch.randn(3, 11, 4)), torch.randn(3, 5, 3)
+    shown = torch.randn(3, 5, heads, 11, features) if features else None
     whole = energy(query, keys, shown)
-    monkeypatch.setattr(energies, "LARGEST", 2 * 5 * 8 * 3)  # three frames at a time
-    torch.testing.assert_close(energy(query, keys, shown), whole)
+    monkeypatch.setattr(energies, "LARGEST", {"cpu": largest})
+    with torch.no_grad():
+        torch.testing.assert_close(energy(query, keys, shown), whole)
 
 
 @pytest.mark.parametrize("spread", [0.1, 3.0, 1e4])

@@ -39,7 +39,7 @@ def test_lstm_is_torchs() -> None:
     ours, theirs = LSTMCell(KNOWN, FED, HIDDEN), nn.LSTMCell(KNOWN + FED, HIDDEN)
     _copied(ours, theirs)
     known, fed, hidden, cell = _inputs(True)
-    got = ours(ours.known(known), fed, hidden, cell, ours.loop_weight())
+    got = ours(ours.known(known), fed, hidden, cell)
     torch.testing.assert_close(got, theirs(torch.cat((known, fed), 1), (hidden, cell)))
 
 
@@ -47,7 +47,7 @@ def test_gru_is_torchs() -> None:
     ours, theirs = GRUCell(KNOWN, FED, HIDDEN), nn.GRUCell(KNOWN + FED, HIDDEN)
     _copied(ours, theirs)
     known, fed, hidden, cell = _inputs(False)
-    got, kept = ours(ours.known(known), fed, hidden, cell, ours.loop_weight())
+    got, kept = ours(ours.known(known), fed, hidden, cell)
     torch.testing.assert_close(got, theirs(torch.cat((known, fed), 1), hidden))
     assert kept.shape == (ROWS, 0)
 
@@ -64,6 +64,6 @@ def test_upper_layer_knows_its_bias_alone(name: str) -> None:
     _, fed, hidden, kept = _inputs(cell.keeps_cell)
     with torch.no_grad():
         cell.bias.normal_()
-    alone = cell(cell.bias, fed, hidden, kept, cell.loop_weight())
-    per_row = cell(cell.bias.expand(ROWS, -1), fed, hidden, kept, cell.loop_weight())
+    alone = cell(cell.bias, fed, hidden, kept)
+    per_row = cell(cell.bias.expand(ROWS, -1), fed, hidden, kept)
     torch.testing.assert_close(alone, per_row)

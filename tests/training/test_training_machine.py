@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +40,34 @@ def test_bf16_follows_the_processor(monkeypatch: pytest.MonkeyPatch, supported: 
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
     assert machine.computes_bf16("cpu") is supported
+
+
+FAULTS = """
+import resource, torch
+from lasasr.training.machine import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+before, kept = faults(), keep_freed_memory()
+faults()
+print(before, kept, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_freed_memory_is_kept() -> None:
+    """In a process of its own; a new page that the system hands out is a page fault."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+
+    def run(**more: str) -> list[str]:
+        command = [sys.executable, "-c", FAULTS]
+        done = subprocess.run(command, env=clean | more, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    before, kept, after = run()
+    assert kept == "True"
+    assert int(after) <= 20 or int(after) < int(before) / 10
+    assert run(MALLOC_ARENA_MAX="1")[1] == "False"
