@@ -1,7 +1,7 @@
-"""When words and phones were said, read off attention weights, and how far that is from the truth.
+"""When words and phones were said, read off moments of tokens, and how far that is from the truth.
 
-Frame t covers the time from t to t + 1 frame durations. A frame duration is that of an encoded frame: frame shift
-times subsampling factor.
+Frame t covers the time from t to t + 1 frame durations, counted from where frame 0 begins. A frame duration is that of
+an encoded frame: frame shift times subsampling factor. docs/alignment.md has the formulas.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 WORD_MARK = "▁"  # printed before a word's first piece, or alone as the character between two words
 WITHIN_MS = (20, 50, 100)
+NEAR = 2  # tokens of CTC to either side, within which attention is believed
+REACH = 1.5  # mean distances between tokens: further than that from its moment no token sounds
 
 
 class Timed(NamedTuple):
@@ -37,12 +39,21 @@ class Boundaries(NamedTuple):
     reference_length: int
 
 
-def token_times(weights: NDArray[np.floating], frame_s: float, method: Literal["centre", "peak"] = "centre") -> Array:
-    """The moment (U,) in seconds that each step of weights (U, H, T) looks at.
+def token_times(
+    weights: NDArray[np.floating],
+    frame_s: float,
+    method: Literal["centre", "peak"] = "centre",
+    begin_s: float = 0.0,
+) -> Array:
+    """The moment (U,) in seconds that each step of weights (U, H, T) looks at; NaN for a step without any weight.
 
     "centre" is the centre of mass Σ_t (t + ½)·α(t) / Σ_t α(t); "peak" the middle of the frame with the largest weight,
     which a second, distant peak cannot pull away. Of several heads the aligning one is read
     (`alignment.aligning_head`).
+
+    Args:
+        frame_s: duration of a frame.
+        begin_s: when frame 0 begins.
 
     Raises:
         ValueError: `method` is neither.
@@ -52,35 +63,67 @@ def token_times(weights: NDArray[np.floating], frame_s: float, method: Literal["
     if not len(weights):
         return np.zeros(0)
     head: Array = weights[:, aligning_head(weights)].astype(np.float64)
-    middles = frame_s * (np.arange(head.shape[1]) + 0.5)
-    if method == "peak":
-        peaks: Array = middles[head.argmax(1)]
-        return peaks
+    middles = begin_s + frame_s * (np.arange(head.shape[1]) + 0.5)
     total: Array = head.sum(1)
-    moments: Array = np.divide(head @ middles, total, out=np.zeros_like(total), where=total > 0)
-    return moments
+    moments: Array = middles[head.argmax(1)] if method == "peak" else head @ middles / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, moments, np.nan)
+
+
+def combined_times(attended_s: Array, ctc_s: Array, duration_s: float) -> Array:
+    """The moments (U,) on which attention and CTC agree.
+
+    CTC's moments are in order, but a peak may stand anywhere near its token; attention's lie nearer to the middle, but
+    may be elsewhere altogether. So CTC says where to look: attention is believed where it lies between the moments of
+    the second token before and the second after, and the mean of the two is taken. The first and last token CTC may
+    emit anywhere in the silence around speech, at no cost: there attention alone is taken. Where attention is not
+    believed, or looked at nothing (NaN), CTC stands alone.
+    """
+    if len(attended_s) != len(ctc_s):
+        raise ValueError(f"attended_s must be as many as ctc_s ({len(ctc_s)}), got {len(attended_s)}")
+    before, after = np.zeros(NEAR), np.full(NEAR, duration_s)
+    earliest, latest = np.concatenate([before, ctc_s])[: len(ctc_s)], np.concatenate([ctc_s, after])[NEAR:]
+    believed = (earliest <= attended_s) & (attended_s <= latest)  # NaN is not
+    share = np.full(len(ctc_s), 0.5)
+    share[:1] = share[-1:] = 1.0
+    return np.where(believed, share * np.nan_to_num(attended_s) + (1.0 - share) * ctc_s, ctc_s)
 
 
 def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) -> list[Timed]:
-    """Tokens that follow one another without a gap: two neighbours meet halfway between their moments.
+    """Tokens with a start and an end: two neighbours meet halfway between their moments.
 
-    Moments that go back are first raised to the latest one before them. The first and last token reach outwards as far
-    as inwards, within 0..`duration_s`; a single one covers everything.
+    Moments that go back are first raised to the latest one before them, missing ones (NaN) put evenly between their
+    neighbours. "▁" alone has no duration: its neighbours meet at its moment. No token reaches further than `REACH`
+    mean distances from its moment; what lies between is a pause. The first and last token reach outwards as far as
+    half the way to their neighbour, within 0..`duration_s`; a single one covers everything.
 
     Args:
         tokens: U printed names.
         moments_s: (U,) as `token_times` gives them.
+
+    Raises:
+        ValueError: there are not U moments, or all are missing.
     """
     if len(tokens) != len(moments_s):
         raise ValueError(f"moments_s must be as many as tokens ({len(tokens)}), got {len(moments_s)}")
     if len(tokens) < 2:
         return [Timed(token, 0.0, duration_s) for token in tokens]
-    rising = np.minimum(np.maximum.accumulate(moments_s), duration_s)
-    meet = (rising[1:] + rising[:-1]) / 2.0
-    first = max(0.0, 2.0 * rising[0] - meet[0])
-    last = min(duration_s, 2.0 * rising[-1] - meet[-1])
-    edges = [first, *meet.tolist(), last]
-    return [Timed(*one) for one in zip(tokens, map(float, edges[:-1]), map(float, edges[1:]), strict=True)]
+    at = np.clip(np.maximum.accumulate(_filled(moments_s)), 0.0, duration_s)
+    reach = REACH * (at[-1] - at[0]) / (len(at) - 1)
+    mark = np.array([token == WORD_MARK for token in tokens])
+    left, right = at[:-1], at[1:]
+    meet = np.where(mark[:-1] == mark[1:], (left + right) / 2.0, np.where(mark[1:], right, left))
+    outer = at[0] - (at[1] - at[0]) / 2.0, at[-1] + (at[-1] - at[-2]) / 2.0
+    starts = np.maximum(np.maximum(np.append(outer[0], meet), at - reach), 0.0)
+    ends = np.minimum(np.minimum(np.append(meet, outer[1]), at + reach), duration_s)
+    return [Timed(*one) for one in zip(tokens, starts.tolist(), ends.tolist(), strict=True)]
+
+
+def _filled(moments_s: Array) -> Array:
+    known = np.flatnonzero(~np.isnan(moments_s))
+    if not len(known):
+        raise ValueError("moments_s must not be missing altogether")
+    filled: Array = np.interp(np.arange(len(moments_s)), known, moments_s[known])
+    return filled
 
 
 def word_times(tokens: Iterable[Timed]) -> list[Timed]:

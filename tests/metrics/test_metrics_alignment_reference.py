@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lasasr.metrics.alignment_reference import (
+    NEAR,
+    REACH,
     Timed,
+    combined_times,
     compare_boundaries,
     summarised_boundaries,
     token_intervals,
@@ -42,11 +45,74 @@ def test_no_steps_have_no_times_and_an_unknown_method_is_named() -> None:
         token_times(np.ones((1, 1, 1)), 0.04, "mode")
 
 
+def test_a_frame_is_where_it_begins_and_a_step_without_weight_is_nowhere() -> None:
+    weights = np.zeros((3, 1, 10))
+    weights[[0, 2], 0, [0, 4]] = 0.7
+    for method in ("centre", "peak"):
+        assert token_times(weights, 0.08, method, 0.0075) == pytest.approx([0.0475, np.nan, 0.3675], nan_ok=True)
+
+
+def test_of_several_heads_the_one_that_reads_along_is_read() -> None:
+    generator = np.random.default_rng(0)
+    weights = generator.dirichlet(np.ones(12), size=(12, 3))
+    weights[:, 1] = np.eye(12)
+    assert token_times(weights, 1.0) == pytest.approx(np.arange(12) + 0.5)
+
+
+def test_both_agree_on_their_mean_but_at_the_ends_attention_knows() -> None:
+    attended, ctc = np.array([0.3, 0.5, 0.9, 1.3]), np.array([0.1, 0.6, 0.8, 1.6])
+    assert combined_times(attended, ctc, 2.0) == pytest.approx([0.3, 0.55, 0.85, 1.3])
+
+
+@given(moments, st.integers(0, 2**32 - 1))
+def test_ctc_stands_where_attention_is_lost(ctc: np.ndarray, seed: int) -> None:
+    ctc, lost = np.sort(ctc), np.random.default_rng(seed).uniform(-1, 4, len(ctc))
+    found = combined_times(lost, ctc, 3.0)
+    for u, (one, other) in enumerate(zip(found, ctc, strict=True)):
+        low, high = ctc[u - NEAR] if u >= NEAR else 0.0, ctc[u + NEAR] if u + NEAR < len(ctc) else 3.0
+        assert low <= one <= high
+        assert one == other or low <= lost[u] <= high
+    assert combined_times(np.full(len(ctc), np.nan), ctc, 3.0) == pytest.approx(ctc)
+
+
+def test_nothing_to_combine_and_what_does_not_fit() -> None:
+    assert combined_times(np.zeros(0), np.zeros(0), 1.0).shape == (0,)
+    assert combined_times(np.array([0.4]), np.array([0.2]), 1.0) == pytest.approx([0.4])
+    with pytest.raises(ValueError, match=r"as many as ctc_s \(2\), got 1"):
+        combined_times(np.zeros(1), np.zeros(2), 1.0)
+
+
+def test_the_space_between_two_words_is_where_they_meet() -> None:
+    found = token_intervals([*"ab▁cd"], np.array([0.1, 0.2, 0.35, 0.4, 0.5]), duration_s=1.0)
+    assert [one.end_s for one in found[:2]] == pytest.approx([0.15, 0.35])
+    assert (found[2].start_s, found[2].end_s) == pytest.approx((0.35, 0.35))
+    assert found[3].start_s == pytest.approx(0.35)
+    assert [word.end_s for word in word_times(found)] == pytest.approx([0.35, 0.55])
+
+
+@pytest.mark.parametrize("mark", [[], ["▁"]])
+def test_a_long_gap_is_a_pause_and_belongs_to_nobody(mark: list[str]) -> None:
+    at = np.array([0.1, 0.2, 0.3, 0.4, *[1.2] * len(mark), 2.0, 2.1, 2.2, 2.3])
+    found = token_intervals([*"abcd", *mark, *"efgh"], at, duration_s=2.5)
+    reach = REACH * 2.2 / (len(at) - 1)
+    assert found[3].end_s == pytest.approx(0.4 + reach)
+    assert found[-4].start_s == pytest.approx(2.0 - reach)
+
+
+def test_missing_moments_lie_between_their_neighbours() -> None:
+    at = np.array([0.1, np.nan, 0.5, np.nan])
+    whole = np.array([0.1, 0.3, 0.5, 0.5])
+    for one, other in zip(token_intervals([*"abcd"], at, 1.0), token_intervals([*"abcd"], whole, 1.0), strict=True):
+        assert one[1:] == pytest.approx(other[1:])
+    with pytest.raises(ValueError, match="missing altogether"):
+        token_intervals([*"ab"], np.full(2, np.nan), 1.0)
+
+
 @given(moments)
 def test_tokens_follow_one_another_inside_the_utterance(moments_s: np.ndarray) -> None:
     found = token_intervals(["x"] * len(moments_s), moments_s, duration_s=2.5)
     for one, following in itertools.pairwise(found):
-        assert one.end_s == following.start_s
+        assert one.end_s <= following.start_s
     assert all(0 <= one.start_s <= one.end_s <= 2.5 for one in found)
 
 

@@ -1,0 +1,122 @@
+"""Which system is better, by how much, and what the data cannot tell; docs/statistics.md explains every number.
+
+`compare` is the entry. Systems with their seeds in; a summary of each, and of each pair the tests and two verdicts out:
+
+* about the systems: would it show on other speakers with other seeds? Seeds are part of the variance.
+* about the runs: would these trained models differ on other speakers? Seeds are not.
+
+The test of the verdicts is that of `significance_mixed`, declared beforehand; the other tests stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from lasasr.errors import UsageError, nearest
+from lasasr.metrics.significance_pair import Answer, Measured, measure
+from lasasr.metrics.significance_permutation import holm
+from lasasr.metrics.significance_scores import Scores, System, same_test_set, scores
+from lasasr.metrics.significance_summary import Summary, summarise
+from lasasr.metrics.significance_verdict import About, Rules, Verdict, judged, too_little
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two systems; every difference is first − second."""
+
+    first: str
+    second: str
+    measured: Measured
+    p_systems: float | None  # of `measured.systems`, adjusted by Holm for all pairs asked
+    p_runs: float | None  # of `measured.runs`, likewise
+    systems: Verdict
+    runs: Verdict
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one to show first: about the systems, or about these runs of them where that cannot be decided."""
+        return self.runs if self.systems.word == "cannot decide" else self.systems
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of it, in the order asked."""
+
+    rules: Rules
+    summaries: tuple[Summary, ...]
+    pairs: tuple[Pair, ...]
+
+
+def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules | None = None) -> Comparison:
+    """Compare all pairs, or each system with `baseline` only.
+
+    Raises:
+        LasasrError: a system cannot be scored, or two were not decoded on the same test set.
+        UsageError: two systems have one name, or none has the baseline's.
+    """
+    rules = rules or Rules()
+    names = [system.name for system in systems]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise UsageError(f"two systems are called {name}; give each a name of its own")
+    if baseline is not None and baseline not in names:
+        raise UsageError(f"no system is called {baseline}; {nearest(baseline, names)}")
+    tables = {system.name: scores(system) for system in systems}
+    for system in systems[1:]:
+        same_test_set(systems[0].name, systems[0].runs[0], system.name, system.runs[0])
+    asked = [
+        (one, two)
+        for one, two in (
+            combinations(systems, 2)
+            if baseline is None
+            else ((one, two) for one in systems for two in systems if two.name == baseline != one.name)
+        )
+    ]
+    measured = [measure(one, two, tables[one.name], tables[two.name], rules) for one, two in asked]
+    return Comparison(
+        rules,
+        tuple(summarise(system, rules, tables[system.name]) for system in systems),
+        _verdicts(asked, measured, tables, rules),
+    )
+
+
+def _verdicts(
+    asked: Sequence[tuple[System, System]], measured: Sequence[Measured], tables: dict[str, Scores], rules: Rules
+) -> tuple[Pair, ...]:
+    p_systems = holm([None if one.systems is None else one.systems.p for one in measured])
+    p_runs = holm([None if one.runs is None else one.runs.p for one in measured])
+    return tuple(
+        Pair(
+            one.name,
+            two.name,
+            found,
+            p,
+            q,
+            _verdict("systems", found.systems, (tables[one.name], tables[two.name]), p, len(asked), rules),
+            _verdict("runs", found.runs, (tables[one.name], tables[two.name]), q, len(asked), rules),
+        )
+        for (one, two), found, p, q in zip(asked, measured, p_systems, p_runs, strict=True)
+    )
+
+
+def _verdict(
+    about: About, answer: Answer | None, tables: tuple[Scores, Scores], p: float | None, pairs: int, rules: Rules
+) -> Verdict:
+    first, second = tables
+    obstacle = too_little(about, len(first.speakers), (len(first.errors), len(second.errors)), rules)
+    shown = "" if answer is None or p is None else _shown(answer, p, pairs, rules)
+    return judged(about, obstacle, first.percent - second.percent, p, shown, rules)
+
+
+def _shown(answer: Answer, p: float, pairs: int, rules: Rules) -> str:
+    """The numbers behind a verdict, in words."""
+    if answer.detectable is None:
+        return "both make the same errors on every speaker"
+    low, high = answer.interval.low, answer.interval.high
+    holm_of = f" after Holm for {pairs} pairs" if pairs > 1 else ""
+    return (
+        f"difference {low:+.2f} to {high:+.2f} points, p = {p:.3g}{holm_of}; "
+        f"{answer.detectable:.2f} points would be found with {rules.power:.0%} power"
+    )

@@ -1,0 +1,172 @@
+"""The test that gives the verdict: does a difference exceed what other speakers and other seeds would do to it?
+
+Runs (seeds) are nested in systems, and every run is tried on every speaker, so an error rate has parts
+
+    rate of run r of system v on speaker s = μ_v + speaker_s + (speaker × system)_vs + seed_vr + (speaker × seed)_vrs
+
+and a difference of two systems that holds for other speakers and other seeds has the variance (M_v runs, N speakers)
+
+    V = [2·σ²(speaker × system) + Σ_v σ²(speaker × seed)/M_v] / N  +  Σ_v σ²(seed)/M_v
+
+Treating what is drawn at random (there: words) as fixed is the fallacy of Clark 1973 ("The language-as-fixed-effect
+fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this is, in the form of an approximate t test:
+
+* `speakers` estimates the first bracket from the spread of the differences d_s between speakers. Speakers weigh what
+  they say, w_s = n_s/Σn: the pooled difference is D = Σ w_s d_s, its variance the cluster-robust
+  Σ w_s²(d_s − D)²/(1 − w_s) ("CR2", Bell and McCaffrey 2002, Survey Methodology 28(2), working variance ∝ 1/n_s), with
+  1/(Σw² + (Σg)² − Σg²) degrees of freedom, g_s = w_s²/(1 − w_s) (Satterthwaite's for that estimator: (E V)²·2/Var V).
+  With equal n_s it is the paired t test over speakers, N − 1 degrees of freedom.
+* `seeds.variance` = Σ_v s²_v/M_v from the spread of the runs' pooled rates, as in Welch's t test; it estimates
+  Σ_v σ²(seed)/M_v plus what speakers × seeds contribute, and that is in `speakers` already. `seeds.residual` is the CR2
+  estimate of it from d_vrs = rate of a run − mean of its system's runs, so seeds add X = max(0, variance − residual).
+* V = speakers + X, with V²/(speakers²/df_speakers + X·seeds.variance/seeds.df) degrees of freedom, Satterthwaite's
+  (1946, Biometrics Bulletin 2) but for one product: seeds.variance² there would punish a residual that was subtracted,
+  X² would trust an X that came out as 0 by chance; what stands between them kept the level best in the simulation of
+  docs/statistics.md. For plans seeds.variance² it is. As those of any sum they are at least the smaller of the parts'.
+  Without a residual this is Welch's test (1947, Biometrika 34), without X that over speakers.
+
+All arrays may have leading axes, so that thousands of simulated comparisons are one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+_ROUNDING = 1e-18  # points², below which a variance is that of rounding
+
+
+class Seeds(NamedTuple):
+    """What the spread between runs says; every field (...)."""
+
+    variance: Array  # of the estimate, points²; what speakers × seeds contribute to it included
+    df: Array
+    residual: Array  # that contribution, which is in the variance over speakers already
+
+    @property
+    def excess(self) -> Array:
+        """X: what seeds add to the variance over speakers."""
+        added: Array = np.maximum(self.variance - self.residual, 0.0)
+        return added
+
+
+class Parts(NamedTuple):
+    """An estimate in percent points and the parts of its variance (points²); every array (...)."""
+
+    estimate: Array
+    speakers: Array
+    speakers_df: Array
+    seeds: Seeds | None  # None: a system has one run, so that nothing is known about seeds
+
+
+class Uncertainty(NamedTuple):
+    """The variance (points²) of an estimate and its degrees of freedom; all (...)."""
+
+    variance: Array
+    df: Array
+    planning_df: Array  # at most `df`: for what another comparison will find, whose X is another
+
+
+def parts(errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], factors: Sequence[float]) -> Parts:
+    """Of the estimate Σ_v factor_v · (mean over runs of the pooled rate of system v), in percent points.
+
+    Factors (1, −1) make the difference of two systems, (1,) the rate of one.
+
+    Args:
+        errors: of each system (..., M_v, N), runs by speakers.
+        lengths: (..., N) reference length of each speaker.
+
+    Raises:
+        ValueError: fewer than two speakers.
+    """
+    if lengths.shape[-1] < 2:
+        raise ValueError(f"lengths must be of at least 2 speakers, got {lengths.shape[-1]}")
+    total = lengths.sum(-1, keepdims=True).astype(np.float64)
+    weights = lengths / total
+    shares = [100.0 * factor * one / total[..., None, :] for factor, one in zip(factors, errors, strict=True)]
+    # errors are added up before they are divided, so that equal systems differ by exactly 0
+    means = [100.0 * one.sum(-2) / (one.shape[-2] * total) for one in errors]
+    summed: Array = np.sum([factor * mean for factor, mean in zip(factors, means, strict=True)], axis=0)
+    alone = any(one.shape[-2] < 2 for one in shares)
+    return Parts(
+        estimate=summed.sum(-1),
+        speakers=_clustered(summed, weights),
+        speakers_df=clustered_df(weights),
+        seeds=None if alone else _seeds(shares, weights),
+    )
+
+
+def _seeds(shares: Sequence[Array], weights: Array) -> Seeds:
+    runs = [one.shape[-2] for one in shares]
+    spreads = [one.sum(-1).var(-1, ddof=1) / m for one, m in zip(shares, runs, strict=True)]
+    variance = np.sum(spreads, axis=0)
+    below = np.sum([spread**2 / (m - 1) for spread, m in zip(spreads, runs, strict=True)], axis=0)
+    df = np.divide(variance**2, below, out=np.full_like(variance, min(runs) - 1.0), where=below > 0)
+    return Seeds(variance, df, residual=np.sum([_within(one, weights) for one in shares], axis=0))
+
+
+def _clustered(shares: Array, weights: Array) -> Array:
+    """Σ_s (c_s − w_s D)²/(1 − w_s) with c_s (..., N) the speakers' shares of D = Σ c_s; c_s = w_s d_s above."""
+    centred = shares - weights * shares.sum(-1, keepdims=True)
+    variance: Array = (centred**2 / (1.0 - weights)).sum(-1)
+    return np.where(variance > _ROUNDING, variance, 0.0)
+
+
+def _within(shares: Array, weights: Array) -> Array:
+    """What speakers × seeds add to the variance of the mean over M runs, from shares (..., M, N)."""
+    runs = shares.shape[-2]
+    deviations = shares - shares.mean(-2, keepdims=True)
+    variance: Array = _clustered(deviations, weights[..., None, :]).sum(-1) / (runs - 1) / runs
+    return variance
+
+
+def clustered_df(weights: Array) -> Array:
+    """Degrees of freedom (...) of the variance over speakers with weights (..., N) that sum to 1."""
+    g = weights**2 / (1.0 - weights)
+    df: Array = 1.0 / ((weights**2).sum(-1) + g.sum(-1) ** 2 - (g**2).sum(-1))
+    return df
+
+
+def about_runs(found: Parts) -> Uncertainty:
+    """If other speakers spoke, but the trained models were these."""
+    return Uncertainty(found.speakers, found.speakers_df, found.speakers_df)
+
+
+def about_systems(found: Parts) -> Uncertainty:
+    """If other speakers spoke and the models were trained again with other seeds.
+
+    Raises:
+        ValueError: a system has one run only.
+    """
+    if found.seeds is None:
+        raise ValueError("each system must have at least 2 seeds, else what other seeds do is not known")
+    seeds = found.seeds
+    variance = found.speakers + seeds.excess
+    least = np.minimum(found.speakers_df, seeds.df)
+
+    def satterthwaite(of_seeds: Array) -> Array:
+        below = found.speakers**2 / found.speakers_df + of_seeds / seeds.df
+        df = np.divide(variance**2, below, out=np.array(found.speakers_df, dtype=np.float64), where=below > 0)
+        return np.maximum(df, least)
+
+    return Uncertainty(variance, satterthwaite(seeds.excess * seeds.variance), satterthwaite(seeds.variance**2))
+
+
+def p_value(estimate: Array, of: Uncertainty) -> Array:
+    """Two-sided p (...) of t = estimate/√V; 1 where the estimate is 0, NaN where V is 0 and the estimate is not."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(estimate) / np.sqrt(of.variance)
+    p: Array = np.where(estimate == 0.0, 1.0, np.where(of.variance > 0.0, 2.0 * stats.t.sf(t, of.df), np.nan))
+    return p
+
+
+def half_width(of: Uncertainty, level: float) -> Array:
+    """Half of the interval estimate ± t_{(1 + level)/2, df}·√V."""
+    half: Array = stats.t.ppf(0.5 * (1.0 + level), of.df) * np.sqrt(of.variance)
+    return half

@@ -1,0 +1,96 @@
+"""From numbers to words, by rules that are declared before the numbers are seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count as counting
+from typing import Literal
+
+from lasasr.metrics.bootstrap import RESAMPLES
+from lasasr.metrics.significance_detectable import LEVEL, POWER
+from lasasr.metrics.significance_permutation import least_exchange, least_sign_flip
+
+About = Literal["systems", "runs"]
+Word = Literal["better", "worse", "no difference shown", "cannot decide"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is declared beforehand.
+
+    Attributes:
+        level: of every test; intervals hold with probability 1 − level.
+        power: with which a difference must be found to be called detectable.
+        trust_normal_seeds: take the seeds' spread as normal, so that three seeds against three can decide; without it,
+            a verdict about systems needs so many seeds that exchanging them between the systems could reach the level.
+        wanted_points: the difference to say `needed` for; by default the one that was observed.
+        resamples, seed: of the bootstraps and sign flips.
+    """
+
+    level: float = LEVEL
+    power: float = POWER
+    trust_normal_seeds: bool = False
+    wanted_points: float | None = None
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.level < 0.5:
+            raise ValueError(f"level must lie between 0 and 0.5, got {self.level}")
+        if not 0.5 <= self.power < 1.0:
+            raise ValueError(f"power must be at least 0.5 and below 1, got {self.power}")
+        if self.wanted_points is not None and self.wanted_points <= 0.0:
+            raise ValueError(f"wanted_points must be above 0, got {self.wanted_points}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of the first system of a pair against the second."""
+
+    word: Word
+    about: About
+    reason: str
+
+
+def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules) -> str | None:
+    """Why the data cannot decide whatever the numbers are, and what would; None if they can.
+
+    A t test gives any p by assuming normal distributions, which a handful of speakers or seeds cannot support. So the
+    data must be enough for a test that assumes only that signs (speakers) or labels (seeds) are exchangeable under no
+    difference: 2/2^N ≤ level, which four speakers (0.125) miss, and 2/C(M_1 + M_2, M_1) ≤ level, which three seeds
+    against three (0.1) miss.
+    """
+    least = least_sign_flip(speakers)
+    if least > rules.level:
+        enough = next(n for n in counting(1) if least_sign_flip(n) <= rules.level)
+        return f"{speakers} speaker{'s' * (speakers != 1)} cannot give p < {least:.3g}; at least {enough} are needed"
+    if about == "runs":
+        return None
+    if min(seeds) < 2:
+        return "with one seed, what another would do is not known; train at least 2 of each system"
+    least = least_exchange(*seeds)
+    if least > rules.level and not rules.trust_normal_seeds:
+        enough = next(m for m in counting(1) if least_exchange(m, m) <= rules.level)
+        return (
+            f"{seeds[0]} seeds against {seeds[1]} cannot give p < {least:.3g} unless seeds are taken as normally "
+            f"distributed; {enough} against {enough} can"
+        )
+    return None
+
+
+def judged(about: About, obstacle: str | None, points: float, p: float | None, shown: str, rules: Rules) -> Verdict:
+    """The verdict.
+
+    Args:
+        obstacle: what `too_little` says.
+        points: rate of the first − rate of the second.
+        p: adjusted for all pairs asked.
+        shown: the numbers in words.
+    """
+    if obstacle is not None:
+        return Verdict("cannot decide", about, obstacle)
+    if p is None:
+        return Verdict("cannot decide", about, "the difference is the same everywhere, so its spread is not known")
+    if p > rules.level:
+        return Verdict("no difference shown", about, shown)
+    return Verdict("better" if points < 0.0 else "worse", about, shown)

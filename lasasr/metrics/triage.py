@@ -1,0 +1,183 @@
+"""What kind of mistake a hypothesis makes, and where the mistakes of a split are: pure counting, no model.
+
+Flags of one utterance (`flags`, `verdict`) go into results/<split>.jsonl, their counts and the breakdown of the errors
+(`triage`) into results/<split>.json.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from lasasr.metrics.error_rates import Counts, Metric, Pair, align, pooled, units
+
+EMPTY, MAX_LENGTH = "empty", "max_length"  # set by the search
+LOOP, EARLY, SKIPPED = "loop", "early_eos", "skipped_span"
+MODEL, SEARCH = "model_error", "search_error"
+FLAGS: Final = (LOOP, EARLY, SKIPPED, MAX_LENGTH, EMPTY, SEARCH, MODEL)
+
+REPEATS: Final = {"wer": 3, "per": 3, "cer": 6}  # of the same units in a row: as often is a loop
+LONGEST_LOOP: Final = 32  # units that repeat
+MISSING: Final = 3  # deletions in a row that make a span
+GAP_S: Final = 1.0  # of frames that no token looked at, between some that were
+LOOKED_AT: Final = 0.1  # attention summed over tokens, below which a frame was not
+BUCKETS_S: Final = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0)  # where durations begin; the last has no end
+MOST: Final = 20  # of each kind of confusion
+TOLERANCE: Final = 1e-4  # log; scores nearer than that are equal
+
+
+def repeats(said: Sequence[str]) -> int:
+    """How often some stretch of at most LONGEST_LOOP units follows itself: 1 where nothing repeats, 0 of nothing."""
+    most = min(1, len(said))
+    for size in range(1, min(LONGEST_LOOP, len(said) // 2) + 1):
+        run = 0  # places that equal the one `size` before
+        for now, before in zip(said[size:], said, strict=False):
+            run = run + 1 if now == before else 0
+            most = max(most, 1 + run // size)
+    return most
+
+
+def looping(reference: str, hypothesis: str, metric: Metric) -> bool:
+    """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than was said."""
+    kinds: tuple[Metric, ...] = (metric,) if metric == "cer" else (metric, "cer")
+    for kind in kinds:
+        found = repeats(units(hypothesis, kind))
+        if found >= REPEATS[kind] and found > repeats(units(reference, kind)):
+            return True
+    return False
+
+
+def longest_gap(coverage: Sequence[float]) -> int:
+    """Most frames in a row with less than LOOKED_AT of `coverage` (attention summed), between frames with more."""
+    looked = [t for t, got in enumerate(coverage) if got >= LOOKED_AT]
+    return max((after - before - 1 for before, after in pairwise(looked)), default=0)
+
+
+def flags(
+    reference: str, hypothesis: str, metric: Metric, by_search: Iterable[str] = (), gap_s: float | None = None
+) -> tuple[str, ...]:
+    """What is wrong with a hypothesis, in the order of FLAGS.
+
+    * loop: a stretch of it follows itself, three times (of characters: six), and more often than was said.
+    * early_eos: the last three units of the reference, or more, are missing.
+    * skipped_span: three units in a row are missing elsewhere or, where attention is known, something is missing and
+      nothing looked at a second of audio between what was looked at.
+    * empty and max_length are the search's own; what is empty has no other fault.
+
+    Args:
+        by_search: what the search remarked.
+        gap_s: of `longest_gap`, seconds; None where there is no attention.
+    """
+    found = {flag for flag in by_search if flag in FLAGS}
+    if not hypothesis.split():
+        return (EMPTY,) if reference.split() else ()
+    missing = _runs([pair.hypothesis is None for pair in align(reference, hypothesis, metric)])
+    (*inside, last) = missing
+    if looping(reference, hypothesis, metric):
+        found.add(LOOP)
+    if last >= MISSING:
+        found.add(EARLY)
+    if max(inside, default=0) >= MISSING or (any(inside) and gap_s is not None and gap_s >= GAP_S):
+        found.add(SKIPPED)
+    return tuple(flag for flag in FLAGS if flag in found)
+
+
+def _runs(missing: Sequence[bool]) -> list[int]:
+    """Lengths of the stretches of True; the last is that at the end, 0 where the end is False."""
+    runs = [0]
+    for one in missing:
+        if one:
+            runs[-1] += 1
+        elif runs[-1]:
+            runs.append(0)
+    return runs
+
+
+def verdict(score: float, reference_score: float | None) -> str | None:
+    """Whose error a wrong hypothesis is, by the scores that ranked it: None where the reference was not scored.
+
+    The search's, where the reference scores higher than what it found; else the model's, which prefers what is wrong.
+    """
+    if reference_score is None:
+        return None
+    return SEARCH if reference_score > score + TOLERANCE else MODEL
+
+
+class Judged(NamedTuple):
+    """An utterance, as a breakdown needs it."""
+
+    speaker: str
+    duration_s: float
+    reference: str
+    hypothesis: str
+    counts: Counts
+    flags: tuple[str, ...]
+
+
+def triage(judged: Sequence[Judged], metric: Metric) -> dict[str, Any]:
+    """The "triage" of results/<split>.json: plain values.
+
+    Returns:
+        flags: utterances per flag, all of FLAGS.
+        by_duration: error rate of the utterances from `from_s` to `to_s` seconds (None: no end), where there are any.
+        by_speaker: the same per speaker, the worst first.
+        substitutions, deletions, insertions: the MOST frequent, [reference, hypothesis, count] and [unit, count].
+    """
+    pairs = Counter(pair for one in judged for pair in align(one.reference, one.hypothesis, metric) if not pair.correct)
+    return {
+        "flags": {flag: sum(flag in one.flags for one in judged) for flag in FLAGS},
+        "by_duration": _by_duration(judged),
+        "by_speaker": _by_speaker(judged),
+        **_confusions(pairs),
+    }
+
+
+def _by_duration(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    ends = (*BUCKETS_S[1:], math.inf)
+    buckets = [
+        (start, end, [one.counts for one in judged if start <= one.duration_s < end])
+        for start, end in zip(BUCKETS_S, ends, strict=True)
+    ]
+    return [
+        {"from_s": start, "to_s": None if math.isinf(end) else end, **_rate(counts)}
+        for start, end, counts in buckets
+        if counts
+    ]
+
+
+def _by_speaker(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    speakers: dict[str, list[Counts]] = {}
+    for one in judged:
+        speakers.setdefault(one.speaker, []).append(one.counts)
+    rows = [{"speaker": name, **_rate(counts)} for name, counts in speakers.items()]
+    return sorted(rows, key=lambda row: (-_number(row["percent"]), row["speaker"]))
+
+
+def _number(percent: float | None) -> float:
+    return -1.0 if percent is None else percent
+
+
+def _rate(counts: Sequence[Counts]) -> dict[str, Any]:
+    total = pooled(counts)
+    return {
+        "utterances": len(counts),
+        "errors": total.errors,
+        "reference_length": total.reference_length,
+        "percent": total.percent if total.reference_length else None,
+    }
+
+
+def _confusions(pairs: Mapping[Pair, int]) -> dict[str, list[list[Any]]]:
+    """The most frequent errors of each kind; of equally frequent ones in the order of the alphabet."""
+    kinds: dict[str, list[list[Any]]] = {"substitutions": [], "deletions": [], "insertions": []}
+    for (reference, hypothesis), times in pairs.items():
+        if reference is None:
+            kinds["insertions"].append([hypothesis, times])
+        elif hypothesis is None:
+            kinds["deletions"].append([reference, times])
+        else:
+            kinds["substitutions"].append([reference, hypothesis, times])
+    return {kind: sorted(rows, key=lambda row: (-row[-1], row[:-1]))[:MOST] for kind, rows in kinds.items()}

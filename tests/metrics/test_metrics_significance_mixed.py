@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lasasr.metrics.significance_detectable import detectable, more_seeds, more_speakers, needed
+from lasasr.metrics.significance_mixed import (
+    Uncertainty,
+    about_runs,
+    about_systems,
+    clustered_df,
+    half_width,
+    p_value,
+    parts,
+)
+
+
+def errors(runs: int, speakers: int, seed: int, mean: float = 30.0) -> np.ndarray:
+    return np.random.default_rng(seed).poisson(mean, (runs, speakers))
+
+
+def test_equal_speakers_and_one_run_each_is_the_paired_t_test() -> None:
+    first, second, lengths = errors(1, 12, 0), errors(1, 12, 1), np.full(12, 200)
+    found = parts([first, second], lengths, (1.0, -1.0))
+    theirs = stats.ttest_rel(first[0] / 2.0, second[0] / 2.0)
+    assert found.seeds is None
+    assert found.speakers_df == pytest.approx(11)
+    assert p_value(found.estimate, about_runs(found)) == pytest.approx(theirs.pvalue)
+    low, high = theirs.confidence_interval()
+    half = half_width(about_runs(found), 0.95)
+    assert (found.estimate - half, found.estimate + half) == pytest.approx((low, high))
+
+
+def test_runs_that_differ_on_all_speakers_alike_are_welchs_t_test() -> None:
+    generator = np.random.default_rng(0)
+    difficulty = np.arange(10)
+    first, second = (difficulty + generator.integers(50, 90, (m, 1)) for m in (4, 6))
+    found = parts([first, second], np.full(10, 500), (1.0, -1.0))
+    theirs = stats.ttest_ind(first.mean(1) / 5.0, second.mean(1) / 5.0, equal_var=False)
+    of = about_systems(found)
+    assert found.speakers == 0.0
+    assert of.df == pytest.approx(theirs.df)
+    assert p_value(found.estimate, of) == pytest.approx(theirs.pvalue)
+
+
+def test_balanced_parts_are_the_mean_squares_of_the_analysis_of_variance() -> None:
+    M, N = 3, 8
+    tables = [errors(M, N, seed) / 2.0 for seed in (0, 1)]  # percent
+    found = parts([2 * one for one in tables], np.full(N, 200), (1.0, -1.0))
+    table = np.array(tables)  # (2, M, N)
+    grand, system, speaker = table.mean(), table.mean((1, 2)), table.mean((0, 1))
+    run, cell = table.mean(2), table.mean(1)
+    interaction = sum(M * (cell[v, s] - system[v] - speaker[s] + grand) ** 2 for v in range(2) for s in range(N)) / (
+        N - 1
+    )
+    between_runs = sum(N * (run[v, r] - system[v]) ** 2 for v in range(2) for r in range(M)) / (2 * (M - 1))
+    residual = sum(
+        (table[v, r, s] - run[v, r] - cell[v, s] + system[v]) ** 2 for v in range(2) for r in range(M) for s in range(N)
+    ) / (2 * (M - 1) * (N - 1))
+    scale = 2 / (M * N)  # Var of a difference of means per mean square
+    assert found.speakers == pytest.approx(scale * interaction)
+    assert found.seeds is not None
+    assert found.seeds.variance == pytest.approx(scale * between_runs)
+    assert found.seeds.residual == pytest.approx(scale * residual)
+    # the quasi-F of Clark 1973
+    quasi_f = M * N * ((system - grand) ** 2).sum() / (interaction + max(between_runs - residual, 0.0))
+    assert found.estimate**2 / about_systems(found).variance == pytest.approx(quasi_f)
+
+
+def test_degrees_of_freedom_are_those_of_a_quadratic_form() -> None:
+    lengths = np.array([30, 80, 10, 50, 200])
+    w = lengths / lengths.sum()
+    centring = np.eye(5) - np.outer(np.ones(5), w)  # d → d − D
+    form = centring.T @ np.diag(w**2 / (1 - w)) @ centring
+    covariance = np.diag(1 / lengths)
+    expected = np.trace(form @ covariance)
+    assert expected == pytest.approx(w @ covariance @ w)  # the estimate is unbiased
+    spread = 2 * np.trace(form @ covariance @ form @ covariance)
+    assert clustered_df(w) == pytest.approx(2 * expected**2 / spread)
+
+
+def test_order_of_runs_and_speakers_and_leading_axes_change_nothing() -> None:
+    first, second = errors(3, 7, 0), errors(4, 7, 1)
+    lengths = np.array([100, 150, 80, 60, 300, 90, 120])
+    found = parts([first, second], lengths, (1.0, -1.0))
+    order = np.random.default_rng(0).permutation(7)
+    other = parts([first[::-1][:, order], second[::-1][:, order]], lengths[order], (1.0, -1.0))
+    stacked = parts([np.stack([first] * 2), np.stack([second] * 2)], np.stack([lengths] * 2), (1.0, -1.0))
+    for one, two, three in zip(
+        (*about_systems(found), *about_runs(found)),
+        (*about_systems(other), *about_runs(other)),
+        (*about_systems(stacked), *about_runs(stacked)),
+        strict=True,
+    ):
+        assert one == pytest.approx(two)
+        assert three == pytest.approx(np.array([one, one]))
+
+
+def test_equal_systems_differ_by_exactly_nothing() -> None:
+    first, lengths = errors(3, 7, 0), np.array([101, 153, 87, 61, 307, 91, 127])
+    found = parts([first, first[[2, 0, 1]]], lengths, (1.0, -1.0))
+    assert found.estimate == 0.0
+    assert found.speakers == 0.0
+    assert p_value(found.estimate, about_systems(found)) == 1.0
+    assert p_value(found.estimate, about_runs(found)) == 1.0
+
+
+def test_a_difference_without_spread_has_no_p() -> None:
+    lengths = np.array([100, 150, 50])
+    found = parts([0.3 * lengths[None], 0.2 * lengths[None]], lengths, (1.0, -1.0))
+    assert np.isnan(p_value(found.estimate, about_runs(found)))
+
+
+def test_a_speaker_without_words_may_have_errors() -> None:
+    found = parts([errors(2, 4, 0), errors(2, 4, 1)], np.array([100, 0, 90, 80]), (1.0, -1.0))
+    assert np.isfinite([found.estimate, *about_systems(found)]).all()
+
+
+def test_what_cannot_be_answered_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 speakers, got 1"):
+        parts([errors(2, 1, 0)], np.array([10]), (1.0,))
+    with pytest.raises(ValueError, match="at least 2 seeds"):
+        about_systems(parts([errors(1, 4, 0)], np.full(4, 100), (1.0,)))
+
+
+def test_at_the_detectable_difference_a_normal_estimate_is_found_with_the_power() -> None:
+    generator = np.random.default_rng(0)
+    for df in (4, 10, 40):
+        variance = 0.5
+        points = detectable(Uncertainty(np.array(variance), *[np.array(float(df))] * 2), 0.05, 0.8)
+        estimate = points + np.sqrt(variance) * generator.standard_normal(20_000)
+        drawn = Uncertainty(variance * generator.chisquare(df, 20_000) / df, *[np.full(20_000, float(df))] * 2)
+        assert (p_value(estimate, drawn) <= 0.05).mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_many_times_more_of_both_leave_nothing_and_of_one_the_others_part() -> None:
+    found = parts([errors(3, 8, 0), errors(3, 8, 1) + 5 * np.arange(3)[:, None]], np.full(8, 100), (1.0, -1.0))
+    assert found.seeds is not None
+    assert about_systems(more_speakers(found, 1e9)).variance == pytest.approx(found.seeds.excess, rel=1e-6)
+    lasting = max(float(found.speakers - found.seeds.residual), 0.0)
+    assert about_systems(more_seeds(found, 1e9)).variance == pytest.approx(lasting, abs=1e-6)
+    for more in (more_speakers, more_seeds):
+        same = about_systems(more(found, 1.0))
+        assert same.variance == pytest.approx(about_systems(found).variance)
+        assert same.df == pytest.approx(about_systems(found).df)
+
+
+def test_as_many_as_needed_suffice_and_one_less_does_not() -> None:
+    found = parts([errors(3, 8, 0), errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    wanted = 0.7 * float(detectable(about_systems(found)))
+    answer = needed(found, wanted, utterances=80, runs=(3, 3))
+    assert answer.utterances is not None
+    assert detectable(about_systems(more_speakers(found, answer.utterances / 80))) <= wanted
+    assert detectable(about_systems(more_speakers(found, (answer.utterances - 1) / 80))) > wanted
+    enough = needed(found, 10 * wanted, utterances=80, runs=(3, 3))
+    assert (enough.utterances, enough.seeds) == (80, (3, 3))
+
+
+def test_no_number_of_utterances_outweighs_seeds_that_differ() -> None:
+    found = parts([errors(3, 8, 0) + 9 * np.arange(3)[:, None], errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    assert needed(found, 0.5, utterances=80, runs=(3, 3)).utterances is None
+    alone = parts([errors(1, 8, 0), errors(1, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    assert needed(alone, 0.5, utterances=80, runs=(1, 1)).seeds is None
+    with pytest.raises(ValueError, match=r"above 0, got 0\.0"):
+        needed(found, 0.0, utterances=80, runs=(3, 3))
