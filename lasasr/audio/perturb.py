@@ -38,7 +38,7 @@ class SpeedPerturb:
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         """Perturb (S,)."""
-        factor = self.factors[_draw(len(self.factors), generator)]
+        factor = self.factors[draw(len(self.factors), generator)]
         return resample(waveform, factor.numerator, factor.denominator)
 
 
@@ -81,7 +81,7 @@ class AdditiveNoise:
         self.probability = probability
         self.colour = colour
         self.sample_rate_hz = sample_rate_hz
-        self.recordings = [] if folder is None else _recordings(Path(folder))
+        self.recordings = [] if folder is None else recordings(Path(folder), "noise")
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         """Add noise to (S,)."""
@@ -96,10 +96,10 @@ class AdditiveNoise:
 
     def _recorded(self, samples: int, generator: torch.Generator) -> Tensor:
         """(samples,) from a random place of a random recording; only that part is decoded."""
-        path = self.recordings[_draw(len(self.recordings), generator)]
+        path = self.recordings[draw(len(self.recordings), generator)]
         with opened(path) as file:
             wanted = -(-samples * file.samplerate // self.sample_rate_hz)
-            file.seek(_draw(max(1, file.frames - wanted + 1), generator))
+            file.seek(draw(max(1, file.frames - wanted + 1), generator))
             noise = finished(decoded(file, wanted), file.samplerate, self.sample_rate_hz, str(path))
         repeated: Tensor = noise.repeat(-(-samples // len(noise)))
         return repeated[:samples]
@@ -127,14 +127,23 @@ def coloured(samples: int, exponent: float, generator: torch.Generator) -> Tenso
     return noise[:samples]
 
 
-def _draw(choices: int, generator: torch.Generator) -> int:
+def draw(choices: int, generator: torch.Generator) -> int:
+    """One of 0..choices-1, all equally probable."""
     return int(torch.randint(choices, (), generator=generator))
 
 
-def _recordings(folder: Path) -> list[Path]:
+def recordings(folder: Path, kind: str) -> list[Path]:
+    """The audio files below `folder`, sorted.
+
+    Args:
+        kind: what the folder is for, in messages.
+
+    Raises:
+        LasasrError: it is missing or holds none.
+    """
     if not folder.is_dir():
-        raise LasasrError(f"noise folder {folder} is missing")
+        raise LasasrError(f"{kind} folder {folder} is missing")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise LasasrError(f"noise folder {folder} holds no audio file ({', '.join(sorted(SUFFIXES))})")
+        raise LasasrError(f"{kind} folder {folder} holds no audio file ({', '.join(sorted(SUFFIXES))})")
     return found

@@ -1,31 +1,47 @@
-"""The contract of a corpus: audio and transcripts from wherever they are to one Lhotse cut manifest per split."""
+"""The contract of a corpus: audio and transcripts from anywhere → one Lhotse cut manifest per split; or text alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
 
-class Corpus(ABC):
-    """One corpus, as configured.
-
-    `prepare` writes `<folder>/<split>.jsonl.gz`, each a Lhotse `CutSet` of single-channel `MonoCut`s with exactly one
-    supervision that carries the raw transcript (`text`), the speaker and, where they are known, the alignments "word"
-    and "phone". Audio paths in it are absolute. A file that stands there is whole (`files.replacing`).
-    """
+class Source(ABC):
+    """What speech and text corpora have in common: a name, a transcript rule and an identity."""
 
     name: ClassVar[str]
     transcript: str  # name of the transcript rule (`lasasr.text.transcript`)
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides what `prepare` writes: plain values; equal identities give equal manifests."""
+        """Everything that decides what comes of it: plain values; equal identities give equal data."""
+
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that name this corpus as configured."""
+        plain = json.dumps({"corpus": self.name, **self.identity()}, sort_keys=True, default=str)
+        return hashlib.sha256(plain.encode()).hexdigest()[:12]
+
+
+class Corpus(Source):
+    """One corpus of speech, as configured.
+
+    `prepare` writes `<folder>/<split>.jsonl.gz`, each a Lhotse `CutSet` of single-channel `MonoCut`s with exactly one
+    supervision that carries the raw transcript (`text`), the speaker and, where they are known, the alignments "word"
+    and "phone". Audio paths in it are absolute. A file that stands there is whole (`files.replacing`).
+    """
+
+    def fetch(self, progress: Progress) -> None:
+        """Download what is not there yet, where the configuration asks for it; before the identity is asked for.
+
+        Raises:
+            LasasrError: it cannot be downloaded; the message says what and why.
+        """
 
     @abstractmethod
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
@@ -37,7 +53,14 @@ class Corpus(ABC):
             LasasrError: audio or transcripts are missing or damaged; the message names the file and the way out.
         """
 
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that name this corpus as configured."""
-        plain = json.dumps({"corpus": self.name, **self.identity()}, sort_keys=True, default=str)
-        return hashlib.sha256(plain.encode()).hexdigest()[:12]
+
+class TextCorpus(Source):
+    """One corpus of sentences without audio, for language models."""
+
+    @abstractmethod
+    def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
+        """Split → its raw sentences, as often as it is called; the splits always hold "train" and "dev".
+
+        Raises:
+            LasasrError: a file is missing or damaged; the message names it.
+        """

@@ -7,27 +7,15 @@ LibriSpeech/<split>/<speaker>/<chapter>/<speaker>-<chapter>.trans.txt     one li
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from lhotse import MonoCut
-
-from lasasr.corpora.audio_files import size
 from lasasr.corpora.base import Corpus, Progress
-from lasasr.corpora.manifest import recording, utterance, write_cuts
+from lasasr.corpora.librispeech_parts import OPENSLR, download_librispeech
+from lasasr.corpora.lines import Line, cuts
+from lasasr.corpora.manifest import write_cuts
 from lasasr.errors import LasasrError, UsageError
-
-_READERS = 8  # threads that read the headers of audio files
-_EVERY = 100  # utterances between two reports of progress
-
-
-class _Line(NamedTuple):
-    id: str
-    text: str
-    speaker: str
-    audio: Path
 
 
 class LibriSpeechCorpus(Corpus):
@@ -39,6 +27,8 @@ class LibriSpeechCorpus(Corpus):
         dev: original splits that make up "dev"; empty with `hold_out_speakers`.
         test: original splits to evaluate: a single one becomes "test", several keep their names.
         hold_out_speakers: so many speakers of train, those with the highest numbers, become "dev".
+        download: fetch the named splits that are not in `root`.
+        source: where from; OpenSLR's mirrors have other addresses.
 
     Raises:
         UsageError: the lists contradict each other.
@@ -54,8 +44,11 @@ class LibriSpeechCorpus(Corpus):
         dev: Sequence[str] = ("dev-clean",),
         test: Sequence[str] = ("test-clean", "test-other"),
         hold_out_speakers: int = 0,
+        download: bool = False,
+        source: str = OPENSLR,
     ) -> None:
         self.root = Path(root)
+        self.download, self.source = download, source
         tests = {"test" if len(test) == 1 else split: [split] for split in test}
         self.originals: dict[str, list[str]] = {"train": list(train), "dev": list(dev), **tests}
         self.hold_out_speakers = hold_out_speakers
@@ -70,6 +63,12 @@ class LibriSpeechCorpus(Corpus):
             raise UsageError("corpus.train names no split")
         if bool(self.originals["dev"]) == bool(self.hold_out_speakers):
             raise UsageError("either corpus.dev names a split or corpus.hold_out_speakers is above 0, not both")
+
+    def fetch(self, progress: Progress) -> None:
+        if self.download:
+            parts = [original for originals in self.originals.values() for original in originals]
+            above = self.root.parent if self.root.name == "LibriSpeech" else self.root
+            download_librispeech(parts, above, progress, self.source)
 
     def identity(self) -> Mapping[str, Any]:
         """Includes which transcripts are there: a corpus that grew is another one."""
@@ -88,7 +87,7 @@ class LibriSpeechCorpus(Corpus):
         manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.originals}
         for split, manifest in manifests.items():
             if not manifest.exists():
-                write_cuts(_cuts(split, self._lines(here, split), progress), manifest)
+                write_cuts(cuts(split, self._lines(here, split), progress), manifest)
         return manifests
 
     def _found(self) -> Path:
@@ -101,13 +100,16 @@ class LibriSpeechCorpus(Corpus):
         there = sorted(path.name for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
         there = [name for name in there if next((here / name).glob("*/*/*.trans.txt"), None)]
         if not there:
-            raise LasasrError(f"there is no LibriSpeech in {self.root}: set corpus.root or LASASR_DATA to its folder")
+            way_out = "set corpus.root or LASASR_DATA to its folder, or add corpus.download=true"
+            raise LasasrError(f"there is no LibriSpeech in {self.root}: {way_out}")
         absent = [name for names in self.originals.values() for name in names if name not in there]
         if absent:
-            raise LasasrError(f"{here} does not hold {', '.join(absent)}; it holds {', '.join(there)}")
+            raise LasasrError(
+                f"{here} does not hold {', '.join(absent)}; it holds {', '.join(there)} (corpus.download=true fetches)"
+            )
         return here
 
-    def _lines(self, here: Path, split: str) -> list[_Line]:
+    def _lines(self, here: Path, split: str) -> list[Line]:
         originals = self.originals[split] or self.originals["train"]
         lines = [line for name in originals for path in _transcripts(here, name) for line in _read(path)]
         if not self.hold_out_speakers or split not in ("train", "dev"):
@@ -135,7 +137,7 @@ def _listing(transcripts: Iterable[Path]) -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
-def _read(transcripts: Path) -> list[_Line]:
+def _read(transcripts: Path) -> list[Line]:
     """Utterances of one chapter.
 
     Raises:
@@ -149,22 +151,8 @@ def _read(transcripts: Path) -> list[_Line]:
             raise LasasrError(f"{transcripts}, line {number}: {name or 'an empty line'} has no text")
         if not audio.is_file():
             raise LasasrError(f"{transcripts}, line {number}: {audio.name} is missing; restore it or delete the line")
-        lines.append(_Line(name, text.strip(), transcripts.parent.parent.name, audio.resolve()))
+        lines.append(Line(name, text.strip(), transcripts.parent.parent.name, audio.resolve()))
     unnamed = {path.stem for path in transcripts.parent.glob("*.flac")} - {line.id for line in lines}
     if unnamed:
         raise LasasrError(f"{transcripts} has no line for {min(unnamed)}.flac ({len(unnamed)} such files beside it)")
     return lines
-
-
-def _cuts(split: str, lines: Sequence[_Line], progress: Progress) -> Iterator[MonoCut]:
-    with ThreadPoolExecutor(_READERS) as readers:
-        for done, cut in enumerate(readers.map(_cut, lines), start=1):
-            if done % _EVERY == 0 or done == len(lines):
-                progress(f"reading {split}", done, len(lines))
-            yield cut
-
-
-def _cut(line: _Line) -> MonoCut:
-    found = size(line.audio)
-    of = recording(line.id, line.audio, found.sampling_rate, found.samples)
-    return utterance(line.id, line.text, line.speaker, of)

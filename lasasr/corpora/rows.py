@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lasasr.corpora.columns import Columns
 from lasasr.errors import LasasrError
 
 REQUIRED = ("id", "audio", "text")
@@ -26,16 +27,20 @@ class Row(NamedTuple):
     end_s: float | None  # None: the end of the file
 
 
-def rows(table: Path) -> Iterator[Row]:
-    """The rows of a `.tsv` or `.jsonl` table.
+def rows(table: Path, columns: Columns | None = None) -> Iterator[Row]:
+    """The rows of a table: JSON lines when it is called `.jsonl`, else lines of separated values.
+
+    Args:
+        columns: what the table calls its columns; by default `id`, `audio`, `text` and `speaker`, tab-separated.
 
     Raises:
         LasasrError: the table is missing, empty or no text, a column is missing, a value is empty, no number or out of
             its range, or an id stands twice.
     """
+    columns = columns or Columns()
     lines: dict[str, int] = {}
-    for number, fields in _json_lines(table) if table.suffix == ".jsonl" else _tab_separated(table):
-        row = _row(table, f"{table}, line {number}: ", fields)
+    for number, fields in _json_lines(table) if table.suffix == ".jsonl" else _separated(table, columns):
+        row = _row(table, f"{table}, line {number}: ", columns.fields(fields))
         if row.id in lines:
             raise LasasrError(f"{row.where}id {row.id} stands in line {lines[row.id]} already")
         lines[row.id] = number
@@ -58,15 +63,15 @@ def read_lines(table: Path) -> list[str]:
         raise LasasrError(f"table {table} is no UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def _tab_separated(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    first, *others = (line.rstrip("\r") for line in read_lines(table))
-    names = first.split("\t")
-    missing = [name for name in REQUIRED if name not in names]
+def _separated(table: Path, columns: Columns) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    lines = [line.rstrip("\r") for line in read_lines(table)]
+    names, first = (list(columns.names), 1) if columns.names else (lines.pop(0).split(columns.separator), 2)
+    missing = [name for name in columns.required() if name not in names]
     if missing:
         raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {', '.join(names)}")
-    for number, line in enumerate(others, start=2):
+    for number, line in enumerate(lines, start=first):
         if line.strip():
-            values = line.split("\t")
+            values = line.split(columns.separator)
             if len(values) != len(names):
                 raise LasasrError(f"{table}, line {number}: {len(values)} values for {len(names)} columns")
             yield number, dict(zip(names, values, strict=True))

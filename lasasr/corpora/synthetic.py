@@ -100,7 +100,7 @@ class SyntheticCorpus(Corpus):
         manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in reversed(_SPLITS)}
         missing = [split for split in _SPLITS if not manifests[split].exists()]
         if missing:
-            texts = self._texts()
+            texts = self.texts()
             kept: set[str] = set()
             with rendering_pool(self.workers) as pool:
                 for split in missing:
@@ -109,7 +109,7 @@ class SyntheticCorpus(Corpus):
             _tidy([folder.resolve() / "audio" / split for split in missing], kept)
         return manifests
 
-    def _texts(self) -> dict[str, Iterator[str]]:
+    def texts(self) -> dict[str, Iterator[str]]:
         """Sentences of each split; those of train never end."""
         texts: dict[str, Iterator[str]] = {}
         heard: set[str] = set()

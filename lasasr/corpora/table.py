@@ -3,13 +3,15 @@
 A table is tab-separated with a line of column names (`.tsv`) or JSON lines (`.jsonl`), with `id`, `audio` (a path,
 absolute or relative to the table) and `text`, and optionally `speaker`, `start_s` and `end_s`. A `.jsonl.gz`, or a
 `.jsonl` whose lines are cuts, is read as a cut manifest. Recordings of several channels are averaged into one; any
-sampling rate is kept, and converted when the audio is loaded.
+sampling rate is kept, and converted when the audio is loaded. Tables that call their columns otherwise (Common Voice,
+LJSpeech) say so by `columns`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +19,7 @@ from lhotse import MonoCut
 
 from lasasr.corpora.audio_files import Size, read, size, write_flac
 from lasasr.corpora.base import Corpus, Progress
+from lasasr.corpora.columns import Columns
 from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
 from lasasr.corpora.manifest import recording, utterance, write_cuts
 from lasasr.corpora.rows import Row, rows
@@ -32,15 +35,22 @@ class TableCorpus(Corpus):
     Args:
         train, dev, test: paths; `test` may be absent.
         transcript: name of the transcript rule.
+        columns: what the tables call their columns.
     """
 
     name: ClassVar[str] = "table"
 
     def __init__(
-        self, train: str | None, dev: str | None, test: str | None = None, transcript: str = "english"
+        self,
+        train: str | None,
+        dev: str | None,
+        test: str | None = None,
+        transcript: str = "english",
+        columns: Columns | None = None,
     ) -> None:
         self.given = {"train": train, "dev": dev, "test": test}
         self.transcript = transcript
+        self.columns = columns
 
     def _tables(self) -> dict[str, Path]:
         for split in ("train", "dev"):
@@ -50,14 +60,15 @@ class TableCorpus(Corpus):
         for split, table in tables.items():
             if not table.is_file():
                 raise LasasrError(f"corpus.{split}={self.given[split]} is missing")
-            if not table.name.endswith((".tsv", ".jsonl", ".jsonl.gz")):
+            if self.columns is None and not table.name.endswith((".tsv", ".jsonl", ".jsonl.gz")):
                 raise UsageError(f"corpus.{split}={self.given[split]} is neither .tsv nor .jsonl nor .jsonl.gz")
         return tables
 
     def identity(self) -> Mapping[str, Any]:
         """Includes what the tables hold, so that an edited table is another corpus."""
         tables = self._tables()
-        return {
+        columns = {} if self.columns is None else {"columns": asdict(self.columns)}
+        return columns | {
             split: {"table": str(table), "sha256": hashlib.sha256(table.read_bytes()).hexdigest()}
             for split, table in tables.items()
         }
@@ -68,7 +79,7 @@ class TableCorpus(Corpus):
             manifests[split] = folder.resolve() / f"{split}.jsonl.gz"
             if not manifests[split].exists():
                 downmixed = folder.resolve() / "audio" / split
-                cuts = foreign_cuts(table, downmixed) if holds_cuts(table) else _cuts(table, downmixed)
+                cuts = foreign_cuts(table, downmixed) if holds_cuts(table) else _cuts(table, self.columns, downmixed)
                 write_cuts(_reported(cuts, split, progress), manifests[split])
         return manifests
 
@@ -82,9 +93,9 @@ def _reported(cuts: Iterator[MonoCut], split: str, progress: Progress) -> Iterat
     progress(f"reading {split}", done, done)
 
 
-def _cuts(table: Path, downmixed: Path) -> Iterator[MonoCut]:
+def _cuts(table: Path, columns: Columns | None, downmixed: Path) -> Iterator[MonoCut]:
     sizes: dict[Path, Size] = {}
-    for number, row in enumerate(rows(table)):
+    for number, row in enumerate(rows(table, columns)):
         if row.audio not in sizes:
             sizes[row.audio] = size(row.audio, row.where)
         yield _cut(row, sizes[row.audio], downmixed / f"{number:06d}.flac")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,12 @@ class Batch:
         tensors = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Tensor)]
         pinned: dict[str, Any] = {name: getattr(self, name).pin_memory() for name in tensors}
         return replace(self, **pinned)
+
+
+class Measured(Dataset[Batch], ABC):
+    """A split whose items are whole batches."""
+
+    @property
+    @abstractmethod
+    def durations_s(self) -> NDArray[np.float64]:
+        """(N,) what batches are measured by: the seconds of utterances, the tokens of sentences."""

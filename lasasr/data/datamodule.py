@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,17 +12,18 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from lasasr.audio.perturb import Perturbation
-from lasasr.data.batch import Batch
+from lasasr.data.batch import Batch, Measured
 from lasasr.data.dataset import Encodes, SpeechDataset
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.data.sentences import Sentences, TextDataset
 
 log = logging.getLogger(__name__)
 
 
-class SpeechDataModule(LightningDataModule):
-    """Training and validation batches of one corpus.
+class BatchDataModule(LightningDataModule, ABC):
+    """Training and validation batches of one corpus, whatever is in them.
 
     Rank, number of ranks and accumulated batches are those of the Trainer, which must have
     `use_distributed_sampler=False`. The state dict holds how far the training epoch has come: a run that is continued
@@ -29,38 +31,24 @@ class SpeechDataModule(LightningDataModule):
     validation hook; after `Trainer.fit` has returned, Lightning counts a broken-off epoch as a whole one.
 
     Args:
-        utterances: name of a split ("train", "dev") → its utterances; called once per split.
-        tokenizer: text → ids.
         batching: how large a training batch is.
         validation: how large a validation batch is; None: as in training.
         loading: workers, prefetch, cache.
-        perturbations: of the training waveforms.
-        sample_rate_hz: of the waveforms handed out.
         seed: of the run.
     """
 
     def __init__(
-        self,
-        utterances: Callable[[str], Utterances],
-        tokenizer: Encodes,
-        batching: Batching,
-        validation: Batching | None = None,
-        loading: Loading | None = None,
-        perturbations: Sequence[Perturbation] = (),
-        sample_rate_hz: int = 16_000,
-        seed: int = 0,
+        self, batching: Batching, validation: Batching | None = None, loading: Loading | None = None, seed: int = 0
     ) -> None:
         super().__init__()
-        self.utterances = utterances
-        self.tokenizer = tokenizer
-        self.batching = batching
-        self.validation = validation or batching
-        self.loading = loading or Loading()
-        self.perturbations = perturbations
-        self.sample_rate_hz = sample_rate_hz
-        self.seed = seed
-        self._datasets: dict[str, SpeechDataset] = {}
+        self.batching, self.validation = batching, validation or batching
+        self.loading, self.seed = loading or Loading(), seed
+        self._datasets: dict[str, Measured] = {}
         self._resume: Mapping[str, int] | None = None
+
+    @abstractmethod
+    def dataset(self, split: str) -> Measured:
+        """The data of "train" or "dev"; asked for once."""
 
     def setup(self, stage: str) -> None:
         """Read and check both splits before anything is trained.
@@ -68,17 +56,15 @@ class SpeechDataModule(LightningDataModule):
         Raises:
             LasasrError: a manifest or a transcript is wrong.
         """
-        for split, perturbations in (("train", self.perturbations), ("dev", ())):
+        for split in ("train", "dev"):
             if split not in self._datasets:
-                cached = self.loading.cache_audio_mb
-                given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, cached)
-                self._datasets[split] = SpeechDataset(self.utterances(split), *given)
+                self._datasets[split] = self.dataset(split)
 
     def train_dataloader(self) -> Loader:
         """Shuffled batches of this rank, perturbed."""
         dataset = self._datasets["train"]
         world_size, rank, per_step = self._ranks()
-        durations_s = dataset.utterances.durations_s
+        durations_s = dataset.durations_s
         batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank)
         if self._resume is not None:
             batches.start_from(*_position(self._resume, len(batches), world_size))
@@ -88,7 +74,7 @@ class SpeechDataModule(LightningDataModule):
         """Batches of "dev", of this rank, the longest first."""
         dataset = self._datasets["dev"]
         world_size, rank, _ = self._ranks()
-        durations_s = dataset.utterances.durations_s
+        durations_s = dataset.durations_s
         batches = BucketBatches(durations_s, self.validation, self.seed, False, world_size, world_size, rank)
         return self._loader(dataset, batches, persistent=False)
 
@@ -127,11 +113,63 @@ class SpeechDataModule(LightningDataModule):
         world_size = self.trainer.world_size
         return world_size, self.trainer.global_rank, world_size * self.trainer.accumulate_grad_batches
 
-    def _loader(self, dataset: SpeechDataset, batches: BucketBatches, persistent: bool) -> Loader:
+    def _loader(self, dataset: Measured, batches: BucketBatches, persistent: bool) -> Loader:
         accelerator = self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
         processes = 1 if self.trainer is None else self.trainer.num_devices
         workers = self.loading.workers(accelerator, processes)
         return Loader(dataset, batches, workers, self.loading.prefetch, accelerator, persistent)
+
+
+class SpeechDataModule(BatchDataModule):
+    """Utterances; see `BatchDataModule`.
+
+    Args:
+        utterances: name of a split ("train", "dev") → its utterances; called once per split.
+        tokenizer: text → ids.
+        batching, validation, loading, seed: see `BatchDataModule`.
+        perturbations: of the training waveforms.
+        sample_rate_hz: of the waveforms handed out.
+    """
+
+    def __init__(
+        self,
+        utterances: Callable[[str], Utterances],
+        tokenizer: Encodes,
+        batching: Batching,
+        validation: Batching | None = None,
+        loading: Loading | None = None,
+        perturbations: Sequence[Perturbation] = (),
+        sample_rate_hz: int = 16_000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batching, validation, loading, seed)
+        self.utterances, self.tokenizer = utterances, tokenizer
+        self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
+
+    def dataset(self, split: str) -> SpeechDataset:
+        """The utterances of a split, perturbed in training."""
+        perturbations = self.perturbations if split == "train" else ()
+        given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
+        return SpeechDataset(self.utterances(split), *given)
+
+
+class TextDataModule(BatchDataModule):
+    """Sentences; see `BatchDataModule`.
+
+    Args:
+        sentences: name of a split ("train", "dev") → its sentences.
+        batching, validation, seed: see `BatchDataModule`.
+    """
+
+    def __init__(
+        self, sentences: Callable[[str], Sentences], batching: Batching, validation: Batching, seed: int = 0
+    ) -> None:
+        super().__init__(batching, validation, Loading(num_workers=0), seed)  # slicing ids needs no process of its own
+        self.sentences = sentences
+
+    def dataset(self, split: str) -> TextDataset:
+        """The sentences of a split."""
+        return TextDataset(self.sentences(split))
 
 
 def _position(state: Mapping[str, int], batches: int, world_size: int) -> tuple[int, int]:

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset
 
 from lasasr import special
 from lasasr.audio import draws
 from lasasr.audio.perturb import Perturbation
 from lasasr.data.audio import load
-from lasasr.data.batch import Batch
+from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Request
@@ -31,7 +32,7 @@ class Encodes(Protocol):
         ...
 
 
-class SpeechDataset(Dataset[Batch]):
+class SpeechDataset(Measured):
     """The utterances of a split; its items are whole batches.
 
     Audio of any rate and number of channels is averaged over the channels and resampled. Perturbations draw from a
@@ -72,6 +73,11 @@ class SpeechDataset(Dataset[Batch]):
     def __len__(self) -> int:
         """Utterances."""
         return len(self.utterances)
+
+    @property
+    def durations_s(self) -> NDArray[np.float64]:
+        """(N,) of the utterances."""
+        return self.utterances.durations_s
 
     def __getitem__(self, request: Request) -> Batch:
         """Load one batch.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
 from lasasr.data.batch import Batch
-from lasasr.data.sampler import BucketBatches, Request
+from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError
 
 MOST_WORKERS = 8
@@ -63,7 +63,7 @@ class Loader(DataLoader[Batch]):
     def __init__(
         self,
         dataset: Dataset[Batch],
-        batches: BucketBatches,
+        batches: Iterable[Request],
         num_workers: int = 0,
         prefetch: int = 2,
         pin_memory: bool = False,

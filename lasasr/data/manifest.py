@@ -16,6 +16,14 @@ from numpy.typing import NDArray
 from lasasr.errors import LasasrError
 
 
+class UnusableError(LasasrError):
+    """A cut that can be neither trained on nor scored; `kind` says why in few words."""
+
+    def __init__(self, kind: str, id: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.id = kind, id
+
+
 @dataclass(frozen=True)
 class Utterances:
     """N utterances in the order of the file.
@@ -51,12 +59,15 @@ class Utterances:
         return replace(self, **{name: getattr(self, name)[:count] for name in fields})
 
 
-def read_manifest(path: Path, transcript: Callable[[str], str]) -> Utterances:
+def read_manifest(
+    path: Path, transcript: Callable[[str], str], unusable: list[UnusableError] | None = None
+) -> Utterances:
     """Read a Lhotse cut manifest (.jsonl, .jsonl.gz, ...) whose cuts have one supervision each.
 
     Args:
         path: of the manifest.
         transcript: the corpus's transcript rule, applied to every raw text.
+        unusable: takes what is wrong with single cuts, which are then left out; by default the first one is raised.
 
     Raises:
         LasasrError: the manifest is missing, damaged or empty; an id occurs twice; a cut has no audio, no duration,
@@ -66,19 +77,20 @@ def read_manifest(path: Path, transcript: Callable[[str], str]) -> Utterances:
         raise LasasrError(f"manifest {path} is missing; `lasasr prepare` writes it")
     seen: set[str] = set()
     rows = []
-    for line in _lines(path):
-        row = _row(path, line, transcript)
-        if row[0] in seen:
-            raise LasasrError(f"{path}: utterance id {row[0]} occurs twice; ids must be unique within a split")
-        seen.add(row[0])
-        rows.append(row)
+    for line in cut_lines(path):
+        try:
+            rows.append(_row(path, line, transcript, seen))
+        except UnusableError as error:
+            if unusable is None:
+                raise
+            unusable.append(error)
     if not rows:
         raise LasasrError(f"manifest {path} holds no utterance")
     ids, speakers, texts, durations_s, cuts = zip(*rows, strict=True)
     return Utterances(path, ids, speakers, texts, np.array(durations_s, dtype=np.float64), cuts)
 
 
-def _lines(path: Path) -> Iterator[Any]:
+def cut_lines(path: Path) -> Iterator[Any]:
     """The cuts as plain values: to make objects of LibriSpeech's 280,000 takes Lhotse half a minute."""
     try:
         if ".jsonl" in path.suffixes:
@@ -90,25 +102,33 @@ def _lines(path: Path) -> Iterator[Any]:
         raise _no_cut(f"manifest {path}", error) from None
 
 
-def _row(path: Path, line: Any, transcript: Callable[[str], str]) -> tuple[str, str, str, float, bytes]:
-    """(id, speaker, text, duration_s, the cut without its supervision as JSON) of one line."""
+def _row(path: Path, line: Any, transcript: Callable[[str], str], seen: set[str]) -> tuple[str, str, str, float, bytes]:
+    """(id, speaker, text, duration_s, the cut without its supervision as JSON) of one line; its id joins `seen`."""
     try:
-        name, duration_s, supervisions, recorded, cut = _fields(line)
+        name, duration_s, supervisions, recorded, cut = cut_fields(line)
     except Exception as error:
         raise _no_cut(f"a line of manifest {path}", error) from None
     utterance = f"{path}: utterance {name}"
+    if name in seen:
+        twice = f"{path}: utterance id {name} occurs twice; ids must be unique within a split"
+        raise UnusableError("duplicate id", name, twice)
+    seen.add(name)
     if len(supervisions) != 1:
         way_out = "split it with Lhotse's trim_to_supervisions" if supervisions else "give it a transcript or remove it"
-        raise LasasrError(f"{utterance} has {len(supervisions)} supervisions, not one; {way_out}")
+        found = f"{utterance} has {len(supervisions)} supervisions, not one; {way_out}"
+        raise UnusableError("not one transcript", name, found)
     if not recorded:
-        raise LasasrError(f"{utterance} has no recording")
+        raise UnusableError("no recording", name, f"{utterance} has no recording")
     if not duration_s > 0:
-        raise LasasrError(f"{utterance} has no duration ({duration_s} s); remove it")
-    text = _transcribed(supervisions[0].get("text") or "", transcript, utterance)
+        raise UnusableError("no duration", name, f"{utterance} has no duration ({duration_s} s); remove it")
+    try:
+        text = _transcribed(supervisions[0].get("text") or "", transcript, utterance)
+    except LasasrError as error:
+        raise UnusableError("empty transcript", name, str(error)) from None
     return name, supervisions[0].get("speaker") or "", text, duration_s, json.dumps(cut).encode()
 
 
-def _fields(line: Any) -> tuple[str, float, list[dict[str, Any]], bool, dict[str, Any]]:
+def cut_fields(line: Any) -> tuple[str, float, list[dict[str, Any]], bool, dict[str, Any]]:
     """(id, duration_s, supervisions, whether it has a recording, the cut without supervisions)."""
     if line["type"] in ("MonoCut", "MultiCut"):
         cut = {name: value for name, value in line.items() if name != "supervisions"}

@@ -123,6 +123,10 @@ class BucketBatches(Sampler[Request]):
             batches += [tuple(members[end - size : end].tolist()) for end, size in zip(ends, bucket.sizes, strict=True)]
         return [batches[place] for place in random.permutation(len(batches))] if self.shuffle else batches
 
+    def largest(self) -> list[tuple[NDArray[np.int64], int]]:
+        """Of each bucket its members (indices of utterances, the longest first) and the size of its largest batch."""
+        return [(bucket.members, max(bucket.sizes)) for bucket in self._buckets]
+
     def set_epoch(self, epoch: int) -> None:
         """Iterate over this epoch from now on, from its beginning unless `start_from` said otherwise for it."""
         if epoch != self.epoch:

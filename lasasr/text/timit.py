@@ -11,7 +11,11 @@ from typing import Final
 
 from lasasr.errors import LasasrError
 
-GLOTTAL_STOP: Final = "q"  # not modelled: it is taken out of the transcript
+GLOTTAL_STOP: Final = "q"  # none of the 48: it is taken out of the transcript
+PROTOCOL: Final = (
+    "reference and hypothesis folded to the 39 phones of Lee & Hon (1989), q deleted: "
+    "the core test set has 7,215 such phones; papers that count 7,333 keep q in the reference"
+)
 
 _LABELS = (
     "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv ih ix iy jh k kcl "
@@ -44,6 +48,7 @@ FOLD_48_TO_39: Final = {
 
 PHONES_48: Final = tuple(sorted({FOLD_61_TO_48.get(phone, phone) for phone in PHONES_61} - {GLOTTAL_STOP}))
 PHONES_39: Final = tuple(sorted({FOLD_48_TO_39.get(phone, phone) for phone in PHONES_48}))
+_ALL: Final = tuple(dict.fromkeys((*PHONES_61, *PHONES_48)))
 
 
 def fold_to_48(phones: Iterable[str]) -> list[str]:
@@ -62,6 +67,22 @@ def fold_to_39(phones: Iterable[str]) -> list[str]:
         LasasrError: a phone is none of the 48.
     """
     return [FOLD_48_TO_39.get(phone, phone) for phone in _checked(phones, PHONES_48)]
+
+
+def folded(text: str, phones: int) -> str:
+    """A transcript of any of the three sets in the set of 61 (as it is), 48 or 39 phones; idempotent.
+
+    The sets agree wherever they share a name, so that it need not be said which one `text` is in. The glottal stop is
+    a label of the 61 only.
+
+    Raises:
+        LasasrError: a phone is in none of the sets.
+    """
+    labels = list(_checked(text.split(), _ALL))
+    if phones == len(PHONES_61):
+        return " ".join(labels)
+    in_48 = [FOLD_61_TO_48.get(label, label) for label in labels if label != GLOTTAL_STOP]
+    return " ".join(in_48 if phones == len(PHONES_48) else [FOLD_48_TO_39.get(phone, phone) for phone in in_48])
 
 
 def _checked(phones: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:

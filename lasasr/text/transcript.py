@@ -10,21 +10,29 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from lasasr.errors import UsageError, nearest
+from lasasr.text import timit
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "`": "'"})
 _NOT_OF_A_WORD = re.compile(r"[^\w']|_")
 _LONE_APOSTROPHES = re.compile(r"(?<!\S)'+(?!\S)")
 
 
+def _unchanged(text: str) -> str:
+    return text
+
+
 @dataclass(frozen=True)
 class TranscriptRule:
-    """Raw transcript → text that tokenizers and error rates see."""
+    """Raw transcript → text that tokenizers see; and what counts as the same when errors are counted."""
 
     name: str
     version: int
     function: Callable[[str], str]
+    scored: Callable[[str], str] = _unchanged  # reference or hypothesis → what errors are counted in
+    protocol: str = ""  # how errors are counted, where that needs saying beside the error rate
 
     def __call__(self, text: str) -> str:
         """`text` after the rule."""
@@ -59,8 +67,9 @@ def _librispeech(text: str) -> str:
     return _collapse(text.lower())
 
 
-def _unchanged(text: str) -> str:
-    return text
+def _timit(phones: int) -> TranscriptRule:
+    fold = partial(timit.folded, phones=phones)
+    return TranscriptRule(f"timit{phones}", 1, fold, partial(timit.folded, phones=39), timit.PROTOCOL)
 
 
 _RULES = {
@@ -73,6 +82,8 @@ _RULES = {
         # a phone sequence, separated by single spaces
         TranscriptRule("phones", 1, _collapse),
         TranscriptRule("none", 1, _unchanged),
+        # TIMIT's phones: all 61 labels, or folded to the 48 or 39 of Lee & Hon (1989)
+        *(_timit(phones) for phones in (61, 48, 39)),
     )
 }
 
@@ -86,3 +97,12 @@ def rule(name: str) -> TranscriptRule:
     if name not in _RULES:
         raise UsageError(f"unknown transcript rule {name!r}; {nearest(name, _RULES)}")
     return _RULES[name]
+
+
+def of(normalizer: str) -> TranscriptRule:
+    """The rule that results and bundles call `normalizer`, as "english/1".
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    return rule(normalizer.partition("/")[0])

@@ -61,7 +61,7 @@ def test_splits_share_neither_voices_nor_sentences(manifests):
 
 
 def test_sentences_stay_apart_in_a_large_corpus():
-    texts = tiny(dev_utterances=400, test_utterances=400)._texts()
+    texts = tiny(dev_utterances=400, test_utterances=400).texts()
     train = {next(texts["train"]) for _ in range(4000)}
     dev, test = set(texts["dev"]), set(texts["test"])
     assert len(dev) == len(test) == 400

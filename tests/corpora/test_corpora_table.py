@@ -11,6 +11,7 @@ from corpora_tiny import silent
 from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.utils import fastcopy
 
+from lasasr.corpora.columns import Columns
 from lasasr.corpora.manifest import read_cuts
 from lasasr.corpora.table import TableCorpus
 from lasasr.errors import LasasrError, UsageError
@@ -254,3 +255,60 @@ def test_a_wrong_cut_manifest_is_named(folder, content, message):
     (folder / "train.jsonl.gz").write_bytes(content)
     with pytest.raises(LasasrError, match=message):
         prepared(folder, folder / "train.jsonl.gz")
+
+
+def write_tone(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.full(800, 0.1), 16000)
+
+
+def test_tables_as_common_voice_has_them(tmp_path):
+    lines = ["client_id\tpath\tsentence\tup_votes\tage"]
+    for number in range(2):
+        write_tone(tmp_path / "clips" / f"common_voice_{number}.wav")
+        lines.append(f"speaker{number}\tcommon_voice_{number}.wav\tSay “{number}”.\t2\t")
+    (tmp_path / "train.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    columns = Columns(id="path", audio="path", text="sentence", speaker="client_id", folder="clips")
+    table = str(tmp_path / "train.tsv")
+    path = TableCorpus(table, table, columns=columns).prepare(tmp_path / "prepared", silent)["train"]
+    found = [(cut.id, cut.supervisions[0].speaker, cut.supervisions[0].text) for cut in read_cuts(path)]
+    assert found == [(f"common_voice_{i}.wav", f"speaker{i}", f"Say “{i}”.") for i in range(2)]
+
+
+def test_tables_as_ljspeech_has_them(tmp_path):
+    for number in range(2):
+        write_tone(tmp_path / "wavs" / f"LJ001-000{number}.wav")
+    lines = [f"LJ001-000{number}|Dr. {number}|Doctor {number}" for number in range(2)]
+    (tmp_path / "metadata.csv").write_text("\n".join(lines) + "\n")
+    columns = Columns(names=["id", "printed", "text"], separator="|", audio="id", folder="wavs", suffix=".wav")
+    table = str(tmp_path / "metadata.csv")
+    corpus = TableCorpus(table, table, columns=columns)
+    found = [(cut.id, cut.supervisions[0].text) for cut in read_cuts(corpus.prepare(tmp_path / "p", silent)["dev"])]
+    assert found == [("LJ001-0000", "Doctor 0"), ("LJ001-0001", "Doctor 1")]
+    assert corpus.fingerprint() != TableCorpus(table, table, columns=Columns(names=["id", "text", "x"])).fingerprint()
+
+
+def test_json_lines_with_other_keys(tmp_path):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "t.jsonl").write_text('{"key": "one", "wav": "a.wav", "text": "hello"}\n')
+    table = str(tmp_path / "t.jsonl")
+    corpus = TableCorpus(table, table, columns=Columns(id="key", audio="wav"))
+    (cut,) = read_cuts(corpus.prepare(tmp_path / "p", silent)["train"])
+    assert cut.id == "one"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(text="sentence"), "column sentence is missing; found id, audio, text"),
+        (Columns(names=["id", "audio", "text", "more"]), "line 1: 3 values for 4 columns"),
+        (Columns(separator="|"), "column id, audio, text is missing"),
+        (Columns(folder="elsewhere"), r"line 2: audio file .*elsewhere/a\.wav is missing"),
+    ],
+)
+def test_columns_that_are_not_there(tmp_path, columns, message):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "t.tsv").write_text("id\taudio\ttext\none\ta.wav\thello\n")
+    table = str(tmp_path / "t.tsv")
+    with pytest.raises(LasasrError, match=message):
+        TableCorpus(table, table, columns=columns).prepare(tmp_path / "p", silent)

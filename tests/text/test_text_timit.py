@@ -1,6 +1,8 @@
 import pytest
+from lhotse.recipes.timit import get_phonemes
 
 from lasasr.errors import LasasrError
+from lasasr.text import transcript
 from lasasr.text.timit import (
     FOLD_48_TO_39,
     FOLD_61_TO_48,
@@ -9,6 +11,7 @@ from lasasr.text.timit import (
     PHONES_61,
     fold_to_39,
     fold_to_48,
+    folded,
 )
 
 # Lee & Hon 1989, §IV: the groups inside which confusions are no errors
@@ -47,3 +50,38 @@ def test_a_label_of_another_set_is_named() -> None:
         fold_to_48(["SH"])
     with pytest.raises(LasasrError, match="'h#' is none of the 48"):
         fold_to_39(["h#"])
+
+
+def test_the_table_is_that_of_an_independent_library() -> None:
+    from_48, from_39 = get_phonemes(48), get_phonemes(39)
+    for phone in PHONES_61:
+        if phone != "q":
+            assert folded(phone, 48) == from_48[phone]
+            assert folded(phone, 39) == from_39[phone]
+
+
+def test_folding_at_once_is_folding_in_steps_from_any_set() -> None:
+    text = " ".join(PHONES_61)
+    assert folded(text, 61) == text
+    assert folded(text, 48).split() == fold_to_48(PHONES_61)
+    assert folded(text, 39).split() == fold_to_39(fold_to_48(PHONES_61))
+    for start in (48, 39):
+        for end in (48, 39):
+            assert folded(folded(text, start), end) == folded(text, min(start, end))
+    with pytest.raises(LasasrError, match="'SH' is none of"):
+        folded("sh SH", 39)
+
+
+@pytest.mark.parametrize("phones", [61, 48, 39])
+def test_errors_are_counted_on_39_phones_without_q_whatever_is_modelled(phones: int) -> None:
+    rule = transcript.of(f"timit{phones}/1")
+    modelled = rule("h# q ix ax-h kcl k q h#")
+    assert rule.scored(modelled) == "sil ih ah sil k sil"
+    assert ("q" in modelled.split()) == (phones == 61)
+    assert rule(modelled) == modelled
+    assert "7,215" in rule.protocol
+
+
+def test_other_rules_score_what_they_give() -> None:
+    assert transcript.of("english/1").scored("as it, is") == "as it, is"
+    assert transcript.of("english/1").protocol == ""

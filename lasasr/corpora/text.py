@@ -1,0 +1,119 @@
+"""One's own text: files or folders of sentences or of prose."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from lasasr.corpora.base import TextCorpus
+from lasasr.corpora.prose import paragraphs, split_sentences
+from lasasr.errors import LasasrError, UsageError, nearest
+
+Layout = Literal["lines", "prose"]
+_SUFFIXES = (".txt", ".txt.gz")
+
+
+class PlainText(TextCorpus):
+    """Plain text in UTF-8, `.txt` or `.txt.gz`; see configs/corpus/text.yaml.
+
+    Args:
+        train, dev, test: a file, a folder (all .txt and .txt.gz in it and below it) or a list of these; `test` may be
+            absent. A file of dev or test that also lies in train's folder is left out of train.
+        layout: "lines", one sentence per line, or "prose", paragraphs between blank lines.
+        most_words: longer sentences of prose are cut into pieces.
+        transcript: name of the transcript rule.
+
+    Raises:
+        UsageError: an unknown layout, or most_words below 1.
+    """
+
+    name: ClassVar[str] = "text"
+
+    def __init__(
+        self,
+        train: str | Sequence[str] | None,
+        dev: str | Sequence[str] | None,
+        test: str | Sequence[str] | None = None,
+        layout: Layout = "lines",
+        most_words: int = 40,
+        transcript: str = "english",
+    ) -> None:
+        if layout not in get_args(Layout):
+            raise UsageError(f"corpus.layout={layout} is unknown; {nearest(layout, get_args(Layout))}")
+        if most_words < 1:
+            raise UsageError(f"corpus.most_words must be at least 1, got {most_words}")
+        self.given = {"train": train, "dev": dev, "test": test}
+        self.layout, self.most_words = layout, most_words
+        self.transcript = transcript
+
+    def identity(self) -> Mapping[str, Any]:
+        """Includes what the files hold, so that edited text is another corpus."""
+        files = {split: {str(path): digest(path) for path in paths} for split, paths in self._files().items()}
+        return {"files": files, "layout": self.layout, "most_words": self.most_words}
+
+    def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
+        return {split: partial(self._sentences, paths) for split, paths in self._files().items()}
+
+    def _files(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for split in ("test", "dev", "train"):
+            if not self.given[split]:
+                if split != "test":
+                    raise UsageError(
+                        f"corpus.{split} is not set: corpus=text needs corpus.{split}=FILE.txt or a folder"
+                    )
+                continue
+            held_out = {path for paths in found.values() for path in paths}
+            found[split] = [path for path in self._listed(split) if path not in held_out]
+            if not found[split]:
+                raise LasasrError(f"corpus.{split}={self.given[split]} holds only files that are dev or test as well")
+        return found
+
+    def _listed(self, split: str) -> list[Path]:
+        given = self.given[split]
+        assert given is not None
+        places = [given] if isinstance(given, str) else list(given)
+        return [path for place in places for path in _below(Path(place).expanduser().resolve(), f"corpus.{split}")]
+
+    def _sentences(self, paths: Sequence[Path]) -> Iterator[str]:
+        for path in paths:
+            if self.layout == "lines":
+                yield from lines(path)
+            else:
+                for paragraph in paragraphs(lines(path)):
+                    yield from split_sentences(paragraph, self.most_words)
+
+
+def _below(place: Path, key: str) -> list[Path]:
+    if place.is_dir():
+        found = sorted(path for path in place.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+        if not found:
+            raise LasasrError(f"{key}: the folder {place} holds no .txt or .txt.gz")
+        return found
+    if not place.is_file():
+        raise LasasrError(f"{key}: {place} is missing")
+    return [place]
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, plain or gzip, without their ends.
+
+    Raises:
+        LasasrError: it is missing, no gzip though it is called so, or not UTF-8.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            for line in file:
+                yield line.rstrip("\n")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise LasasrError(f"{path} cannot be read as text: {' '.join(str(error).split())}") from None
+
+
+def digest(path: Path) -> str:
+    """Twelve hexadecimal digits over the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

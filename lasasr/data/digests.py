@@ -1,0 +1,102 @@
+"""What the audio files of a split were when it was prepared: size and BLAKE2b digest, in a file beside its manifest.
+
+A bit that flips in a WAV file changes a sample and nothing else: no decoder notices. A digest does.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from lasasr.errors import LasasrError
+from lasasr.files import replacing
+
+SCHEMA: Final = 1
+_READERS: Final = 8  # threads; hashing releases the interpreter's lock
+_CHUNK: Final = 1 << 20  # bytes
+_EVERY: Final = 100  # files between two reports of progress
+
+
+class Digest(NamedTuple):
+    """Of one file."""
+
+    bytes: int
+    blake2b: str  # 32 hexadecimal digits
+
+
+def sources(cut: Mapping[str, Any]) -> list[str]:
+    """The audio files on disk that a cut, as a plain value, is made of."""
+    if "tracks" in cut:
+        return [path for track in cut["tracks"] for path in sources(track["cut"])]
+    recording = cut.get("recording") or {}
+    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") == "file"]
+
+
+def digest(path: Path) -> Digest:
+    """The digest of a file as it is now.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size, hashed = 0, hashlib.blake2b(digest_size=16)
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            size += len(chunk)
+            hashed.update(chunk)
+    return Digest(size, hashed.hexdigest())
+
+
+def beside(manifest: Path) -> Path:
+    """Where the digests of a manifest's audio stand."""
+    return manifest.with_name(f"{manifest.name.split('.')[0]}.digests.json.gz")
+
+
+def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, int], None]) -> None:
+    """Note the digest of every audio file of `cuts`, unless they are noted already.
+
+    A file that cannot be read now is left out: reading it is what fails later, and says why.
+    """
+    place = beside(manifest)
+    if place.exists():
+        return
+    paths = sorted({path for cut in cuts for path in sources(json.loads(cut))})
+    found: dict[str, Digest] = {}
+    with ThreadPoolExecutor(_READERS) as readers:
+        for done, (path, one) in enumerate(zip(paths, readers.map(_readable, paths), strict=True), start=1):
+            if one is not None:
+                found[path] = one
+            if done % _EVERY == 0 or done == len(paths):
+                progress(f"digests of {place.name.split('.')[0]}", done, len(paths))
+    with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+        packed.write(json.dumps({"schema": SCHEMA, "files": found}).encode())
+
+
+def _readable(path: str) -> Digest | None:
+    try:
+        return digest(Path(path))
+    except OSError:
+        return None
+
+
+def recorded(manifest: Path) -> dict[str, Digest]:
+    """Path → digest, as `record` found them; empty when nothing was recorded.
+
+    Raises:
+        LasasrError: the file is damaged, or of another schema.
+    """
+    place = beside(manifest)
+    if not place.exists():
+        return {}
+    try:
+        with gzip.open(place, "rt", encoding="utf-8") as packed:
+            content = json.load(packed)
+        if content["schema"] != SCHEMA:
+            raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
+        return {path: Digest(*one) for path, one in content["files"].items()}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None

@@ -1,0 +1,90 @@
+"""Every shipped recipe of a corpus makes a step, decodes and writes its results on a corpus of the same layout."""
+
+import json
+
+import pytest
+from corpora_tiny import silent
+
+from lasasr.cli import recipes
+from lasasr.cli.compose import compose
+from lasasr.corpora.layouts import write_librispeech, write_timit
+from lasasr.corpora.manifest import read_cuts
+from lasasr.text.timit import PHONES_39
+from lasasr.training.run import train
+
+SMALL = (
+    "listen.hidden_dim=8",
+    "spell.hidden_dim=8",
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=-1",
+    "trainer.max_steps=1",
+    "trainer.accumulate_grad_batches=1",
+    "trainer.val_check_interval=1",
+    "trainer.check_val_every_n_epoch=null",
+    "evaluate.maps=0",
+    "validation.maps=0",
+    "search@validation.search=greedy",
+    "search.limits.max_length=6",
+    "validation.search.limits.max_length=6",
+    "search.beam=2",
+)
+PIECES = ["tokenizer.vocabulary_size=40", "batching.batch_seconds=8.0"]
+NARROW = ["attend.dim=8", "spell.readout_dim=8", "spell.embedding_dim=8"]
+OF_ITS_OWN = {
+    "timit/joint_phone39": ["listen.projection_dim=8"],
+    "librispeech/las_100h_bpe1k": PIECES,
+    "librispeech/joint_960h_wp1k": [*PIECES, "listen.layers=1", "listen.channels=[2]", *NARROW],
+}
+RECIPES = [name for name in recipes.shipped() if name.partition("/")[0] in ("librispeech", "speechocean762", "timit")]
+
+
+@pytest.fixture(scope="module")
+def data(manifests, tmp_path_factory):
+    """One folder with all three corpora, as LASASR_DATA names it."""
+    root = tmp_path_factory.mktemp("data")
+    cuts = {split: list(read_cuts(path)) for split, path in manifests.items()}
+    cuts["train"] = [cut for spoken in cuts.values() for cut in spoken]  # so that it has every character
+    write_timit(cuts["train"], root / "TIMIT", "TRAIN")
+    write_timit(cuts["dev"], root / "TIMIT", "TEST", speakers=["DR1/FAKS0"])
+    write_timit(cuts["test"], root / "TIMIT", "TEST", speakers=["DR1/FELC0"])
+    for number, name in enumerate(("clean-100", "clean-360", "other-500")):
+        write_librispeech(cuts["train"], root, f"train-{name}", first_speaker=100 * (number + 1))
+    for number, name in enumerate(("dev-clean", "dev-other", "test-clean", "test-other")):
+        write_librispeech(cuts["dev"], root, name, first_speaker=1000 * (number + 1))
+    write_speechocean(cuts["train"], root / "speechocean762" / "train")
+    write_speechocean(cuts["test"], root / "speechocean762" / "dev")
+    return root
+
+
+def write_speechocean(cuts, folder):
+    """Kaldi's lists of cuts that lie elsewhere; one phone per word."""
+    folder.mkdir(parents=True)
+    lists = {"wav.scp": [], "text": [], "utt2spk": [], "text-phone": []}
+    for cut in cuts:
+        said = cut.supervisions[0]
+        lists["wav.scp"].append(f"{cut.id}\t{cut.recording.sources[0].source}")
+        lists["text"].append(f"{cut.id}\t{said.text.upper()}")
+        lists["utt2spk"].append(f"{cut.id}\t{folder.name}-{said.speaker}")
+        phones = " | ".join("AA1_S" if word[0] in "aeiou" else "T_S" for word in said.text.split())
+        lists["text-phone"].append(f"{cut.id}\t{phones}")
+    for name, lines in lists.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_makes_a_step(recipe, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("LASASR_DATA", str(data))
+    monkeypatch.setenv("LASASR_PREPARED", str(data.parent / "prepared"))
+    config = compose(recipe, [*SMALL, *OF_ITS_OWN.get(recipe, [])])
+    assert config["trainer"]["max_steps"] == 1
+    facts = train(config, tmp_path, resume=False, progress=silent)
+    assert facts["steps"] == 1
+    assert list(facts["results"]) == config["evaluate"]["splits"]
+    for split, summary in facts["results"].items():
+        lines = [json.loads(line) for line in (tmp_path / "results" / f"{split}.jsonl").read_text().splitlines()]
+        assert summary["utterances"] == len(lines) > 0
+        assert summary["metric"] == ("per" if "phone" in recipe else "wer")
+        if recipe.startswith("timit"):
+            scored = {phone for line in lines for phone in f"{line['reference']} {line['hypothesis']}".split()}
+            assert scored <= set(PHONES_39)
+            assert "39 phones of Lee & Hon" in summary["protocol"]

@@ -1,0 +1,79 @@
+"""What audio files were when they were prepared, and what is wrong with single cuts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from data_corpus import cut, write_corpus, write_manifest
+from lhotse import CutSet
+
+from lasasr.data import digests
+from lasasr.data.manifest import UnusableError, read_manifest
+from lasasr.errors import LasasrError
+
+
+def silent(task: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+def recorded(manifest: Path) -> dict[str, digests.Digest]:
+    digests.record(manifest, read_manifest(manifest, str.strip).cuts, silent)
+    return digests.recorded(manifest)
+
+
+def test_size_and_digest_are_those_of_the_whole_file(tmp_path: Path) -> None:
+    found = recorded(write_corpus(tmp_path, 3000, 700_000))
+    paths = [tmp_path / "u0.wav", tmp_path / "u1.wav"]
+    assert sorted(found) == [str(path) for path in paths]
+    for path in paths:
+        content = path.read_bytes()
+        assert found[str(path)] == (len(content), hashlib.blake2b(content, digest_size=16).hexdigest())
+
+
+def test_they_are_noted_once(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000)
+    before = recorded(manifest)
+    (tmp_path / "u0.wav").write_bytes(b"something else")
+    assert recorded(manifest) == before
+    assert digests.digest(tmp_path / "u0.wav") != before[str(tmp_path / "u0.wav")]
+
+
+def test_a_missing_file_is_left_to_those_who_read_it(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000, 4000)
+    (tmp_path / "u0.wav").unlink()
+    assert set(recorded(manifest)) == {str(tmp_path / "u1.wav")}
+
+
+def test_a_mixture_names_all_its_files(tmp_path: Path) -> None:
+    write_corpus(tmp_path, 16_000, 16_000)
+    one, two = (cut(tmp_path / f"{name}.wav", name, "a") for name in ("u0", "u1"))
+    mixed = one.mix(two.drop_supervisions())
+    assert set(digests.sources(mixed.to_dict())) == {str(tmp_path / "u0.wav"), str(tmp_path / "u1.wav")}
+    assert set(recorded(write_manifest(tmp_path, CutSet.from_cuts([mixed])))) == set(digests.sources(mixed.to_dict()))
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", b"\x1f\x8b\x08"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    manifest = write_corpus(tmp_path, 3000)
+    recorded(manifest)
+    digests.beside(manifest).write_bytes(content)
+    with pytest.raises(LasasrError, match=r"train.digests.json.gz is damaged .*; delete it"):
+        digests.recorded(manifest)
+
+
+def test_what_is_wrong_with_single_cuts_can_be_collected(tmp_path: Path) -> None:
+    write_corpus(tmp_path, 3000, 3000)
+    path = tmp_path / "u0.wav"
+    cuts = [cut(path, "good", "a"), cut(path, "twin", "b"), cut(path, "twin", "c"), cut(path, "mute", " ")]
+    cuts.append(cut(path, "unsaid", "d").drop_supervisions())
+    manifest = tmp_path / "mixed.jsonl"
+    manifest.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in cuts))
+    unusable: list[UnusableError] = []
+    assert read_manifest(manifest, str.strip, unusable).ids == ("good", "twin")
+    kinds = [("duplicate id", "twin"), ("empty transcript", "mute"), ("not one transcript", "unsaid")]
+    assert [(one.kind, one.id) for one in unusable] == kinds
+    with pytest.raises(UnusableError, match="utterance id twin occurs twice"):
+        read_manifest(manifest, str.strip)
