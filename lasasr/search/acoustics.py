@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -18,3 +20,11 @@ class Acoustics(NamedTuple):
     def lengths(self) -> Tensor:
         """(B,) int64, encoded frames of each utterance."""
         return self.mask.sum(1)
+
+    def rows(self, utterances: Sequence[int]) -> Acoustics:
+        """These utterances only, perhaps several times, padded as far as the longest of them."""
+        places = torch.tensor(utterances, device=self.mask.device)
+        mask = self.mask[places]
+        T = int(mask.sum(1).max())
+        ctc = None if self.ctc_log_probs is None else self.ctc_log_probs[places, :T]
+        return Acoustics(self.encoded[places, :T], mask[:, :T], ctc)

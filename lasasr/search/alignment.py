@@ -35,11 +35,19 @@ def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Span]:
     """
     if not tokens:
         return []
-    needed = len(tokens) + sum(a == b for a, b in pairwise(tokens))
-    if needed > len(log_probs):
+    if not fits(tokens, len(log_probs)):
         raise LasasrError(
-            f"{len(tokens)} tokens need {needed} encoded frames to be aligned, the audio has {len(log_probs)}"
+            f"{len(tokens)} tokens need {_needed(tokens)} encoded frames to be aligned, the audio has {len(log_probs)}"
         )
     targets = torch.tensor([list(tokens)], dtype=torch.int32, device=log_probs.device)
     path, scores = forced_align(log_probs[None].float(), targets, blank=special.BLANK)
     return [Span(span.token, span.start, span.end, span.score) for span in merge_tokens(path[0], scores[0])]
+
+
+def fits(tokens: Sequence[int], frames: int) -> bool:
+    """Whether CTC has a path of so many frames that spells `tokens`."""
+    return _needed(tokens) <= frames
+
+
+def _needed(tokens: Sequence[int]) -> int:
+    return len(tokens) + sum(a == b for a, b in pairwise(tokens))

@@ -16,22 +16,26 @@ from lasasr.search.fusion import Coverage, Fusion, LengthBonus
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
-from lasasr.search.rescoring import forced, teacher_forced
+from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
 from lasasr.search.scorer import DecoderScorer, Scorer
+from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
 
 
 class BeamSearch:
     """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
 
-    The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm + length_bonus · (U + 1) +
-    coverage_weight · coverage; a scorer of weight 0 is not asked. At ctc_weight 1 that is CTC prefix search.
+    The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm − what `subtract` says + length_bonus ·
+    (U + 1) + coverage_weight · coverage; a scorer of weight 0 is not asked. At ctc_weight 1 that is CTC prefix search.
 
     Args:
         beam: K, hypotheses per utterance.
         nbest: how many are returned, at most `beam`.
         ctc_weight: in [0, 1].
-        lm_weight: of the language model, where one is given (shallow fusion).
+        lm: a language model (shallow fusion).
+        lm_weight: of `lm`.
+        subtract: language models of weight below zero.
+        rescore: ranks the n best anew.
         length_bonus: log, for each token, eos included.
         normalise: rank finished hypotheses by their score divided by U + 1.
         temperature: divides the decoder's logits.
@@ -50,7 +54,10 @@ class BeamSearch:
         beam: int = 10,
         nbest: int = 1,
         ctc_weight: float = 0.0,
+        lm: Scorer | None = None,
         lm_weight: float = 0.0,
+        subtract: Subtraction | None = None,
+        rescore: Rescoring | None = None,
         length_bonus: float = 0.0,
         normalise: bool = False,
         temperature: float = 1.0,
@@ -68,8 +75,11 @@ class BeamSearch:
             raise ValueError(f"temperature must be > 0, got {temperature}")
         if coverage_weight and coverage is None:
             raise ValueError(f"coverage_weight is {coverage_weight}, but no coverage is chosen")
+        if rescore is not None and rescore.wanted and nbest == 1:
+            raise ValueError("rescore ranks the n best anew, but nbest is 1; set search.nbest=10, say")
         self.beam, self.nbest = beam, nbest
-        self.ctc_weight, self.lm_weight = ctc_weight, lm_weight
+        self.ctc_weight, self.lm, self.lm_weight = ctc_weight, lm, lm_weight
+        self.subtract, self.rescore = subtract or Subtraction(), rescore or Rescoring()
         self.length_bonus, self.normalise = length_bonus, normalise
         self.temperature = temperature
         self.coverage, self.coverage_weight = coverage, coverage_weight
@@ -90,7 +100,7 @@ class BeamSearch:
         Args:
             decoder: in evaluation mode.
             ids: the utterances' names, for error messages.
-            lm: weighted by `lm_weight`.
+            lm: weighted by `lm_weight`; in place of that of the constructor.
             also: further scorers, each with its weight.
 
         Raises:
@@ -98,8 +108,10 @@ class BeamSearch:
             LasasrError: a score is NaN; the message names the utterance.
         """
         scorers = [*self._scorers(decoder, acoustics, lm), *also]
-        fusion = Fusion(scorers, acoustics, self.beam, _vocabulary(decoder, acoustics), self.pruning.pre_beam)
+        fusion = Fusion(scorers, acoustics, self.beam, vocabulary_size(decoder, acoustics), self.pruning.pre_beam)
         found = Frontier(fusion, acoustics, self, ids).search()
+        if self.rescore.wanted:
+            found = self.rescore(decoder, acoustics, found, self.normalise)
         if self.keep_weights and decoder is not None and self.ctc_weight < 1.0:
             best = [nbest[0].tokens for nbest in found]
             _, weights = teacher_forced(decoder, acoustics, best, self.temperature)
@@ -123,14 +135,18 @@ class BeamSearch:
             UsageError: a weight asks for a scorer that is not there.
         """
         scorers = [*self._scorers(decoder, acoustics, lm), *also]
-        fusion = Fusion(scorers, acoustics, 1, _vocabulary(decoder, acoustics))
+        fusion = Fusion(scorers, acoustics, 1, vocabulary_size(decoder, acoustics))
         parts = forced(fusion, tokens)
         totals = (parts @ parts.new_tensor(fusion.weights)).tolist()
         ranks = [
             total / (len(text) + 1) if self.normalise else total for total, text in zip(totals, tokens, strict=True)
         ]
         scores = [dict(zip(fusion.names, given, strict=True)) for given in parts.tolist()]
-        return [Hypothesis(tuple(text), rank, given) for text, rank, given in zip(tokens, ranks, scores, strict=True)]
+        rows = zip(tokens, ranks, scores, strict=True)
+        found = [[Hypothesis(tuple(text), rank, given)] for text, rank, given in rows]
+        if self.rescore.wanted:
+            found = self.rescore(decoder, acoustics, found, self.normalise)
+        return [nbest[0] for nbest in found]
 
     def _scorers(self, decoder: Decoder | None, acoustics: Acoustics, lm: Scorer | None) -> list[tuple[Scorer, float]]:
         scorers: list[tuple[Scorer, float]] = []
@@ -143,9 +159,11 @@ class BeamSearch:
             required(acoustics)
             scorers.append((CTCPrefixScorer(self.pruning.ctc_window), self.ctc_weight))
         if self.lm_weight:
-            if lm is None:
-                raise UsageError(f"search.lm_weight={self.lm_weight}, but no language model is given")
-            scorers.append((lm, self.lm_weight))
+            fused = lm or self.lm
+            if fused is None:
+                raise UsageError(f"search.lm_weight={self.lm_weight}, but no language model is given; add search.lm=")
+            scorers.append((fused, self.lm_weight))
+        scorers += self.subtract.scorers(decoder)
         if self.length_bonus:
             scorers.append((LengthBonus(), self.length_bonus))
         if self.coverage is not None and self.coverage_weight:
@@ -161,7 +179,3 @@ class BeamSearch:
         }
         if self.ctc_weight == 1.0 and (idle := [name for name, value in wanting.items() if value]):
             raise UsageError(f"search.{idle[0]} needs the decoder, but search.ctc_weight=1 leaves it out")
-
-
-def _vocabulary(decoder: Decoder | None, acoustics: Acoustics) -> int:
-    return required(acoustics).shape[-1] if decoder is None else decoder.vocabulary_size

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torchaudio.functional import forced_align
 
 from lasasr import special
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.alignment import fits
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import refuse_nan
 from lasasr.spell.base import Decoder
@@ -42,6 +45,17 @@ class CTCGreedySearch:
         path = path.masked_fill(~acoustics.mask, special.BLANK)
         return [[_hypothesis(*one)] for one in zip(path.tolist(), totals.tolist(), strict=True)]
 
+    @torch.inference_mode()
+    def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
+        """Given tokens, one sequence per utterance, with the score of the best path that spells them (-inf: none).
+
+        Raises:
+            UsageError: the model has no CTC head.
+        """
+        log_probs, frames = required(acoustics), acoustics.lengths.tolist()
+        scores = [best_path(log_probs[b, : frames[b]], text) for b, text in enumerate(tokens)]
+        return [Hypothesis(tuple(text), one, {"ctc": one}) for text, one in zip(tokens, scores, strict=True)]
+
 
 def required(acoustics: Acoustics) -> Tensor:
     """The CTC log probabilities (B, T, V).
@@ -52,6 +66,17 @@ def required(acoustics: Acoustics) -> Tensor:
     if acoustics.ctc_log_probs is None:
         raise UsageError("this model has no CTC head (loss.ctc_weight=0); use search=greedy or search=beam")
     return acoustics.ctc_log_probs
+
+
+def best_path(log_probs: Tensor, tokens: Sequence[int]) -> float:
+    """Log probability of the likeliest path that spells `tokens`, of log_probs (T, V); -inf where there is none."""
+    if not fits(tokens, len(log_probs)):
+        return -math.inf
+    if not tokens:
+        return float(log_probs[:, special.BLANK].double().sum())
+    targets = torch.tensor([list(tokens)], dtype=torch.int32, device=log_probs.device)
+    _, scores = forced_align(log_probs[None].float(), targets, blank=special.BLANK)
+    return float(scores.double().sum())
 
 
 def collapsed(path: Sequence[int]) -> tuple[int, ...]:

@@ -61,6 +61,14 @@ class CTCScored(NamedTuple):
     prefixes: Tensor  # (B, K, V) float64, log ψ(g·c); for eos log p(g)
 
 
+class _Entered(NamedTuple):
+    """The leaves of `CTCState` that a next token goes on from."""
+
+    ending_blank: Tensor
+    ending: Tensor
+    last: Tensor
+
+
 class CTCPrefixScorer(Scorer):
     """log ψ(g·c) − log ψ(g) of every token c, and log p(g) − log ψ(g) of eos, so that a finished total is log p(y|x).
 
@@ -91,10 +99,10 @@ class CTCPrefixScorer(Scorer):
         ending = state.ending[..., :-1].masked_fill(out, NEVER)
         ending_blank = state.ending_blank[..., :-1].masked_fill(out, NEVER)
         highest = ending.amax(-1, keepdim=True)
-        scaled = (ending - highest).exp_().to(memory.probabilities.dtype)
+        scaled = ending.sub_(highest).exp_().to(memory.probabilities.dtype)
         sums = scaled @ memory.probabilities.transpose(1, 2)
         prefixes = _log(sums) + highest
-        repeated = (ending_blank + state.emitted).logsumexp(-1, keepdim=True)
+        repeated = ending_blank.add_(state.emitted).logsumexp(-1, keepdim=True)
         prefixes.scatter_(2, state.last[..., None], repeated)
         prefixes[..., special.EOS] = state.ending[..., -1]
         before = state.prefix[..., None]
@@ -103,11 +111,12 @@ class CTCPrefixScorer(Scorer):
 
     def reorder(self, memory: CTCMemory, state: CTCScored, parents: Tensor, tokens: Tensor) -> CTCState:
         """The state after `tokens`: one step of algorithm 2 for all frames at once."""
-        old = tree.reorder(state.state, parents)
         emitted = _log(_of_tokens(memory.probabilities, tokens).double())
         product = emitted.cumsum(-1)
+        old = tree.reorder(_Entered(state.state.ending_blank, state.state.ending, state.state.last), parents)
         repeats = (tokens == old.last)[..., None]
         entering = torch.where(repeats, old.ending_blank, old.ending)[..., :-1]
+        del old
         prefix = state.prefixes.flatten(1).gather(1, parents * state.prefixes.shape[-1] + tokens)
         ending_token = _after(entering, emitted, product)
         before = functional.pad(ending_token, (1, 0), value=NEVER)
@@ -139,7 +148,7 @@ def _log(probabilities: Tensor) -> Tensor:
 
 def _after(entering: Tensor, emitted: Tensor, product: Tensor) -> Tensor:
     """log a_t of a_t = (a_{t-1} + e_t) p_t, from log e_t, log p_t and log Π p up to t, each (..., T)."""
-    return (entering - (product - emitted)).logcumsumexp(-1) + product
+    return (entering - (product - emitted)).logcumsumexp(-1).add_(product)
 
 
 def _far_from_peak(weights: Tensor, window: int) -> Tensor:

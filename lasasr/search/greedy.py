@@ -13,6 +13,7 @@ from lasasr.search.acoustics import Acoustics
 from lasasr.search.ctc_greedy import CTCGreedySearch
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
+from lasasr.search.rescoring import teacher_forced
 from lasasr.search.scorer import DecoderScorer, Seen, never_emitted, refuse_nan, worth_leaving
 from lasasr.spell.base import Decoder
 
@@ -50,6 +51,17 @@ class GreedySearch:
         rows = torch.arange(len(emitted.scores), device=emitted.scores.device)
         refuse_nan(emitted.scores.isnan(), rows, ids)
         return [[hypothesis] for hypothesis in emitted.hypotheses(acoustics.lengths.tolist())]
+
+    @torch.inference_mode()
+    def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
+        """Given tokens (of the reference, say), one sequence per utterance, as this search would score them."""
+        if decoder is None:
+            return CTCGreedySearch().score(decoder, acoustics, tokens)
+        scores, _ = teacher_forced(decoder, acoustics, tokens)
+        return [
+            Hypothesis(tuple(text), score, {"decoder": score})
+            for text, score in zip(tokens, scores.tolist(), strict=True)
+        ]
 
     def _emit(self, scorer: DecoderScorer, acoustics: Acoustics, vocabulary_size: int) -> _Emitted:
         device = acoustics.encoded.device

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import special
+from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.ctc_greedy import required
+from lasasr.search.ctc_prefix import LEAST_SCORE, ctc_log_likelihood
 from lasasr.search.fusion import Fusion
-from lasasr.search.scorer import log_probs
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.scorer import Scorer, log_probs
 from lasasr.spell.base import Decoder
 
 
@@ -60,3 +65,85 @@ def forced(fusion: Fusion, tokens: Sequence[Sequence[int]]) -> Tensor:
 def _padded(tokens: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     rows = [torch.tensor(one, device=device) for one in tokens]
     return pad_sequence(rows, batch_first=True, padding_value=special.PAD)
+
+
+def vocabulary_size(decoder: Decoder | None, acoustics: Acoustics) -> int:
+    """V of a model, from whichever part it has.
+
+    Raises:
+        UsageError: it has neither a decoder nor a CTC head.
+    """
+    return required(acoustics).shape[-1] if decoder is None else decoder.vocabulary_size
+
+
+class Rescoring:
+    """Ranks the n best hypotheses anew by what was too dear, or could not be asked, while searching.
+
+    The new score is score + lm_weight · lm + ctc_weight · ctc + decoder_weight · decoder, the additions in nats of the
+    whole hypothesis (per token where the search ranks per token). Their scores stand beside the others as
+    "rescored_lm", "rescored_ctc" and "rescored_decoder".
+
+    Args:
+        lm: any language model.
+        lm_weight: of `lm`.
+        ctc_weight: of the model's CTC head, all alignments summed.
+        decoder_weight: of the model's decoder, for a search by CTC alone.
+
+    Raises:
+        ValueError: `lm_weight` is set without `lm`.
+    """
+
+    def __init__(
+        self, lm: Scorer | None = None, lm_weight: float = 0.0, ctc_weight: float = 0.0, decoder_weight: float = 0.0
+    ) -> None:
+        if lm_weight and lm is None:
+            raise ValueError(f"lm_weight is {lm_weight}, but no lm is named")
+        self.lm = lm
+        self.weights = {"lm": lm_weight, "ctc": ctc_weight, "decoder": decoder_weight}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any weight is set."""
+        return any(self.weights.values())
+
+    def __call__(
+        self, decoder: Decoder | None, acoustics: Acoustics, found: Sequence[list[Hypothesis]], per_token: bool = False
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses of each utterance with their new scores, best first; of equal ones the former order stays.
+
+        Raises:
+            UsageError: a weight asks for a part that the model does not have.
+        """
+        rows = [b for b, nbest in enumerate(found) for _ in nbest]
+        flat = [one for nbest in found for one in nbest]
+        given = self._given(decoder, _rows(acoustics, rows), [one.tokens for one in flat])
+        ranked: list[list[Hypothesis]] = [[] for _ in found]
+        for i, (b, one) in enumerate(zip(rows, flat, strict=True)):
+            added = sum(self.weights[name] * scores[i] for name, scores in given.items())
+            score = one.score + (added / (len(one.tokens) + 1) if per_token else added)
+            scores = one.scores | {f"rescored_{name}": scores[i] for name, scores in given.items()}
+            ranked[b].append(replace(one, score=score, scores=scores))
+        return [sorted(nbest, key=lambda one: -one.score) for nbest in ranked]
+
+    def _given(
+        self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]
+    ) -> dict[str, list[float]]:
+        """What each part asked for gives each sequence of tokens, one per row."""
+        given: dict[str, list[float]] = {}
+        if self.lm is not None and self.weights["lm"]:
+            V = vocabulary_size(decoder, acoustics)
+            given["lm"] = forced(Fusion([(self.lm, 1.0)], acoustics, 1, V), tokens)[:, 0].tolist()
+        if self.weights["ctc"]:
+            given["ctc"] = ctc_log_likelihood(acoustics, tokens).clamp(min=LEAST_SCORE).tolist()
+        if self.weights["decoder"]:
+            if decoder is None:
+                raise UsageError("search.rescore.decoder_weight needs a decoder; this model has none")
+            given["decoder"] = teacher_forced(decoder, acoustics, tokens)[0].tolist()
+        return given
+
+
+def _rows(acoustics: Acoustics, rows: Sequence[int]) -> Acoustics:
+    """The utterances `rows` of a batch, perhaps several times."""
+    index = torch.tensor(rows, device=acoustics.mask.device)
+    ctc = None if acoustics.ctc_log_probs is None else acoustics.ctc_log_probs[index]
+    return Acoustics(acoustics.encoded[index], acoustics.mask[index], ctc)

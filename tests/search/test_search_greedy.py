@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 import torch
 from search_decoders import ScriptedDecoder, TinyDecoder, acoustics, alone
 
 from lasasr import special
 from lasasr.errors import LasasrError, UsageError
-from lasasr.search.ctc_greedy import CTCGreedySearch
+from lasasr.search.ctc_greedy import CTCGreedySearch, collapsed
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.limits import Limits
 
@@ -39,6 +42,40 @@ def test_every_batch_position_equals_the_plain_loop(seed):
         assert hypothesis.score == pytest.approx(score, abs=1e-4)
         assert hypothesis.score == hypothesis.scores["decoder"]
         torch.testing.assert_close(hypothesis.weights, weights, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_given_tokens_score_as_when_they_were_found():
+    decoder, heard = TinyDecoder(seed=2), acoustics(9, 3, 12)
+    found = [one for (one,) in GreedySearch()(decoder, heard)]
+    given = GreedySearch().score(decoder, heard, [one.tokens for one in found])
+    assert [one.score for one in given] == pytest.approx([one.score for one in found], abs=1e-4)
+    paths = [one for (one,) in GreedySearch()(None, heard)]
+    given = GreedySearch().score(None, heard, [one.tokens for one in paths])
+    assert [one.score for one in given] == pytest.approx([one.score for one in paths], abs=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [(), (4,), (4, 4), (5, 4, 5), (6, 6, 6)])
+def test_the_best_ctc_path_of_given_tokens_is_the_best_of_all(tokens):
+    heard = acoustics(4, seed=len(tokens))
+    paths = itertools.product([special.BLANK, 4, 5, 6, 7], repeat=4)
+    scores = [
+        sum(float(heard.ctc_log_probs[0, t, c]) for t, c in enumerate(path))
+        for path in paths
+        if collapsed(path) == tokens
+    ]
+    ((one,),) = [CTCGreedySearch().score(None, heard, [tokens])]
+    assert one.score == pytest.approx(max(scores, default=-math.inf), abs=1e-5)
+
+
+def test_rows_of_a_batch_are_its_utterances():
+    heard = acoustics(9, 3, 5)
+    picked = heard.rows([2, 1, 2])
+    assert picked.encoded.shape[1] == 5
+    for row, b in enumerate([2, 1, 2]):
+        for one, other in zip(alone(picked, row), alone(heard, b), strict=True):
+            assert torch.equal(one, other)
+    assert heard._replace(ctc_log_probs=None).rows([0]).ctc_log_probs is None
 
 
 def test_utterances_of_very_different_length_end_independently():

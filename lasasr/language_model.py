@@ -1,0 +1,157 @@
+"""A trained language model with its tokenizer, as one bundle; and what a search makes of the models it names."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lasasr import build, bundle, runs
+from lasasr.errors import LasasrError
+from lasasr.lm.base import LanguageModel
+from lasasr.lm.ngram import KenLM
+from lasasr.search.lm_scorer import LMScorer, NGramScorer
+from lasasr.search.scorer import Scorer
+from lasasr.text.base import Tokenizer
+
+SCHEMA = 1
+PARTS = ("lm", "seed")  # of the config, that a bundle carries
+N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
+_SPACE = "▁"  # how tokenizers print a space
+
+
+class TrainedLM(nn.Module):
+    """A language model of this toolkit.
+
+    Args:
+        config: the plain configuration of `PARTS`, so that `save` can write it.
+        normalizer: name/version of the transcript rule that its text went through.
+    """
+
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, config: Mapping[str, Any], normalizer: str) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self.normalizer = model, tokenizer, normalizer
+        self.config = {name: config[name] for name in PARTS}
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], tokenizer: Tokenizer, normalizer: str) -> TrainedLM:
+        """An untrained one, as configured."""
+        return cls(build.language_model(config, tokenizer.vocabulary_size), tokenizer, config, normalizer)
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle: model.safetensors, config.yaml (plain values) and the tokenizer's files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(folder)
+        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.config})
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedLM:
+        """Read a bundle, in evaluation mode; nothing in it is executed.
+
+        Raises:
+            LasasrError: the folder is no bundle of a language model, or a file in it is damaged.
+        """
+        config = bundle.read_config(folder, SCHEMA, ())
+        if "lm" not in config:
+            raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
+        config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        bundle.read_weights(made, folder)
+        return made.eval()
+
+
+def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
+    """The search as configured, with the language models that it names.
+
+    Args:
+        tokenizer: the recognizer's.
+
+    Raises:
+        LasasrError: see `scorer`.
+    """
+    return build.search(config, partial(scorer, tokenizer=tokenizer))
+
+
+def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
+    """The language model at `path` as a scorer of the recognizer's tokens.
+
+    Args:
+        path: a run folder or bundle of this toolkit, or an n-gram file (ARPA or KenLM's binary).
+        tokenizer: the recognizer's.
+
+    Raises:
+        LasasrError: there is no model, it is damaged, or its tokenizer is another one.
+    """
+    place = Path(path).expanduser()
+    if place.suffix in N_GRAM_SUFFIXES and not place.exists():
+        raise LasasrError(f"the language model {path} is missing")
+    if place.is_file():
+        return NGramScorer(KenLM(place), pieces(tokenizer))
+    lm = TrainedLM.load(runs.bundle_folder(place))
+    if not same(lm.tokenizer, tokenizer):
+        raise LasasrError(
+            f"the language model {path} has another tokenizer ({_described(lm.tokenizer)}) than the recognizer "
+            f"({_described(tokenizer)}): train it with tokenizer=of_run tokenizer.run=RECOGNIZER"
+        )
+    return LMScorer(lm.model)
+
+
+def same(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether two tokenizers give the same ids to the same tokens."""
+    return type(one) is type(other) and list(one.tokens) == list(other.tokens)
+
+
+def _described(tokenizer: Tokenizer) -> str:
+    return f"{type(tokenizer).__name__}, {tokenizer.vocabulary_size} tokens"
+
+
+def pieces(tokenizer: Tokenizer) -> list[str]:
+    """The text of every token; one that begins a word begins with a space, as every phone does."""
+    if tokenizer.unit == "phone":
+        return [f" {token}" for token in tokenizer.tokens]
+    return [token.replace(_SPACE, " ") for token in tokenizer.tokens]
+
+
+def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A search's configuration with its language models copied into the bundle `folder`, named relative to it."""
+    copies: dict[str, str] = {}
+
+    def take(path: str) -> str:
+        if path not in copies:
+            copies[path] = f"lm-{len(copies)}"
+            _copy(Path(path).expanduser(), folder / copies[path])
+        return copies[path]
+
+    return _renamed(config, take)
+
+
+def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The reverse of `carried`, when the bundle is read."""
+    return _renamed(config, lambda path: str(folder / path))
+
+
+def _copy(source: Path, target: Path) -> None:
+    source = source if source.is_file() else runs.bundle_folder(source)
+    if target.exists() and target.samefile(source):
+        return
+    if source.is_file():
+        shutil.copyfile(source, target)
+    else:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _renamed(part: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    """A deep copy in which every string under a key `lm` has another name."""
+    return {
+        key: name(value)
+        if key == "lm" and isinstance(value, str)
+        else _renamed(value, name)
+        if isinstance(value, Mapping)
+        else copy.deepcopy(value)
+        for key, value in part.items()
+    }

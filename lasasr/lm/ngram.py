@@ -1,0 +1,76 @@
+"""Word n-grams, read by KenLM (Heafield 2011) from an ARPA file or its own binary format."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, Protocol
+
+from lasasr.errors import LasasrError
+
+
+class WordModel(Protocol):
+    """log p of a word after a context; a context is a value of the model's own."""
+
+    def begin(self) -> Hashable:
+        """The context at the beginning of a sentence."""
+        ...
+
+    def word(self, context: Any, word: str) -> tuple[float, Hashable]:
+        """log p(word | context) in nats, and the context after it."""
+        ...
+
+    def end(self, context: Any) -> float:
+        """log p(end of sentence | context) in nats."""
+        ...
+
+
+class KenLM:
+    """An n-gram file through KenLM's Python module, an optional extra because it needs a compiler.
+
+    Transcripts of this toolkit are in lower case. Where the file knows THE but not the (LibriSpeech's n-grams are so),
+    words are asked for in capitals. A word that it does not know has the score of its <unk>.
+
+    Args:
+        path: ARPA (plain or .gz) or KenLM binary.
+
+    Raises:
+        LasasrError: KenLM is not installed, or cannot read the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._kenlm: Any = importlib.import_module("kenlm")
+        except ImportError:
+            raise LasasrError(
+                f"{path} is read by KenLM, which is not installed: pip install 'lasasr[kenlm]' (needs a C++ compiler)"
+            ) from None
+        try:
+            self._model = self._kenlm.Model(str(path), self._config())
+        except (OSError, RuntimeError) as error:
+            raise LasasrError(f"{path} is no n-gram file that KenLM reads: {' '.join(str(error).split())}") from None
+        self._capitals = "THE" in self._model and "the" not in self._model
+
+    def _config(self) -> Any:
+        config = self._kenlm.Config()
+        config.show_progress = False
+        config.arpa_complain = self._kenlm.ARPALoadComplain.NONE
+        return config
+
+    def begin(self) -> Hashable:
+        """The context at the beginning of a sentence."""
+        context: Hashable = self._kenlm.State()
+        self._model.BeginSentenceWrite(context)
+        return context
+
+    def word(self, context: Any, word: str) -> tuple[float, Hashable]:
+        """log p(word | context) in nats, and the context after it."""
+        after: Hashable = self._kenlm.State()
+        score = self._model.BaseScore(context, word.upper() if self._capitals else word, after)
+        return score * math.log(10.0), after
+
+    def end(self, context: Any) -> float:
+        """log p(end of sentence | context) in nats."""
+        return float(self._model.BaseScore(context, "</s>", self._kenlm.State()) * math.log(10.0))

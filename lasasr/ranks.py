@@ -1,0 +1,63 @@
+"""The processes of a `torchrun`, where each does a share of work that was divided beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+
+T = TypeVar("T")
+PATIENCE = timedelta(days=1)  # for the slowest rank
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Rank `rank` of `world`; by default alone."""
+
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def of_torchrun(cls) -> Ranks:
+        """As the environment says; several meet over gloo, since they exchange results, not gradients."""
+        found = cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+        if found.world > 1 and not dist.is_initialized():
+            dist.init_process_group("gloo", timeout=PATIENCE)
+        return found
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes and tells."""
+        return self.rank == 0
+
+    def device(self, asked: str) -> str:
+        """The device of this rank: "cuda" is the GPU of its place on the machine."""
+        place = os.environ.get("LOCAL_RANK", "0")
+        return f"cuda:{place}" if asked == "cuda" and self.world > 1 else asked
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """What `work` returns, done by the first rank before the others: they find what it has made."""
+        if not self.first:
+            dist.barrier()
+            return work()
+        made = work()
+        if self.world > 1:
+            dist.barrier()
+        return made
+
+    def gather(self, share: T) -> list[T]:
+        """The shares of all ranks, in the order of the ranks, on every rank."""
+        if self.world == 1:
+            return [share]
+        shares: list[Any] = [None] * self.world
+        dist.all_gather_object(shares, share)
+        return shares
+
+    def leave(self) -> None:
+        """Part, when all is done."""
+        if self.world > 1:
+            dist.destroy_process_group()

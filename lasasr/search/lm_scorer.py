@@ -1,0 +1,125 @@
+"""Language models as scorers: shallow fusion (Gulcehre et al. 2015, §4.1) with tensors or with word n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lasasr import special
+from lasasr.lm.base import LanguageModel
+from lasasr.lm.ngram import WordModel
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.fusion import Stateless
+from lasasr.search.scorer import Scored, Scorer, Seen, log_probs
+
+_REMEMBERED = 1 << 18  # entries of each cache
+
+
+class LMScorer(Scorer):
+    """log p(token | tokens before) of a language model over the recognizer's tokens.
+
+    Args:
+        lm: in evaluation mode; it follows the acoustics to their device.
+        name: the key in `Hypothesis.scores`.
+    """
+
+    def __init__(self, lm: LanguageModel, name: str = "lm") -> None:
+        self.lm, self.name = lm, name
+
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        self.lm.to(acoustics.encoded.device)
+        return Stateless(), self.lm.initial(len(acoustics.mask), hypotheses)
+
+    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+        step = self.lm.step(tokens, state)
+        return Scored(log_probs(step.logits), step.state)
+
+
+class NGramState(NamedTuple):
+    """Where each hypothesis stands; both number what the scorer has met so far."""
+
+    context: Tensor  # (B, K) int64, the word model's context after the last whole word
+    partial: Tensor  # (B, K) int64, the beginning of a word since then
+
+
+class NGramScorer(Scorer):
+    """log p(word | words before) of a word model, given at the token that shows that the word has ended.
+
+    That is a token which begins the next word, or a space, or eos, which scores the end of the sentence too; tokens
+    within a word score 0. So the total of a finished hypothesis is the model's own score of its words. All tokens that
+    end a word share one question to the word model, which is asked on the CPU, hypothesis by hypothesis, and
+    remembered: unlike all other scorers this one loops over hypotheses.
+
+    Args:
+        words: the word model.
+        pieces: (V,) the text of every token of the recognizer, special ones too; a token that begins a word begins
+            with a space.
+        name: the key in `Hypothesis.scores`.
+
+    Raises:
+        ValueError: a piece holds a space elsewhere than at its beginning.
+    """
+
+    def __init__(self, words: WordModel, pieces: Sequence[str], name: str = "lm") -> None:
+        text = pieces[special.FIRST_TEXT :]
+        if odd := [piece for piece in text if " " in piece[1:]]:
+            raise ValueError(f"a piece may hold a space only at its beginning, got {odd[0]!r}")
+        self.words, self.pieces, self.name = words, tuple(pieces), name
+        self._begins = torch.tensor([piece.startswith(" ") for piece in text], dtype=torch.float64)
+        self._contexts, self._partials = _Numbers(), _Numbers()
+        self._advance = lru_cache(_REMEMBERED)(self._advance_one)
+        self._ends = lru_cache(_REMEMBERED)(self._ends_of_one)
+
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        rows = torch.zeros(len(acoustics.mask), hypotheses, dtype=torch.int64, device=acoustics.encoded.device)
+        context, partial = self._contexts.of(self.words.begin()), self._partials.of("")
+        return Stateless(), NGramState(rows + context, rows + partial)
+
+    def score(self, tokens: Tensor, memory: Any, state: NGramState, seen: Seen) -> Scored:
+        before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
+        after = [self._advance(*one) for one in before]
+        ends = torch.tensor([self._ends(*one) for one in after], dtype=torch.float64, device=tokens.device)
+        scores = ends.new_zeros(len(after), len(self.pieces))
+        scores[:, special.FIRST_TEXT :] = ends[:, :1] * self._begins.to(tokens.device)
+        scores[:, special.EOS] = ends[:, 1]
+        contexts, partials = torch.tensor(after, device=tokens.device).unbind(1)
+        state = NGramState(contexts.view(tokens.shape), partials.view(tokens.shape))
+        return Scored(scores.view(*tokens.shape, -1), state)
+
+    def _advance_one(self, context: int, partial: int, token: int) -> tuple[int, int]:
+        """Context and partial word after one more token."""
+        if token < special.FIRST_TEXT:
+            return context, partial
+        piece = self.pieces[token]
+        if not piece.startswith(" "):
+            return context, self._partials.of(self._partials.values[partial] + piece)
+        return self._contexts.of(self._word(context, partial)[1]), self._partials.of(piece[1:])
+
+    def _ends_of_one(self, context: int, partial: int) -> tuple[float, float]:
+        """What ends the word here: (the next word's beginning, eos)."""
+        score, after = self._word(context, partial)
+        return score, score + self.words.end(after)
+
+    def _word(self, context: int, partial: int) -> tuple[float, Hashable]:
+        """Score of the partial word as a whole one, and the context after it; two spaces have no word between them."""
+        word = self._partials.values[partial]
+        before: Hashable = self._contexts.values[context]
+        return self.words.word(before, word) if word else (0.0, before)
+
+
+class _Numbers:
+    """Numbers values in the order in which they are met; a number keeps its value."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._of: dict[Hashable, int] = {}
+
+    def of(self, value: Hashable) -> int:
+        if value not in self._of:
+            self._of[value] = len(self.values)
+            self.values.append(value)
+        return self._of[value]

@@ -1,0 +1,163 @@
+"""A language model trained as a user trains one: resumed exactly, evaluated, fused, refused where it does not fit."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lasasr import language_model
+from lasasr.cli.main import main
+from lasasr.data.sentences import load_split
+from lasasr.errors import LasasrError
+from lasasr.language_model import TrainedLM
+from lasasr.lm.lstm import LSTMLanguageModel
+from lasasr.search.beam import BeamSearch
+from lasasr.text.character import CharacterTokenizer
+from lasasr.training.lm_module import LMTraining
+
+SMALL = (
+    "corpus.train_sentences=120",
+    "corpus.dev_sentences=20",
+    "lm.hidden_dim=12",
+    "lm.dropout=0.1",
+    "batching.max_sentences=16",
+    "trainer.max_epochs=2",
+    "trainer.val_check_interval=1.0",
+    "trainer.accelerator=cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("lm")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PREPARED", "RUNS", "DATA"):
+            patch.setenv(f"LASASR_{name}", str(folder / name.lower()))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def run(places: Path) -> Path:
+    """A finished run."""
+    assert main(["train", "lm/synthetic_char", *SMALL]) == 0
+    (found,) = (places / "runs" / "lm" / "synthetic_char").glob("*-s1-*")
+    return found
+
+
+def test_a_run_tells_perplexities_that_are_the_models_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads((run / "perplexity.json").read_text())["splits"]["dev"]
+    card = json.loads((run / "card.json").read_text())
+    assert card["status"] == "finished"
+    assert card["results"]["dev"] == found
+    assert found["sentences"] == 20
+    trained = TrainedLM.load(run / "bundle")
+    (place,) = (run.parents[3] / "prepared").glob("synthetic_text-*/tokens-*")
+    sentences = load_split(place / "dev")
+    with torch.no_grad():
+        nats = sum(
+            float(trained.model.nats(torch.from_numpy(ids)[None], torch.tensor([len(ids)])))
+            for ids in (sentences.ids(i) for i in range(len(sentences)))
+        )
+    tokens = int(sentences.lengths.sum())
+    assert found["nats"] == pytest.approx(nats, rel=1e-5)
+    assert found["per_token"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
+    assert 1.0 < found["per_token"] < trained.tokenizer.vocabulary_size
+    assert main(["evaluate", str(run)]) == 0
+    assert "PPL/token" in capsys.readouterr().out
+
+
+def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
+    run: Path, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = LMTraining.training_step
+
+    def interrupted(self: LMTraining, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == 5:
+            signal.raise_signal(signal.SIGTERM)
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setenv("LASASR_RUNS", str(places / "others"))
+    with monkeypatch.context() as patch:
+        patch.setattr(LMTraining, "training_step", interrupted)
+        assert main(["train", "lm/synthetic_char", *SMALL]) == 128 + signal.SIGTERM
+    (other,) = (places / "others" / "lm" / "synthetic_char").glob("*-s1-*")
+    assert main(["train", "--resume", str(other)]) == 0
+    whole, resumed = (load_file(folder / "bundle" / "model.safetensors") for folder in (run, other))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert "PPL/token" in capsys.readouterr().out
+
+
+def test_its_scorer_fits_a_recognizer_with_its_tokenizer_alone(run: Path, tmp_path: Path) -> None:
+    trained = TrainedLM.load(run / "bundle")
+    scorer = language_model.scorer(str(run), trained.tokenizer)
+    assert scorer.name == "lm"
+    with pytest.raises(LasasrError, match=r"another tokenizer .*CharacterTokenizer, 7 tokens"):
+        language_model.scorer(str(run), CharacterTokenizer.train(["abc"]))
+    with pytest.raises(LasasrError, match=r"nothing\.arpa is missing"):
+        language_model.scorer(str(tmp_path / "nothing.arpa"), trained.tokenizer)
+
+
+def test_a_bundle_carries_the_models_that_its_search_names(run: Path, tmp_path: Path) -> None:
+    config = {
+        "_target_": "lasasr.search.beam.BeamSearch",
+        "lm": str(run),
+        "lm_weight": 0.2,
+        "subtract": {"_target_": "lasasr.search.subtraction.Subtraction", "lm": str(run), "lm_weight": 0.1},
+    }
+    (tmp_path / "bundle").mkdir()
+    stored = language_model.carried(config, tmp_path / "bundle")
+    assert str(run) not in json.dumps(stored)
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "bundle").rename(moved)
+    tokenizer = TrainedLM.load(run / "bundle").tokenizer
+    search = language_model.search({"search": language_model.found(stored, moved)}, tokenizer)
+    assert isinstance(search, BeamSearch)
+    assert isinstance(search.lm.lm, LSTMLanguageModel)  # type: ignore[union-attr]
+    assert search.subtract.lm is not None
+    again = language_model.carried(language_model.found(stored, moved), moved)  # saved over itself
+    assert again == stored
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["train", "synthetic/las_char", "corpus=text", "corpus.train=a", "corpus.dev=b"], 2, "no audio"),
+        (["train", "lm/text_char"], 2, "corpus.dev is not set"),
+        (["train", "lm/synthetic_char", "tokenizer=of_run"], 2, "tokenizer.run"),
+        (["train", "lm/synthetic_char", "lm=transformer", "lm.heads=7", SMALL[0]], 2, "got 512 and 7"),
+        (["train", "lm/librispeech_bpe5k"], 1, "librispeech-lm-norm"),
+        (["evaluate", "RUN", "search.beam=4"], 2, "search.beam"),
+        (["evaluate", "RUN", "-m", "evaluate.splits=[dev]"], 2, "-m"),
+        (["evaluate", "RUN", "evaluate.splits=[test]"], 1, "test"),
+        (["transcribe", "RUN", "a.wav"], 1, "language model"),
+    ],
+)
+def test_wrong_requests_are_one_line(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
+) -> None:
+    assert main([str(run) if one == "RUN" else one for one in arguments]) == status
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert words in said
+    assert "internal error" not in said
+
+
+def test_a_tokenizer_of_a_run_is_that_runs(run: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASASR_RUNS", str(places / "third"))
+    (places / "own.txt").write_text("the dog sleeps\n" * 30)
+    (places / "dev.txt").write_text("a dog waits\nthe zebra\n")
+    options = [f"corpus.train={places}/own.txt", f"corpus.dev={places}/dev.txt", "corpus.layout=lines"]
+    small = ["lm.hidden_dim=6", "lm.layers=1", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    tokenizer = ["tokenizer=of_run", f"tokenizer.run={run}"]
+    assert main(["train", "lm/text_char", *options, *small, *tokenizer]) == 0
+    (other,) = (places / "third" / "lm" / "text_char").glob("*-s1-*")
+    mine, theirs = (TrainedLM.load(folder / "bundle").tokenizer for folder in (other, run))
+    assert language_model.same(mine, theirs)
+    assert json.loads((other / "perplexity.json").read_text())["splits"]["dev"]["left_out_sentences"] == 1

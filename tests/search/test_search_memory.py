@@ -1,0 +1,65 @@
+"""What a wider beam costs in memory: the allocator's own books, byte by byte, not the clock's or the system's."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from lasasr import tree
+from lasasr.attend import energies
+from lasasr.attend.location import LocationAttention
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.beam import BeamSearch
+from lasasr.search.ctc_prefix import CTCPrefixScorer
+from lasasr.search.limits import Limits
+from lasasr.search.scorer import DecoderScorer
+from lasasr.spell.recurrent import RecurrentDecoder
+
+T, V, WIDE, NARROW = 2000, 12, 40, 10
+WORKSPACE = 64 * 2**20  # bytes, beyond what the states take
+
+
+def utterances(batch):
+    torch.manual_seed(0)
+    log_probs = torch.randn(batch, T, V)
+    log_probs[..., 1:4] = -torch.inf
+    return Acoustics(torch.randn(batch, T, 320), torch.ones(batch, T, dtype=torch.bool), log_probs.log_softmax(-1))
+
+
+def decoder():
+    torch.manual_seed(0)
+    attend = partial(LocationAttention, dim=320, filters=2, kernel_size=21)
+    return RecurrentDecoder(attend=attend, encoded_dim=320, vocabulary_size=V, hidden_dim=16, embedding_dim=16).eval()
+
+
+def peak_bytes(beam, spelling, heard):
+    """The most bytes that tensors made by a search hold at one time."""
+    search = BeamSearch(beam=beam, ctc_weight=0.3, limits=Limits(min_length=3, max_length=3), keep_weights=False)
+    with torch.profiler.profile(profile_memory=True) as seen:
+        search(spelling, heard)
+    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    live = most = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        live += event.nbytes()
+        most = max(most, live)
+    return most
+
+
+@torch.no_grad()
+def state_bytes(spelling, heard):
+    """Of the leaves (B, 1, ..., T) that one hypothesis owns."""
+    states = [scorer.start(heard, 1)[1] for scorer in (DecoderScorer(spelling), CTCPrefixScorer())]
+    return sum(leaf.nbytes for state in states for leaf in tree.leaves(state) if leaf.shape[-1] in (T, T + 1))
+
+
+def test_a_wider_beam_costs_its_states_and_no_copy_of_keys_or_values(monkeypatch):
+    spelling, heard = decoder(), utterances(2)
+    allowed = 1.5 * (WIDE - NARROW) * state_bytes(spelling, heard) + WORKSPACE
+    copies = (WIDE - NARROW) * heard.encoded.nbytes  # of the values, or the keys, for each hypothesis
+    assert copies > allowed
+    assert peak_bytes(WIDE, spelling, heard) - peak_bytes(NARROW, spelling, heard) < allowed
+    monkeypatch.setattr(energies, "LARGEST", {})
+    monkeypatch.setattr(energies, "LARGEST_ELSEWHERE", 2**40)  # energies in one piece are as large as the copies
+    assert peak_bytes(WIDE, spelling, heard) - peak_bytes(NARROW, spelling, heard) == pytest.approx(copies, rel=0.3)
