@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 test test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo bench docs clean
+.PHONY: help setup lint typecheck test test-slow demo bench tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never he
 
 bench: $(STAMP) ## time training, decoding and their parts
 	$(BIN) scripts/bench.py
+	$(BIN) scripts/bench_decode.py
+	$(BIN) scripts/bench_decode.py --memory --batches 1 8
+
+tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again, from the cards in recipes/*/results
+	@for card in $(wildcard recipes/*/results/*.json); do \
+		$(BIN) -m lasasr compare $$card --readme $$(dirname $$(dirname $$card))/README.md >/dev/null && echo "$$card" || exit 1; done
 
 docs: $(STAMP) ## check that every link between the pages holds
 	$(BIN) scripts/check_docs.py

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,10 +18,12 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from torch import nn
 
+from lasasr import runs
 from lasasr.audio.frontend import Frontend
-from lasasr.corpora.base import Corpus
+from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
+from lasasr.lm.base import LanguageModel
 from lasasr.loss import parts_needed
 from lasasr.model import CTCHead, Model
 from lasasr.text import storage
@@ -92,8 +94,20 @@ def _reason(error: InstantiationException) -> str:
 
 
 def corpus(config: Config) -> Corpus:
-    """The corpus as configured (nothing is read yet)."""
-    return cast(Corpus, build(config["corpus"], "corpus"))
+    """The corpus of speech as configured (nothing is read yet).
+
+    Raises:
+        UsageError: it is text alone.
+    """
+    made = any_corpus(config)
+    if isinstance(made, TextCorpus):
+        raise UsageError(f"corpus={made.name} holds no audio: it trains language models (lasasr train lm/...)")
+    return made
+
+
+def any_corpus(config: Config) -> Corpus | TextCorpus:
+    """The corpus as configured, of speech or of text (nothing is read yet)."""
+    return cast(Corpus | TextCorpus, build(config["corpus"], "corpus"))
 
 
 def frontend(config: Config) -> Frontend:
@@ -102,7 +116,7 @@ def frontend(config: Config) -> Frontend:
 
 
 def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
-    """Learn the tokenizer from normalised training transcripts."""
+    """Learn the tokenizer from normalised training transcripts; one that is not `_partial_` is there already."""
     return cast(Tokenizer, build(config["tokenizer"], "tokenizer", transcripts=transcripts))
 
 
@@ -112,6 +126,18 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     check_targets({"_target_": name}, str(folder / storage.FILE))
     kind: type[Tokenizer] = get_class(name)
     return kind.load(folder)
+
+
+def tokenizer_of_run(run: str | None) -> Tokenizer:
+    """The tokenizer of a finished run or a bundle.
+
+    Raises:
+        UsageError: none is named.
+        LasasrError: there is no such run or bundle.
+    """
+    if run is None:
+        raise UsageError("tokenizer.run is not set: tokenizer=of_run needs tokenizer.run=RUN, a run folder or bundle")
+    return load_tokenizer(runs.bundle_folder(run))
 
 
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
@@ -147,6 +173,30 @@ def initialise(module: nn.Module, seed: int) -> None:
     torch.set_rng_state(state)
 
 
-def search(config: Config) -> Any:
-    """The search as configured."""
-    return build(config["search"], "search")
+def language_model(config: Config, vocabulary_size: int) -> LanguageModel:
+    """The language model; initial weights follow `seed` and each part's name."""
+    made: LanguageModel = build(config["lm"], "lm", vocabulary_size=vocabulary_size)
+    initialise(made, int(config["seed"]))
+    return made
+
+
+def search(config: Config, lm: Callable[[str], Any]) -> Any:
+    """The search as configured.
+
+    Args:
+        lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.language_model.scorer`).
+    """
+    return _with_lms(config["search"], "search", lm)
+
+
+def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
+    finish: dict[str, Any] = {}
+    for key, value in part.items():
+        if key == "lm" and isinstance(value, str):
+            finish[key] = lm(value)
+        elif isinstance(value, Mapping) and isinstance(value.get("lm"), str):
+            finish[key] = _with_lms(value, f"{place}.{key}", lm)
+    if not finish:
+        return build(part, place)
+    rest = {key: value for key, value in part.items() if key not in finish}
+    return build({**rest, "_partial_": True}, place, **finish)

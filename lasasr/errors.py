@@ -16,6 +16,10 @@ class LasasrError(Exception):
     exit_status = 1
 
 
+class DivergenceError(LasasrError):
+    """Training has left the numbers: a loss is NaN or infinite. The card keeps it: a comparison counts such runs."""
+
+
 class UsageError(LasasrError):
     """The request itself is wrong (unknown verb, recipe, key or choice); exit status 2."""
 

@@ -22,7 +22,7 @@ def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
     return torch.arange(total, device=lengths.device)[None, :] < lengths[:, None]
 
 
-def ceil_div(lengths: Tensor, factor: int) -> Tensor:
+def ceil_div(lengths: Tensor, factor: int | Tensor) -> Tensor:
     """⌈lengths / factor⌉: frames left when each group of `factor` frames, the last one padded, becomes one."""
     return torch.div(lengths + (factor - 1), factor, rounding_mode="floor")
 

@@ -4,6 +4,10 @@
 predicts eos, and a CTC path too says that nothing follows. So w weighs nats per token against nats per token, whatever
 the batch and its padding.
 
+*Quantity loss* (an option for monotonic attention, whose weights may sum to less than 1): |U + 1 − Σ_u Σ_t α_u(t)|, how
+many frames an utterance's steps select more or fewer than it has target tokens. The name is from CIF (Dong & Xu 2020);
+for MoChA: StableEmit (Inaguma & Kawahara 2021). Weights that sum to 1 have none.
+
 *Over all ranks.* Each loss is its sum over this rank's utterances, divided by the target tokens of *all* ranks
 (`target_tokens`, summed over them). CTC leaves out utterances that have no path, in the sum and in the count.
 """
@@ -78,6 +82,7 @@ class Losses(NamedTuple):
     total: Tensor  # (), to be differentiated; the totals of the ranks add up to the loss
     attention: Tensor | None  # (), nats per target token
     ctc: Tensor | None  # (), nats per target token
+    quantity: Tensor | None  # (), steps without a frame per target token; None where its weight is 0
     attention_of: Tensor | None  # (B,) nats summed over the utterance, detached
     ctc_of: Tensor | None  # (B,) nats of the utterance, 0 where infeasible, detached
     infeasible: Tensor  # (B,) bool: no CTC path, T' < U + repeats
@@ -98,6 +103,8 @@ def target_tokens(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor
 class JointLoss(nn.Module):
     """(1 − w) · label-smoothed cross-entropy + w · CTC (Watanabe et al. 2017, eq. 11), as defined above.
 
+    With `quantity_weight` λ: + λ · quantity loss.
+
     Label smoothing ε (Szegedy et al. 2016, §7) makes the target distribution of a step (1 − ε) · reference + ε · prior;
     the prior is uniform over what the decoder can emit (text and eos), or the relative frequency of each token
     ("unigram"). Blank, pad and sos have none of it. The loss is the cross-entropy with that distribution.
@@ -106,9 +113,10 @@ class JointLoss(nn.Module):
         ctc_weight: w in [0, 1], or a schedule.
         label_smoothing: ε in [0, 1).
         prior: "uniform", or "unigram" (`count` must then be called before training).
+        quantity_weight: λ ≥ 0.
 
     Raises:
-        ValueError: a number outside its range or an unknown prior.
+        ValueError: a number outside its range, an unknown prior, or λ without a decoder.
     """
 
     counts: Tensor | None
@@ -119,12 +127,18 @@ class JointLoss(nn.Module):
         ctc_weight: float | Annealed = 0.3,
         label_smoothing: float = 0.0,
         prior: Literal["uniform", "unigram"] = "uniform",
+        quantity_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
         if prior not in ("uniform", "unigram"):
             raise ValueError(f"prior must be uniform or unigram, got {prior}")
+        if not 0.0 <= quantity_weight < float("inf"):
+            raise ValueError(f"quantity_weight must be ≥ 0, got {quantity_weight}")
+        if quantity_weight and not parts_needed(ctc_weight).decoder:
+            raise ValueError(f"quantity_weight is about attention, but ctc_weight 1 has none: got {quantity_weight}")
+        self.quantity_weight = quantity_weight
         self.ctc_weight = schedule(ctc_weight)
         self.label_smoothing, self.prior = label_smoothing, prior
         self.register_buffer("counts", None, persistent=False)
@@ -142,6 +156,7 @@ class JointLoss(nn.Module):
         token_lengths: Tensor,
         step: int = 0,
         totals: TargetTokens | None = None,
+        weights: Tensor | None = None,
     ) -> Losses:
         """The losses of one batch.
 
@@ -155,10 +170,11 @@ class JointLoss(nn.Module):
             token_lengths: (B,) int64.
             step: updates made so far, for the schedule of ctc_weight.
             totals: target tokens of all ranks; by default this batch's.
+            weights: (B, U + 1, H, T') of the attention; only the quantity loss reads them.
 
         Raises:
             LasasrError: a token is outside the vocabulary.
-            ValueError: neither logits nor ctc_log_probs are given.
+            ValueError: neither logits nor ctc_log_probs are given, or no weights for the quantity loss.
         """
         scores = logits if logits is not None else ctc_log_probs
         if scores is None:
@@ -166,7 +182,7 @@ class JointLoss(nn.Module):
         check_tokens(tokens, token_lengths, scores.shape[-1])
         totals = totals or target_tokens(tokens, token_lengths, encoded_lengths)
         unfit = infeasible(tokens, token_lengths, encoded_lengths)
-        attention = attention_of = ctc = ctc_of = None
+        attention = attention_of = ctc = ctc_of = quantity = None
         if logits is not None:
             attention_of = self._cross_entropy(logits, tokens, token_lengths)
             attention = attention_of.sum() / totals.attention
@@ -175,7 +191,10 @@ class JointLoss(nn.Module):
             ctc = ctc_of.sum() / totals.ctc.clamp(min=1)
         weight = self.ctc_weight(step)
         total = _weighted(attention, ctc, weight)
-        return Losses(total, attention, ctc, _detached(attention_of), _detached(ctc_of), unfit, weight)
+        if self.quantity_weight:
+            quantity = _quantity(weights, token_lengths).sum() / totals.attention
+            total = total + self.quantity_weight * quantity
+        return Losses(total, attention, ctc, quantity, _detached(attention_of), _detached(ctc_of), unfit, weight)
 
     def _cross_entropy(self, logits: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
         """Nats (B,) summed over each utterance's U + 1 steps."""
@@ -197,6 +216,20 @@ class JointLoss(nn.Module):
         emitted = torch.arange(size, device=like.device) > max(special.NEVER_EMITTED)
         shares = torch.where(emitted, shares, 0.0)
         return shares / shares.sum()
+
+    def of_token_frequencies(self) -> float:
+        """Nats per target token, on the training set, of the best decoder that ignores audio and text so far.
+
+        It is the entropy of the smoothed token frequencies: the plateau on which a decoder begins.
+
+        Raises:
+            ValueError: `count` has not been called.
+        """
+        if self.counts is None:
+            raise ValueError("token frequencies are not known yet: call count() with the training set's token counts")
+        shares = self.counts.double() / self.counts.sum()
+        mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
+        return float(-torch.special.xlogy(mixed, mixed).sum())
 
 
 def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
@@ -240,6 +273,15 @@ def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tenso
         reduction="none",
     )
     return torch.where(unfit, 0.0, nats)
+
+
+def _quantity(weights: Tensor | None, token_lengths: Tensor) -> Tensor:
+    """|U + 1 − Σ_u Σ_t α_u(t)| (B,), the mean over heads, of weights (B, U + 1, H, T')."""
+    if weights is None:
+        raise ValueError("the quantity loss needs the attention weights, got None")
+    steps = token_lengths + 1
+    selected = torch.where(lengths.mask(steps, weights.shape[1])[:, :, None], weights.float().sum(-1), 0.0).sum(1)
+    return (steps[:, None] - selected).abs().mean(1)
 
 
 def _weighted(attention: Tensor | None, ctc: Tensor | None, weight: float) -> Tensor:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,20 @@ import torch
 from lasasr import build, special
 from lasasr.audio.cmvn import Statistics
 from lasasr.audio.frontend import Frontend
-from lasasr.corpora.base import Progress
+from lasasr.corpora.base import Progress, Source
+from lasasr.data import digests
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader
 from lasasr.data.manifest import Utterances, read_manifest
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.errors import LasasrError
+from lasasr.ranks import Ranks
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
+
+ALONE = Ranks()
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,15 @@ class Prepared:
         """The unperturbed utterances of a split."""
         return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz)
 
-    def batches(self, split: str, sample_rate_hz: int, batch_s: float) -> Loader:
-        """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each."""
+    def batches(self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE) -> Loader:
+        """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each; every rank its share.
+
+        The batches are the same for any number of ranks, so that what is decoded does not depend on it.
+        """
         dataset = self.dataset(split, sample_rate_hz)
         batching = Batching(max_utterances=len(dataset), batch_seconds=batch_s)
-        return Loader(dataset, BucketBatches(dataset.utterances.durations_s, batching, shuffle=False))
+        batches = BucketBatches(dataset.utterances.durations_s, batching, shuffle=False)
+        return Loader(dataset, batches if ranks.world == 1 else list(batches)[ranks.rank :: ranks.world])
 
     def token_counts(self) -> torch.Tensor:
         """How often each token (V,) is a target in training; eos once per utterance."""
@@ -76,25 +84,45 @@ def prepare(config: Mapping[str, Any], progress: Progress) -> Prepared:
         LasasrError: the corpus is missing or damaged.
     """
     corpus = build.corpus(config)
+    corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
-    folder = Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
+    folder = folder_of(corpus, config)
     manifests = corpus.prepare(folder, progress)
-    tokenizer = _tokenizer(config, folder, manifests["train"], rule)
+    _record_digests(manifests, rule, progress)
+    tokenizer = tokenizer_in(folder, config, rule, lambda: read_manifest(manifests["train"], rule).texts)
     first = config["debug"]["overfit_utterances"]
     if first is not None:  # learn, validate and be tested on the same few
         manifests = dict.fromkeys(manifests, manifests["train"])
     return Prepared(folder, manifests, corpus.fingerprint(), rule, tokenizer, first)
 
 
-def _tokenizer(config: Mapping[str, Any], folder: Path, train: Path, rule: TranscriptRule) -> Tokenizer:
-    place = folder / f"tokenizer-{_digest([config['tokenizer'], str(rule)])}"
+def folder_of(corpus: Source, config: Mapping[str, Any]) -> Path:
+    """Where what is made of a corpus lies."""
+    return Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
+
+
+def _record_digests(manifests: Mapping[str, Path], rule: TranscriptRule, progress: Progress) -> None:
+    """Note what the audio files are, so that `lasasr doctor` sees when one has changed."""
+    for manifest in manifests.values():
+        if not digests.beside(manifest).exists():
+            digests.record(manifest, read_manifest(manifest, rule).cuts, progress)
+
+
+def tokenizer_in(
+    folder: Path, config: Mapping[str, Any], rule: TranscriptRule, transcripts: Callable[[], Iterable[str]]
+) -> Tokenizer:
+    """The tokenizer that lies in `folder`, learnt from the normalised `transcripts` where it does not yet."""
+    if not config["tokenizer"].get("_partial_"):
+        return build.train_tokenizer(config, ())  # nothing to learn: it is another run's
+    place = folder / f"tokenizer-{digest([config['tokenizer'], str(rule)])}"
     if not place.is_dir():
-        tokenizer = build.train_tokenizer(config, read_manifest(train, rule).texts)
-        _save_whole(tokenizer, place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _save_whole(build.train_tokenizer(config, transcripts()), place)
     return build.load_tokenizer(place)
 
 
-def _digest(plain: Any) -> str:
+def digest(plain: Any) -> str:
+    """Twelve hexadecimal digits over plain values."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -116,7 +144,7 @@ def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepar
     """Give global CMVN its statistics over the training audio; they are summed once and kept."""
     if frontend.ready:
         return
-    path = prepared.folder / f"cmvn-{_digest([config['frontend'], prepared.first_utterances])}.json"
+    path = prepared.folder / f"cmvn-{digest([config['frontend'], prepared.first_utterances])}.json"
     if not path.exists():
         batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
         frontend.fit(_counted(batches, progress)).save(path)

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, files, lengths
+from lasasr import build, bundle, language_model, lengths
 from lasasr.audio.frontend import Frontend
 from lasasr.audio.read import read
 from lasasr.errors import LasasrError
-from lasasr.metrics.alignment_reference import token_intervals, token_times, word_times
 from lasasr.metrics.error_rates import Metric
 from lasasr.model import Model
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.hypothesis import Hypothesis, Word
+from lasasr.search.ctc_greedy import required
+from lasasr.search.hypothesis import Hypothesis, Kind, Word
+from lasasr.search.word_times import Clock, timed_words
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
@@ -56,7 +55,7 @@ class Recognizer(nn.Module):
         """An untrained one, as configured."""
         frontend = build.frontend(config)
         model = build.model(config, frontend.output_dim, tokenizer.vocabulary_size)
-        return cls(frontend, model, tokenizer, build.search(config), config, normalizer)
+        return cls(frontend, model, tokenizer, language_model.search(config, tokenizer), config, normalizer)
 
     def searching(self, search: Any) -> Recognizer:
         """The same parts under another search."""
@@ -72,32 +71,83 @@ class Recognizer(nn.Module):
         """Seconds from one encoded frame to the next."""
         return self.frontend.frame_shift_ms * self.model.encoder.subsampling_factor / 1000.0
 
+    @property
+    def encoded_begin_s(self) -> float:
+        """When the first encoded frame begins: a window of 25 ms every 10 ms speaks for the 10 ms in its middle."""
+        fbank = self.frontend.fbank
+        return (fbank.window_size - fbank.shift) / 2.0 / fbank.sample_rate_hz
+
     @torch.inference_mode()
-    def recognize(self, waveforms: Tensor, waveform_lengths: Tensor, ids: Sequence[str] = ()) -> list[list[Hypothesis]]:
-        """The n-best hypotheses of each utterance, best first, with their text and word times.
+    def recognize(
+        self,
+        waveforms: Tensor,
+        waveform_lengths: Tensor,
+        ids: Sequence[str] = (),
+        timestamps: bool = False,
+        heard: Acoustics | None = None,
+    ) -> list[list[Hypothesis]]:
+        """The n-best hypotheses of each utterance, best first, with their text.
 
         Args:
             waveforms: (B, S) float32 at the frontend's sampling rate, on any device.
             waveform_lengths: (B,) int64, samples.
             ids: the utterances' names, for error messages.
+            timestamps: whether the best hypotheses get the times of their words.
+            heard: what `hear` makes of the waveforms, where that is known.
         """
-        device = next(self.parameters()).device
-        features, frames = self.frontend(waveforms.to(device), waveform_lengths.to(device))
-        found = self.search(self.model.decoder, self.acoustics(features, frames), ids)
-        durations = (waveform_lengths / self.frontend.sample_rate_hz).tolist()
-        return [
-            [self._in_words(one, seconds) for one in nbest] for nbest, seconds in zip(found, durations, strict=True)
-        ]
+        acoustics = heard or self.hear(waveforms, waveform_lengths)
+        found = self.search(self.model.decoder, acoustics, ids)
+        if timestamps:
+            read = [(nbest[0].tokens, nbest[0].weights) for nbest in found]
+            timed = self._timed(acoustics, waveform_lengths, read)
+            found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
+        return [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
 
-    def _in_words(self, hypothesis: Hypothesis, duration_s: float) -> Hypothesis:
-        """Add text, and word times where there is attention to read them from."""
-        words: tuple[Word, ...] = ()
-        if hypothesis.weights is not None:
-            moments = token_times(hypothesis.weights[:-1].float().cpu().numpy(), self.encoded_frame_s)
-            names = [self.tokenizer.tokens[token] for token in hypothesis.tokens]
-            timed = token_intervals(names, moments, duration_s)
-            words = tuple(Word(*one) for one in (timed if self.tokenizer.unit == "phone" else word_times(timed)))
-        return replace(hypothesis, text=self.tokenizer.decode(hypothesis.tokens), words=words)
+    @torch.inference_mode()
+    def align(
+        self, waveforms: Tensor, waveform_lengths: Tensor, texts: Sequence[str], heard: Acoustics | None = None
+    ) -> list[tuple[Word, ...] | None]:
+        """When the words of given texts were said, by CTC; None where a text is too long for its audio.
+
+        Args:
+            waveforms: (B, S) float32 at the frontend's sampling rate.
+            waveform_lengths: (B,) int64, samples.
+            texts: after the transcript rule.
+            heard: what `hear` makes of the waveforms, where that is known.
+
+        Raises:
+            UsageError: the model has no CTC head.
+            LasasrError: a text holds what is outside the vocabulary.
+        """
+        acoustics = heard or self.hear(waveforms, waveform_lengths)
+        required(acoustics)
+        read = [(self.tokenizer.encode(text), None) for text in texts]
+        return [one.get("ctc") for one in self._timed(acoustics, waveform_lengths, read)]
+
+    @torch.inference_mode()
+    def hear(self, waveforms: Tensor, waveform_lengths: Tensor) -> Acoustics:
+        """Waveforms (B, S) of so many samples, on any device, as a search needs them."""
+        device = next(self.parameters()).device
+        return self.acoustics(*self.frontend(waveforms.to(device), waveform_lengths.to(device)))
+
+    def _timed(
+        self, acoustics: Acoustics, waveform_lengths: Tensor, read: Sequence[tuple[Sequence[int], Tensor | None]]
+    ) -> list[dict[Kind, tuple[Word, ...]]]:
+        """Word times of one (tokens, attention weights) per utterance."""
+        ctc = None if acoustics.ctc_log_probs is None else acoustics.ctc_log_probs.cpu()
+        frames = acoustics.lengths.tolist()
+        durations = (waveform_lengths.double() / self.frontend.sample_rate_hz).tolist()
+        return [
+            timed_words(
+                tokens,
+                self.tokenizer.tokens,
+                weights,
+                None if ctc is None else ctc[b, : frames[b]],
+                Clock(self.encoded_frame_s, self.encoded_begin_s, durations[b]),
+                phones=self.tokenizer.unit == "phone",
+            )
+            for b, (tokens, weights) in enumerate(read)
+        ]
 
     def acoustics(self, features: Tensor, frames: Tensor) -> Acoustics:
         """Encode features (B, T, F) into what a search needs."""
@@ -106,12 +156,15 @@ class Recognizer(nn.Module):
         ctc = self.model.ctc_log_probs(encoded.encoded) if self.model.ctc is not None else None
         return Acoustics(encoded.encoded, mask, ctc)
 
-    def transcribe(self, audio: Sequence[str | Path | Tensor], batch_s: float = 60.0) -> list[Hypothesis]:
+    def transcribe(
+        self, audio: Sequence[str | Path | Tensor], batch_s: float = 60.0, timestamps: bool = True
+    ) -> list[Hypothesis]:
         """The best hypothesis of each file (any format and rate) or waveform (S,) at the frontend's rate, in order.
 
         Args:
             audio: paths, or waveforms already at `frontend.sample_rate_hz`.
             batch_s: seconds of padded audio decoded at once.
+            timestamps: whether they carry the times of their words.
 
         Raises:
             LasasrError: a file is missing, unreadable, empty or holds NaN; the message names it.
@@ -123,19 +176,16 @@ class Recognizer(nn.Module):
         for group in _groups([len(one) for one in waveforms], int(batch_s * rate)):
             sizes = torch.tensor([len(waveforms[i]) for i in group])
             padded = pad_sequence([waveforms[i] for i in group], batch_first=True)
-            for i, nbest in zip(group, self.recognize(padded, sizes), strict=True):
+            for i, nbest in zip(group, self.recognize(padded, sizes, timestamps=timestamps), strict=True):
                 found[i] = nbest[0]
         return [one for one in found if one is not None]
 
     def save(self, folder: Path) -> None:
-        """Write the bundle: model.safetensors, config.yaml (plain values) and the tokenizer's files."""
+        """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
-        tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(self).items()}
-        with files.replacing(folder / "model.safetensors") as path:
-            save_file(tensors, path, metadata={"schema": str(SCHEMA)})
-        plain = {"schema": SCHEMA, "normalizer": self.normalizer, **self.config}
-        files.write_text(folder / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+        search = language_model.carried(self.config["search"], folder)
+        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.config, "search": search})
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
@@ -145,56 +195,13 @@ class Recognizer(nn.Module):
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
         """
         folder = Path(folder)
-        config = _read_config(folder / "config.yaml")
+        if "lm" in bundle.read_config(folder, SCHEMA, ()):
+            raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
+        config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        config["search"] = language_model.found(config["search"], folder)
         made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
-        load_weights(made, folder / "model.safetensors")
+        bundle.read_weights(made, folder)
         return made.to(device).eval()
-
-
-def _unshared(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict without second names of the same tensor (tied weights), which safetensors refuses."""
-    seen: dict[int, str] = {}
-    return {
-        name: value
-        for name, value in module.state_dict(keep_vars=True).items()
-        if seen.setdefault(id(value), name) == name
-    }
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Fill `module` from a safetensors file.
-
-    Raises:
-        LasasrError: the file is missing, damaged, or does not fit the configuration beside it.
-    """
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle (lasasr export RUN --out DIR makes one)") from None
-    except Exception as error:
-        raise LasasrError(f"{path} is damaged ({error}); export the bundle again") from None
-    wanted = _unshared(module)
-    if unfit := sorted(set(wanted) ^ set(tensors)):
-        raise LasasrError(f"{path} does not fit its config.yaml: {unfit[0]} is in one but not in the other")
-    for name, value in wanted.items():
-        if value.shape != tensors[name].shape:
-            raise LasasrError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, expected {tuple(value.shape)}")
-        value.data.copy_(tensors[name])
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle (a run's is in its bundle/ folder)") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LasasrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    missing = [name for name in (*PARTS, "normalizer") if not isinstance(config, dict) or name not in config]
-    if missing:
-        raise LasasrError(f"{path} lacks {', '.join(missing)}: not a bundle's config.yaml")
-    if config.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} has schema {config.get('schema')}, this version reads {SCHEMA}")
-    return dict(config)
 
 
 def _groups(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -16,7 +16,7 @@ SUMMARY: Final = {
     "split": str,
     "metric": str,
     "percent": int | float,
-    "ci95": list,
+    "ci95": list | None,  # one utterance shows no spread
     "errors": int,
     **dict.fromkeys(COUNTS, int),
     "reference_length": int,

@@ -27,7 +27,8 @@ def test_a_run_folder_holds_what_is_promised(tiny_run: Path) -> None:
     card = json.loads((tiny_run / "card.json").read_text())
     assert card["status"] == "finished"
     assert card["steps"] > 0
-    assert {"commit", "versions", "hardware", "command", "data", "results"} <= set(card)
+    assert {"commit", "versions", "hardware", "command", "data", "results", "aligned_at_step"} <= set(card)
+    assert card["validations"][-1]["step"] == card["steps"]
     assert list((tiny_run / "tensorboard").glob("events*"))
     assert list((tiny_run / "plots").glob("attention-test-*.png"))
     checkpoints = list((tiny_run / "checkpoints").glob("*.ckpt"))
@@ -80,6 +81,23 @@ def test_any_rate_and_channels_are_transcribed(tiny_run: Path, tmp_path: Path, l
     done = lasasr("transcribe", str(tiny_run), str(path), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["audio"] == str(path)
+
+
+def test_timestamps_are_lines_below_the_text_and_stand_in_the_results(
+    tiny_run: Path, workplace: Path, lasasr: Command
+) -> None:
+    lines = [json.loads(line) for line in (tiny_run / "results" / "test.jsonl").read_text().splitlines()]
+    assert all([word["word"] for word in line["words"]] in ([], line["hypothesis"].split()) for line in lines)
+    chosen = max(lines, key=lambda line: len(line["words"]))
+    (audio,) = (workplace / "prepared").rglob(f"{chosen['id']}.flac")
+    done = lasasr("transcribe", str(tiny_run), str(audio), "--timestamps")
+    assert done.returncode == 0, done.stderr
+    text, *words = done.stdout.splitlines()
+    assert text == f"{audio}\t{chosen['hypothesis']}"
+    assert [line.split()[2] for line in words] == [word["word"] for word in chosen["words"]]
+    assert len(lasasr("transcribe", str(tiny_run), str(audio)).stdout.splitlines()) == 1
+    found = json.loads((tiny_run / "results" / "test.json").read_text())["alignment"]["boundaries"]
+    assert (found["against"], found["unit"], found["utterances"]) == ("corpus", "word", 6)
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "noise", "nan", "silent_header"])

@@ -184,6 +184,73 @@ def test_half_precision_is_computed_in_float32() -> None:
     torch.testing.assert_close(half, full(logits.float(), log_probs.float(), FRAMES, TOKENS, TOKEN_LENGTHS))
 
 
+def _weights(heads: int = 1) -> Tensor:
+    """(B, U + 1, H, T'), steps of unequal mass, beyond an utterance's own too."""
+    torch.manual_seed(3)
+    return (torch.rand(4, 4, heads, 6, dtype=torch.float64) / 4).requires_grad_()
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_quantity_is_how_much_each_utterance_selects_too_little_or_too_much(heads: int) -> None:
+    expected = 0.0
+    for row, length in zip(_weights(heads).detach(), TOKEN_LENGTHS.tolist(), strict=True):
+        expected += sum(abs(length + 1 - float(row[: length + 1, head].sum())) for head in range(heads)) / heads
+    expected /= float((TOKEN_LENGTHS + 1).sum())
+    plain = _losses(JointLoss(ctc_weight=0.3))
+    found = _losses(JointLoss(ctc_weight=0.3, quantity_weight=0.7), weights=_weights(heads))
+    assert float(found.quantity) == pytest.approx(expected)
+    assert float(found.total) == pytest.approx(float(plain.total) + 0.7 * expected)
+    assert plain.quantity is None
+
+
+def test_quantity_teaches_only_the_steps_of_the_utterance() -> None:
+    weights = _weights()
+    _losses(JointLoss(quantity_weight=1.0), weights=weights).total.backward()
+    inside = torch.arange(4)[None, :] <= TOKEN_LENGTHS[:, None]
+    assert ((weights.grad != 0) == inside[:, :, None, None]).all()
+    assert (weights.grad[inside] < 0).all()  # all select too little here
+
+
+def test_weights_that_sum_to_one_have_no_quantity_loss() -> None:
+    weights = torch.randn(4, 4, 2, 6).softmax(-1)
+    assert float(_losses(JointLoss(quantity_weight=1.0), weights=weights).quantity) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_quantity_over_ranks_adds_up() -> None:
+    loss = JointLoss(ctc_weight=0.0, quantity_weight=1.0)
+    whole = _losses(loss, weights=_weights())
+    totals = target_tokens(TOKENS, TOKEN_LENGTHS, FRAMES)
+    parts = [
+        loss(_logits()[rows], None, FRAMES[rows], TOKENS[rows], TOKEN_LENGTHS[rows], 0, totals, _weights()[rows])
+        for rows in (slice(1), slice(1, 4))
+    ]
+    assert float(sum(part.quantity for part in parts)) == pytest.approx(float(whole.quantity))
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.2])
+@pytest.mark.parametrize("prior", ["uniform", "unigram"])
+def test_the_plateau_is_the_least_a_constant_decoder_can_lose(epsilon: float, prior: str) -> None:
+    """Found by gradient descent on one row of logits for all steps."""
+    loss = JointLoss(ctc_weight=0.0, label_smoothing=epsilon, prior=prior)  # type: ignore[arg-type]
+    loss.count(
+        torch.bincount(targets(TOKENS, TOKEN_LENGTHS).flatten(), minlength=V).index_fill(
+            0, torch.tensor(special.PAD), 0
+        )
+    )
+    row = torch.zeros(V, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([row], max_iter=200, line_search_fn="strong_wolfe")
+
+    def lost() -> Tensor:
+        logits = mask_never_emitted(row.expand(4, 4, V))
+        total: Tensor = loss(logits, None, FRAMES, TOKENS, TOKEN_LENGTHS).total
+        optimizer.zero_grad()
+        total.backward()
+        return total
+
+    optimizer.step(lost)
+    assert loss.of_token_frequencies() == pytest.approx(float(lost()), abs=1e-3)
+
+
 def test_targets_end_with_eos() -> None:
     assert targets(TOKENS, TOKEN_LENGTHS).tolist() == [
         [4, 5, 5, special.EOS],
@@ -221,6 +288,9 @@ def test_parts_follow_from_the_weight(weight: float | Annealed, decoder: bool, c
         {"ctc_weight": -0.1},
         {"label_smoothing": 1.0},
         {"prior": "zipf"},
+        {"quantity_weight": -1.0},
+        {"quantity_weight": float("nan")},
+        {"quantity_weight": 1.0, "ctc_weight": 1.0},
     ],
 )
 def test_options_without_meaning_are_refused(wrong: dict[str, object]) -> None:
@@ -231,5 +301,9 @@ def test_options_without_meaning_are_refused(wrong: dict[str, object]) -> None:
 def test_an_unknown_unigram_and_an_empty_output_are_refused() -> None:
     with pytest.raises(ValueError, match="count"):
         _losses(JointLoss(label_smoothing=0.1, prior="unigram"))
+    with pytest.raises(ValueError, match="count"):
+        JointLoss().of_token_frequencies()
+    with pytest.raises(ValueError, match="weights"):
+        _losses(JointLoss(quantity_weight=0.1))
     with pytest.raises(ValueError, match="neither"):
         JointLoss()(None, None, FRAMES, TOKENS, TOKEN_LENGTHS)

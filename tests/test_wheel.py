@@ -45,6 +45,7 @@ def test_the_wheel_holds_code_yaml_types_and_licences(wheel: Path) -> None:
         assert wanted
         assert {f"{target}/{path.relative_to(ROOT / source).as_posix()}" for path in wanted} <= names
     assert "lasasr/py.typed" in names
+    assert {f"lasasr/report/page_parts/page.{kind}" for kind in ("html", "css", "js")} <= names
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in names}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"lasasr"}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ examples:
   lasasr evaluate RUN                              as the recipe says
   lasasr evaluate RUN search=greedy                another search
   lasasr evaluate RUN evaluate.splits=[dev]        another split
-  lasasr evaluate RUN search.beam=4,10 -m          a grid over search settings"""
+  lasasr evaluate RUN search.beam=4,10 -m          a grid over search settings
+  lasasr evaluate RUN search.lm=LMRUN search.lm_weight=0.3     with a language model
+  lasasr evaluate LMRUN                            perplexity of a language model"""
 
 
 def run(arguments: list[str]) -> int:
@@ -29,18 +33,24 @@ def run(arguments: list[str]) -> int:
     from lasasr import runs
     from lasasr.cli.compose import recompose
     from lasasr.cli.tell import tell_summaries
+    from lasasr.ranks import Ranks
 
     found = runs.find_run(options.run)
+    if "lm" in found.config():
+        return _evaluate_lm(found, options)
+    _refuse_training_keys(options.overrides)
     jobs = _grid(options.overrides) if options.multirun else [options.overrides]
+    if len(jobs) > 1:
+        jobs = _without_idle(jobs, lambda job: recompose(found.config(), job)["search"])
     configs = [recompose(found.config(), job) for job in jobs]
-    for job in jobs:
-        _refuse_training_keys(job)
-    summaries = []
-    for job, config in zip(jobs, configs, strict=True):
-        if options.multirun:
-            print(" ".join(job))
-        summaries += _evaluate(found, config, options.device, write=not options.multirun)
-    tell_summaries(summaries)
+    if any(_but_search(config) != _but_search(configs[0]) for config in configs):
+        raise UsageError("-m compares searches on the same audio; sweep keys of search only")
+    ranks = Ranks.of_torchrun()
+    summaries = _evaluate(found, configs, options.device, ranks, write=not options.multirun)
+    if ranks.first:
+        names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
+        tell_summaries(summaries, names if options.multirun else ())
+    ranks.leave()
     return 0
 
 
@@ -61,17 +71,86 @@ def _grid(overrides: list[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*swept)]
 
 
-def _evaluate(found: Any, config: dict[str, Any], device: str, write: bool) -> list[dict[str, Any]]:
-    from lasasr import build
+def _differing(jobs: list[list[str]]) -> list[str]:
+    """What each job says that not all of them say; all of it where there is only one."""
+    common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
+    return [" ".join(one for one in job if one not in common) for job in jobs]
+
+
+def _without_idle(jobs: list[list[str]], search: Callable[[list[str]], dict[str, Any]]) -> list[list[str]]:
+    """The jobs without options that their search does not have, if another one of the grid has; each job once."""
+    choices = sorted({one for job in jobs for one in job if one.startswith("search=")})
+    having = {choice: _keys(search([choice]), "search") for choice in choices}
+    known = set().union(*having.values())
+    kept = [
+        [
+            one
+            for one in job
+            if (key := one.partition("=")[0]) not in known
+            or all(key in having[choice] for choice in job if choice in having)
+        ]
+        for job in jobs
+    ]
+    return [list(job) for job in dict.fromkeys(map(tuple, kept))]
+
+
+def _keys(config: dict[str, Any], place: str) -> set[str]:
+    """The dotted names of all keys."""
+    inner = [_keys(value, f"{place}.{key}") for key, value in config.items() if isinstance(value, dict)]
+    return {f"{place}.{key}" for key in config}.union(*inner)
+
+
+def _but_search(config: dict[str, Any]) -> dict[str, Any]:
+    choices = {group: choice for group, choice in config["choices"].items() if group != "search"}
+    return {**config, "search": None, "choices": choices}
+
+
+def _evaluate(found: Any, configs: list[dict[str, Any]], device: str, ranks: Any, write: bool) -> list[dict[str, Any]]:
+    """Summaries, search by search, of the splits of each; the model hears every batch once."""
+    from lasasr import language_model
     from lasasr.cli.progress import progress
-    from lasasr.evaluation import evaluate_split
+    from lasasr.evaluation.split import evaluate_searches, evaluate_split
     from lasasr.prepare import prepare
     from lasasr.recognizer import Recognizer
 
-    recognizer = Recognizer.load(found.bundle, device).searching(build.search(config))
+    heard = Recognizer.load(found.bundle, ranks.device(device))
+    recognizers = [heard.searching(language_model.search(config, heard.tokenizer)) for config in configs]
+    with progress() if ranks.first else nullcontext(_silent) as report:
+        prepared = ranks.in_turn(lambda: prepare(configs[0], report))
+        splits = configs[0]["evaluate"]["splits"]
+        if write:
+            folder = found.folder
+            return [evaluate_split(recognizers[0], prepared, one, configs[0], folder, report, ranks) for one in splits]
+        decoded = [evaluate_searches(recognizers, prepared, one, configs, report, ranks) for one in splits]
+        return [summary for of_search in zip(*decoded, strict=True) for summary in of_search]
+
+
+def _silent(task: str, done: int, total: int) -> None:
+    """Only the first rank tells how far it is."""
+
+
+def _evaluate_lm(found: Any, options: Any) -> int:
+    """Perplexities of a language model's evaluation splits."""
+    from lasasr.cli.compose import recompose
+    from lasasr.cli.progress import progress
+    from lasasr.cli.tell import tell_perplexities
+    from lasasr.language_model import TrainedLM
+    from lasasr.prepare_text import prepare_text
+    from lasasr.training.lm_run import evaluate
+
+    if options.multirun:
+        raise UsageError("a language model has no search to sweep over: leave out -m")
+    config = recompose(found.config(), options.overrides)
+    for one in options.overrides:
+        if one.lstrip("+~").partition("=")[0].partition(".")[0] not in (
+            "evaluate",
+            "data_dir",
+            "prepared_dir",
+            "corpus",
+        ):
+            raise UsageError(f"{one}: a trained language model can only change evaluate and its corpus")
+    trained = TrainedLM.load(found.bundle).to(options.device)
     with progress() as report:
-        prepared = prepare(config, report)
-        return [
-            evaluate_split(recognizer, prepared, split, config, found.folder if write else None, report)
-            for split in config["evaluate"]["splits"]
-        ]
+        prepared = prepare_text(config, report, config["evaluate"]["splits"], trained.tokenizer)
+        tell_perplexities(evaluate(config, trained, prepared, found.folder, report))
+    return 0

@@ -21,8 +21,12 @@ VERBS: Final = {
     "prepare": "RECIPE [override ...]       corpus -> manifests, tokenizer, statistics (train does it too)",
     "train": "RECIPE [override ...] [-m]  train a recognizer into a run folder; --resume RUN goes on",
     "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
+    "compare": "RUN|SWEEP ...               variants side by side: error rates, cost, what can be believed",
+    "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        audio files -> text",
+    "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
+    "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "attend=NAME                 the conformance suite on one attention, shipped or your own",
 }
 

@@ -16,7 +16,7 @@ from lasasr import runs
 from lasasr.cli import recipes, session
 from lasasr.cli.compose import Config, compose, expand, plain_config, spelled_out
 from lasasr.cli.errors import explained
-from lasasr.errors import LasasrError
+from lasasr.errors import Interrupted, LasasrError, UsageError
 
 Work = Callable[[Config, list[str]], Any]
 
@@ -50,25 +50,31 @@ class Job:
             raise
 
 
-def sweep(recipe: str, overrides: Sequence[str], work: Work) -> Any:
+def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None = None) -> Any:
     """Check the configuration of every job, then run them all.
+
+    Args:
+        beside: the folder where its runs lie, if it is one that goes on.
 
     Returns:
         What the sweeper returns.
 
     Raises:
-        UsageError: a job's configuration is wrong; nothing has run then.
+        UsageError: a job's configuration is wrong, or its runs would go elsewhere; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
     name = recipes.find(recipe).name
     overrides = spelled_out(recipe, overrides)
-    folder = _announce(recipe, name, overrides)
+    folder = _announce(recipe, name, overrides, beside)
     job = Job(work, name)
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:
-            return hydra.multirun(opened.config, job, [*_quiet(folder), *overrides])
+            returned = hydra.multirun(opened.config, job, [*_quiet(folder), *overrides])
+        except (KeyboardInterrupt, Interrupted):
+            print(f"the sweep goes on with: lasasr train --resume {folder}", file=sys.stderr)
+            raise
         except Exception as error:
             if not job.failed:
                 raise
@@ -76,15 +82,22 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work) -> Any:
                 f"{len(job.failed)} job(s) failed, see above; "
                 f"lasasr train --resume {folder} takes up what is not finished"
             ) from error
+    print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
+    return returned
 
 
-def _announce(recipe: str, name: str, overrides: Sequence[str]) -> Path:
+def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | None) -> Path:
     """Compose every job, so that a mistake in the last one shows now, and note the runs the sweep consists of."""
     hydras = [one for one in overrides if one.startswith("hydra")]
     searching = any(one.startswith("hydra/sweeper=") for one in hydras)
     jobs = [] if searching else expand(recipe, overrides)
     configs = [compose(recipe, [*hydras, *job]) for job in jobs]
     root = Path(configs[0]["runs_dir"]) if configs else runs.root()
+    if beside is not None and (root / name).resolve() != beside:
+        raise UsageError(
+            f"the sweep's runs lie in {beside}, but runs_dir={root} would begin them anew in {root / name}: "
+            f"go on from the folder where it was begun, or set LASASR_RUNS"
+        )
     planned = [runs.place(config, job).folder for config, job in zip(configs, jobs, strict=True)]
     again = recipe if name == recipe else str(Path(recipe).resolve())
     return runs.start_sweep(root / name, again, overrides, planned)

@@ -7,13 +7,17 @@ from typing import Any
 
 from rich.console import Console
 
-from lasasr import results
-from lasasr.report.tables import evaluation_table
+from lasasr import files, results
+from lasasr.report.tables import evaluation_table, perplexity_table
+from lasasr.report.triage_table import triage_table
 from lasasr.runs import Run
 
 
 def tell_run(run: Run) -> None:
     """Print the table of results and the places of a run."""
+    if (run.folder / "perplexity.json").exists():
+        _tell_lm(run)
+        return
     tell_results(run)
     print(f"run folder:      {run.folder}")
     for plot in sorted((run.folder / "plots").glob("*.png"))[:1]:
@@ -22,12 +26,35 @@ def tell_run(run: Run) -> None:
     print(f"transcribe:      lasasr transcribe {run.folder} your.wav")
 
 
+def _tell_lm(run: Run) -> None:
+    tell_perplexities(files.read_json(run.folder / "perplexity.json")["splits"])
+    print(f"run folder:      {run.folder}")
+    print(f"learning curves: tensorboard --logdir {run.tensorboard}")
+    print(f"decode with it:  lasasr evaluate RUN search.lm={run.folder} search.lm_weight=0.3")
+
+
+def tell_perplexities(splits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print how well a language model foresees each split."""
+    Console().print(perplexity_table(list(splits.values())))
+
+
 def tell_results(run: Run) -> None:
     """Print the table of what was decoded."""
     tell_summaries([results.read(run.results, split)[0] for split in results.splits(run.results)])
 
 
-def tell_summaries(summaries: Sequence[Mapping[str, Any]]) -> None:
-    """Print summaries of decoded splits as one table."""
+def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> None:
+    """Print summaries of decoded splits as one table, and how errors were counted where that needs saying.
+
+    Args:
+        names: of the settings that each was decoded with; without them what kind of errors there are is told too.
+    """
     if summaries:
-        Console().print(evaluation_table(summaries))
+        Console().print(evaluation_table(summaries, names))
+    for one in () if names else summaries:
+        if one["errors"] and "triage" in one:
+            Console().print("", triage_table(one))
+    for protocol in dict.fromkeys(one.get("protocol") for one in summaries):
+        if protocol:
+            counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)
+            print(f"reference tokens: {counted}; {protocol}")

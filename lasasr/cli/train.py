@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_recipe
-from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
 
 if TYPE_CHECKING:
     from lasasr.runs import Run
@@ -48,7 +50,8 @@ def _train(options: Any) -> int:
     if options.resume is not None:
         if (options.resume / "sweep.json").exists():
             about = files.read_json(options.resume / "sweep.json")
-            sweep(about["recipe"], about["overrides"], functools.partial(execute, resume=True))
+            again = functools.partial(execute, resume=True)
+            sweep(about["recipe"], about["overrides"], again, beside=options.resume.resolve().parent)
         else:
             found = runs.find_run(options.resume)
             run_in(found, found.config(), found.overrides(), resume=True)
@@ -72,10 +75,12 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     Raises:
         LasasrError: the run was begun before, and neither `resume` nor `fresh` is asked for.
     """
-    from lasasr.cli.progress import progress
     from lasasr.cli.tell import tell_run
     from lasasr.provenance import provenance
 
+    if not _leads():
+        _help(place, config, resume)
+        return
     if fresh and place.folder.exists():
         shutil.rmtree(place.folder)
     if place.status == "finished":
@@ -89,14 +94,42 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
         if not begun:
             place.start(config, overrides, **provenance())
 
-        from lasasr.training.run import train
+        from lasasr.cli.progress import progress
 
         print(f"run folder: {place.folder}", flush=True)
         try:
             with progress() as report:
-                facts = train(config, place.folder, resume, report)
+                facts = _work(config, place.folder, resume, report)
         except Interrupted:
             print(f"saved; go on with: lasasr train --resume {place.folder}", file=sys.stderr)
             raise
-        place.finish(**facts)
+        except DivergenceError as error:
+            place.note(diverged=str(error))
+            raise
+        place.finish(**facts, diverged=None)
     tell_run(place)
+
+
+def _leads() -> bool:
+    """Whether this process writes the run folder: the first one, as Lightning, torchrun or SLURM number them."""
+    return all(int(os.environ.get(name, 0)) == 0 for name in ("RANK", "NODE_RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
+    """Train beside the first process, in silence; what there is to say or write, that one does."""
+    if place.status == "finished":
+        return
+    with contextlib.suppress(Interrupted):  # Lightning would take another end of this process for a failure
+        _work(config, place.folder, resume, lambda task, done, total: None)
+
+
+def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:
+    """Train a recognizer, after a glance at its data, or a language model; what the card says of it."""
+    if "lm" in config:
+        from lasasr.training import lm_run
+
+        return lm_run.train(config, folder, resume, report)
+    from lasasr.cli.doctor import glance
+    from lasasr.training.run import train
+
+    return train(config, folder, resume, report, functools.partial(glance, config))

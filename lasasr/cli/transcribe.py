@@ -11,11 +11,12 @@ from lasasr.cli.arguments import Parser
 
 
 def run(arguments: list[str]) -> int:
-    """Print one line per file: path, tab, text; or one JSON object per line."""
+    """Print one line per file: path, tab, text, and below it a line per word if asked; or one JSON object per line."""
     parser = Parser("transcribe", "Audio files to text.")
     parser.add_argument("run", type=Path, help="run folder or bundle")
     parser.add_argument("audio", nargs="+", type=Path, help="any format and sampling rate that soundfile reads")
-    parser.add_argument("--json", action="store_true", help="one JSON object per file, with score and alternatives")
+    parser.add_argument("--json", action="store_true", help="one JSON object per file, with scores and word times")
+    parser.add_argument("--timestamps", action="store_true", help="when each word was said: start, end (s), word")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     options = parser.read(arguments)
 
@@ -23,10 +24,14 @@ def run(arguments: list[str]) -> int:
     from lasasr.recognizer import Recognizer
 
     recognizer = Recognizer.load(runs.bundle_folder(options.run), options.device)
-    for path, hypothesis in zip(options.audio, recognizer.transcribe(options.audio), strict=True):
-        print(
-            json.dumps(_plain(path, hypothesis), ensure_ascii=False) if options.json else f"{path}\t{hypothesis.text}"
-        )
+    found = recognizer.transcribe(options.audio, timestamps=options.timestamps or options.json)
+    for path, hypothesis in zip(options.audio, found, strict=True):
+        if options.json:
+            print(json.dumps(_plain(path, hypothesis), ensure_ascii=False))
+        else:
+            print(f"{path}\t{hypothesis.text}")
+            for word in hypothesis.words:  # none unless asked for
+                print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {word.word}")
     return 0
 
 
@@ -38,4 +43,5 @@ def _plain(path: Path, hypothesis: Any) -> dict[str, Any]:
         "scores": hypothesis.scores,
         "flags": list(hypothesis.flags),
         "words": [asdict(word) for word in hypothesis.words],
+        "times_from": hypothesis.times_from,
     }

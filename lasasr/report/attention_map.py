@@ -38,6 +38,7 @@ def attention_map(
     reference: str = "",
     hypothesis: str = "",
     boundaries: Sequence[Timed] = (),
+    begin_s: float = 0.0,
 ) -> Figure:
     """Draw one utterance; the figure belongs to nobody but the caller (`figures.save` writes it as PNG).
 
@@ -52,7 +53,8 @@ def attention_map(
         feature_frame_s: seconds from one feature frame to the next.
         title: the utterance id.
         reference: shown aligned with `hypothesis` unless both are empty.
-        boundaries: true times of words or phones, drawn as thin lines.
+        boundaries: true times of words or phones, drawn as thin lines, their names above the spectrogram.
+        begin_s: when the first frame of either kind begins.
 
     Raises:
         ValueError: shapes do not fit each other, or there is nothing to draw.
@@ -61,12 +63,12 @@ def attention_map(
     width_in = _WIDTHS_IN[min(weights.shape[1], _COLUMNS) - 1]
     map_in = float(np.clip(len(tokens) * _ROW_IN, *_MAP_IN))
     figure, spectrograms, maps = _axes(weights.shape[1], width_in, map_in, _heading(title, reference, hypothesis))
-    duration_s = max(weights.shape[2] * encoded_frame_s, len(features) * feature_frame_s)
+    duration_s = begin_s + max(weights.shape[2] * encoded_frame_s, len(features) * feature_frame_s)
     for axis in spectrograms:
-        _draw_spectrogram(axis, features, feature_frame_s)
+        _draw_spectrogram(axis, features, begin_s, feature_frame_s)
         _write_words(axis, boundaries, (width_in - _MARGIN_IN) / duration_s)
     for head, axis in enumerate(maps):
-        image = _draw_map(axis, weights[:, head], encoded_frame_s, float(weights.max()))
+        image = _draw_map(axis, weights[:, head], begin_s, encoded_frame_s, float(weights.max()))
         axis.set_title(f"head {head + 1}" if len(maps) > 1 else "", size=_FONT_PT)
         _label_rows(axis, tokens if head % _COLUMNS == 0 else (), map_in / len(tokens))
     bar = figure.colorbar(image, ax=maps, pad=0.01, aspect=map_in * -(-len(maps) // _COLUMNS) / _BAR_IN)
@@ -108,8 +110,8 @@ def _axes(heads: int, width_in: float, map_in: float, heading: str) -> tuple[Fig
     return figure, list(axes[0]), list(axes.flat[columns : columns + heads])
 
 
-def _draw_spectrogram(axis: Axes, features: Array, frame_s: float) -> None:
-    extent = (0.0, len(features) * frame_s, 0.0, features.shape[1])
+def _draw_spectrogram(axis: Axes, features: Array, begin_s: float, frame_s: float) -> None:
+    extent = (begin_s, begin_s + len(features) * frame_s, 0.0, features.shape[1])
     low, high = np.percentile(features, [2.0, 99.5])  # a single silent frame must not take all the contrast
     axis.imshow(features.T, extent=extent, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high)
     axis.set_yticks([])
@@ -134,9 +136,9 @@ def _write_words(axis: Axes, words: Sequence[Timed], second_in: float) -> None:
         )
 
 
-def _draw_map(axis: Axes, weights: Array, frame_s: float, largest: float) -> AxesImage:
+def _draw_map(axis: Axes, weights: Array, begin_s: float, frame_s: float, largest: float) -> AxesImage:
     steps, frames = weights.shape
-    extent = (0.0, frames * frame_s, steps, 0.0)
+    extent = (begin_s, begin_s + frames * frame_s, steps, 0.0)
     return axis.imshow(
         weights, extent=extent, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0.0, vmax=largest or 1.0
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from lasasr.errors import LasasrError
 
@@ -13,23 +14,46 @@ _COUNTS = {"substitutions": "sub", "deletions": "del", "insertions": "ins", "ref
 _WITHOUT_VALUE = "–"
 
 
-def evaluation_table(results: Sequence[Mapping[str, Any]]) -> Table:
+def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
     """One row per split: error rate with its interval, counts, CER and real-time factor.
 
     Args:
         results: the contents of results/<split>.json files, of one run or several.
+        names: what tells the results apart, one for each; none: the split alone does.
 
     Raises:
         LasasrError: one lacks a field; the message names it and the split.
     """
     metrics = list(dict.fromkeys(_field(one, "metric").upper() for one in results))
     table = Table(box=None, pad_edge=False, header_style="bold")
+    if names:
+        table.add_column("setting", no_wrap=True)
     table.add_column("split")
     headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *_COUNTS.values(), "CER %", "RTF")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
+    for place, one in enumerate(results):
+        table.add_row(*(Text(name) for name in names[place : place + 1]), *_row(one))
+    return table
+
+
+def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per split: perplexity per token, word and character, each end of a sentence counted as one of them.
+
+    Args:
+        results: the splits of a perplexity.json.
+
+    Raises:
+        LasasrError: one lacks a field; the message names it and the split.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("split", no_wrap=True)
+    for header in ("sentences", "words", "PPL/token", "PPL/word", "PPL/character", "left out"):
+        table.add_column(header, justify="right", no_wrap=True)
     for one in results:
-        table.add_row(*_row(one))
+        rates = (f"{_field(one, name):.3f}" for name in ("per_token", "per_word", "per_character"))
+        counts = [str(_field(one, name)) for name in ("split", "sentences", "words")]
+        table.add_row(*counts, *rates, str(_field(one, "left_out_sentences")))
     return table
 
 

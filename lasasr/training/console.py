@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+import warnings
 from typing import Any
 
 import lightning.pytorch as pl
@@ -34,18 +36,24 @@ class Console(TQDMProgressBar):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """One line that stays."""
         super().on_validation_end(trainer, pl_module)
-        assert isinstance(pl_module, Training)
+        if not trainer.is_global_zero:
+            return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        unit = pl_module.recognizer.error_metric
+        metric, label, unit = self.monitored(pl_module)
         minutes, seconds = divmod(int(time.perf_counter() - self.start), 60)
         best = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None  # type: ignore[attr-defined]
-        is_best = best is None or metrics[f"dev/{unit}"] <= float(best)
+        is_best = best is None or metrics[f"dev/{metric}"] <= float(best)
         loss = f"{metrics['train/loss']:6.3f}" if "train/loss" in metrics else "     –"
         self.print(
             f"{minutes:3d}:{seconds:02d}  epoch {trainer.current_epoch:3d}  step {trainer.global_step:6d}  "
-            f"loss {loss}  dev {unit.upper()} {metrics[f'dev/{unit}']:6.2f} %"
-            f"{'  best so far' if is_best else ''}"
+            f"loss {loss}  dev {label} {metrics[f'dev/{metric}']:6.2f}{unit}{'  best so far' if is_best else ''}"
         )
+
+    def monitored(self, pl_module: pl.LightningModule) -> tuple[str, str, str]:
+        """The dev value of the line: its name, how the line calls it, and its unit."""
+        assert isinstance(pl_module, Training)
+        metric = pl_module.recognizer.error_metric
+        return metric, metric.upper(), " %"
 
     def print(self, *values: Any, sep: str = " ", **kwargs: Any) -> None:
         """Above the bar on a terminal; plainly into a file."""
@@ -54,3 +62,10 @@ class Console(TQDMProgressBar):
             sys.stderr.flush()
         else:
             super().print(*values, sep=sep, **kwargs)
+
+
+def quiet() -> None:
+    """Lightning's advice on loaders, loggers and litmodels is not for users of a recipe."""
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from lasasr.data.batch import Batch
-from lasasr.evaluation import attention_figure
+from lasasr.evaluation.maps import attention_figure
 from lasasr.training.module import Training
 
 

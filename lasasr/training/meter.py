@@ -14,7 +14,10 @@ from lasasr.training.module import Training
 
 
 class Meter(pl.Callback):
-    """Collects sums between two log lines and logs their ratios; losses are means over batches of nats per token."""
+    """Collects sums between two log lines and logs their ratios; losses are means over batches of nats per token.
+
+    Losses and audio are those of all ranks; a rank's own loss is its share of theirs.
+    """
 
     def __init__(self, every_steps: int) -> None:
         self.every_steps = every_steps
@@ -55,7 +58,7 @@ class Meter(pl.Callback):
         """Add this batch; log every so many updates."""
         assert isinstance(pl_module, Training)
         losses: Losses = outputs["losses"]
-        for name in ("total", "attention", "ctc"):
+        for name in ("total", "attention", "ctc", "quantity"):
             value = getattr(losses, name)
             if value is not None:
                 self.sums[name] = self.sums.get(name, 0.0) + value.detach()
@@ -64,18 +67,29 @@ class Meter(pl.Callback):
         self._infeasible(losses, batch)
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
-            self._log(pl_module)
+            self._log(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The first rank learns which utterances were infeasible on the others."""
+        if trainer.world_size > 1:
+            gathered: list[set[str]] = [set() for _ in range(trainer.world_size)]
+            torch.distributed.all_gather_object(gathered, self.infeasible)
+            self.infeasible = set().union(*gathered)
 
     def _infeasible(self, losses: Losses, batch: Batch) -> None:
         if losses.ctc is not None:
             self.infeasible.update(one for one, bad in zip(batch.ids, losses.infeasible.tolist(), strict=True) if bad)
 
-    def _log(self, module: Training) -> None:
+    def _log(self, trainer: pl.Trainer, module: Training) -> None:
+        def over_ranks(value: torch.Tensor | float) -> float:
+            here = torch.as_tensor(value, dtype=torch.float32, device=module.device)
+            return float(trainer.strategy.reduce(here, reduce_op="sum"))
+
         elapsed = max(1e-9, time.perf_counter() - self.since)
         for name, total in self.sums.items():
             label = "loss" if name == "total" else name
-            module.log(f"train/{label}", float(total) / self.batches, prog_bar=name == "total")
-        module.log("train/audio_s_per_s", self.audio_s / elapsed, prog_bar=True)
+            module.log(f"train/{label}", over_ranks(total) / self.batches, prog_bar=name == "total")
+        module.log("train/audio_s_per_s", over_ranks(self.audio_s) / elapsed, prog_bar=True)
         module.log("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
         module.log("train/gradient_norm", module.gradient_norm)
         if self.infeasible:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lasasr import build
@@ -20,53 +17,67 @@ from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import Interrupted
-from lasasr.evaluation import evaluate_split
+from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
-from lasasr.training.console import Console
+from lasasr.training.alignment import AlignmentWatch
+from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
+from lasasr.training.console import Console, quiet
+from lasasr.training.ema import MovingAverage
 from lasasr.training.interrupt import Interrupt
-from lasasr.training.machine import computes_bf16, set_threads
+from lasasr.training.machine import computes_bf16, keep_freed_memory, set_threads
 from lasasr.training.maps import Maps
+from lasasr.training.memory import peak_mib, watch_peak
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
+from lasasr.training.validations import Validations
 
-LAST = "last.ckpt"
 
+def train(
+    config: Mapping[str, Any],
+    folder: Path,
+    resume: bool,
+    progress: Progress,
+    inspect: Callable[[Prepared, Recognizer], None] | None = None,
+) -> dict[str, Any]:
+    """Train into the run folder `folder`; return what its card says of the work (nothing but on the first rank).
 
-def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progress) -> dict[str, Any]:
-    """Train into the run folder `folder`; return what its card says of the work.
+    Args:
+        inspect: called with what was prepared before any audio is read; raises to stop.
 
     Raises:
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
     build.check_targets(config)
-    _quiet()
+    quiet()
     threads = set_threads(config["threads"])
+    keep_freed_memory()
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare(config, progress)
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
+    if inspect is not None:
+        inspect(prepared, recognizer)
     fit_frontend(recognizer.frontend, config, prepared, progress)
     _try_search(recognizer)
     fast_bf16 = config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
     trained_in = "bf16-mixed" if fast_bf16 else config["trainer"]["precision"]
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
-    module, meter, steps = _fit(as_trained, folder, resume, prepared, recognizer)
-    train_s = meter.elapsed_s
+    fitted = _fit(as_trained, folder, resume, prepared, recognizer)
+    if not fitted:
+        return {}
     recognizer.eval().save(folder / "bundle")
     results = {
         split: evaluate_split(recognizer, prepared, split, config, folder, progress)
         for split in config["evaluate"]["splits"]
     }
     return {
-        "parameters": sum(p.numel() for p in module.recognizer.model.parameters()),
-        "steps": steps,
-        "train_s": round(train_s, 1),
+        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        **fitted,
         "precision": trained_in,
         "threads": threads,
         "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
-        "infeasible_utterances": sorted(meter.infeasible),
         "results": results,
     }
 
@@ -78,24 +89,23 @@ def _try_search(recognizer: Recognizer) -> None:
     recognizer.train()
 
 
-def _quiet() -> None:
-    """Lightning's advice on loaders, loggers and litmodels is not for users of a recipe."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
-
-
 def _fit(
     config: Mapping[str, Any], folder: Path, resume: bool, prepared: Prepared, recognizer: Recognizer
-) -> tuple[Training, Meter, int]:
+) -> dict[str, Any]:
+    """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
     module = training_module(config, prepared, recognizer)
     last = folder / "checkpoints" / LAST
     meter, interrupt = Meter(config["trainer"]["log_every_n_steps"]), Interrupt(last)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
-    best = _checkpoints(config, folder, metric)
-    callbacks = [meter, Maps(config["validation"]["maps"]), best, _last(config, folder), interrupt, Console()]
+    best = keep_best(config, folder, metric)
+    watch, validations = AlignmentWatch(**config["alignment"]), Validations(interrupt)
+    savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
+    callbacks = [meter, watch, Maps(config["validation"]["maps"]), validations, *savers, Console()]
     if config["early_stopping"]:
         callbacks.append(EarlyStopping(f"dev/{metric}", patience=config["early_stopping"]))
+    if config["ema"] is not None:
+        callbacks.insert(0, MovingAverage(config["ema"]))  # before those who look at the weights or save them
     trainer: pl.Trainer = build.build(
         config["trainer"],
         "trainer",
@@ -107,12 +117,24 @@ def _fit(
     )
     if trainer.logger is not None:
         trainer.logger.log_hyperparams(dict(config))
+    device = trainer.strategy.root_device
+    watch_peak(device)
     trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
     if interrupt.received is not None:
         raise Interrupted(interrupt.received)
     trainer.save_checkpoint(last)
-    _restore(config, module, best)
-    return module, meter, trainer.global_step
+    restore(config, module, best)
+    if not trainer.is_global_zero:
+        return {}
+    return {
+        "steps": trainer.global_step,
+        "train_s": round(meter.elapsed_s, 1),
+        "peak_memory_mib": peak_mib(device),
+        "aligned_at_step": watch.aligned_at_step,
+        "alignment_alarm": watch.alarm,
+        "validations": validations.history,
+        "infeasible_utterances": sorted(meter.infeasible),
+    }
 
 
 def data_module(config: Mapping[str, Any], prepared: Prepared, sample_rate_hz: int) -> SpeechDataModule:
@@ -143,30 +165,3 @@ def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: R
         sampling=build.build(config["sampling"], "sampling"),
         seed=config["seed"],
     )
-
-
-def _checkpoints(config: Mapping[str, Any], folder: Path, metric: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        dirpath=folder / "checkpoints",
-        filename=f"step={{step}}-{metric}={{dev/{metric}:.2f}}",
-        auto_insert_metric_name=False,
-        monitor=f"dev/{metric}",
-        save_top_k=config["checkpoint"]["best"],
-    )
-
-
-def _last(config: Mapping[str, Any], folder: Path) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        dirpath=folder / "checkpoints",
-        filename=LAST.removesuffix(".ckpt"),
-        train_time_interval=timedelta(seconds=config["checkpoint"]["every_s"]),
-        enable_version_counter=False,
-    )
-
-
-def _restore(config: Mapping[str, Any], module: Training, best: ModelCheckpoint) -> None:
-    """Go back to the weights the bundle is made from."""
-    if config["checkpoint"]["final"] == "last" or not best.best_model_path:
-        return
-    saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(saved["state_dict"])

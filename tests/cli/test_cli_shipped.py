@@ -17,6 +17,7 @@ from lasasr.cli.values import admits
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = ROOT / "configs"
 BASE = "synthetic/las_char"
+LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone
 CHOICES = sorted(
     (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
     for path in CONFIGS.rglob("*.yaml")
@@ -76,7 +77,7 @@ def test_every_recipe_composes(recipe: str) -> None:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
-    config = compose(BASE, [f"{group}={choice}"])
+    config = compose(LM_BASE if group == "lm" else BASE, [f"{group}={choice}"])
     assert config["choices"][group] == choice
     check(config)
 
@@ -87,4 +88,5 @@ def test_a_recipe_is_short() -> None:
 
 
 def test_every_group_has_a_default_in_base() -> None:
-    assert {group for group, _ in CHOICES} == {group.partition("@")[0] for group in compose(BASE)["choices"]}
+    defaults = {group.partition("@")[0] for base in (BASE, LM_BASE) for group in compose(base)["choices"]}
+    assert {group for group, _ in CHOICES} == defaults

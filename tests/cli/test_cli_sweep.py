@@ -55,7 +55,9 @@ def test_it_leaves_only_the_folder_of_the_sweep(capfd: pytest.CaptureFixture[str
     about = json.loads((folder / "sweep.json").read_text())
     places = [runs.place(config, overrides).folder for config, overrides in SEEN]
     assert [(folder / one).resolve() for one in about["runs"]] == [place.resolve() for place in places]
-    assert capfd.readouterr().out == "job 0: attend=dot\njob 1: attend=location\n"
+    printed = capfd.readouterr().out.splitlines()
+    assert printed[:2] == ["job 0: attend=dot", "job 1: attend=location"]
+    assert printed[-1].split()[:4] == ["compare:", "lasasr", "compare", f"runs/{RECIPE}/{folder.name}"]
 
 
 def test_a_mistake_in_the_last_job_shows_before_the_first_runs() -> None:
@@ -74,10 +76,24 @@ def test_a_failing_job_is_named_and_the_others_run(capsys: pytest.CaptureFixture
     assert "job 0 (attend=dot) failed: the dot fell off" in capsys.readouterr().err
 
 
-def test_a_signal_ends_the_whole_sweep() -> None:
+def test_a_signal_ends_the_whole_sweep_and_it_is_said_how_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Interrupted):
         sweep(RECIPE, ["seed=1,2"], interrupted)
     assert len(SEEN) == 1
+    assert "the sweep goes on with: lasasr train --resume runs/synthetic/las_char/sweep-" in capsys.readouterr().err
+
+
+def test_a_sweep_goes_on_where_its_runs_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = (Path("runs") / RECIPE).resolve()
+    sweep(RECIPE, ["seed=1,2"], note)
+    sweep(RECIPE, ["seed=1,2"], note, beside=begun)
+    assert len(SEEN) == 4
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="go on from the folder where it was begun"):
+        sweep(RECIPE, ["seed=1,2"], note, beside=begun)
+    assert len(SEEN) == 4
+    assert list(Path().iterdir()) == []
 
 
 def test_a_job_travels_to_another_machine() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,8 +17,9 @@ from commandline import TINY, Command
 MORE = (*TINY, "trainer.max_epochs=6", "augment=specaugment_ld", "listen.dropout=0.1", "sampling.most=0.2")
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+def last(folder: Path) -> dict[str, Any]:
+    saved: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return saved
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,7 +41,7 @@ def test_a_signal_saves_and_a_resumed_run_ends_bit_identical(
     assert process.returncode == 128 + number, err
     assert "--resume" in out + err
     (folder,) = (tmp_path / "broken" / "synthetic" / "las_char").iterdir()
-    stopped_at = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    stopped_at = last(folder)["global_step"]
     again = lasasr("train", "synthetic/las_char", *MORE, LASASR_RUNS=str(tmp_path / "broken"))
     assert again.returncode == 1
     assert "--resume" in again.stderr
@@ -47,6 +49,7 @@ def test_a_signal_saves_and_a_resumed_run_ends_bit_identical(
     assert resumed.returncode == 0, resumed.stderr
     assert lasasr("train", "synthetic/las_char", *MORE, **whole).returncode == 0
     (other,) = (tmp_path / "whole" / "synthetic" / "las_char").iterdir()
-    expected, found = weights(other), weights(folder)
-    assert 0 < stopped_at < torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    expected, found = last(other), last(folder)
+    assert 0 < stopped_at < found["global_step"] == expected["global_step"]
+    assert all(torch.equal(value, found["state_dict"][name]) for name, value in expected["state_dict"].items())
+    assert found["callbacks"]["AlignmentWatch"] == expected["callbacks"]["AlignmentWatch"]

@@ -2,77 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
+from training_tiny import batch, training
 
-from lasasr import special
 from lasasr.audio.frontend import Frontend
 from lasasr.data.batch import Batch
 from lasasr.errors import LasasrError
-from lasasr.loss import JointLoss
-from lasasr.recognizer import PARTS, Recognizer
-from lasasr.search.greedy import GreedySearch
-from lasasr.spell.sampling import Constant
-from lasasr.text.character import CharacterTokenizer
-from lasasr.training import schedules
 from lasasr.training.module import Training
-
-CONFIG = {
-    **dict.fromkeys(PARTS),
-    "seed": 1,
-    "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
-    "listen": {
-        "_target_": "lasasr.listen.pyramid.PyramidEncoder",
-        "_partial_": True,
-        "hidden_dim": 6,
-        "layers": 2,
-        "subsampling_factor": 2,
-    },
-    "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
-    "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-    "loss": {"ctc_weight": 0.4},
-    "search": {"_target_": "lasasr.search.greedy.GreedySearch"},
-}
-TOKENIZER = CharacterTokenizer.train(["abcd"])
-
-
-def utterance(number: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(number)
-    waveform = torch.randn(4000 + 800 * number, generator=generator) * 0.1
-    tokens = torch.randint(special.FIRST_TEXT, TOKENIZER.vocabulary_size, (2 + number % 3,), generator=generator)
-    return waveform, tokens
-
-
-def batch(numbers: Sequence[int]) -> Batch:
-    waveforms, tokens = zip(*map(utterance, numbers), strict=True)
-    return Batch(
-        ids=tuple(f"utterance-{number}" for number in numbers),
-        speakers=("",) * len(numbers),
-        texts=tuple(map(TOKENIZER.decode, (one.tolist() for one in tokens))),
-        waveforms=pad_sequence(list(waveforms), batch_first=True),
-        waveform_lengths=torch.tensor([len(one) for one in waveforms]),
-        tokens=pad_sequence(list(tokens), batch_first=True, padding_value=special.PAD),
-        token_lengths=torch.tensor([len(one) for one in tokens]),
-    )
-
-
-def training() -> Training:
-    recognizer = Recognizer.build(CONFIG, TOKENIZER, "none/1")
-    return Training(
-        recognizer.searching(GreedySearch()),
-        JointLoss(ctc_weight=0.4, label_smoothing=0.1),
-        None,
-        functools.partial(torch.optim.SGD, lr=0.5),
-        functools.partial(schedules.constant, warmup_steps=0),
-        Constant(),
-        seed=1,
-    )
 
 
 def fit(module: Training, batches: Iterable[Batch], accumulated: int = 1, clip: float | None = None) -> Training:
@@ -137,3 +78,22 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_utterance(monkey
         fit(module, [batch([2, 3, 4])])
     assert "utterance-2" not in str(caught.value)
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])  # without noise the two halves of a batch are spelled in two threads
+def test_the_quantity_loss_teaches_monotonic_attention_to_select(noise: float) -> None:
+    attend = {"_target_": "lasasr.attend.monotonic.MonotonicAttention", "_partial_": True, "dim": 4, "noise": noise}
+    plain, taught = training(attend=attend), training(attend=attend)
+    taught.loss.quantity_weight = 1e3
+
+    def selected(module: Training) -> float:
+        data = batch(range(4))
+        features, frames = module.recognizer.frontend(data.waveforms, data.waveform_lengths)
+        torch.manual_seed(0)
+        weights = module.recognizer.model.train()(features, frames, data.tokens, data.token_lengths).weights
+        return float(weights.sum())
+
+    start = selected(plain)
+    fit(plain, [batch(range(4))] * 2, clip=1.0)
+    fit(taught, [batch(range(4))] * 2, clip=1.0)
+    assert selected(taught) > max(start, selected(plain))

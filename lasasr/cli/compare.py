@@ -1,0 +1,190 @@
+"""`lasasr compare`: variants side by side, with what can be believed of their difference."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lasasr.cli.arguments import Parser
+from lasasr.errors import LasasrError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from lasasr.comparison.entries import Found
+    from lasasr.comparison.grouping import Group
+
+EPILOG = """\
+examples:
+  lasasr compare runs/synthetic/las_char/sweep-...            all that the sweep trained
+  lasasr compare RUN RUN RUN --baseline attend=dot            each against one
+  lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
+  lasasr compare SWEEP --card results/attention.json --readme README.md
+  lasasr compare results/attention.json --markdown            the table again, from its card"""
+
+BUDGETS = ("steps", "train_s", "parameters")
+
+
+def run(arguments: list[str]) -> int:
+    """Compare, print the table, write comparison.json and what else is asked for."""
+    options = _parser().read(arguments)
+    _check(options)
+
+    from lasasr.comparison.budget import unmatched
+
+    made, details = _read(options) if _is_comparison(options.paths) else _compare(options)
+    if told := unmatched(made["budgets"], options.matched or ()):
+        raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
+    _write(made, details, options)
+    _print(made, options.markdown)
+    return 0
+
+
+def _check(options: Namespace) -> None:
+    """Refuse options that do not go together."""
+    finished = _is_comparison(options.paths)
+    if options.readme is not None and options.card is None and not finished:
+        raise UsageError("--readme needs --card FILE, from which its table can be made again")
+    if options.html is not None and finished:
+        raise UsageError(f"--html needs the runs: {options.paths[0]} does not hold their utterances")
+    if options.audio and options.html is None:
+        raise UsageError("--audio needs --html FILE")
+    if options.maps < 0:
+        raise UsageError(f"--maps must be at least 0, got {options.maps}")
+    if options.points is not None and not options.points > 0.0:
+        raise UsageError(f"--points must be above 0, got {options.points}")
+    for name in ("out", "html", "card"):
+        if (path := getattr(options, name)) is not None and path.is_dir():
+            raise UsageError(f"--{name} takes a file, but {path} is a folder")
+    if options.readme is not None and not options.readme.is_file():
+        raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
+
+
+def _parser() -> Parser:
+    parser = Parser("compare", "Compare systems by their error rates on the same utterances.", EPILOG)
+    parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
+    parser.add_argument("--baseline", metavar="NAME", help="compare each with this system (its name, or end of it)")
+    parser.add_argument("--split", help="of the results (default: test, or the only one)")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown for a README")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="of comparison.json (default: in SWEEP, else here)")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that needs no network")
+    parser.add_argument("--maps", metavar="N", type=int, default=6, help="utterances with attention maps (default: 6)")
+    parser.add_argument("--audio", action="store_true", help="let the page play these utterances")
+    parser.add_argument("--card", metavar="FILE", type=Path, help="write what a published table is made from")
+    parser.add_argument("--readme", metavar="FILE", type=Path, help="put the table between its marks in this page")
+    parser.add_argument("--any-search", action="store_true", help="also runs decoded by different searches")
+    parser.add_argument("--any-corpus", action="store_true", help="also runs on differently configured corpora")
+    parser.add_argument("--matched", action="append", choices=BUDGETS, help="refuse budgets that differ by > 2 %%")
+    parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
+    parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
+    return parser
+
+
+def _is_comparison(paths: Sequence[Path]) -> bool:
+    """Whether what is given is a card or comparison.json rather than runs."""
+    from lasasr import files
+    from lasasr.comparison.card import is_comparison
+
+    given = [path for path in paths if path.suffix == ".json" and path.is_file()]
+    found = [path for path in given if is_comparison(files.read_json(path))]
+    if found and len(paths) > 1:
+        raise UsageError(f"{found[0]} is a finished comparison and stands alone; to compare more, name the runs")
+    return bool(found)
+
+
+def _read(options: Namespace) -> tuple[dict[str, Any], None]:
+    from lasasr.comparison.card import read
+
+    return read(options.paths[0]), None
+
+
+def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Group]]]:
+    from lasasr.comparison.document import document
+    from lasasr.comparison.entries import find
+    from lasasr.comparison.grouping import groups
+    from lasasr.metrics.significance_verdict import Rules
+
+    found = find(options.paths, options.split)
+    systems, notes = groups(found, options.any_search, options.any_corpus)
+    baseline = _baseline(options.baseline, [one.name for one in systems])
+    rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
+    return document(found, systems, notes, baseline, rules), (found, systems)
+
+
+def _baseline(asked: str | None, names: list[str]) -> str | None:
+    """The system that is meant: `dot` finds `attend=dot`."""
+    if asked is None or asked in names:
+        return asked
+    meant = [name for name in names if asked in (name.partition("=")[2], *name.split())]
+    if len(meant) != 1:
+        raise UsageError(f"no system is called {asked}; {nearest(asked, names)}")
+    return meant[0]
+
+
+def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
+    """The files, each named on the way."""
+    from lasasr import files
+    from lasasr.comparison.card import card
+
+    told = []
+    if details is not None:
+        out = options.out or _beside(options.paths)
+        files.write_json(out, made)
+        told.append(f"comparison: {out}")
+    if options.card is not None:
+        files.write_json(options.card, card(made))
+        told.append(f"card:       {options.card}")
+    if options.readme is not None:
+        _into_readme(made, options)
+        told.append(f"table in:   {options.readme}")
+    if details is not None and options.html is not None:
+        files.write_text(options.html, _page(made, *details, options))
+        told.append(f"page:       {options.html}")
+    if not options.markdown:
+        print("\n".join(told))
+
+
+def _page(made: dict[str, Any], found: Found, systems: list[Group], options: Namespace) -> str:
+    from lasasr.cli.progress import progress
+    from lasasr.comparison.details import details
+    from lasasr.report.page import page
+
+    told = details(systems)
+    ids = [one["id"] for one in told["utterances"][: options.maps]]
+    if not ids:
+        return page(made, told, {}, [])
+    from lasasr.comparison_maps import draw
+
+    with progress() as report:
+        drawn = draw(systems, found.split, ids, options.audio, report)
+    return page(made, told, drawn.maps, drawn.notes)
+
+
+def _beside(paths: Sequence[Path]) -> Path:
+    """In the sweep's folder where one is all that is compared, else here."""
+    single = len(paths) == 1 and (paths[0] / "sweep.json").exists()
+    return (paths[0] if single else Path()) / "comparison.json"
+
+
+def _into_readme(made: dict[str, Any], options: Namespace) -> None:
+    from lasasr import files
+    from lasasr.report.comparison_markdown import between_marks, comparison_markdown
+
+    source = options.card or options.paths[0]
+    name = Path(os.path.relpath(source, options.readme.parent)).as_posix()
+    page = options.readme.read_text(encoding="utf-8")
+    files.write_text(options.readme, between_marks(page, name, comparison_markdown(made)))
+
+
+def _print(made: dict[str, Any], markdown: bool) -> None:
+    from rich.console import Console
+
+    from lasasr.report.comparison_markdown import comparison_markdown
+    from lasasr.report.comparison_table import comparison_table
+
+    if markdown:
+        print(comparison_markdown(made))
+    else:
+        console = Console()
+        console.print(comparison_table(made, console.width))

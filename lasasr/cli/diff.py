@@ -1,0 +1,57 @@
+"""`lasasr diff`: what two runs were told, what it did to the error rate, and to which utterances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lasasr.cli.arguments import Parser
+from lasasr.errors import UsageError
+
+if TYPE_CHECKING:
+    from lasasr.comparison.entries import Entry
+
+EPILOG = """\
+examples:
+  lasasr diff RUN RUN
+  lasasr diff RUN RUN --split dev --flips 20"""
+
+
+def run(arguments: list[str]) -> int:
+    """Print the difference of two runs."""
+    parser = Parser("diff", "The differences of two runs: configuration, error rate, utterances.", EPILOG)
+    parser.add_argument("runs", metavar="RUN", nargs=2, type=Path, help="run folder or result file")
+    parser.add_argument("--split", help="of the results (default: test, or the only one)")
+    parser.add_argument("--flips", metavar="N", type=int, default=5, help="utterances shown of each kind (default: 5)")
+    parser.add_argument("--any-search", action="store_true", help="also runs decoded by different searches")
+    parser.add_argument("--any-corpus", action="store_true", help="also runs on differently configured corpora")
+    options = parser.read(arguments)
+    if options.flips < 0:
+        raise UsageError(f"--flips must be at least 0, got {options.flips}")
+
+    from rich.console import Console
+
+    from lasasr.comparison.entries import find
+    from lasasr.comparison.grouping import refuse
+    from lasasr.errors import LasasrError
+    from lasasr.report.difference import difference
+
+    found = find(options.runs, options.split)
+    if len(found.entries) != 2:
+        told = ", ".join(f"{one.name} is {one.status}" for one in found.missing)
+        raise LasasrError(f"diff takes two finished runs; {told or f'these paths hold {len(found.entries)}'}")
+    notes = refuse(found.entries, options.any_search, options.any_corpus)
+    console = Console()
+    first, second = found.entries
+    for part in difference(first, second, pair(first, second), notes, options.flips, console.width):
+        console.print(part)
+    return 0
+
+
+def pair(first: Entry, second: Entry) -> Any:
+    """What the statistics say of one run against the other."""
+    from lasasr.comparison.grouping import Group
+    from lasasr.metrics.significance import compare
+
+    systems = [Group("first", (first,)).system(), Group("second", (second,)).system()]
+    return compare(systems).pairs[0]

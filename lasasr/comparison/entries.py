@@ -1,0 +1,178 @@
+"""What the command line names: run folders, sweep folders, result files → runs with the results of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lasasr import files, results, runs
+from lasasr.comparison.settings import Settings, settings
+from lasasr.errors import LasasrError, UsageError
+from lasasr.metrics.error_rates import Pair, align, count
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One run, decoded on the split."""
+
+    name: str  # of its folder or file
+    seed: str
+    settings: Settings
+    card: dict[str, Any]
+    summary: dict[str, Any]  # results/<split>.json
+    lines: list[dict[str, Any]]  # results/<split>.jsonl
+    folder: Path | None = None  # None: only the result files are there
+    alignments: dict[str, tuple[Pair, ...]] = field(default_factory=dict)  # utterance id → of its best hypothesis
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run that was asked for and has no result."""
+
+    name: str
+    status: str  # "not begun", "unfinished", "diverged"
+    why: str = ""
+    seed: str = ""
+    settings: Settings | None = None  # None: it has no configuration yet
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was asked for."""
+
+    split: str
+    entries: list[Entry]
+    missing: list[Missing]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where results may be: the folder that holds <split>.json, and the run it belongs to."""
+
+    results: Path
+    run: runs.Run | None
+    split: str | None = None  # only this one was named
+
+
+def find(paths: Sequence[Path], split: str | None = None) -> Found:
+    """Read every run that the paths name.
+
+    Raises:
+        LasasrError: a path is nothing of the kind, results are damaged or missing, or no run is finished.
+        UsageError: the runs have no split in common, or several and none is asked for.
+    """
+    sources: list[_Source] = []
+    missing: list[Missing] = []
+    for path in paths:
+        for one in _sources(path):
+            if isinstance(one, Missing):
+                missing.append(one)
+            else:
+                sources.append(one)
+    if not sources:
+        listed = ", ".join(f"{one.name} is {one.status}" for one in missing[:5])
+        raise LasasrError(f"there is nothing to compare yet: {listed}")
+    chosen = split or _common(sources)
+    return Found(chosen, [_entry(one, chosen) for one in sources], missing)
+
+
+def _sources(path: Path) -> list[_Source | Missing]:
+    """The runs of a sweep in its order, a run, or a result file."""
+    note = path / "sweep.json"
+    if note.exists():
+        about = files.read_json(note)
+        if not isinstance(about, dict) or not isinstance(about.get("runs"), list):
+            raise LasasrError(f"{note} is damaged: it lists no runs; name the run folders")
+        folders = [(path / one).resolve() for one in about["runs"]]
+        if not folders:
+            raise LasasrError(f"{note} lists no runs: a searching sweeper chose them; name the run folders")
+        return [_of_run(runs.Run(folder)) for folder in folders]
+    if path.suffix in (".json", ".jsonl") and path.with_suffix(".json").is_file():
+        return [_of_file(path.with_suffix(".json"))]
+    return [_of_run(runs.find_run(path))]
+
+
+def _of_file(path: Path) -> _Source | Missing:
+    folder = path.resolve().parent.parent
+    inside = (folder / "card.json").exists() and (folder / "config.yaml").exists()
+    return _Source(path.parent, runs.Run(folder) if inside else None, path.stem)
+
+
+def _of_run(run: runs.Run) -> _Source | Missing:
+    name = run.folder.name
+    if run.status == "absent" or not (run.folder / "config.yaml").exists():
+        return Missing(name, "not begun")
+    card = run.card()
+    if "lm" in run.config():
+        raise LasasrError(f"{run.folder} is a language model; lasasr evaluate tells its perplexity")
+    if card.get("status") == "finished":
+        return _Source(run.results, run)
+    why = str(card.get("diverged", ""))
+    seed = str(card.get("seed", "?"))
+    return Missing(name, "diverged" if why else "unfinished", why, seed, settings(run.config()))
+
+
+def _common(sources: Sequence[_Source]) -> str:
+    """The split to compare on where none is asked for: the only one that all have, or test."""
+    of_each = [{one.split} if one.split else set(results.splits(one.results)) for one in sources]
+    shared = sorted(set.intersection(*of_each))
+    if "test" in shared or len(shared) == 1:
+        return "test" if "test" in shared else shared[0]
+    if shared:
+        raise UsageError(f"the runs have results of {', '.join(shared)}: choose by --split")
+    listed = "; ".join(
+        f"{_named(one)}: {', '.join(sorted(have)) or 'none'}" for one, have in zip(sources, of_each, strict=True)
+    )
+    raise UsageError(f"the runs have results of no split in common ({listed}); decode one with lasasr evaluate")
+
+
+def _named(source: _Source) -> str:
+    return source.run.folder.name if source.run else source.results.name
+
+
+def _entry(source: _Source, split: str) -> Entry:
+    if source.split not in (None, split):
+        raise UsageError(f"{source.results / f'{source.split}.json'} holds {source.split}, but --split is {split}")
+    summary, lines = results.read(source.results, split)
+    card = source.run.card() if source.run else {}
+    config = source.run.config() if source.run else _as_told(summary)
+    if "seed" not in config:
+        raise LasasrError(f"{source.results} belongs to no run and does not say its seed")
+    averaged = len(card.get("averaged", {}).get("checkpoints", []))
+    return Entry(
+        name=_named(source),
+        seed=str(config["seed"]),
+        settings=settings(config, summary.get("search"), averaged),
+        card=card,
+        summary=summary,
+        lines=lines,
+        folder=source.run.folder if source.run else None,
+        alignments=_aligned(source.results / f"{split}.jsonl", summary, lines),
+    )
+
+
+def _as_told(summary: dict[str, Any]) -> dict[str, Any]:
+    """What results alone say of their run's configuration."""
+    told = {name: summary[name] for name in ("seed", "search", "parameters", "attend") if name in summary}
+    return told | {"choices": {"attend": summary["attend"]} if summary.get("attend") else {}}
+
+
+def _aligned(path: Path, summary: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, tuple[Pair, ...]]:
+    """The alignments, after a look whether the counts are theirs: a cut or edited file must not become a verdict."""
+    found: dict[str, tuple[Pair, ...]] = {}
+    length = 0
+    for line in lines:
+        pairs = tuple(align(line["reference"], line["hypothesis"], summary["metric"]))
+        counts = count(pairs)
+        length += counts.reference_length
+        if counts.errors != line["substitutions"] + line["deletions"] + line["insertions"]:
+            raise LasasrError(f"{path} is damaged: the counts of {line['id']} are not those of its texts")
+        found[line["id"]] = pairs
+    if length != summary["reference_length"]:
+        raise LasasrError(
+            f"{path} is damaged: its references hold {length} units, the summary says {summary['reference_length']}; "
+            f"decode the split again with lasasr evaluate"
+        )
+    return found

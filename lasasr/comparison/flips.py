@@ -1,0 +1,54 @@
+"""The utterances on which systems differ most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lasasr.comparison.entries import Entry
+from lasasr.comparison.grouping import Group
+
+
+class Flip(NamedTuple):
+    """An utterance that one run gets righter than another."""
+
+    id: str
+    reference: str
+    first: str  # hypothesis
+    second: str
+    errors: tuple[int, int]  # of the first and of the second
+
+
+def flips(first: Entry, second: Entry) -> list[Flip]:
+    """Every utterance whose errors differ, what the second gets worse first, the largest differences first."""
+    theirs = {line["id"]: line for line in second.lines}
+    found = []
+    for line in first.lines:
+        other = theirs[line["id"]]
+        errors = errors_of(line), errors_of(other)
+        if errors[0] != errors[1]:
+            found.append(Flip(line["id"], line["reference"], line["hypothesis"], other["hypothesis"], errors))
+    return sorted(found, key=lambda one: (one.errors[0] - one.errors[1], one.id))
+
+
+def errors_of(line: Mapping[str, Any]) -> int:
+    """S + D + I."""
+    return int(line["substitutions"] + line["deletions"] + line["insertions"])
+
+
+def disputed(systems: Sequence[Group], most: int) -> list[str]:
+    """Ids of at most so many utterances, those first whose mean errors differ most between any two systems."""
+    means: dict[str, list[float]] = {}
+    for system in systems:
+        for key, errors in _mean_errors(system).items():
+            means.setdefault(key, []).append(errors)
+    spread = {key: max(found) - min(found) for key, found in means.items()}
+    return [key for key in sorted(spread, key=lambda key: (-spread[key], key)) if spread[key] > 0.0][:most]
+
+
+def _mean_errors(system: Group) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for entry in system.entries:
+        for line in entry.lines:
+            sums[line["id"]] = sums.get(line["id"], 0.0) + errors_of(line) / len(system.entries)
+    return sums

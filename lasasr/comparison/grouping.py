@@ -1,0 +1,165 @@
+"""Runs that differ by their seed only are one system; and what may not be compared is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lasasr.comparison.entries import Entry, Found, Missing
+from lasasr.comparison.settings import differing, flattened, names, numbered, shown
+from lasasr.errors import LasasrError, UsageError
+from lasasr.metrics import significance_scores as scores
+
+
+@dataclass(frozen=True)
+class Group:
+    """One system."""
+
+    name: str
+    entries: tuple[Entry, ...]  # one per seed
+    missing: tuple[Missing, ...] = ()  # seeds of it that have no result
+
+    def system(self) -> scores.System:
+        """As the statistics take it."""
+        lost = tuple(one.seed for one in self.missing if one.status == "diverged")
+        return scores.System(self.name, tuple(_run(one) for one in self.entries), lost)
+
+
+def groups(found: Found, any_search: bool = False, any_corpus: bool = False) -> tuple[list[Group], list[str]]:
+    """The systems in order of appearance, and what has to be said about comparing them.
+
+    Args:
+        any_search: runs decoded by different searches may be compared.
+        any_corpus: runs on corpora that are configured differently may be compared.
+
+    Raises:
+        LasasrError: the runs cannot be compared; names them and the way out.
+        UsageError: a run is given twice.
+    """
+    notes = refuse(found.entries, any_search, any_corpus)
+    gathered: dict[str, list[Entry]] = {}
+    for entry in found.entries:
+        gathered.setdefault(entry.settings.identity, []).append(entry)
+    if len(gathered) == 1 and len(found.entries) > 1 and len({entry.seed for entry in found.entries}) == 1:
+        return _copies(found.entries), [*notes, _about_copies(found.entries)]
+    for entries in gathered.values():
+        _refuse_twice(entries)
+    named = names([entries[0].settings for entries in gathered.values()])
+    made = [Group(name, tuple(entries)) for name, entries in zip(named, gathered.values(), strict=True)]
+    return [_with_missing(one, found.missing) for one in made], notes
+
+
+def _run(entry: Entry) -> scores.Run:
+    utterances = {
+        line["id"]: scores.Utterance(
+            errors=line["substitutions"] + line["deletions"] + line["insertions"],
+            reference_length=sum(pair.reference is not None for pair in entry.alignments[line["id"]]),
+            speaker=line.get("speaker") or line["id"],
+            pairs=entry.alignments[line["id"]],
+        )
+        for line in entry.lines
+    }
+    return scores.Run(entry.seed, utterances, broken=bool(entry.card.get("diverged")))
+
+
+def _copies(entries: Sequence[Entry]) -> list[Group]:
+    """A run and itself, or copies of it: each a system, by the name of its folder."""
+    named = [entry.name for entry in entries]
+    unlike = [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
+    return [Group(name, (entry,)) for name, entry in zip(unlike, entries, strict=True)]
+
+
+def _about_copies(entries: Sequence[Entry]) -> str:
+    same = all(_texts(entry) == _texts(entries[0]) for entry in entries)
+    if same:
+        return "these runs have the same configuration, seed and hypotheses: they are copies of one run"
+    return "these runs have the same configuration and seed, but not the same hypotheses: see commits and hardware"
+
+
+def _texts(entry: Entry) -> list[tuple[str, str]]:
+    return sorted((line["id"], line["hypothesis"]) for line in entry.lines)
+
+
+def _refuse_twice(entries: Sequence[Entry]) -> None:
+    seen: dict[str, str] = {}
+    for entry in entries:
+        if entry.seed in seen:
+            raise UsageError(
+                f"seed {entry.seed} of one configuration is given twice ({seen[entry.seed]} and {entry.name}); "
+                f"give each run once"
+            )
+        seen[entry.seed] = entry.name
+
+
+def _with_missing(group: Group, missing: Sequence[Missing]) -> Group:
+    """With the unfinished runs that have its configuration (a search told later is not theirs)."""
+
+    def trained(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if not key.startswith("search.")}
+
+    own = trained(group.entries[0].settings.values)
+    mine = [one for one in missing if one.settings is not None and trained(one.settings.values) == own]
+    return replace(group, missing=tuple(mine))
+
+
+def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool = False) -> list[str]:
+    """Refuse runs that cannot be compared; what has to be said of those that are, for it was told to.
+
+    Raises:
+        LasasrError: another metric, normalizer, search, corpus, or other utterances, references, speakers, durations.
+    """
+    first, notes = entries[0], []
+    for entry in entries[1:]:
+        for what in ("metric", "normalizer"):
+            _refuse_other(what, first, entry)
+        _refuse_other_audio(first, entry)
+    searches = [dict(flattened(entry.summary.get("search") or {})) for entry in entries]
+    if keys := differing(searches):
+        told = _spread(keys, searches)
+        if not any_search:
+            raise LasasrError(f"the runs were decoded by different searches ({told}); --any-search compares them so")
+        notes.append(f"decoded by different searches: {told}")
+    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
+    if len(corpora) > 1:
+        told = f"fingerprints {', '.join(corpora)}"
+        if not any_corpus:
+            raise LasasrError(
+                f"the runs' corpora are configured differently ({told}), so that even utterances of the same name may "
+                f"sound different; --any-corpus compares them so"
+            )
+        notes.append(f"corpora configured differently: {told}")
+    return notes
+
+
+def _refuse_other(what: str, first: Entry, other: Entry) -> None:
+    if first.summary.get(what) != other.summary.get(what):
+        raise LasasrError(
+            f"{first.name} and {other.name} cannot be compared: their {what} is {first.summary.get(what)} and "
+            f"{other.summary.get(what)}"
+        )
+
+
+def _refuse_other_audio(first: Entry, other: Entry) -> None:
+    """The same utterances, said by the same speakers, as long; the message names what the first difference is."""
+    theirs = {line["id"]: line for line in other.lines}
+    ours = {line["id"] for line in first.lines}
+    alone = sorted(ours ^ set(theirs))
+    if alone:
+        raise LasasrError(
+            f"{first.name} and {other.name} were not decoded on the same utterances: {len(alone)} are in one only "
+            f"({alone[0]}, ...); evaluate both on the same split"
+        )
+    for line in first.lines:
+        for what in ("reference", "speaker", "duration_s"):
+            if line.get(what) != theirs[line["id"]].get(what):
+                raise LasasrError(
+                    f"{first.name} and {other.name} cannot be compared: the {what} of utterance {line['id']} is "
+                    f"{line.get(what)!r} and {theirs[line['id']].get(what)!r}"
+                )
+
+
+def _spread(keys: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
+    """`beam: 4 / 10`, of the first few keys."""
+    told = [f"{key}: {' / '.join(dict.fromkeys(shown(one.get(key)) for one in values))}" for key in keys[:4]]
+    return "; ".join(told) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

@@ -1,0 +1,1 @@
+"""Preflight: what would corrupt a result or waste hours, found in minutes."""

@@ -1,0 +1,100 @@
+"""Batches as the real sampler makes them: how much is padding, how long the utterances are, what the largest one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lasasr import build
+from lasasr.data.manifest import Utterances
+from lasasr.data.sampler import BucketBatches
+from lasasr.doctor.finding import Finding, overall, percent
+from lasasr.doctor.transcripts import Tokens
+
+PADDED = 0.3  # of a batch's frames: more is time thrown away
+FEW = 10  # batches of an epoch: they cannot be sorted by length
+_BINS = 12
+_EPOCHS = 3  # looked at
+
+
+class Shape(NamedTuple):
+    """Of a batch, every utterance as long as its longest."""
+
+    utterances: int
+    audio_s: float  # of one utterance
+    tokens: int  # of one utterance
+
+
+class Batches(NamedTuple):
+    """What an epoch consists of."""
+
+    per_rank: int  # batches of one rank in an epoch
+    audio_s: float  # of real audio in a batch, the mean
+    padding: float  # share of frames that are padding
+    worst: tuple[Shape, ...]  # those that can take most memory
+
+
+def sampler(utterances: Utterances, config: Mapping[str, Any], ranks: int) -> BucketBatches:
+    """The sampler of training.
+
+    Raises:
+        LasasrError: there are fewer utterances than an update needs.
+    """
+    per_step = ranks * int(config["trainer"]["accumulate_grad_batches"])
+    batching = build.build(config["batching"], "batching")
+    return BucketBatches(utterances.durations_s, batching, int(config["seed"]), True, per_step, ranks)
+
+
+def batches(utterances: Utterances, tokens: Tokens, made: BucketBatches, stretch: float) -> Batches:
+    """Measure some epochs of batches.
+
+    Args:
+        stretch: how much longer an utterance can become by perturbation.
+    """
+    durations_s = utterances.durations_s
+    real = padded = 0.0
+    for epoch in range(_EPOCHS):
+        for members in made.batches(epoch):
+            real += float(durations_s[list(members)].sum())
+            padded += len(members) * float(durations_s[list(members)].max())
+    count = _EPOCHS * len(made) * made.world_size
+    return Batches(len(made), real / count, 1.0 - real / padded, _worst(durations_s, tokens, made, stretch))
+
+
+def _worst(durations_s: NDArray[np.float64], tokens: Tokens, made: BucketBatches, stretch: float) -> tuple[Shape, ...]:
+    """The largest of what could come together: a bucket's longest utterance and its longest transcript, throughout.
+
+    An encoder's memory grows with utterances × frames, a decoder's with utterances × frames × tokens: where the two
+    are largest in different buckets, both are named.
+    """
+    shapes = []
+    for members, size in made.largest():
+        text = max((len(tokens[int(index)]) for index in members if int(index) in tokens), default=0)
+        shapes.append(Shape(size, float(durations_s[members].max()) * stretch, text))
+    heard = max(shapes, key=lambda one: (one.utterances * one.audio_s, one.tokens))
+    spelled = max(shapes, key=lambda one: one.utterances * one.audio_s * (1 + one.tokens))
+    return (spelled,) if heard == spelled else (spelled, heard)
+
+
+def padding(made: Batches) -> list[Finding]:
+    """How much is computed for nothing; a warning where that is much, and there are batches enough to do better."""
+    share = f"{percent(made.padding)} of what is computed is padding"
+    if made.padding <= PADDED or made.per_rank < FEW:
+        return [overall("padding", "note", share)]
+    return [overall("padding", "warning", f"{share}: raise batching.buckets, or make batches smaller")]
+
+
+def histogram(utterances: Utterances) -> list[tuple[float, float, int]]:
+    """(from, to, utterances), seconds."""
+    low, high = float(utterances.durations_s.min()), float(utterances.durations_s.max())
+    counts, edges = np.histogram(utterances.durations_s, bins=_BINS, range=(low, max(high, low + 0.1)))
+    return [(round(float(edges[i]), 3), round(float(edges[i + 1]), 3), int(n)) for i, n in enumerate(counts)]
+
+
+def stretch(config: Mapping[str, Any]) -> float:
+    """How much longer speed perturbation can make an utterance."""
+    built = [build.build(one, "augment.waveform") for one in config["augment"]["waveform"] or ()]
+    return float(np.prod([float(1 / min(one.factors)) for one in built if hasattr(one, "factors")]))

@@ -1,0 +1,55 @@
+"""Encoded frames against tokens, for the encoder and tokenizer as chosen; no audio is read."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from lasasr import lengths
+from lasasr.data.manifest import Utterances
+from lasasr.doctor.finding import Finding, Severity, about
+from lasasr.doctor.transcripts import Tokens
+from lasasr.recognizer import Recognizer
+
+MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
+NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
+_AT_ONCE = 1024
+
+
+def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tensor:
+    """T' (N,) of every utterance, from its duration."""
+    samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+    return recognizer.model.encoder.output_lengths(recognizer.frontend.output_lengths(samples))
+
+
+def infeasible(split: str, utterances: Utterances, tokens: Tokens, recognizer: Recognizer) -> list[Finding]:
+    """Utterances with T' < U + repeats: CTC has no path to their transcript (Graves et al. 2006, §3)."""
+    frames = encoded_frames(utterances, recognizer)
+    unfit = [utterances.ids[i] for i, need in _needed(tokens) if int(frames[i]) < need]
+    if not unfit:
+        return []
+    ctc = recognizer.model.ctc is not None
+    share = len(unfit) / len(utterances)
+    severity: Severity = "note" if share <= NEGLIGIBLE else "warning"
+    if ctc and split == "train" and share > MOST_INFEASIBLE:
+        severity = "error"
+    factor = recognizer.model.encoder.subsampling_factor
+    if not ctc:
+        what = "fewer encoded frames than the decoder writes tokens"
+    else:
+        what = "CTC leaves them out of its loss" if split == "train" else "a search with CTC cannot find the reference"
+    way = f"lower listen.subsampling_factor ({factor}), take a tokenizer with longer tokens, or look at these texts"
+    return about("fewer frames than tokens", severity, split, unfit, len(utterances), f"{what}: {way}")
+
+
+def _needed(tokens: Tokens) -> list[tuple[int, int]]:
+    """(utterance, U + repeats), some at a time."""
+    indices = list(tokens)
+    needed = []
+    for start in range(0, len(indices), _AT_ONCE):
+        some = indices[start : start + _AT_ONCE]
+        each = [torch.tensor(tokens[index], dtype=torch.int64) for index in some]
+        counts = torch.tensor([len(one) for one in each])
+        frames = lengths.ctc_frames_needed(pad_sequence(each, batch_first=True), counts)
+        needed += list(zip(some, frames.tolist(), strict=True))
+    return needed

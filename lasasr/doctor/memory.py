@@ -1,0 +1,148 @@
+"""What the worst batch costs: one update on it, in a process of its own, so that running out of memory ends only that.
+
+The batch is noise of the right shape: memory does not depend on what is said.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import torch
+from torch.optim import Optimizer
+
+from lasasr import special
+from lasasr.data.batch import Batch
+from lasasr.doctor.batches import Shape
+from lasasr.doctor.finding import Finding, overall
+from lasasr.errors import LasasrError
+from lasasr.prepare import prepare
+from lasasr.recognizer import Recognizer
+from lasasr.training.machine import computes_bf16, set_threads
+from lasasr.training.module import Training
+from lasasr.training.run import training_module
+
+KILLED = -9  # exit status of a process that the system kills when memory runs out
+TIGHT = 0.85  # of the memory: what else a run needs (workers, cache, other shapes) may not fit beside
+
+
+class Cost(NamedTuple):
+    """Of one update on the worst batch."""
+
+    peak_bytes: int  # CUDA: reserved by torch; CPU: resident, the interpreter and its libraries included
+    limit_bytes: int | None  # what there is; None where that is not known
+    device: str
+
+
+def device(config: Mapping[str, Any]) -> str:
+    """Where the Trainer would compute: "cuda" or "cpu"."""
+    wanted = config["trainer"]["accelerator"] in ("auto", "gpu", "cuda")
+    return "cuda" if wanted and torch.cuda.is_available() else "cpu"
+
+
+def probe(config: Mapping[str, Any], shapes: Sequence[Shape]) -> Cost | None:
+    """Make an update on each of the worst batches; None if there is not enough memory for one.
+
+    Raises:
+        LasasrError: the update fails for another reason.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_child, args=(dict(config), tuple(shapes), theirs), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        answer: Cost | str | None = ours.recv()
+    except EOFError:
+        child.join()
+        if child.exitcode != KILLED:
+            raise LasasrError(f"the memory probe ended with status {child.exitcode}") from None
+        return None
+    child.join()
+    if isinstance(answer, str):
+        raise LasasrError(f"an update on the worst batch fails: {answer}")
+    return answer
+
+
+def told(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
+    """What the worst batch takes; a warning or an error where memory is short."""
+    batch = " or ".join(f"{one.utterances} utterances of {one.audio_s:.1f} s and {one.tokens} tokens" for one in shapes)
+    way_out = "lower batching.max_utterances or batching.batch_seconds (accumulate_grad_batches makes up for it)"
+    if cost is None:
+        return [overall("memory", "error", f"a batch of {batch} does not fit into memory: {way_out}")]
+    used = f"the worst batch, {batch}, takes {cost.peak_bytes / 2**30:.2g} GiB on {cost.device}"
+    if cost.limit_bytes is None or cost.peak_bytes <= TIGHT * cost.limit_bytes:
+        return [overall("memory", "note", used)]
+    return [overall("memory", "warning", f"{used}, of {cost.limit_bytes / 2**30:.3g} GiB there are: {way_out}")]
+
+
+def _child(config: dict[str, Any], shapes: tuple[Shape, ...], answer: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's Ctrl-C ends the parent, and with it this daemon
+    try:
+        answer.send(_measured(config, shapes))
+    except torch.OutOfMemoryError:
+        answer.send(None)
+    except Exception as error:
+        answer.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _measured(config: dict[str, Any], shapes: tuple[Shape, ...]) -> Cost:
+    set_threads(config["threads"])
+    prepared = prepare(config, lambda task, done, total: None)
+    recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
+    batches = [noise(shape, recognizer) for shape in shapes]
+    if not recognizer.frontend.ready:  # its statistics change nothing here
+        recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
+    module = training_module(config, prepared, recognizer).to(device(config))
+    optimizer = module.make_optimizer(params=[p for p in module.parameters() if p.requires_grad])
+    for batch in batches:
+        update(module, optimizer, batch.to(device(config)), config)
+    if device(config) == "cuda":
+        return Cost(torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory, "cuda")
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Cost(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, _memory(), "cpu")
+
+
+def noise(shape: Shape, recognizer: Recognizer) -> Batch:
+    """A batch of this shape."""
+    size, samples = shape.utterances, round(shape.audio_s * recognizer.frontend.sample_rate_hz)
+    tokens = torch.randint(special.FIRST_TEXT, recognizer.tokenizer.vocabulary_size, (size, shape.tokens))
+    return Batch(
+        ids=tuple(f"noise-{number}" for number in range(size)),
+        speakers=("",) * size,
+        texts=("",) * size,
+        waveforms=0.1 * torch.randn(size, samples),
+        waveform_lengths=torch.full((size,), samples),
+        tokens=tokens,
+        token_lengths=torch.full((size,), shape.tokens),
+    )
+
+
+def update(module: Training, optimizer: Optimizer, batch: Batch, config: Mapping[str, Any]) -> None:
+    """Forward, backward and one step of the optimizer, in the precision of training."""
+    kind = batch.waveforms.device.type
+    precision = str(config["trainer"]["precision"])
+    low = "16" in precision or (config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"]))
+    dtype = torch.float16 if precision.startswith("16") and kind == "cuda" else torch.bfloat16
+    features, frames = module.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+    targets = batch.tokens, batch.token_lengths
+    with torch.autocast(kind, dtype, enabled=bool(low)):
+        logits, _, ctc_log_probs, encoded = module.recognizer.model(features, frames, *targets, module.sampling(0))
+        losses = module.loss(logits, ctc_log_probs, encoded, *targets)
+    losses.total.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def _memory() -> int | None:
+    """Bytes of memory of the machine, where the system says."""
+    if "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,70 @@
+"""What an examination found, for the terminal and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lasasr import files
+from lasasr.doctor.finding import Finding, percent
+
+SCHEMA: Final = 1
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_BAR = 30  # characters
+
+
+@dataclass(frozen=True)
+class Report:
+    """Findings, and the facts behind them."""
+
+    recipe: str
+    findings: Sequence[Finding]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, severity: str) -> list[Finding]:
+        """The findings of one severity."""
+        return [one for one in self.findings if one.severity == severity]
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, with every id."""
+        found = [asdict(one) for one in self.findings]
+        counts = {f"{severity}s": len(self.of(severity)) for severity in _COLOURS}
+        content = {"schema": SCHEMA, "recipe": self.recipe, **counts, "findings": found, "facts": self.facts}
+        files.write_json(path, content)
+
+    def shown(self) -> RenderableType:
+        """The findings, errors first, and the length histogram of train."""
+        parts: list[RenderableType] = []
+        if histogram := self.facts.get("durations_s", {}).get("train"):
+            parts += [_histogram(histogram), ""]
+        parts.append(_table([one for severity in _COLOURS for one in self.of(severity)]))
+        return Group(*parts)
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "split", "finding", "utterances", "what to do"):
+        table.add_column(name, justify="right" if name == "utterances" else "left", overflow="fold")
+    for one in findings:
+        counted = f"{one.count} ({percent(one.share)})" if one.share is not None else ""
+        some = f" [{', '.join(one.ids[:3])}{', ...' if len(one.ids) > 3 else ''}]" if one.ids else ""
+        severity = Text(one.severity, style=_COLOURS[one.severity])
+        table.add_row(severity, one.split, one.kind, counted, Text(one.advice + some))
+    return table
+
+
+def _histogram(rows: Sequence[tuple[float, float, int]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("train, seconds", justify="right")
+    table.add_column("utterances", justify="right")
+    table.add_column("")
+    most = max(count for _, _, count in rows)
+    for low, high, count in rows:
+        table.add_row(f"{low:.1f} to {high:.1f}", str(count), "█" * round(_BAR * count / most))
+    return table

@@ -1,0 +1,106 @@
+"""What the splits share that they should not; no audio is read."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lasasr.data import digests
+from lasasr.data.manifest import Utterances
+from lasasr.doctor.finding import Finding, Severity, about, overall
+
+Place = tuple[str, str]  # audio file, channel
+Interval = tuple[float, float]  # start and end, seconds
+SAME = 0.5  # of an utterance: so much of it heard in training makes it known
+
+
+def absent(splits: Iterable[str], evaluated: Sequence[str]) -> list[Finding]:
+    """Splits that are to be decoded when training ends, but do not exist."""
+    gone = [split for split in evaluated if split not in splits]
+    advice = f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(sorted(splits))}"
+    return [overall("missing split", "error", advice)] if gone else []
+
+
+def shared(splits: Mapping[str, Utterances]) -> list[Finding]:
+    """Audio, ids, speakers and texts of train that are in another split too.
+
+    Audio trained on and tested on makes an error rate worthless: an error (for dev, which only chooses a checkpoint, a
+    warning). Known speakers or texts make it the answer to another question, which may be the one that is asked (one's
+    own voice, read prompts): warnings.
+    """
+    train = splits["train"]
+    heard = _intervals(train)
+    ids, speakers, texts = set(train.ids), set(train.speakers) - {""}, set(train.texts)
+    found: list[Finding] = []
+    for split, other in splits.items():
+        if split == "train":
+            continue
+        of = len(other)
+        known = {name for name, cut in zip(other.ids, other.cuts, strict=True) if _is_heard(json.loads(cut), heard)}
+        found += about("audio of train", _severity(split), split, sorted(known), of, LEAK)
+        same_id = [name for name in other.ids if name in ids and name not in known]
+        advice = "the same id names other audio in train: one of the two is mislabelled, or ids need a prefix"
+        found += about("id of train", "warning", split, same_id, of, advice)
+        voices = [name for name, one in zip(other.ids, other.speakers, strict=True) if one in speakers]
+        advice = (
+            f"{len(speakers & set(other.speakers))} speakers are in train too: the error rate is that of known voices"
+        )
+        found += about("speaker of train", "warning", split, voices, of, advice)
+        read = [name for name, text in zip(other.ids, other.texts, strict=True) if text in texts]
+        advice = "train has the same sentences: the decoder may know them by heart"
+        found += about("text of train", "warning", split, read, of, advice)
+    return found
+
+
+LEAK = "training hears what is tested: take it out of train (debug=overfit learns and tests on the same few)"
+
+
+def _severity(split: str) -> Severity:
+    return "warning" if split == "dev" else "error"
+
+
+def _intervals(utterances: Utterances) -> dict[Place, list[Interval]]:
+    """Where train listens, per file and channel."""
+    heard: dict[Place, list[Interval]] = defaultdict(list)
+    for line in utterances.cuts:
+        for place, interval in _places(json.loads(line)):
+            heard[place].append(interval)
+    return heard
+
+
+def _is_heard(cut: Mapping[str, Any], heard: Mapping[Place, list[Interval]]) -> bool:
+    return any(
+        min(end, stop) - max(start, begin) > SAME * (end - start)
+        for place, (start, end) in _places(cut)
+        for begin, stop in heard.get(place, ())
+    )
+
+
+def _places(cut: Mapping[str, Any]) -> Iterator[tuple[Place, Interval]]:
+    """Where a cut listens; nowhere, if it is a mixture, which may share its noise with any other."""
+    if "tracks" not in cut:
+        start = float(cut.get("start", 0.0))
+        for path in digests.sources(cut):
+            yield (path, json.dumps(cut.get("channel"))), (start, start + float(cut["duration"]))
+
+
+def copies(splits: Mapping[str, Utterances]) -> list[Finding]:
+    """Files of another split that are copies of one in train under another name, by their digests."""
+    files = {split: digests.recorded(utterances.path) for split, utterances in splits.items()}
+    train = {one: path for path, one in files["train"].items()}
+    found: list[Finding] = []
+    for split, utterances in splits.items():
+        known = {path: train[one] for path, one in files[split].items() if one in train and path not in files["train"]}
+        if split == "train" or not known:
+            continue
+        of_ids = {
+            name: known[path]
+            for name, cut in zip(utterances.ids, utterances.cuts, strict=True)
+            for path in digests.sources(json.loads(cut))
+            if path in known
+        }
+        advice = f"the file is a copy of {next(iter(of_ids.values()))}: {LEAK}" if of_ids else ""
+        found += about("copy of train", _severity(split), split, of_ids, len(utterances), advice)
+    return found

@@ -1,0 +1,125 @@
+"""Decoding a split under one search or several: every batch is heard once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lasasr.corpora.base import Progress
+from lasasr.data.batch import Batch
+from lasasr.data.times import read_times
+from lasasr.evaluation.faults import gap_s, reference_scores
+from lasasr.evaluation.outcome import Outcome, as_timed, outcomes
+from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.triage import flags, verdict
+from lasasr.prepare import ALONE, Prepared
+from lasasr.ranks import Ranks
+from lasasr.recognizer import Recognizer
+from lasasr.search.acoustics import Acoustics
+
+Decoded = tuple[list[Outcome], float]  # by id, and the seconds it took
+
+
+def decode_split(
+    recognizers: Sequence[Recognizer],
+    prepared: Prepared,
+    split: str,
+    config: Mapping[str, Any],
+    progress: Progress,
+    ranks: Ranks = ALONE,
+) -> list[Decoded]:
+    """Decode a split under each search, as `config` says; every utterance on one rank, and all known to all."""
+    first, options = recognizers[0], config["evaluate"]
+    batches = prepared.batches(split, first.frontend.sample_rate_hz, options["batch_s"], ranks)
+    known = read_times(prepared.manifests[split], first.tokenizer.unit, prepared.rule)
+    timed = {name: tuple(Timed(*one) for one in times) for name, times in known.items()}
+    counted = _counted(batches, f"decoding {split}", progress)
+    shares = ranks.gather(decode_all(recognizers, counted, timed, options.get("score_references", True)))
+    return [_joined([share[i] for share in shares]) for i in range(len(recognizers))]
+
+
+def _joined(shares: Sequence[Decoded]) -> Decoded:
+    """What all ranks found, by id; it took as long as the slowest."""
+    done = [one for outcomes, _ in shares for one in outcomes]
+    return sorted(done, key=lambda outcome: outcome.id), max(seconds for _, seconds in shares)
+
+
+def _counted(batches: Any, task: str, progress: Progress) -> Iterable[Batch]:
+    for finished, batch in enumerate(batches, start=1):
+        yield batch
+        progress(task, finished, len(batches))
+
+
+def decode(recognizer: Recognizer, batches: Iterable[Batch], known: Mapping[str, tuple[Timed, ...]]) -> Decoded:
+    """`decode_all` of one recognizer."""
+    (decoded,) = decode_all([recognizer], batches, known)
+    return decoded
+
+
+def decode_all(
+    recognizers: Sequence[Recognizer],
+    batches: Iterable[Batch],
+    known: Mapping[str, tuple[Timed, ...]],
+    score_references: bool = True,
+) -> list[Decoded]:
+    """Decode every batch under the search of each recognizer; one model, whose encoder runs once.
+
+    The seconds of each are those of the encoder and its search; loading audio and what serves the triage (aligning and
+    scoring references) are not counted.
+
+    Args:
+        recognizers: that differ in their search only.
+        known: utterance id → when the words or phones of its reference were said.
+        score_references: tell the model's errors from the search's, by scoring the references of wrong hypotheses.
+    """
+    done: list[list[Outcome]] = [[] for _ in recognizers]
+    seconds = [0.0] * len(recognizers)
+    for one in recognizers:
+        one.eval()
+    for batch in batches:
+        start = time.perf_counter()
+        heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths)
+        hearing = time.perf_counter() - start
+        for i, recognizer in enumerate(recognizers):
+            start = time.perf_counter()
+            found = outcomes(recognizer, batch, timestamps=True, heard=heard)
+            seconds[i] += hearing + time.perf_counter() - start
+            found = _with_spoken(recognizer, batch, found, known, heard)
+            done[i].extend(_with_flags(recognizer, batch, found, heard, score_references))
+    ordered = [sorted(some, key=lambda outcome: outcome.id) for some in done]
+    return list(zip(ordered, seconds, strict=True))
+
+
+def _with_spoken(
+    recognizer: Recognizer,
+    batch: Batch,
+    found: Sequence[Outcome],
+    known: Mapping[str, tuple[Timed, ...]],
+    heard: Acoustics,
+) -> list[Outcome]:
+    """Add when the references were said: as the corpus knows or, where it knows it of no utterance, by CTC."""
+    if known:
+        return [replace(one, spoken=known[one.id], spoken_by="corpus") if one.id in known else one for one in found]
+    if recognizer.model.ctc is None:
+        return list(found)
+    aligned = recognizer.align(batch.waveforms, batch.waveform_lengths, batch.texts, heard)
+    return [
+        replace(one, spoken=as_timed(words or ()), spoken_by="ctc") for one, words in zip(found, aligned, strict=True)
+    ]
+
+
+def _with_flags(
+    recognizer: Recognizer, batch: Batch, found: Sequence[Outcome], heard: Acoustics, score_references: bool
+) -> list[Outcome]:
+    """Add what is wrong with the hypotheses and, where asked for, whose error it is."""
+    wrong = [score_references and bool(one.counts.errors) for one in found]
+    scores = reference_scores(recognizer, heard, batch.texts, wrong)
+    flagged = []
+    for one, score in zip(found, scores, strict=True):
+        gap = gap_s(one.best.weights, recognizer.encoded_frame_s)
+        faults = flags(one.reference, one.best.text, recognizer.error_metric, one.best.flags, gap)
+        whose = verdict(one.best.score, score)
+        flagged.append(replace(one, flags=(*faults, whose) if whose else faults, reference_score=score))
+    return flagged

@@ -1,0 +1,50 @@
+"""Attention maps of decoded utterances as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lasasr import special
+from lasasr.evaluation.outcome import Outcome
+from lasasr.prepare import Prepared
+from lasasr.recognizer import Recognizer
+from lasasr.report import attention_map, figures
+
+
+def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
+    """Save the attention maps of some outcomes as pictures."""
+    dataset = prepared.dataset(split, recognizer.frontend.sample_rate_hz)
+    places = {one: index for index, one in enumerate(dataset.utterances.ids)}
+    for one in shown:
+        if one.best.weights is not None:
+            figure = attention_figure(recognizer, dataset.waveform(places[one.id]), one)
+            figures.save(figure, folder / f"attention-{split}-{one.id.replace('/', '_')}.png")
+
+
+def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome) -> Figure:
+    """The attention map of the best hypothesis over the spectrogram of waveform (S,).
+
+    Raises:
+        ValueError: the hypothesis carries no attention weights.
+    """
+    if outcome.best.weights is None:
+        raise ValueError(f"the hypothesis of {outcome.id} carries no attention weights")
+    device = next(recognizer.parameters()).device
+    features, _ = recognizer.frontend(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    return attention_map.attention_map(
+        weights=outcome.best.weights.float().cpu().numpy(),
+        tokens=[recognizer.tokenizer.tokens[token] for token in (*outcome.best.tokens, special.EOS)],
+        features=features[0].cpu().numpy(),
+        encoded_frame_s=recognizer.encoded_frame_s,
+        feature_frame_s=recognizer.frontend.frame_shift_ms / 1000.0,
+        title=outcome.id,
+        reference=outcome.reference,
+        hypothesis=outcome.best.text,
+        boundaries=outcome.spoken,
+        begin_s=recognizer.encoded_begin_s,
+    )

@@ -1,0 +1,82 @@
+"""The summary of a decoded split: results/<split>.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lasasr.evaluation.outcome import Outcome, as_timed
+from lasasr.metrics.alignment import measure, summarised
+from lasasr.metrics.alignment_reference import compare_boundaries, summarised_boundaries
+from lasasr.metrics.bootstrap import interval
+from lasasr.metrics.error_rates import Metric, pooled
+from lasasr.metrics.triage import Judged, triage
+from lasasr.search.hypothesis import KINDS
+
+
+def summary(split: str, done: Sequence[Outcome], decode_s: float, about: Mapping[str, Any]) -> dict[str, Any]:
+    """results/<split>.json of docs: pooled counts, interval, cost; `about` adds seed, recipe, search, ..."""
+    total, characters = pooled(one.counts for one in done), pooled(one.characters for one in done)
+    spread = interval([one.counts for one in done])
+    audio_s = sum(one.duration_s for one in done)
+    return {
+        "split": split,
+        "percent": total.percent,
+        "ci95": spread.bounds,
+        "ci_method": spread.method,
+        "errors": total.errors,
+        "substitutions": total.substitutions,
+        "deletions": total.deletions,
+        "insertions": total.insertions,
+        "reference_length": total.reference_length,
+        "utterances": len(done),
+        "cer_percent": characters.percent,
+        "audio_s": round(audio_s, 3),
+        "decode_s": round(decode_s, 3),
+        "rtf": round(decode_s / audio_s, 6) if audio_s else None,
+        "alignment": _aligned(done, "phone" if about.get("metric") == "per" else "word"),
+        "triage": _triaged(done, about.get("metric", "wer")),
+        **about,
+    }
+
+
+def alignment(done: Sequence[Outcome]) -> dict[str, float] | None:
+    """How well the attention of the best hypotheses aligns, the mean over utterances; None without attention."""
+    measured = [
+        measure(one.best.weights.float().cpu().numpy())
+        for one in done
+        if one.best.weights is not None and one.best.tokens
+    ]
+    return summarised(measured) if measured else None
+
+
+def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
+    """How far the times of correct words (`unit`: or phones) are from the truth; None where there is none.
+
+    Against CTC only attention is measured: the other kinds would be compared with themselves.
+    """
+    timed = [one for one in done if one.spoken]
+    if not timed:
+        return None
+    against = timed[0].spoken_by
+    kinds = KINDS if against == "corpus" else KINDS[1:2]
+    measured: dict[str, Any] = {
+        kind: summarised_boundaries(
+            compare_boundaries(one.spoken, as_timed(one.best.timed.get(kind, ()))) for one in timed
+        )
+        for kind in kinds
+        if any(kind in one.best.timed for one in timed)
+    }
+    counts = {"utterances": len(timed), "labels": sum(len(one.spoken) for one in timed)}
+    return {"against": against, "unit": unit, **counts, **measured}
+
+
+def _triaged(done: Sequence[Outcome], metric: Metric) -> dict[str, Any]:
+    rows = [Judged(one.speaker, one.duration_s, one.reference, one.best.text, one.counts, one.flags) for one in done]
+    judged = sum(one.reference_score is not None for one in done)
+    return {"references_scored": judged, **triage(rows, metric)}
+
+
+def _aligned(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
+    means, edges = alignment(done), boundaries(done, unit)
+    return None if means is None and edges is None else {**(means or {}), "boundaries": edges}

@@ -1,0 +1,84 @@
+"""Two runs for the terminal: which keys, how many points, which utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lasasr.comparison.entries import Entry
+from lasasr.comparison.flips import Flip, flips
+from lasasr.comparison.settings import differing, shown
+from lasasr.metrics.significance import Pair
+from lasasr.report.aligned_text import aligned_text
+
+ABSENT = "–"
+
+
+def difference(
+    first: Entry, second: Entry, pair: Pair, notes: Sequence[str], most: int, width: int
+) -> Iterator[RenderableType]:
+    """The parts to print, one after the other.
+
+    Args:
+        pair: the first against the second.
+        notes: what has to be said about comparing them.
+        most: utterances to show of those that became better, and of those that became worse.
+        width: characters of a line.
+    """
+    yield Text(f"first:  {first.name}\nsecond: {second.name}\n")
+    yield from _configuration(_told(first), _told(second))
+    yield Text(_rates(first, second, pair))
+    yield from (Text(f"note: {note}") for note in notes)
+    found = flips(first, second)
+    better = [one for one in reversed(found) if one.errors[1] < one.errors[0]]
+    worse = [one for one in found if one.errors[1] > one.errors[0]]
+    yield Text(f"\nutterances: {len(first.lines)}; the second has fewer errors in {len(better)}, more in {len(worse)}")
+    for title, some in (("fewer", better), ("more", worse)):
+        if some[:most]:
+            yield Text(f"\n{title} errors in the second, the largest changes first", style="bold")
+        for one in some[:most]:
+            yield _flip(one, first.summary["metric"], width)
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    choices = {f"{group} (choice)": choice for group, choice in entry.settings.choices.items()}
+    return {"seed": entry.seed, **choices, **entry.settings.values}
+
+
+def _configuration(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[RenderableType]:
+    keys = differing([first, second])
+    if not keys:
+        yield Text("configuration: the same\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("key", "first", "second"):
+        table.add_column(header, overflow="fold")
+    for key in sorted(keys):
+        cells = [shown(one[key]) if key in one else ABSENT for one in (first, second)]
+        table.add_row(Text(key), *(Text(cell) for cell in cells))
+    yield table
+    yield Text("")
+
+
+def _rates(first: Entry, second: Entry, pair: Pair) -> str:
+    """Second − first, as a diff reads: from the first to the second."""
+    metric = first.summary["metric"].upper()
+    told = [f"{metric}: {first.summary['percent']:.2f} % → {second.summary['percent']:.2f} %"]
+    told.append(f"difference {0.0 - pair.measured.points:+.2f} points")
+    answer = pair.measured.runs
+    if answer is not None and answer.interval.low is not None and answer.interval.high is not None:
+        told.append(f"95 % interval {-answer.interval.high:+.2f} to {-answer.interval.low:+.2f}, p = {answer.p:.3g}")
+    words = {"better": "the second is worse", "worse": "the second is better"}
+    told.append(f"of these two runs: {words.get(pair.runs.word, pair.runs.word)}")
+    if pair.runs.word == "cannot decide":
+        told[-1] += f" ({pair.runs.reason})"
+    return "; ".join(told)
+
+
+def _flip(one: Flip, metric: Any, width: int) -> Text:
+    before, after = (aligned_text(one.reference, text, metric, width) for text in (one.first, one.second))
+    return Text(f"\n{one.id}: {one.errors[0]} → {one.errors[1]} errors\nfirst\n{before}\nsecond\n{after}")

@@ -1,0 +1,53 @@
+"""The triage of an evaluation for the terminal, from the plain values that results files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+MOST = 5  # speakers and words in a line
+
+
+def triage_table(summary: Mapping[str, Any]) -> Table:
+    """A line per question: what kind of errors there are, how long and whose the worst utterances, what was confused.
+
+    Args:
+        summary: the contents of a results/<split>.json with a "triage".
+    """
+    triage = summary["triage"]
+    speakers = [_rated(row["speaker"] or "?", row) for row in triage["by_speaker"] if row["errors"]]
+    lines = {
+        "flagged": [f"{flag} {count}" for flag, count in triage["flags"].items() if count],
+        "by duration": [_rated(_span(row), row) for row in triage["by_duration"]],
+        "worst speakers": speakers[:MOST],
+        "substituted": [f"{said} -> {heard} {count}" for said, heard, count in triage["substitutions"]][:MOST],
+        "deleted": [f"{said} {count}" for said, count in triage["deletions"]][:MOST],
+        "inserted": [f"{heard} {count}" for heard, count in triage["insertions"]][:MOST],
+    }
+    table = Table(
+        title=f"errors of {summary['split']}", title_justify="left", box=None, pad_edge=False, show_header=False
+    )
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for name, cells in lines.items():
+        if cells:
+            table.add_row(name, _unbroken(cells))
+    return table
+
+
+def _unbroken(cells: Sequence[str]) -> Text:
+    """Cells that a narrow terminal breaks between, not inside; brackets in a word are no markup."""
+    return Text("   ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells))
+
+
+def _span(row: Mapping[str, Any]) -> str:
+    end = "" if row["to_s"] is None else f"{row['to_s']:g}"
+    return f"{row['from_s']:g}-{end} s"
+
+
+def _rated(name: str, row: Mapping[str, Any]) -> str:
+    percent = "–" if row["percent"] is None else f"{row['percent']:.1f} %"
+    return f"{name} {percent} ({row['utterances']})"

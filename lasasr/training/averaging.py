@@ -1,0 +1,91 @@
+"""The mean of the weights of several checkpoints of one run (Vaswani et al. 2017, §6.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lasasr.errors import LasasrError
+
+PREFIX = "recognizer."  # of the names of the recognizer's weights in a checkpoint
+_KEPT = re.compile(r"step=(?P<step>\d+)-(?P<metric>\w+)=(?P<rate>\d+(\.\d+)?)\.ckpt")
+
+
+class Kept(NamedTuple):
+    """A checkpoint that training kept for its dev error rate."""
+
+    path: Path
+    step: int
+    error_rate: float  # percent
+
+
+def kept(checkpoints: Path) -> list[Kept]:
+    """The checkpoints in a run's folder that carry step and dev error rate in their names, by step."""
+    names = ((path, _KEPT.fullmatch(path.name)) for path in checkpoints.glob("*.ckpt"))
+    found = [Kept(path, int(name["step"]), float(name["rate"])) for path, name in names if name]
+    return sorted(found, key=lambda one: one.step)
+
+
+def chosen(checkpoints: Path, count: int, best: bool) -> list[Path]:
+    """The `count` checkpoints with the lowest dev error rates (the later of two equals), or the latest, by step.
+
+    Raises:
+        LasasrError: there are fewer.
+    """
+    found = kept(checkpoints)
+    if len(found) < count:
+        raise LasasrError(
+            f"{checkpoints} keeps {len(found)} validated checkpoint{'s' if len(found) != 1 else ''}, {count} are asked "
+            f"for; train with checkpoint.best={count} to keep the best {count}, or checkpoint.best=-1 to keep all"
+        )
+    ordered = sorted(found, key=lambda one: (one.error_rate, -one.step) if best else (-one.step,))
+    return [one.path for one in sorted(ordered[:count], key=lambda one: one.step)]
+
+
+def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The recognizer's state dict with every weight the mean over `checkpoints`, summed in float64.
+
+    What is no floating-point number (counts, masks) is that of the last one. The files are only read.
+
+    Raises:
+        LasasrError: a checkpoint is damaged, holds NaN or infinite weights, or is of another model than the first.
+    """
+    if not checkpoints:
+        raise ValueError("there must be at least one checkpoint, got none")
+    first = _state(checkpoints[0])
+    sums = {name: value.to(torch.float64) for name, value in first.items() if value.is_floating_point()}
+    last = first
+    for path in checkpoints[1:]:
+        last = _state(path)
+        _same(first, last, checkpoints[0], path)
+        for name, total in sums.items():
+            total += last[name].to(torch.float64)
+    means = {name: (total / len(checkpoints)).to(first[name].dtype) for name, total in sums.items()}
+    return {name: means.get(name, value) for name, value in last.items()}
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    try:
+        whole = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"checkpoint {path} is damaged ({type(error).__name__}: {reason}); leave it out") from None
+    state = {name.removeprefix(PREFIX): value for name, value in whole.items() if name.startswith(PREFIX)}
+    for name, value in state.items():
+        if not bool(value.isfinite().all()):
+            raise LasasrError(f"checkpoint {path} holds NaN or infinity in {name}; take checkpoints from before it")
+    return state
+
+
+def _same(first: Mapping[str, Tensor], other: Mapping[str, Tensor], one: Path, two: Path) -> None:
+    if unfit := sorted(set(first) ^ set(other)):
+        raise LasasrError(f"{two} is of another model than {one}: {unfit[0]} is in one but not in the other")
+    for name, value in first.items():
+        if (value.shape, value.dtype) != (other[name].shape, other[name].dtype):
+            shapes = f"{tuple(other[name].shape)}, not {tuple(value.shape)}"
+            raise LasasrError(f"{two} is of another model than {one}: {name} has shape {shapes}")

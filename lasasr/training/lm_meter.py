@@ -1,0 +1,67 @@
+"""What a person sees and TensorBoard keeps while a language model is trained."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+
+from lasasr.data.batch import Batch
+from lasasr.training.console import Console
+from lasasr.training.lm_module import LMTraining
+
+
+class LMConsole(Console):
+    """Lines with perplexities."""
+
+    def monitored(self, pl_module: pl.LightningModule) -> tuple[str, str, str]:
+        """The dev value of the line."""
+        return "perplexity", "perplexity", ""
+
+
+class LMMeter(pl.Callback):
+    """Logs nats per token, tokens per second, learning rate and gradient norm between two log lines; of this rank."""
+
+    def __init__(self, every_steps: int) -> None:
+        self.every_steps = every_steps
+        self.train_s = 0.0  # of the sessions before this one
+        self.start = time.perf_counter()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.nats = self.tokens = 0.0
+        self.since = time.perf_counter()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds trained, of all sessions of the run."""
+        return self.train_s + time.perf_counter() - self.start
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run goes on counting from."""
+        return {"elapsed_s": self.elapsed_s}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.train_s, self.start = state_dict["elapsed_s"], time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Its time is not training's."""
+        self._reset()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Add this batch; log every so many updates."""
+        assert isinstance(pl_module, LMTraining)
+        self.nats += float(outputs["nats"])
+        self.tokens += float(outputs["tokens"])
+        stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if stepped and trainer.global_step % self.every_steps == 0:
+            pl_module.log("train/loss", self.nats / self.tokens, prog_bar=True)
+            elapsed = max(1e-9, time.perf_counter() - self.since)
+            pl_module.log("train/tokens_per_s", self.tokens / elapsed, prog_bar=True)
+            pl_module.log("train/learning_rate", float(pl_module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
+            pl_module.log("train/gradient_norm", pl_module.gradient_norm)
+            self._reset()

@@ -1,0 +1,80 @@
+"""The LightningModule of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lasasr.data.batch import Batch
+from lasasr.data.sentences import TextCounts
+from lasasr.errors import LasasrError
+from lasasr.language_model import TrainedLM
+from lasasr.lm.perplexity import Perplexity
+from lasasr.training.schedules import Plateau
+from lasasr.training.updates import Updates
+
+
+class LMTraining(Updates):
+    """Trains a language model by cross-entropy, in nats per token.
+
+    Args:
+        trained: the model and its tokenizer.
+        dev: what the dev split holds.
+        optimizer, schedule, seed: see `Updates`.
+    """
+
+    def __init__(
+        self,
+        trained: TrainedLM,
+        dev: TextCounts,
+        optimizer: Callable[..., Optimizer],
+        schedule: Callable[..., Any],
+        seed: int,
+    ) -> None:
+        super().__init__(optimizer, schedule, seed)
+        self.trained, self.dev = trained, dev
+        self.dev_sums = torch.zeros(2, dtype=torch.float64)  # nats and tokens of the validation under way
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """−log p of the batch, times what Lightning divides by."""
+        nats = self.trained.model.nats(batch.tokens, batch.token_lengths).sum()
+        tokens = (batch.token_lengths + 1).sum()
+        if not bool(nats.isfinite()):
+            raise LasasrError(f"the loss is not finite at step {self.global_step}; lower optimizer.lr")
+        self.tokens_in_update += self.over_ranks(tokens)
+        return {"loss": nats * self.trainer.accumulate_grad_batches, "nats": nats.detach(), "tokens": tokens}
+
+    def over_ranks(self, value: Tensor) -> Tensor:
+        """Summed over the ranks."""
+        if self.trainer.world_size == 1:
+            return value
+        summed = self.trainer.strategy.reduce(value, reduce_op="sum")
+        assert isinstance(summed, Tensor)
+        return summed
+
+    def on_validation_epoch_start(self) -> None:
+        """A fresh sheet."""
+        self.dev_sums = torch.zeros(2, dtype=torch.float64)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add up nats and tokens."""
+        nats = self.trained.model.nats(batch.tokens, batch.token_lengths)
+        self.dev_sums += torch.stack([nats.double().sum(), batch.token_lengths.sum().double()]).cpu()
+
+    def on_validation_epoch_end(self) -> None:
+        """Perplexities over the whole split."""
+        here = self.dev_sums if self.trainer.world_size == 1 else self.dev_sums.to(self.device)
+        nats, tokens = self.over_ranks(here).tolist()
+        dev = Perplexity(nats, int(tokens), self.dev.words, self.dev.characters, self.dev.sentences)
+        self.log("dev/perplexity", dev.per_token, prog_bar=True, rank_zero_only=True)
+        self.log("dev/word_perplexity", dev.per_word, rank_zero_only=True)
+
+    def on_validation_end(self) -> None:
+        """Tell a plateau schedule what dev said."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
+            schedule.observe(float(self.trainer.callback_metrics["dev/perplexity"]))

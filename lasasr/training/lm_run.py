@@ -1,0 +1,119 @@
+"""One execution of a language model's recipe: prepare, fit, keep the best, measure perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lasasr import build, files
+from lasasr.corpora.base import Progress
+from lasasr.data.datamodule import TextDataModule
+from lasasr.data.sampler import Batching
+from lasasr.errors import Interrupted
+from lasasr.language_model import TrainedLM
+from lasasr.perplexity import perplexity
+from lasasr.prepare_text import PreparedText, prepare_text, token_batching
+from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
+from lasasr.training.console import quiet
+from lasasr.training.interrupt import Interrupt
+from lasasr.training.lm_meter import LMConsole, LMMeter
+from lasasr.training.lm_module import LMTraining
+from lasasr.training.machine import computes_bf16, set_threads
+from lasasr.training.validations import Validations
+
+METRIC = "perplexity"
+
+
+def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progress) -> dict[str, Any]:
+    """Train into the run folder `folder`; return what its card says of the work (nothing but on the first rank).
+
+    Raises:
+        Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
+        LasasrError: the work cannot be done; the message says why and what to do.
+    """
+    build.check_targets(config)
+    quiet()
+    threads = set_threads(config["threads"])
+    pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
+    prepared = prepare_text(config, progress)
+    trained = TrainedLM.build(config, prepared.tokenizer, str(prepared.rule))
+    fast_bf16 = config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
+    trained_in = "bf16-mixed" if fast_bf16 else config["trainer"]["precision"]
+    as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
+    fitted = _fit(as_trained, folder, resume, prepared, trained)
+    if not fitted:
+        return {}
+    trained.eval().save(folder / "bundle")
+    return {
+        "parameters": sum(p.numel() for p in trained.parameters()),
+        **fitted,
+        "precision": trained_in,
+        "threads": threads,
+        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "results": evaluate(config, trained, prepared, folder, progress),
+    }
+
+
+def evaluate(
+    config: Mapping[str, Any], trained: TrainedLM, prepared: PreparedText, folder: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Perplexities of the splits `evaluate.splits`; written to perplexity.json below `folder` (None writes nothing)."""
+    batching = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
+    found = {
+        split: {"split": split, **perplexity(trained, prepared, split, batching, progress)}
+        for split in config["evaluate"]["splits"]
+    }
+    if folder is not None:
+        files.write_json(folder / "perplexity.json", {"schema": 1, "splits": found})
+    return found
+
+
+def _fit(
+    config: Mapping[str, Any], folder: Path, resume: bool, prepared: PreparedText, trained: TrainedLM
+) -> dict[str, Any]:
+    """Train the model; what the card says of that, on the first rank."""
+    validation = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
+    data = TextDataModule(prepared.sentences, token_batching(config), validation, config["seed"])
+    module = LMTraining(
+        trained,
+        prepared.sentences("dev").counts,
+        optimizer=partial(build.build, config["optimizer"], "optimizer"),
+        schedule=partial(build.build, config["schedule"], "schedule"),
+        seed=config["seed"],
+    )
+    last = folder / "checkpoints" / LAST
+    meter, interrupt = LMMeter(config["trainer"]["log_every_n_steps"]), Interrupt(last)
+    best, validations = keep_best(config, folder, METRIC), Validations(interrupt)
+    savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
+    callbacks: list[pl.Callback] = [meter, validations, *savers, LMConsole()]
+    if config["early_stopping"]:
+        callbacks.append(EarlyStopping(f"dev/{METRIC}", patience=config["early_stopping"]))
+    trainer: pl.Trainer = build.build(
+        config["trainer"],
+        "trainer",
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        default_root_dir=folder,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # the sampler shares the batches out itself
+    )
+    if trainer.logger is not None:
+        trainer.logger.log_hyperparams(dict(config))
+    trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
+    if interrupt.received is not None:
+        raise Interrupted(interrupt.received)
+    trainer.save_checkpoint(last)
+    restore(config, module, best)
+    if not trainer.is_global_zero:
+        return {}
+    return {
+        "steps": trainer.global_step,
+        "train_s": round(meter.elapsed_s, 1),
+        "validations": validations.history,
+    }

@@ -1,0 +1,56 @@
+"""How an update is made, whatever is trained: what it draws by, what normalises it, what follows it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch.optim import Optimizer
+
+from lasasr.data.batch import Batch
+
+
+class Updates(pl.LightningModule):
+    """A module whose loss of a batch is a *sum* over target tokens.
+
+    Gradients are divided by the number of target tokens of all batches of all ranks that went into an update
+    (`configure_gradient_clipping`), so that one rank with accumulation 2 makes the update that two ranks make. A
+    training step adds its target tokens, of all ranks, to `tokens_in_update`, and multiplies its sum by the number of
+    accumulated batches, by which Lightning divides.
+
+    Args:
+        optimizer: params=... → optimizer.
+        schedule: optimizer=..., total_steps=... → learning-rate schedule per update.
+        seed: of the run.
+    """
+
+    def __init__(self, optimizer: Callable[..., Optimizer], schedule: Callable[..., Any], seed: int) -> None:
+        super().__init__()
+        self.make_optimizer, self.make_schedule, self.seed = optimizer, schedule, seed
+        self.tokens_in_update = torch.zeros(())  # target tokens of the batches accumulated so far, all ranks
+        self.gradient_norm = float("nan")
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let dropout and sampling draw by (seed, epoch, batch), not by the past: a resumed run draws the same."""
+        digest = hashlib.sha256(f"{self.seed}/{batch.epoch}/{batch.ids}".encode()).digest()
+        torch.manual_seed(int.from_bytes(digest[:7], "little"))
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Divide the summed gradients by the target tokens of all ranks, then clip by norm."""
+        scale = self.trainer.world_size / self.tokens_in_update  # DDP has taken the mean over ranks: undo
+        self.tokens_in_update = torch.zeros_like(self.tokens_in_update)
+        parameters = [p for p in self.parameters() if p.grad is not None]
+        torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], scale)
+        limit = gradient_clip_val if gradient_clip_val else float("inf")
+        self.gradient_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and its schedule per update."""
+        optimizer = self.make_optimizer(params=[p for p in self.parameters() if p.requires_grad])
+        schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

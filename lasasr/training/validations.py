@@ -1,0 +1,53 @@
+"""What every validation said; and training does not end without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+
+from lasasr.training.interrupt import Interrupt
+
+
+class Validations(pl.Callback):
+    """Keeps step, epoch and every dev value of each validation; validates after the last update if nothing else did.
+
+    Without that a corpus so small that `val_check_interval` is never reached, or an end between two validations,
+    would leave the last weights unjudged and, in the first case, no best checkpoint.
+
+    Args:
+        interrupt: who knows whether training was broken off; then it is continued, not judged.
+    """
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self.interrupt = interrupt
+        self.history: list[dict[str, float | int]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"history": [dict(one) for one in self.history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the checkpoint stood."""
+        self.history = [dict(one) for one in state_dict["history"]]
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep what it said."""
+        if trainer.sanity_checking:
+            return
+        said = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("dev/")}
+        about = {"step": trainer.global_step, "epoch": trainer.current_epoch}
+        self.history.append(about | {name.removeprefix("dev/"): value for name, value in sorted(said.items())})
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Validate, unless that is done or training goes on another time."""
+        interrupted = self.interrupt.received is not None
+        if interrupted and trainer.global_step < trainer.estimated_stepping_batches:
+            return
+        judged = bool(self.history) and self.history[-1]["step"] == trainer.global_step
+        if trainer.enable_validation and not judged:
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True
+        if interrupted:  # during the last update or this validation: a resumed run has nothing left to train
+            trainer.save_checkpoint(self.interrupt.checkpoint)

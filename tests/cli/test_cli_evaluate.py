@@ -1,0 +1,42 @@
+"""The grid of `lasasr evaluate -m`: every search once, with the options it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lasasr.cli.evaluate import _differing, _grid, _without_idle
+
+SEARCHES: dict[str, dict[str, Any]] = {
+    "search=greedy": {"limits": {"max_length": None}},
+    "search=beam": {"beam": 10, "pruning": {"pre_beam": None}, "limits": {"max_length": None}},
+}
+
+
+def jobs(*overrides: str) -> list[list[str]]:
+    return _without_idle(_grid(list(overrides)), lambda job: SEARCHES[job[0]])
+
+
+def test_a_search_is_not_asked_for_what_it_does_not_have() -> None:
+    assert jobs("search=greedy,beam", "search.beam=4,10") == [
+        ["search=greedy"],
+        ["search=beam", "search.beam=4"],
+        ["search=beam", "search.beam=10"],
+    ]
+    assert jobs("search=greedy,beam", "search.pruning.pre_beam=5", "search.limits.max_length=3") == [
+        ["search=greedy", "search.limits.max_length=3"],
+        ["search=beam", "search.pruning.pre_beam=5", "search.limits.max_length=3"],
+    ]
+
+
+def test_what_no_search_has_stays_and_is_refused_later() -> None:
+    assert jobs("search=greedy,beam", "search.beem=4")[0] == ["search=greedy", "search.beem=4"]
+    assert _without_idle([["search.beam=4"], ["search.beam=5"]], lambda job: {}) == [
+        ["search.beam=4"],
+        ["search.beam=5"],
+    ]
+
+
+def test_jobs_are_named_by_what_differs() -> None:
+    grid = _grid(["evaluate.splits=[dev,test]", "search.beam=4,10"])
+    assert _differing(grid) == ["search.beam=4", "search.beam=10"]
+    assert _differing([["search.beam=4"]]) == ["search.beam=4"]

@@ -1,0 +1,168 @@
+"""What is compared with what, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from comparison_runs import line, lines, write_run, write_sweep
+
+from lasasr import runs
+from lasasr.comparison.document import document
+from lasasr.comparison.entries import find
+from lasasr.comparison.grouping import groups
+from lasasr.errors import LasasrError, UsageError
+from lasasr.metrics.significance_verdict import Rules
+
+FAST = Rules(resamples=200)
+
+
+def verdicts(*paths: Path) -> list[str]:
+    found = find(paths)
+    systems, notes = groups(found)
+    return [one["verdict_of_runs"] for one in document(found, systems, notes, None, FAST)["pairs"]]
+
+
+def test_a_run_and_itself_do_not_differ(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    assert verdicts(run.folder, run.folder) == ["no difference shown"]
+
+
+def test_a_run_and_its_copy_do_not_differ(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    shutil.copytree(run.folder, tmp_path / "copy")
+    found = find([run.folder, tmp_path / "copy"])
+    systems, notes = groups(found)
+    assert [one.name for one in systems] == [run.folder.name, "copy"]
+    assert "copies of one run" in notes[0]
+    made = document(found, systems, notes, None, FAST)
+    assert made["pairs"][0]["points"] == 0.0
+    assert made["verdict"][0].startswith("No difference:")
+
+
+def test_another_seed_is_the_same_system(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path, seed=seed).folder for seed in (1, 2)]
+    found = find(paths)
+    systems, notes = groups(found)
+    made = document(found, systems, notes, None, FAST)
+    assert [one.name for one in systems] == ["attend=dot"]
+    assert made["pairs"] == []
+    (system,) = made["systems"]
+    low, high = (system["intervals"]["mixed"][end] for end in ("low", "high"))
+    assert low < min(system["percents"].values()) < system["percent"] < max(system["percents"].values()) < high
+    assert "mean of 2 seeds" in made["verdict"][0]
+
+
+def test_other_utterances_are_refused(tmp_path: Path) -> None:
+    one = write_run(tmp_path)
+    other = write_run(tmp_path, "additive", made=lines(0.2, 1, speakers=9))
+    with pytest.raises(LasasrError, match=r"not decoded on the same utterances: 6 are in one only \(s8-u0"):
+        groups(find([one.folder, other.folder]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reference": "something else"}, "the reference of utterance s0-u0"),
+        ({"speaker": "another"}, "the speaker of utterance s0-u0"),
+        ({"duration_s": 99.0}, "the duration_s of utterance s0-u0"),
+    ],
+)
+def test_the_same_ids_with_another_content_are_refused(tmp_path: Path, changes: dict[str, str], message: str) -> None:
+    one = write_run(tmp_path)
+    made = lines(0.2, 1)
+    told = {**line(made[0]["id"], made[0]["speaker"], changes.get("reference", made[0]["reference"]), "x"), **changes}
+    other = write_run(tmp_path, "additive", made=[told, *made[1:]])
+    with pytest.raises(LasasrError, match=message):
+        groups(find([one.folder, other.folder]))
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"normalizer": "english/2"}, "their normalizer is english/1 and english/2"),
+        ({"metric": "cer"}, "damaged"),
+        ({"search": {"beam": 3}}, "different searches .*--any-search"),
+        ({"corpus": "ba9876543210"}, "corpora are configured differently .*--any-corpus"),
+    ],
+)
+def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, told: dict[str, str], message: str) -> None:
+    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told)
+    with pytest.raises(LasasrError, match=message):
+        groups(find([one.folder, other.folder]))
+
+
+def test_what_is_told_to_be_compared_is_said(tmp_path: Path) -> None:
+    one = write_run(tmp_path)
+    other = write_run(tmp_path, "additive", told={"search": {"beam": 3}, "corpus": "ba9876543210"})
+    found = find([one.folder, other.folder])
+    systems, notes = groups(found, any_search=True, any_corpus=True)
+    verdict = document(found, systems, notes, None, FAST)["verdict"]
+    assert any("decoded by different searches" in one and "beam: 10 / 3" in one for one in verdict)
+    assert any("ba9876543210" in one for one in verdict)
+
+
+def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
+    first, second = write_run(tmp_path), write_run(tmp_path, seed=2)
+    with pytest.raises(UsageError, match="seed 1 of one configuration is given twice"):
+        groups(find([first.folder, second.folder, first.folder]))
+
+
+def test_a_cut_or_edited_evaluation_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    path = run.results / "test.jsonl"
+    whole = path.read_text().splitlines()
+    path.write_text("\n".join(whole[:-1]) + "\n")
+    with pytest.raises(LasasrError, match="is damaged"):
+        find([run.folder])
+    edited = [json.loads(one) for one in whole]
+    edited[0]["hypothesis"] += " and five words more here"
+    path.write_text("\n".join(map(json.dumps, edited)) + "\n")
+    with pytest.raises(LasasrError, match="the counts of s0-u0 are not those of its texts"):
+        find([run.folder])
+
+
+def test_a_sweep_names_what_has_no_result(tmp_path: Path) -> None:
+    done = write_run(tmp_path, seed=1)
+    stopped, broken = write_run(tmp_path, seed=2), write_run(tmp_path, seed=3)
+    stopped.note(status="unfinished")
+    broken.note(status="unfinished", diverged="the loss is not finite at step 7")
+    sweep = write_sweep(tmp_path, [done, stopped, broken, runs.Run(tmp_path / "synthetic" / "las_char" / "later")])
+    found = find([sweep])
+    systems, notes = groups(found)
+    made = document(found, systems, notes, None, FAST)
+    assert [(one["status"], one["seed"], one["system"]) for one in made["missing"]] == [
+        ("unfinished", "2", "attend=dot"),
+        ("diverged", "3", "attend=dot"),
+        ("not begun", None, None),
+    ]
+    assert made["systems"][0]["diverged"] == ["3"] == made["systems"][0]["lost"]
+    assert "3 runs of the sweep without a result" in " ".join(made["verdict"])
+
+
+def test_nothing_finished_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    run.note(status="unfinished")
+    with pytest.raises(LasasrError, match=r"nothing to compare yet: .* is unfinished"):
+        find([run.folder])
+
+
+def test_result_files_alone_can_be_compared(tmp_path: Path) -> None:
+    for name, attend in (("a", "dot"), ("b", "additive")):
+        run = write_run(tmp_path / "runs", attend, rate=0.1 if name == "a" else 0.4)
+        shutil.copytree(run.results, tmp_path / name)
+    systems, _ = groups(find([tmp_path / "a" / "test.json", tmp_path / "b" / "test.json"]))
+    assert [one.name for one in systems] == ["attend=dot", "attend=additive"]
+
+
+def test_the_split_is_the_common_one_or_has_to_be_chosen(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    for name in ("dev", "dev-other"):
+        for ending in ("json", "jsonl"):
+            shutil.copy(run.results / f"test.{ending}", run.results / f"{name}.{ending}")
+    assert find([run.folder]).split == "test"
+    assert find([run.folder], "dev").split == "dev"
+    for ending in ("json", "jsonl"):
+        (run.results / f"test.{ending}").unlink()
+    with pytest.raises(UsageError, match="results of dev, dev-other: choose by --split"):
+        find([run.folder])

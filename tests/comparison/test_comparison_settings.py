@@ -1,0 +1,63 @@
+"""Systems are told apart, and named, by what was asked for and not by how it was written."""
+
+from pathlib import Path
+from typing import Any
+
+from comparison_runs import SEARCH, config
+
+from lasasr.comparison.settings import Settings, differing, names, settings
+
+
+def of(attend: str = "dot", seed: int = 1, **changes: Any) -> Settings:
+    return settings(config(Path("runs"), attend, seed=seed, **changes), changes.get("search", SEARCH))
+
+
+def test_a_seed_a_place_and_how_it_is_looked_at_make_no_other_system() -> None:
+    same = [of(), of(seed=2), of(runs_dir="elsewhere"), of(threads=4), of(evaluate={"splits": ["dev"]})]
+    assert len({one.identity for one in same}) == 1
+    assert of(listen={"layers": 3.0}).identity == of().identity
+    assert len({of().identity, of("additive").identity, of(listen={"layers": 4}).identity}) == 3
+
+
+def test_the_mean_of_checkpoints_is_another_system() -> None:
+    plain = config(Path("runs"))
+    one, other = settings(plain), settings(plain, averaged=5)
+    assert names([one, other]) == ["as the recipe says", "averaged=5"]
+
+
+def test_a_choice_stands_for_what_it_brings() -> None:
+    assert names([of("dot"), of("additive")]) == ["attend=dot", "attend=additive"]
+
+
+def test_keys_below_a_choice_are_named_where_the_choice_is_the_same() -> None:
+    made = names([of("dot"), of("dot", dim=64), of("additive")])
+    assert made == ["attend=dot attend.dim=8", "attend=dot attend.dim=64", "attend=additive"]
+
+
+def test_keys_and_choices_together() -> None:
+    assert names([of("dot"), of("additive", listen={"layers": 4})]) == [
+        "attend=dot listen.layers=3",
+        "attend=additive listen.layers=4",
+    ]
+
+
+def test_another_search_is_named_by_its_class() -> None:
+    other = settings(config(Path("runs")), {"_target_": "lasasr.search.greedy.GreedySearch"})
+    assert names([of(), other]) == ["search=beam_ctc", "search=GreedySearch"]
+
+
+def test_names_stay_apart_when_they_are_long() -> None:
+    made = names([of(listen={f"k{i}": i for i in range(40)} | {"last": last}) for last in (1, 2)])
+    assert len(set(made)) == 2
+    keys = {f"k{i}": "x" * 30 for i in range(9)}
+    made = names([of(listen=keys | {"k0": str(i)} | {"z": i}, loss=keys | {"k1": i}, lr=1 / (3 + i)) for i in range(3)])
+    assert len(set(made)) == 3
+
+
+def test_one_system_is_named_by_its_attention() -> None:
+    assert names([of("location")]) == ["attend=location"]
+
+
+def test_differing_also_finds_what_only_one_has() -> None:
+    assert differing([{"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}]) == ["b", "c"]
+    assert differing([{"a": None}, {}]) == ["a"]

@@ -1,0 +1,262 @@
+"""Every fault a corpus can have, made on purpose: the check meant for it finds it, and no other complains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from doctor_corpus import RATE_HZ, Corpus, faults, tone
+from torch.nn.functional import ctc_loss
+
+from lasasr import special
+from lasasr.doctor import examination, memory
+from lasasr.doctor.batches import Shape
+from lasasr.doctor.memory import Cost
+from lasasr.errors import LasasrError
+from lasasr.prepare import prepare
+
+
+@pytest.fixture(autouse=True)
+def no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe takes seconds, and has a test of its own."""
+    monkeypatch.setattr(memory, "probe", lambda config, shape: Cost(1, None, "cpu"))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(tmp_path)
+
+
+def test_a_clean_corpus_has_neither_errors_nor_warnings(corpus: Corpus) -> None:
+    report = corpus.examine()
+    assert faults(report) == []
+    assert report.facts["splits"]["train"] == {"utterances": 8, "speakers": 2, "hours": pytest.approx(0.0036, abs=1e-4)}
+    assert sum(count for _, _, count in report.facts["durations_s"]["train"]) == 8
+
+
+def only(corpus: Corpus, kind: str, severity: str, split: str, *ids: str, **options: Any) -> str:
+    """The one fault; its advice."""
+    (found,) = faults(corpus.examine(**options))
+    assert (found.kind, found.severity, found.split, found.ids) == (kind, severity, split, ids)
+    if ids:
+        assert found.count == len(ids)
+        assert found.share == pytest.approx(len(ids) / len(corpus.rows[split]))
+    return found.advice
+
+
+def test_a_flipped_bit(corpus: Corpus) -> None:
+    assert faults(corpus.examine()) == []
+    path = corpus.audio("test-11")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    soundfile.read(path)  # no decoder notices
+    assert "other content" in only(corpus, "changed since prepared", "error", "test", "test-11")
+
+
+def test_a_file_cut_short_after_preparation(corpus: Corpus) -> None:
+    corpus.examine()
+    path = corpus.audio("train-02")
+    path.write_bytes(path.read_bytes()[:-3200])
+    kinds = {one.kind for one in faults(corpus.examine()) if one.ids == ("train-02",)}
+    assert kinds == {"changed since prepared", "other length"}
+
+
+def test_another_rate_and_more_channels_after_preparation(corpus: Corpus) -> None:
+    corpus.examine()
+    soundfile.write(corpus.audio("dev-09"), np.stack([tone(1), tone(2)], 1), 8000)
+    kinds = {one.kind for one in faults(corpus.examine()) if one.ids == ("dev-09",)}
+    assert kinds == {"changed since prepared", "other rate or channels"}
+
+
+def test_a_file_gone_after_preparation(corpus: Corpus) -> None:
+    corpus.examine()
+    corpus.audio("dev-09").unlink()
+    assert "missing" in only(corpus, "unreadable", "error", "dev", "dev-09")
+
+
+def test_a_file_gone_before_preparation(corpus: Corpus) -> None:
+    corpus.audio("dev-09").unlink()
+    (found,) = corpus.examine().findings
+    assert (found.kind, found.severity) == ("preparation", "error")
+    assert "dev-09.wav is missing" in found.advice
+
+
+def test_a_damaged_flac(corpus: Corpus) -> None:
+    corpus.rows["train"][3]["audio"] = "spoiled.flac"
+    path = corpus.folder / "spoiled.flac"
+    soundfile.write(path, tone(3), RATE_HZ)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    only(corpus, "unreadable", "error", "train", "train-03")
+
+
+def test_nan_in_a_float_file(corpus: Corpus) -> None:
+    samples = tone(4)
+    samples[800] = np.nan
+    soundfile.write(corpus.audio("train-04"), samples, RATE_HZ, subtype="FLOAT")
+    assert "1 samples, the first at 0.050 s" in only(corpus, "NaN or infinite samples", "error", "train", "train-04")
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_silence(corpus: Corpus, level: float) -> None:
+    soundfile.write(corpus.audio("train-05"), np.full(24_000, level), RATE_HZ)
+    only(corpus, "digital silence", "error", "train", "train-05")
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.4])
+def test_clipping_at_full_scale_and_turned_down_afterwards(corpus: Corpus, gain: float) -> None:
+    soundfile.write(corpus.audio("train-05"), gain * np.clip(6 * tone(5), -1, 1), RATE_HZ)
+    only(corpus, "clipping", "warning", "train", "train-05")
+
+
+def test_most_of_it_missing(corpus: Corpus) -> None:
+    samples = tone(6)
+    samples[4000:20_000] = 0
+    soundfile.write(corpus.audio("train-06"), samples, RATE_HZ)
+    assert "67 %" in only(corpus, "dropouts", "warning", "train", "train-06")
+
+
+def test_telephone_speech(corpus: Corpus) -> None:
+    soundfile.write(corpus.audio("train-06"), tone(6)[::2], RATE_HZ // 2)
+    only(corpus, "low sampling rate", "warning", "train", "train-06")
+
+
+def test_a_character_outside_the_vocabulary(corpus: Corpus) -> None:
+    corpus.rows["test"][1]["text"] = "go zebra"
+    assert "'z'" in only(corpus, "outside the vocabulary", "error", "test", "test-12")
+
+
+def test_a_transcript_that_is_empty_after_the_rule(corpus: Corpus) -> None:
+    corpus.rows["train"][0]["text"] = "?!"
+    assert "empty transcript" in only(corpus, "empty transcript", "error", "train", "train-00")
+
+
+def test_a_transcript_too_long_for_its_audio(corpus: Corpus) -> None:
+    corpus.rows["train"][1]["text"] = "left right " * 20
+    kinds = {one.kind: one.severity for one in faults(corpus.examine()) if one.ids == ("train-01",)}
+    assert kinds == {"fewer frames than tokens": "warning", "rate of speech": "warning"}
+
+
+def test_frames_against_tokens_follow_the_encoder(corpus: Corpus) -> None:
+    found = faults(corpus.examine("listen.subsampling_factor=32", listen=False))
+    assert [(one.kind, one.split, one.severity) for one in found] == [
+        ("fewer frames than tokens", "train", "error"),
+        ("fewer frames than tokens", "dev", "warning"),
+        ("fewer frames than tokens", "test", "warning"),
+    ]
+
+
+def test_frames_against_tokens_by_brute_force(corpus: Corpus) -> None:
+    """Second truth: torch's own CTC loss is infinite for exactly these utterances."""
+    for row, times in zip(corpus.rows["train"], range(5, 60, 7), strict=True):
+        row["text"] = "oop" * times
+    config = corpus.config()
+    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    without_path = []
+    for index, name in enumerate(dataset.utterances.ids):
+        frames = 1 + (len(dataset.waveform(index)) - 400) // 160
+        encoded = -(-frames // config["listen"]["subsampling_factor"])
+        tokens = torch.tensor([dataset.tokenizer.encode(dataset.utterances.texts[index])])
+        log_probs = torch.zeros(encoded, 1, 40).log_softmax(-1)
+        loss = ctc_loss(log_probs, tokens, [encoded], [tokens.shape[1]], blank=special.BLANK, reduction="sum")
+        without_path += [name] if loss.isinf() else []
+    (found,) = [one for one in corpus.examine(listen=False).findings if one.kind == "fewer frames than tokens"]
+    assert list(found.ids) == without_path
+    assert 0 < len(without_path) < 8
+
+
+def test_an_id_that_stands_twice(corpus: Corpus) -> None:
+    corpus.rows["train"][1]["id"] = "train-00"
+    (found,) = corpus.examine().findings
+    assert found.severity == "error"
+    assert "id train-00 stands in line 1 already" in found.advice
+
+
+def test_audio_of_train_in_test(corpus: Corpus) -> None:
+    corpus.rows["test"][0]["audio"] = "train-02.wav"
+    only(corpus, "audio of train", "error", "test", "test-11")
+
+
+def test_audio_of_train_in_dev_is_a_warning(corpus: Corpus) -> None:
+    corpus.rows["dev"][0]["audio"] = "train-02.wav"
+    only(corpus, "audio of train", "warning", "dev", "dev-08")
+
+
+def test_other_parts_of_one_recording_are_not_shared_and_overlapping_ones_are(corpus: Corpus) -> None:
+    corpus.rows["train"][7] |= {"end_s": 0.8}
+    for row, start_s in zip(corpus.rows["test"], (0.8, 0.6, 0.2), strict=True):
+        row |= {"audio": "train-07.wav", "start_s": start_s, "end_s": start_s + 0.7}
+    only(corpus, "audio of train", "error", "test", "test-13")
+
+
+def test_a_copy_of_train_in_test(corpus: Corpus) -> None:
+    corpus.audio("test-12").write_bytes(corpus.audio("train-02").read_bytes())
+    assert "copy of" in only(corpus, "copy of train", "error", "test", "test-12")
+
+
+def test_overfitting_on_purpose_is_no_leak(corpus: Corpus) -> None:
+    assert faults(corpus.examine("debug=overfit")) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("speaker", "speaker of train"), ("text", "text of train"), ("id", "id of train")]
+)
+def test_what_train_and_test_share(corpus: Corpus, field: str, kind: str) -> None:
+    corpus.rows["test"][2][field] = corpus.rows["train"][2][field]
+    only(corpus, kind, "warning", "test", corpus.rows["test"][2]["id"])
+
+
+def test_a_split_that_is_not_there(corpus: Corpus) -> None:
+    (found,) = faults(corpus.examine("evaluate.splits=[test,tset]"))
+    assert (found.kind, found.severity) == ("missing split", "error")
+    assert "tset" in found.advice
+
+
+def test_more_ranks_than_utterances(corpus: Corpus) -> None:
+    (found,) = faults(corpus.examine(ranks=9))
+    assert (found.kind, found.severity) == ("batches", "error")
+
+
+def test_a_warm_up_that_never_ends(corpus: Corpus) -> None:
+    (found,) = faults(corpus.examine("trainer.max_steps=50"))
+    assert (found.kind, found.severity) == ("warm-up", "warning")
+
+
+def test_the_report_as_json_holds_every_id(corpus: Corpus, tmp_path: Path) -> None:
+    for row in corpus.rows["test"]:
+        row["speaker"] = "train-speaker-0"
+    report = corpus.examine()
+    report.save(tmp_path / "report.json")
+    saved = json.loads((tmp_path / "report.json").read_text())
+    assert (saved["errors"], saved["warnings"]) == (0, 1)
+    (found,) = [one for one in saved["findings"] if one["severity"] == "warning"]
+    assert found["ids"] == ["test-11", "test-12", "test-13"]
+
+
+def test_what_the_audio_check_refuses_is_what_training_refuses(corpus: Corpus) -> None:
+    """Second truth: the dataset's own reading of the files."""
+    soundfile.write(corpus.audio("train-04"), np.full(24_000, np.inf), RATE_HZ, subtype="FLOAT")
+    config = corpus.config()
+    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    refused = []
+    for index, name in enumerate(dataset.utterances.ids):
+        try:
+            dataset.waveform(index)
+        except LasasrError:
+            refused.append(name)
+    (found,) = examination.examine(config, lambda task, done, total: None).of("error")
+    assert list(found.ids) == refused == ["train-04"]
+
+
+def test_memory_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = Shape(4, 2.0, 10)
+    assert memory.told(None, [shape])[0].severity == "error"
+    assert memory.told(Cost(90, 100, "cpu"), [shape])[0].severity == "warning"
+    assert memory.told(Cost(10, 100, "cpu"), [shape])[0].severity == "note"

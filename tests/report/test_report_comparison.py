@@ -1,0 +1,103 @@
+"""The table of a comparison fits the terminal; its Markdown is a table, and goes between the marks of a page."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comparison_runs import write_run
+from rich.console import Console
+
+from lasasr.comparison import card
+from lasasr.comparison.document import document
+from lasasr.comparison.entries import find
+from lasasr.comparison.grouping import groups
+from lasasr.errors import UsageError
+from lasasr.metrics.significance_verdict import Rules
+from lasasr.report.comparison_markdown import between_marks, comparison_markdown, marks
+from lasasr.report.comparison_table import comparison_table
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("runs")
+    paths = [
+        write_run(root, attend, seed, rate, facts={"aligned_at_step": step, "parameters": 21_345_678}).folder
+        for attend, rate, step in (("multihead_multires_location", 0.2, 12000), ("dot", 0.3, None))
+        for seed in (1, 2, 3)
+    ]
+    found = find(paths)
+    return document(found, *groups(found), None, Rules(resamples=200))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 250])
+def test_no_line_is_wider_than_the_terminal(made: dict[str, Any], width: int) -> None:
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(comparison_table(made, width))
+    printed = captured.get()
+    assert max(map(len, printed.splitlines())) <= width
+    rates = [f"{one['percent']:.2f}" for one in made["systems"]]
+    assert all(rate in printed for rate in rates)
+    hidden = "not shown for want of width" in printed
+    assert hidden == (width < 200)
+
+
+def test_names_are_whole_at_80_columns(made: dict[str, Any]) -> None:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(comparison_table(made, 80))
+    (row,) = [one for one in captured.get().splitlines() if one.startswith("dot ")]
+    assert re.search(r"[+]\d+\.\d\d +worse", row)
+
+
+def test_markdown_is_a_table(made: dict[str, Any]) -> None:
+    rows = [one for one in comparison_markdown(made).splitlines() if one.startswith("|")]
+    assert len({one.count("|") for one in rows}) == 1
+    assert len(rows) == 2 + len(made["systems"])
+    assert "`dot`" in rows[3]
+    assert "never" in rows[3]
+
+
+def test_a_name_with_signs_stays_in_its_cell(made: dict[str, Any]) -> None:
+    odd = {**made["systems"][0], "name": "a=|*`<b>"}
+    other = {**made["systems"][1], "name": "a=plain"}
+    text = comparison_markdown({**made, "systems": [odd, other], "pairs": []} | {"verdict": ["a|b *c*"]})
+    rows = [one for one in text.splitlines() if one.startswith("|")]
+    assert len({one.count("|") for one in rows}) == 1
+    assert text.startswith("a\\|b \\*c\\*")
+
+
+def test_marks() -> None:
+    begin, end = marks("results/x.json")
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    once = between_marks(page, "results/x.json", "new\n\ntable")
+    assert once == f"before\n{begin}\nnew\n\ntable\n{end}\nafter\n"
+    assert between_marks(once, "results/x.json", "new\n\ntable") == once
+    for bad in ("nothing", f"{end}\n{begin}", f"{page}{page}", begin):
+        with pytest.raises(UsageError, match="needs these two lines once each"):
+            between_marks(bad, "results/x.json", "new")
+
+
+def published() -> list[tuple[Path, Path]]:
+    """README and card of every table published in recipes/."""
+    pages = sorted((ROOT / "recipes").glob("*/README.md"))
+    named = [
+        (page, name) for page in pages for name in re.findall(r"<!-- lasasr compare (\S+) begins -->", page.read_text())
+    ]
+    return [(page, page.parent / name) for page, name in named]
+
+
+def test_every_card_in_recipes_stands_in_a_readme() -> None:
+    shown = {path.resolve() for _, path in published()}
+    assert {path.resolve() for path in (ROOT / "recipes").glob("*/results/*.json")} == shown
+
+
+def test_published_tables_are_those_of_their_cards() -> None:
+    for page, path in published():
+        text = page.read_text(encoding="utf-8")
+        name = path.relative_to(page.parent).as_posix()
+        again = between_marks(text, name, comparison_markdown(card.read(path)))
+        assert again == text, f"{page} is not what {name} says: lasasr compare {path} --readme {page}"
