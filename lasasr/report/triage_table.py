@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
@@ -34,13 +35,10 @@ def triage_table(summary: Mapping[str, Any]) -> Table:
     table.add_column()
     for name, cells in lines.items():
         if cells:
-            table.add_row(name, _unbroken(cells))
+            table.add_row(
+                name, Columns([Text(cell) for cell in cells], padding=(0, 3))
+            )  # brackets in a word are no markup
     return table
-
-
-def _unbroken(cells: Sequence[str]) -> Text:
-    """Cells that a narrow terminal breaks between, not inside; brackets in a word are no markup."""
-    return Text("   ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells))
 
 
 def _span(row: Mapping[str, Any]) -> str:

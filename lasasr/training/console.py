@@ -11,14 +11,18 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from lasasr.training.module import Training
-
 
 class Console(TQDMProgressBar):
-    """On a terminal a bar; in a file only the lines."""
+    """On a terminal a bar; in a file only the lines.
 
-    def __init__(self) -> None:
+    Args:
+        metric: the dev value of the lines, by which the best is told.
+        label, unit: that stand before and after it.
+    """
+
+    def __init__(self, metric: str, label: str, unit: str = "") -> None:
         super().__init__(refresh_rate=5 if sys.stderr.isatty() else 0, leave=False)
+        self.metric, self.label, self.unit = metric, label, unit
         self.start = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -39,21 +43,15 @@ class Console(TQDMProgressBar):
         if not trainer.is_global_zero:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        metric, label, unit = self.monitored(pl_module)
+        value = metrics[f"dev/{self.metric}"]
         minutes, seconds = divmod(int(time.perf_counter() - self.start), 60)
         best = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None  # type: ignore[attr-defined]
-        is_best = best is None or metrics[f"dev/{metric}"] <= float(best)
+        is_best = best is None or value <= float(best)
         loss = f"{metrics['train/loss']:6.3f}" if "train/loss" in metrics else "     –"
         self.print(
             f"{minutes:3d}:{seconds:02d}  epoch {trainer.current_epoch:3d}  step {trainer.global_step:6d}  "
-            f"loss {loss}  dev {label} {metrics[f'dev/{metric}']:6.2f}{unit}{'  best so far' if is_best else ''}"
+            f"loss {loss}  dev {self.label} {value:6.2f}{self.unit}{'  best so far' if is_best else ''}"
         )
-
-    def monitored(self, pl_module: pl.LightningModule) -> tuple[str, str, str]:
-        """The dev value of the line: its name, how the line calls it, and its unit."""
-        assert isinstance(pl_module, Training)
-        metric = pl_module.recognizer.error_metric
-        return metric, metric.upper(), " %"
 
     def print(self, *values: Any, sep: str = " ", **kwargs: Any) -> None:
         """Above the bar on a terminal; plainly into a file."""

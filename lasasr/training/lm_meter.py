@@ -8,16 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lasasr.data.batch import Batch
-from lasasr.training.console import Console
 from lasasr.training.lm_module import LMTraining
-
-
-class LMConsole(Console):
-    """Lines with perplexities."""
-
-    def monitored(self, pl_module: pl.LightningModule) -> tuple[str, str, str]:
-        """The dev value of the line."""
-        return "perplexity", "perplexity", ""
 
 
 class LMMeter(pl.Callback):

@@ -20,9 +20,9 @@ from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
 from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
-from lasasr.training.console import quiet
+from lasasr.training.console import Console, quiet
 from lasasr.training.interrupt import Interrupt
-from lasasr.training.lm_meter import LMConsole, LMMeter
+from lasasr.training.lm_meter import LMMeter
 from lasasr.training.lm_module import LMTraining
 from lasasr.training.machine import computes_bf16, set_threads
 from lasasr.training.validations import Validations
@@ -91,14 +91,14 @@ def _fit(
     meter, interrupt = LMMeter(config["trainer"]["log_every_n_steps"]), Interrupt(last)
     best, validations = keep_best(config, folder, METRIC), Validations(interrupt)
     savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
-    callbacks: list[pl.Callback] = [meter, validations, *savers, LMConsole()]
+    callbacks: list[pl.Callback] = [meter, validations, *savers, Console("perplexity", "perplexity")]
     if config["early_stopping"]:
         callbacks.append(EarlyStopping(f"dev/{METRIC}", patience=config["early_stopping"]))
     trainer: pl.Trainer = build.build(
         config["trainer"],
         "trainer",
         callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
         default_root_dir=folder,
         enable_model_summary=False,
         use_distributed_sampler=False,  # the sampler shares the batches out itself

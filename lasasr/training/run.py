@@ -101,7 +101,14 @@ def _fit(
     best = keep_best(config, folder, metric)
     watch, validations = AlignmentWatch(**config["alignment"]), Validations(interrupt)
     savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
-    callbacks = [meter, watch, Maps(config["validation"]["maps"]), validations, *savers, Console()]
+    callbacks = [
+        meter,
+        watch,
+        Maps(config["validation"]["maps"]),
+        validations,
+        *savers,
+        Console(metric, metric.upper(), " %"),
+    ]
     if config["early_stopping"]:
         callbacks.append(EarlyStopping(f"dev/{metric}", patience=config["early_stopping"]))
     if config["ema"] is not None:
@@ -110,7 +117,7 @@ def _fit(
         config["trainer"],
         "trainer",
         callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
         default_root_dir=folder,
         enable_model_summary=False,
         use_distributed_sampler=False,  # the sampler shares the batches out itself

@@ -36,7 +36,7 @@ def results() -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def shown(table: Any, width: int = 200) -> str:
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     console.print(table)
-    return console.export_text().replace("\N{NO-BREAK SPACE}", " ")
+    return console.export_text()
 
 
 def test_the_text_shows_every_wrong_utterance_and_no_right_one() -> None:
