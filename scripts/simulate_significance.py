@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lasasr.metrics.significance_detectable import detectable
-from lasasr.metrics.significance_mixed import Uncertainty, about_runs, about_systems, half_width, p_value, parts
+from lasasr.metrics.significance.detectable import detectable
+from lasasr.metrics.significance.mixed import Uncertainty, about_runs, about_systems, half_width, p_value, parts
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- scripts/simulate_significance.py begins -->", "<!-- scripts/simulate_significance.py ends -->"

@@ -103,7 +103,7 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Grou
     from lasasr.comparison.document import document
     from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import groups
-    from lasasr.metrics.significance_verdict import Rules
+    from lasasr.metrics.significance.verdict import Rules
 
     found = find(options.paths, options.split)
     systems, notes = groups(found, options.any_search, options.any_corpus)

@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
 def pair(first: Entry, second: Entry) -> Any:
     """What the statistics say of one run against the other."""
     from lasasr.comparison.grouping import Group
-    from lasasr.metrics.significance import compare
+    from lasasr.metrics.significance.comparison import compare
 
     systems = [Group("first", (first,)).system(), Group("second", (second,)).system()]
     return compare(systems).pairs[0]

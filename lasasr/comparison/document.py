@@ -16,12 +16,12 @@ from lasasr.comparison.pairs import scope
 from lasasr.comparison.sentence import sentences
 from lasasr.comparison.settings import differing
 from lasasr.metrics.bootstrap import Interval
-from lasasr.metrics.significance import Pair, compare
-from lasasr.metrics.significance_detectable import Needed
-from lasasr.metrics.significance_pair import Answer
-from lasasr.metrics.significance_scores import DIVERGED
-from lasasr.metrics.significance_summary import Summary
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.comparison import Pair, compare
+from lasasr.metrics.significance.detectable import Needed
+from lasasr.metrics.significance.pair import Answer
+from lasasr.metrics.significance.scores import DIVERGED
+from lasasr.metrics.significance.summary import Summary
+from lasasr.metrics.significance.verdict import Rules
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
@@ -33,7 +33,7 @@ def document(
     """Compare, and write down all of it.
 
     Raises:
-        LasasrError, UsageError: as `metrics.significance.compare`.
+        LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
     compared = compare([one.system() for one in systems], baseline, rules)
     first = found.entries[0]

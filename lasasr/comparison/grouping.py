@@ -9,7 +9,7 @@ from typing import Any
 from lasasr.comparison.entries import Entry, Found, Missing
 from lasasr.comparison.settings import differing, flattened, names, numbered, shown
 from lasasr.errors import LasasrError, UsageError
-from lasasr.metrics import significance_scores as scores
+from lasasr.metrics.significance import scores
 
 
 @dataclass(frozen=True)

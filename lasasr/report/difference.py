@@ -12,7 +12,7 @@ from rich.text import Text
 from lasasr.comparison.entries import Entry
 from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
-from lasasr.metrics.significance import Pair
+from lasasr.metrics.significance.comparison import Pair
 from lasasr.report.aligned_text import aligned_text
 
 ABSENT = "–"

@@ -17,7 +17,7 @@ from lasasr.comparison.flips import flips
 from lasasr.comparison.grouping import Group, groups
 from lasasr.comparison.pairs import against, signed
 from lasasr.errors import LasasrError
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.verdict import Rules
 
 FAST = Rules(resamples=200)
 

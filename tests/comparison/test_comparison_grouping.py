@@ -12,7 +12,7 @@ from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import LasasrError, UsageError
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.verdict import Rules
 
 FAST = Rules(resamples=200)
 

@@ -8,12 +8,12 @@ import pytest
 
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import align, count
-from lasasr.metrics.significance import Comparison, compare
-from lasasr.metrics.significance_bootstrap import paired_bootstrap
-from lasasr.metrics.significance_mapsswe import mapsswe
-from lasasr.metrics.significance_scores import Run, System, Utterance, diverged, scores
-from lasasr.metrics.significance_summary import summarise
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.bootstrap import paired_bootstrap
+from lasasr.metrics.significance.comparison import Comparison, compare
+from lasasr.metrics.significance.mapsswe import mapsswe
+from lasasr.metrics.significance.scores import Run, System, Utterance, diverged, scores
+from lasasr.metrics.significance.summary import summarise
+from lasasr.metrics.significance.verdict import Rules
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 QUICK = Rules(resamples=500)

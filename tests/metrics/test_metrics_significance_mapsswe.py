@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from lasasr.metrics.error_rates import Pair, align, count
-from lasasr.metrics.significance_mapsswe import mapsswe, segments
+from lasasr.metrics.significance.mapsswe import mapsswe, segments
 
 
 def test_the_example_of_the_literature() -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lasasr.metrics.significance_detectable import detectable, more_seeds, more_speakers, needed
-from lasasr.metrics.significance_mixed import (
+from lasasr.metrics.significance.detectable import detectable, more_seeds, more_speakers, needed
+from lasasr.metrics.significance.mixed import (
     Uncertainty,
     about_runs,
     about_systems,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lasasr.metrics.significance_permutation import holm, least_exchange, least_sign_flip, sign_flip
+from lasasr.metrics.significance.permutation import holm, least_exchange, least_sign_flip, sign_flip
 
 
 def scipys(differences: np.ndarray, resamples: int) -> float:
@@ -28,7 +28,7 @@ def test_exact_sign_flips_are_scipys(n: int) -> None:
 def test_drawn_sign_flips_are_near_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = np.random.default_rng(3).integers(-9, 13, 12)
     exact = sign_flip(differences)
-    monkeypatch.setattr("lasasr.metrics.significance_permutation.EXACT", 4)
+    monkeypatch.setattr("lasasr.metrics.significance.permutation.EXACT", 4)
     drawn = sign_flip(differences)
     assert "exact" in exact.method
     assert "random" in drawn.method

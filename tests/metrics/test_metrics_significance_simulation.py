@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lasasr.metrics.significance_bootstrap import paired_bootstrap
-from lasasr.metrics.significance_permutation import sign_flip
+from lasasr.metrics.significance.bootstrap import paired_bootstrap
+from lasasr.metrics.significance.permutation import sign_flip
 
 PATH = Path(__file__).parents[2] / "scripts" / "simulate_significance.py"
 

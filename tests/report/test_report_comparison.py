@@ -13,7 +13,7 @@ from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import UsageError
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.verdict import Rules
 from lasasr.report.comparison_markdown import between_marks, comparison_markdown, marks
 from lasasr.report.comparison_table import comparison_table
 

@@ -17,7 +17,7 @@ from lasasr.comparison.details import details
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.verdict import Rules
 from lasasr.report.page import LARGEST, page
 from lasasr.report.pictures import LEVELS, picture, sound
 

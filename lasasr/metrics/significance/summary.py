@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lasasr.metrics.bootstrap import Interval
-from lasasr.metrics.significance_bootstrap import rate_interval
-from lasasr.metrics.significance_mixed import about_systems, half_width, parts
-from lasasr.metrics.significance_scores import Scores, System, diverged, scores
-from lasasr.metrics.significance_verdict import Rules
+from lasasr.metrics.significance.bootstrap import rate_interval
+from lasasr.metrics.significance.mixed import about_systems, half_width, parts
+from lasasr.metrics.significance.scores import Scores, System, diverged, scores
+from lasasr.metrics.significance.verdict import Rules
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Summary:
     utterances: Interval  # bootstrap over utterances, these models
     speakers: Interval  # bootstrap over speakers, these models
     mixed: Interval  # other speakers and other seeds
-    diverged: tuple[str, ...]  # seeds, as `significance_scores.DIVERGED` says; they are part of every number above ...
+    diverged: tuple[str, ...]  # seeds, as `significance.scores.DIVERGED` says; they are part of every number above ...
     lost: tuple[str, ...]  # ... but these of them, which have no result
     percent_converged: float | None  # mean over the seeds that have not diverged; None if all have
 
@@ -33,7 +33,7 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
     """The error rate of `system`; `table` are its scores where they were made already.
 
     Raises:
-        LasasrError: as `significance_scores.scores`.
+        LasasrError: as `significance.scores.scores`.
     """
     rules = rules or Rules()
     table = table or scores(system)
@@ -54,7 +54,7 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
 
 
 def mixed_interval(table: Scores, rules: Rules) -> Interval:
-    """Where the rate lies for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance_mixed`."""
+    """Where the rate lies for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
     if len(table.speakers) < 2 or len(table.errors) < 2:
         few = "speaker" if len(table.speakers) < 2 else "seed"
         return Interval(None, None, f"none: one {few} shows no spread")

@@ -5,7 +5,7 @@
 * about the systems: would it show on other speakers with other seeds? Seeds are part of the variance.
 * about the runs: would these trained models differ on other speakers? Seeds are not.
 
-The test of the verdicts is that of `significance_mixed`, declared beforehand; the other tests stand beside it.
+The test of the verdicts is that of `significance.mixed`, declared beforehand; the other tests stand beside it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from lasasr.errors import UsageError, nearest
-from lasasr.metrics.significance_pair import Answer, Measured, measure
-from lasasr.metrics.significance_permutation import holm
-from lasasr.metrics.significance_scores import Scores, System, same_test_set, scores
-from lasasr.metrics.significance_summary import Summary, summarise
-from lasasr.metrics.significance_verdict import About, Rules, Verdict, judged, too_little
+from lasasr.metrics.significance.pair import Answer, Measured, measure
+from lasasr.metrics.significance.permutation import holm
+from lasasr.metrics.significance.scores import Scores, System, same_test_set, scores
+from lasasr.metrics.significance.summary import Summary, summarise
+from lasasr.metrics.significance.verdict import About, Rules, Verdict, judged, too_little
 
 
 @dataclass(frozen=True)

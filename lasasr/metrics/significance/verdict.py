@@ -7,8 +7,8 @@ from itertools import count as counting
 from typing import Literal
 
 from lasasr.metrics.bootstrap import RESAMPLES
-from lasasr.metrics.significance_detectable import LEVEL, POWER
-from lasasr.metrics.significance_permutation import least_exchange, least_sign_flip
+from lasasr.metrics.significance.detectable import LEVEL, POWER
+from lasasr.metrics.significance.permutation import least_exchange, least_sign_flip
 
 About = Literal["systems", "runs"]
 Word = Literal["better", "worse", "no difference shown", "cannot decide"]

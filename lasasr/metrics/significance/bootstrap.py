@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lasasr.metrics.bootstrap import RESAMPLES, Interval, interval, resampled
 from lasasr.metrics.error_rates import Counts
-from lasasr.metrics.significance_scores import Scores
+from lasasr.metrics.significance.scores import Scores
 
 
 @dataclass(frozen=True)

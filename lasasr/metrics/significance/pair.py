@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lasasr.metrics.bootstrap import Interval
-from lasasr.metrics.significance_bootstrap import PairedBootstrap, paired_bootstrap
-from lasasr.metrics.significance_detectable import Needed, detectable, needed
-from lasasr.metrics.significance_mapsswe import Mapsswe, mapsswe
-from lasasr.metrics.significance_mixed import Parts, Uncertainty, about_runs, about_systems, half_width, p_value, parts
-from lasasr.metrics.significance_permutation import SignFlip, sign_flip
-from lasasr.metrics.significance_scores import Run, Scores, System
-from lasasr.metrics.significance_verdict import About, Rules
+from lasasr.metrics.significance.bootstrap import PairedBootstrap, paired_bootstrap
+from lasasr.metrics.significance.detectable import Needed, detectable, needed
+from lasasr.metrics.significance.mapsswe import Mapsswe, mapsswe
+from lasasr.metrics.significance.mixed import Parts, Uncertainty, about_runs, about_systems, half_width, p_value, parts
+from lasasr.metrics.significance.permutation import SignFlip, sign_flip
+from lasasr.metrics.significance.scores import Run, Scores, System
+from lasasr.metrics.significance.verdict import About, Rules
 
 
 @dataclass(frozen=True)

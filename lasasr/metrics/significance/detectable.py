@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lasasr.metrics.significance_mixed import Parts, Seeds, Uncertainty, about_runs, about_systems
+from lasasr.metrics.significance.mixed import Parts, Seeds, Uncertainty, about_runs, about_systems
 
 LEVEL = 0.05
 POWER = 0.8
