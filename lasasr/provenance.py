@@ -95,5 +95,6 @@ def _memory_gib() -> float | None:
 
 
 def command() -> str:
-    """The command line, as a shell would take it again."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line, as a shell would take it again; `python -m lasasr` is called `lasasr`."""
+    program = Path(sys.argv[0])
+    return shlex.join([program.parent.name if program.name == "__main__.py" else program.name, *sys.argv[1:]])

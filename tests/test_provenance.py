@@ -31,6 +31,11 @@ def test_the_command_can_be_given_to_a_shell_again(monkeypatch: pytest.MonkeyPat
     assert echoed.stdout.splitlines() == ["lasasr", *sys.argv[1:]]
 
 
+def test_the_module_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/python3/site-packages/lasasr/__main__.py", "train", "x"])
+    assert provenance.command() == "lasasr train x"
+
+
 def git(folder: Path, *arguments: str) -> str:
     line = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from lasasr.errors import UsageError, nearest
+from lasasr.errors import LasasrError, UsageError, nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,6 +34,32 @@ class Parser(argparse.ArgumentParser):
         return self.parse_intermixed_args(arguments)
 
 
+def add_device(parser: Parser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+
+
+def usable(device: str) -> str:
+    """`device`, on which torch can make a tensor.
+
+    Raises:
+        UsageError: it is the name of no device.
+        LasasrError: there is none, or its driver is missing.
+    """
+    import torch
+
+    try:
+        named = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"--device {device}: write cpu or cuda") from None
+    try:
+        torch.empty(1, device=named).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA asserts
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LasasrError(f"--device {device} cannot be used here: {reason}") from None
+    return device
+
+
 def add_recipe(parser: Parser, optional: bool = False) -> None:
     """Add RECIPE, its overrides, and Hydra's --cfg, --package, --resolve and --info.
 
@@ -41,7 +67,7 @@ def add_recipe(parser: Parser, optional: bool = False) -> None:
         optional: RECIPE may be missing (`train --resume RUN`).
     """
     parser.add_argument("recipe", metavar="RECIPE", nargs="?" if optional else None, help="a name or a yaml file")
-    parser.add_argument("overrides", metavar="override", nargs="*", help="key=value, in Hydra's grammar")
+    parser.add_argument("overrides", metavar="override", nargs="*", default=[], help="key=value, in Hydra's grammar")
     group = parser.add_argument_group("to look at the configuration instead")
     group.add_argument("--cfg", choices=("job", "hydra", "all"), help="print the composed configuration")
     group.add_argument("--package", metavar="KEY", help="with --cfg: only what is below KEY")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lasasr.cli.arguments import Parser
+from lasasr.cli.arguments import Parser, usable
 from lasasr.errors import UsageError
 
 EPILOG = """\
@@ -52,7 +52,7 @@ def _devices(asked: str | None) -> Iterator[str]:
     import torch
 
     if asked:
-        yield asked
+        yield usable(asked)
         return
     yield "cpu"
     if torch.cuda.is_available():

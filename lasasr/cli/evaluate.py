@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from lasasr.cli.arguments import Parser
+from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.errors import UsageError
 
 EPILOG = """\
@@ -25,9 +25,9 @@ def run(arguments: list[str]) -> int:
     """Decode and write results/<split>.json and .jsonl."""
     parser = Parser("evaluate", "Decode the evaluation splits of a run and count the errors.", EPILOG)
     parser.add_argument("run", metavar="RUN", type=Path, help="run folder")
-    parser.add_argument("overrides", metavar="override", nargs="*", help="key=value: search, evaluate")
+    parser.add_argument("overrides", metavar="override", nargs="*", default=[], help="key=value: search, evaluate")
     parser.add_argument("-m", "--multirun", action="store_true", help="every combination of the swept values")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    add_device(parser)
     options = parser.read(arguments)
 
     from lasasr import runs
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     if any(_but_search(config) != _but_search(configs[0]) for config in configs):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.of_torchrun()
-    summaries = _evaluate(found, configs, options.device, ranks, write=not options.multirun)
+    summaries = _evaluate(found, configs, usable(ranks.device(options.device)), ranks, write=not options.multirun)
     if ranks.first:
         names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
         tell_summaries(summaries, names if options.multirun else ())
@@ -107,13 +107,13 @@ def _but_search(config: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluate(found: Any, configs: list[dict[str, Any]], device: str, ranks: Any, write: bool) -> list[dict[str, Any]]:
     """Summaries, search by search, of the splits of each; the model hears every batch once."""
-    from lasasr import language_model
+    from lasasr import language_model, runs
     from lasasr.cli.progress import progress
     from lasasr.evaluation.split import evaluate_searches, evaluate_split
     from lasasr.prepare import prepare
     from lasasr.recognizer import Recognizer
 
-    heard = Recognizer.load(found.bundle, ranks.device(device))
+    heard = Recognizer.load(runs.bundle_folder(found.folder), device)
     recognizers = [heard.searching(language_model.search(config, heard.tokenizer)) for config in configs]
     with progress() if ranks.first else nullcontext(_silent) as report:
         prepared = ranks.in_turn(lambda: prepare(configs[0], report))
@@ -131,6 +131,7 @@ def _silent(task: str, done: int, total: int) -> None:
 
 def _evaluate_lm(found: Any, options: Any) -> int:
     """Perplexities of a language model's evaluation splits."""
+    from lasasr import runs
     from lasasr.cli.compose import recompose
     from lasasr.cli.progress import progress
     from lasasr.cli.tell import tell_perplexities
@@ -149,7 +150,7 @@ def _evaluate_lm(found: Any, options: Any) -> int:
             "corpus",
         ):
             raise UsageError(f"{one}: a trained language model can only change evaluate and its corpus")
-    trained = TrainedLM.load(found.bundle).to(options.device)
+    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(usable(options.device))
     with progress() as report:
         prepared = prepare_text(config, report, config["evaluate"]["splits"], trained.tokenizer)
         tell_perplexities(evaluate(config, trained, prepared, found.folder, report))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lasasr.cli.arguments import Parser
+from lasasr.cli.arguments import Parser, add_device, usable
 
 
 def run(arguments: list[str]) -> int:
@@ -17,13 +17,13 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("audio", nargs="+", type=Path, help="any format and sampling rate that soundfile reads")
     parser.add_argument("--json", action="store_true", help="one JSON object per file, with scores and word times")
     parser.add_argument("--timestamps", action="store_true", help="when each word was said: start, end (s), word")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    add_device(parser)
     options = parser.read(arguments)
 
     from lasasr import runs
     from lasasr.recognizer import Recognizer
 
-    recognizer = Recognizer.load(runs.bundle_folder(options.run), options.device)
+    recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
     found = recognizer.transcribe(options.audio, timestamps=options.timestamps or options.json)
     for path, hypothesis in zip(options.audio, found, strict=True):
         if options.json:

@@ -58,6 +58,21 @@ def read(audio: Path, start: int = 0, stop: int | None = None) -> NDArray[np.flo
     return samples
 
 
+def mixed(channels: NDArray[Any], audio: str, where: str = "") -> NDArray[Any]:
+    """(S, channels) → (S,), their mean.
+
+    Args:
+        audio, where: the name of the audio, and what begins the error line.
+
+    Raises:
+        LasasrError: there are NaN or infinite samples, which no FLAC file can hold.
+    """
+    mono: NDArray[Any] = channels.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise LasasrError(f"{where}{audio} holds NaN or infinite samples; remove or repair it")
+    return mono
+
+
 def write_flac(path: Path, samples: NDArray[Any], sampling_rate: int, bits: int = 16) -> None:
     """Write (S,) samples as FLAC.
 

@@ -12,7 +12,7 @@ from lhotse import MonoCut, MultiCut
 from lhotse.audio.utils import AudioLoadingError
 from lhotse.utils import fastcopy
 
-from lasasr.corpora.audio_files import size, write_flac
+from lasasr.corpora.audio_files import mixed, size, write_flac
 from lasasr.corpora.manifest import recording
 from lasasr.errors import LasasrError
 
@@ -85,10 +85,11 @@ def _find_audio(where: str, manifest: Path, cut: MonoCut | MultiCut) -> None:
 
 def _downmix(where: str, cut: MultiCut, mono: Path) -> MonoCut:
     try:
-        samples = cut.load_audio().mean(axis=0)
+        channels = cut.load_audio().T
     except (AudioLoadingError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise LasasrError(f"{where}the audio of cut {cut.id} is unreadable: {reason}") from None
+    samples = mixed(channels, f"the audio of cut {cut.id}", where)
     write_flac(mono, samples, cut.sampling_rate, bits=24)
     (supervision,) = cut.supervisions
     return MonoCut(

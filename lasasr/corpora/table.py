@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut
 
-from lasasr.corpora.audio_files import Size, read, size, write_flac
+from lasasr.corpora.audio_files import Size, mixed, read, size, write_flac
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
@@ -107,7 +107,8 @@ def _cut(row: Row, found: Size, mono: Path) -> MonoCut:
         of = recording(f"{row.audio.stem}-{row.id}", row.audio.resolve(), found.sampling_rate, found.samples)
         return utterance(row.id, row.text, row.speaker, of, row.start_s, end_s)
     rate = found.sampling_rate
-    samples = read(row.audio, round(row.start_s * rate), round(end_s * rate)).mean(axis=1)
+    channels = read(row.audio, round(row.start_s * rate), round(end_s * rate))
+    samples = mixed(channels, f"audio file {row.audio}", row.where)
     write_flac(mono, samples, rate, bits=24)
     return utterance(row.id, row.text, row.speaker, recording(row.id, mono, rate, len(samples)))
 

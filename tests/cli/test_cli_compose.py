@@ -134,6 +134,8 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
         ("listen: {layers: 2}", "recipe mine does not start from /base"),
         ("", "recipe mine does not start from /base"),
         ("[1, 2]", "recipe mine.yaml: "),
+        ("{defaults: [/base, _self_], listn: {layers: 2}}", "mine sets listn, which nothing reads; nearest: listen"),
+        ("{defaults: [/base, _self_], validation: {map: 1}}", "sets validation.map, which nothing reads; nearest: "),
     ],
 )
 def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: str) -> None:
@@ -141,6 +143,12 @@ def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: s
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         compose("mine.yaml")
     assert message in str(caught.value)
+
+
+def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) -> None:
+    Path("mine.yaml").write_text("{defaults: [/base, _self_], size: 5, listen: {layers: '${size}'}}")
+    config = compose("mine.yaml", ["+trainer.nodes=2", "++validation.note=x"])
+    assert (config["size"], config["listen"]["layers"], config["trainer"]["nodes"]) == (5, 5, 2)
 
 
 def test_a_recipe_must_be_called_yaml(dictionary: Path) -> None:

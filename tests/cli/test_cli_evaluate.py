@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lasasr.cli.compose import compose
 from lasasr.cli.evaluate import _differing, _grid, _without_idle
+from lasasr.cli.main import main
+from lasasr.runs import place
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "search=greedy": {"limits": {"max_length": None}},
@@ -40,3 +46,15 @@ def test_jobs_are_named_by_what_differs() -> None:
     grid = _grid(["evaluate.splits=[dev,test]", "search.beam=4,10"])
     assert _differing(grid) == ["search.beam=4", "search.beam=10"]
     assert _differing([["search.beam=4"]]) == ["search.beam=4"]
+
+
+@pytest.mark.parametrize("recipe", ["synthetic/las_char", "lm/synthetic_char"])
+def test_an_unfinished_run_says_so(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LASASR_RUNS", str(tmp_path))
+    config = compose(recipe)
+    run = place(config, [])
+    run.start(config, [])
+    assert main(["evaluate", str(run.folder)]) == 1
+    assert "has no bundle yet: its training has not finished" in capsys.readouterr().err

@@ -75,6 +75,11 @@ def test_every_recipe_composes(recipe: str) -> None:
     check(compose(recipe))
 
 
+@pytest.mark.parametrize("recipe", recipes.shipped())
+def test_every_recipe_sets_only_keys_that_are_read(recipe: str) -> None:
+    compose(str(recipes.shipped_folder() / f"{recipe}.yaml"))  # a file is asked for it
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     config = compose(LM_BASE if group == "lm" else BASE, [f"{group}={choice}"])

@@ -25,6 +25,8 @@ def folder(tmp_path):
     rng = np.random.default_rng(0)
     soundfile.write(tmp_path / "a.wav", rng.uniform(-0.5, 0.5, 2 * RATE), RATE)
     soundfile.write(tmp_path / "stereo.wav", rng.uniform(-0.5, 0.5, (RATE, 2)), RATE, "PCM_16")
+    lost = np.array([[0.1, 0.2], [0.3, np.nan], [0.5, 0.6]])
+    soundfile.write(tmp_path / "lost.wav", lost, RATE, "FLOAT")
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
     (tmp_path / "broken.wav").write_bytes(b"RIFF nothing")
     return tmp_path
@@ -87,6 +89,7 @@ def test_channels_are_averaged(folder):
         ({"audio": "absent.wav"}, r"train.tsv, line 3: audio file .*absent.wav is missing"),
         ({"audio": "empty.wav"}, r"train.tsv, line 3: audio file .*empty.wav has zero length"),
         ({"audio": "broken.wav"}, r"train.tsv, line 3: audio file .*broken.wav is unreadable"),
+        ({"audio": "lost.wav"}, r"train.tsv, line 3: audio file .*lost.wav holds NaN or infinite samples"),
         ({"audio": ""}, r"train.tsv, line 3: audio is empty \(id bad\)"),
         ({"text": " "}, r"train.tsv, line 3: text is empty \(id bad\)"),
         ({"id": ""}, r"train.tsv, line 3: id is empty"),
@@ -186,12 +189,12 @@ def mono(folder, id="m", supervisions=None, audio="a.wav"):
     return MonoCut(id=id, start=0.25, duration=0.5, channel=0, recording=recording, supervisions=supervisions)
 
 
-def multi(folder):
-    recording = Recording.from_file(folder / "stereo.wav")
+def multi(folder, audio="stereo.wav", start=0.25, duration=0.5):
+    recording = Recording.from_file(folder / audio)
     return MultiCut(
         id="s",
-        start=0.25,
-        duration=0.5,
+        start=start,
+        duration=duration,
         channel=[0, 1],
         recording=recording,
         supervisions=[supervision("s", channel=[0, 1])],
@@ -232,6 +235,10 @@ def without_audio(folder):
         (lambda folder: [mono(folder, supervisions=[])], r"line 1: cut m has 0 supervisions, not exactly one"),
         (lambda folder: [mono(folder, supervisions=[supervision("m", " ")])], r"line 1: cut m has 1 supervisions, not"),
         (lambda folder: [fastcopy(mono(folder), recording=None)], r"line 1: cut m has no recording"),
+        (
+            lambda folder: [multi(folder, "lost.wav", 0.0, 3 / RATE)],
+            r"line 1: the audio of cut s holds NaN",
+        ),
         (lambda folder: [mono(folder, "x").append(mono(folder, "y"))], r"line 1: a MixedCut is no MonoCut or MultiCut"),
     ],
 )
