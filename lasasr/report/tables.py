@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -19,7 +19,7 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
 
     Args:
         results: the contents of results/<split>.json files, of one run or several.
-        names: what tells the results apart, one for each; none: the split alone does.
+        names: what tells the results apart, one for each, and takes the room of the counts; none: the split alone does.
 
     Raises:
         LasasrError: one lacks a field; the message names it and the split.
@@ -27,13 +27,15 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
     metrics = list(dict.fromkeys(_field(one, "metric").upper() for one in results))
     table = Table(box=None, pad_edge=False, header_style="bold")
     if names:
-        table.add_column("setting", no_wrap=True)
-    table.add_column("split")
-    headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *_COUNTS.values(), "CER %", "RTF")
+        table.add_column("setting", overflow="fold")
+    table.add_column("split", no_wrap=True)
+    counts = () if names else _COUNTS
+    shown = [_COUNTS[name] for name in counts]
+    headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *shown, "CER %", "RTF")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     for place, one in enumerate(results):
-        table.add_row(*(Text(name) for name in names[place : place + 1]), *_row(one))
+        table.add_row(*(Text(name) for name in names[place : place + 1]), *_row(one, counts))
     return table
 
 
@@ -57,14 +59,14 @@ def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _row(result: Mapping[str, Any]) -> list[str]:
+def _row(result: Mapping[str, Any], counts: Iterable[str]) -> list[str]:
     bounds = _field(result, "ci95")
     return [
         str(_field(result, "split")),
         str(_field(result, "utterances")),
         f"{_field(result, 'percent'):.2f}",
         _WITHOUT_VALUE if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}",
-        *(str(_field(result, name)) for name in _COUNTS),
+        *(str(_field(result, name)) for name in counts),
         f"{_field(result, 'cer_percent'):.2f}",
         f"{_field(result, 'rtf'):.3f}",
     ]

@@ -51,6 +51,19 @@ def test_it_fits_a_terminal_of_80_columns() -> None:
     assert "…" not in captured.get()
 
 
+def test_a_long_setting_breaks_and_takes_nothing_from_the_numbers() -> None:
+    setting = "search=beam_ctc search.lm=runs/lm/synthetic_char/default-s1-83ded449 search.lm_weight=0.25"
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(evaluation_table([result(split="test-other")], [setting]))
+    text = captured.get()
+    assert "…" not in text
+    assert "3.60 to 4.90" in text
+    first = text.splitlines()[1:]
+    pieces = [line.split("  ")[0].strip() for line in first]
+    assert "".join(pieces).replace(" ", "") == setting.replace(" ", "")
+
+
 def test_no_results_make_an_empty_table() -> None:
     assert evaluation_table([]).row_count == 0
 
