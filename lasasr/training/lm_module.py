@@ -14,7 +14,6 @@ from lasasr.data.sentences import TextCounts
 from lasasr.errors import LasasrError
 from lasasr.language_model import TrainedLM
 from lasasr.lm.perplexity import Perplexity
-from lasasr.training.schedules import Plateau
 from lasasr.training.updates import Updates
 
 
@@ -48,14 +47,6 @@ class LMTraining(Updates):
         self.tokens_in_update += self.over_ranks(tokens)
         return {"loss": nats * self.trainer.accumulate_grad_batches, "nats": nats.detach(), "tokens": tokens}
 
-    def over_ranks(self, value: Tensor) -> Tensor:
-        """Summed over the ranks."""
-        if self.trainer.world_size == 1:
-            return value
-        summed = self.trainer.strategy.reduce(value, reduce_op="sum")
-        assert isinstance(summed, Tensor)
-        return summed
-
     def on_validation_epoch_start(self) -> None:
         """A fresh sheet."""
         self.dev_sums = torch.zeros(2, dtype=torch.float64)
@@ -73,8 +64,7 @@ class LMTraining(Updates):
         self.log("dev/perplexity", dev.per_token, prog_bar=True, rank_zero_only=True)
         self.log("dev/word_perplexity", dev.per_word, rank_zero_only=True)
 
-    def on_validation_end(self) -> None:
-        """Tell a plateau schedule what dev said."""
-        schedule = self.lr_schedulers()
-        if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
-            schedule.observe(float(self.trainer.callback_metrics["dev/perplexity"]))
+    @property
+    def dev_metric(self) -> str:
+        """Per token."""
+        return "perplexity"

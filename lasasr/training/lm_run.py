@@ -8,24 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from lasasr import build, files
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
-from lasasr.errors import Interrupted
 from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
-from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
 from lasasr.training.console import Console, quiet
-from lasasr.training.interrupt import Interrupt
+from lasasr.training.fit import fit
 from lasasr.training.lm_meter import LMMeter
 from lasasr.training.lm_module import LMTraining
 from lasasr.training.machine import computes_bf16, set_threads
-from lasasr.training.validations import Validations
 
 METRIC = "perplexity"
 
@@ -87,33 +82,13 @@ def _fit(
         schedule=partial(build.build, config["schedule"], "schedule"),
         seed=config["seed"],
     )
-    last = folder / "checkpoints" / LAST
-    meter, interrupt = LMMeter(config["trainer"]["log_every_n_steps"]), Interrupt(last)
-    best, validations = keep_best(config, folder, METRIC), Validations(interrupt)
-    savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
-    callbacks: list[pl.Callback] = [meter, validations, *savers, Console("perplexity", "perplexity")]
-    if config["early_stopping"]:
-        callbacks.append(EarlyStopping(f"dev/{METRIC}", patience=config["early_stopping"]))
-    trainer: pl.Trainer = build.build(
-        config["trainer"],
-        "trainer",
-        callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
-        default_root_dir=folder,
-        enable_model_summary=False,
-        use_distributed_sampler=False,  # the sampler shares the batches out itself
-    )
-    if trainer.logger is not None:
-        trainer.logger.log_hyperparams(dict(config))
-    trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
-    if interrupt.received is not None:
-        raise Interrupted(interrupt.received)
-    trainer.save_checkpoint(last)
-    restore(config, module, best)
+    meter = LMMeter(config["trainer"]["log_every_n_steps"])
+    console = Console(METRIC, METRIC)
+    trainer, validations = fit(config, folder, resume, module, data, METRIC, console, [meter])
     if not trainer.is_global_zero:
         return {}
     return {
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
-        "validations": validations.history,
+        "validations": validations,
     }

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.audio.specaugment import SpecAugment
@@ -17,7 +16,6 @@ from lasasr.evaluation.summary import alignment
 from lasasr.loss import JointLoss, Losses, TargetTokens, target_tokens
 from lasasr.metrics.error_rates import pooled
 from lasasr.recognizer import Recognizer
-from lasasr.training.schedules import Plateau
 from lasasr.training.updates import Updates
 
 
@@ -56,20 +54,12 @@ class Training(Updates):
         logits, weights, ctc_log_probs, encoded_lengths = self.recognizer.model(
             features, frames, *targets, self.sampling(self.global_step)
         )
-        totals = self.over_ranks(target_tokens(*targets, encoded_lengths))
+        totals = TargetTokens(*self.over_ranks(torch.stack(target_tokens(*targets, encoded_lengths))).unbind())
         losses = self.loss(logits, ctc_log_probs, encoded_lengths, *targets, self.global_step, totals, weights)
         self.refuse_non_finite(losses, batch)
         self.tokens_in_update += totals.attention
         total = losses.total * totals.attention * self.trainer.accumulate_grad_batches
         return {"loss": total, "losses": losses, "weights": weights, "encoded_lengths": encoded_lengths}
-
-    def over_ranks(self, tokens: TargetTokens) -> TargetTokens:
-        """Summed over the ranks."""
-        if self.trainer.world_size == 1:
-            return tokens
-        summed = self.trainer.strategy.reduce(torch.stack(tokens), reduce_op="sum")
-        assert isinstance(summed, Tensor)
-        return TargetTokens(*summed.unbind())
 
     def refuse_non_finite(self, losses: Losses, batch: Batch) -> None:
         """Stop at once on NaN or infinity: training on would ruin the weights.
@@ -108,8 +98,7 @@ class Training(Updates):
         for name, value in (alignment(self.outcomes) or {}).items():
             self.log(f"dev/alignment/{name}", float(value), rank_zero_only=True)
 
-    def on_validation_end(self) -> None:
-        """Tell a plateau schedule what dev said."""
-        schedule = self.lr_schedulers()
-        if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
-            schedule.observe(float(self.trainer.callback_metrics[f"dev/{self.recognizer.error_metric}"]))
+    @property
+    def dev_metric(self) -> str:
+        """The error rate of the recognizer's kind."""
+        return self.recognizer.error_metric

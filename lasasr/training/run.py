@@ -9,29 +9,24 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from lasasr import build
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
-from lasasr.errors import Interrupted
 from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.training.alignment import AlignmentWatch
-from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
-from lasasr.training.interrupt import Interrupt
+from lasasr.training.fit import fit
 from lasasr.training.machine import computes_bf16, keep_freed_memory, set_threads
 from lasasr.training.maps import Maps
-from lasasr.training.memory import peak_mib, watch_peak
+from lasasr.training.memory import peak_mib
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
-from lasasr.training.validations import Validations
 
 
 def train(
@@ -95,51 +90,22 @@ def _fit(
     """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
     module = training_module(config, prepared, recognizer)
-    last = folder / "checkpoints" / LAST
-    meter, interrupt = Meter(config["trainer"]["log_every_n_steps"]), Interrupt(last)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
-    best = keep_best(config, folder, metric)
-    watch, validations = AlignmentWatch(**config["alignment"]), Validations(interrupt)
-    savers = [best, keep_last(config, folder), interrupt]  # after those whose state they save
-    callbacks = [
-        meter,
-        watch,
-        Maps(config["validation"]["maps"]),
-        validations,
-        *savers,
-        Console(metric, metric.upper(), " %"),
-    ]
-    if config["early_stopping"]:
-        callbacks.append(EarlyStopping(f"dev/{metric}", patience=config["early_stopping"]))
-    if config["ema"] is not None:
-        callbacks.insert(0, MovingAverage(config["ema"]))  # before those who look at the weights or save them
-    trainer: pl.Trainer = build.build(
-        config["trainer"],
-        "trainer",
-        callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
-        default_root_dir=folder,
-        enable_model_summary=False,
-        use_distributed_sampler=False,  # the sampler shares the batches out itself
-    )
-    if trainer.logger is not None:
-        trainer.logger.log_hyperparams(dict(config))
-    device = trainer.strategy.root_device
-    watch_peak(device)
-    trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
-    if interrupt.received is not None:
-        raise Interrupted(interrupt.received)
-    trainer.save_checkpoint(last)
-    restore(config, module, best)
+    meter, watch = Meter(config["trainer"]["log_every_n_steps"]), AlignmentWatch(**config["alignment"])
+    # a moving average goes before those who look at the weights or save them
+    average = [] if config["ema"] is None else [MovingAverage(config["ema"])]
+    watchers = [*average, meter, watch, Maps(config["validation"]["maps"])]
+    console = Console(metric, metric.upper(), " %")
+    trainer, validations = fit(config, folder, resume, module, data, metric, console, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
-        "peak_memory_mib": peak_mib(device),
+        "peak_memory_mib": peak_mib(trainer.strategy.root_device),
         "aligned_at_step": watch.aligned_at_step,
         "alignment_alarm": watch.alarm,
-        "validations": validations.history,
+        "validations": validations,
         "infeasible_utterances": sorted(meter.infeasible),
     }
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
+from lasasr.training.schedules import Plateau
 
 
 class Updates(pl.LightningModule):
@@ -54,3 +56,22 @@ class Updates(pl.LightningModule):
         optimizer = self.make_optimizer(params=[p for p in self.parameters() if p.requires_grad])
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def dev_metric(self) -> str:
+        """The name of the dev value that a plateau schedule looks at."""
+        raise NotImplementedError
+
+    def over_ranks(self, value: Tensor) -> Tensor:
+        """Summed over the ranks."""
+        if self.trainer.world_size == 1:
+            return value
+        summed = self.trainer.strategy.reduce(value, reduce_op="sum")
+        assert isinstance(summed, Tensor)
+        return summed
+
+    def on_validation_end(self) -> None:
+        """Tell a plateau schedule what dev said."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
+            schedule.observe(float(self.trainer.callback_metrics[f"dev/{self.dev_metric}"]))
