@@ -27,20 +27,25 @@ class Batching:
         batch_seconds: padded duration of a batch (utterances × its longest) at most; None: only utterances count.
         buckets: about how many groups of like duration the utterances are shuffled within; more of them means less
             padding, fewer means more variety.
+        shortest_first: epochs, at the beginning of training, in which short utterances come before long ones (Amodei
+            et al. 2016, §3.2): attention without CTC finds the diagonal of a short utterance first.
 
     Raises:
-        UsageError: a value is not positive.
+        UsageError: a value is not positive; `shortest_first` is negative.
     """
 
     max_utterances: int
     batch_seconds: float | None = None
     buckets: int = 20
+    shortest_first: int = 0
 
     def __post_init__(self) -> None:
         for name in ("max_utterances", "batch_seconds", "buckets"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"batching.{name} must be positive, got {value}")
+        if self.shortest_first < 0:
+            raise UsageError(f"batching.shortest_first must not be negative, got {self.shortest_first}")
 
     def size(self, longest_s: float) -> int:
         """Utterances of a batch whose longest has `longest_s`; at least one, even beyond the budget."""
@@ -61,8 +66,9 @@ class BucketBatches(Sampler[Request]):
 
     The batches of an epoch are a pure function of (durations in their order, batching, shuffle, seed, epoch,
     batches_per_step): every utterance is in exactly one batch, nothing is dropped or repeated. In training both the
-    membership within a bucket and the order of batches are drawn anew each epoch; without `shuffle` the order is by
-    duration, the longest first. All epochs have the same number of batches.
+    membership within a bucket and the order of batches are drawn anew each epoch (the order not in the first epochs, if
+    they go from short to long); without `shuffle` the order is by duration, the longest first. All epochs have the same
+    number of batches.
 
     That number is made a multiple of `batches_per_step` by halving the batches with most utterances (where each batch
     holds one, as many as necessary of the shortest are put in pairs, whatever the budget). Rank r of W takes the
@@ -107,6 +113,7 @@ class BucketBatches(Sampler[Request]):
             asked = f"{batches_per_step} batches per step (ranks × accumulated batches)"
             raise LasasrError(f"{len(durations)} utterances are too few for {asked}; use fewer of these")
         self.seed, self.shuffle = seed, shuffle
+        self.shortest_first = batching.shortest_first
         self.world_size, self.rank = world_size, rank
         self.epoch, self.start = 0, 0
         self._buckets = _divided(_buckets(durations, batching), batches_per_step)
@@ -121,7 +128,11 @@ class BucketBatches(Sampler[Request]):
             members = random.permutation(bucket.members) if self.shuffle else bucket.members
             ends = np.cumsum(bucket.sizes)
             batches += [tuple(members[end - size : end].tolist()) for end, size in zip(ends, bucket.sizes, strict=True)]
-        return [batches[place] for place in random.permutation(len(batches))] if self.shuffle else batches
+        if not self.shuffle:
+            return batches
+        if epoch < self.shortest_first:
+            return batches[::-1]
+        return [batches[place] for place in random.permutation(len(batches))]
 
     def largest(self) -> list[tuple[NDArray[np.int64], int]]:
         """Of each bucket its members (indices of utterances, the longest first) and the size of its largest batch."""

@@ -111,6 +111,16 @@ def test_evaluation_goes_from_long_to_short() -> None:
     assert batches == BucketBatches(DURATIONS, BY_SECONDS, seed=9, shuffle=False).batches(7)
 
 
+def test_the_first_epochs_may_go_from_short_to_long() -> None:
+    rising = BucketBatches(DURATIONS, Batching(24, buckets=6, shortest_first=2), seed=3)
+    plain = BucketBatches(DURATIONS, BY_UTTERANCES, seed=3)
+    assert sorted(rising.batches(1)) == sorted(plain.batches(1)) != sorted(rising.batches(0))
+    assert rising.batches(2) == plain.batches(2)
+    alone = BucketBatches(DURATIONS, Batching(24, buckets=1000, shortest_first=1), seed=3).batches(0)
+    durations = [DURATIONS[index] for batch in alone for index in sorted(batch, key=lambda one: DURATIONS[one])]
+    assert durations == sorted(DURATIONS)  # each bucket is one batch: nothing but their order is left
+
+
 def test_overlong_utterance_is_alone_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     durations = [2.0, 75.0, 3.0, 61.0, *[2.5] * 60]
     with caplog.at_level(logging.WARNING):
@@ -131,3 +141,5 @@ def test_wrong_requests() -> None:
         BucketBatches(DURATIONS, BY_SECONDS, batches_per_step=2, world_size=2, rank=2)
     with pytest.raises(UsageError, match=r"batching\.max_utterances"):
         Batching(0)
+    with pytest.raises(UsageError, match=r"batching\.shortest_first must not be negative, got -1"):
+        Batching(1, shortest_first=-1)
