@@ -33,24 +33,34 @@ class Stopping(nn.Module):
     """Where each step stops: p = σ(e + noise), e = g · vᵀ/‖v‖ tanh(W_k h + b + W_q q) + r (Raffel et al. 2017, §2.4).
 
     Training: the expected alignment α_t(j) = p_t(j) Σ_{i≤j} α_{t-1}(i) Π_{i≤l<j} (1 - p_t(l)) (eq. 9). In `eval` mode:
-    the first frame from the last position on with p >= ½, or none, and the position stays.
+    one frame from the last position on, or none, and the position stays.
 
     Args:
+        energy: of which direction and size are parted.
         offset: r at the start of training; negative, so that weight reaches the later frames.
         noise: standard deviation of the noise on the energy while training, which makes p discrete (§2.5).
+        decision: of the one frame: "threshold", the first with p >= ½ (algorithm 1), or "median", the first by which
+            to have stopped is likelier than not, Π (1 - p) <= ½. They agree where p is near 0 or 1.
+        hard: share of the training steps that decide as at test time; their gradient is that of the expected alignment
+            (Bengio et al. 2013, straight-through). With noise alone, p stays between 0 and 1 for many thousand updates,
+            and the hard decisions of a model that reads well by expectation are useless.
     """
 
-    def __init__(self, *, encoded_dim: int, query_dim: int, dim: int, offset: float, noise: float) -> None:
+    def __init__(self, energy: AdditiveEnergy, *, offset: float, noise: float, decision: str, hard: float) -> None:
         super().__init__()
-        self.dim, self.start, self.noise = dim, offset, noise
-        self.energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
+        if decision not in ("median", "threshold"):
+            raise ValueError(f"decision must be median or threshold, got {decision}")
+        if not 0.0 <= hard <= 1.0:
+            raise ValueError(f"hard must be in [0, 1], got {hard}")
+        self.energy, self.start, self.noise = energy, offset, noise
+        self.median, self.hard = decision == "median", hard
         self.gain = nn.Parameter(torch.empty(()))
         self.offset = nn.Parameter(torch.empty(()))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """g = 1/√A, r = `offset`."""
-        nn.init.constant_(self.gain, 1 / math.sqrt(self.dim))
+        nn.init.constant_(self.gain, 1 / math.sqrt(self.energy.vector.numel()))
         nn.init.constant_(self.offset, self.start)
 
     def forward(
@@ -60,23 +70,28 @@ class Stopping(nn.Module):
         norm = at_least_float32(self.energy.vector).norm().clamp(min=1e-6)
         energy = at_least_float32(self.energy(query, keys)) * (self.gain / norm) + self.offset
         mask = mask[:, None, None]
-        if self.training:
-            chance = (energy + self.noise * torch.randn_like(energy)).sigmoid()
-            weights = expected(torch.where(mask, chance, 0.0), state.weights)
+        if not self.training:
+            weights, position = decided(energy, mask, state.weights, self.median)
+            return weights, MonotonicState(position)
+        energy = energy + self.noise * torch.randn_like(energy)
+        weights = expected(torch.where(mask, energy.sigmoid(), 0.0), state.weights)
+        if not self.hard:
             return weights, MonotonicState(weights)
-        weights = first_stop((energy >= 0) & mask, state.weights)
-        return weights, MonotonicState(weights + (1 - weights.sum(-1, keepdim=True)) * state.weights)
+        drawn = torch.rand_like(energy[..., :1]) < self.hard
+        slope = weights - weights.detach()  # 0, with the gradient of the expected alignment
+        stop, position = decided(energy, mask, state.weights, self.median)
+        return torch.where(drawn, stop + slope, weights), MonotonicState(torch.where(drawn, position + slope, weights))
 
 
 class MonotonicAttention(Attention[MonotonicMemory, MonotonicState]):
-    """α_t(j) = p_t(j) Σ_{i≤j} α_{t-1}(i) Π_{i≤l<j} (1-p_t(l)), p = σ(e + noise); at test time the first p ≥ ½, alone.
+    """α_t(j) = p_t(j) Σ_{i≤j} α_{t-1}(i) Π_{i≤l<j} (1-p_t(l)), p = σ(e + noise); at test time one frame.
 
     Raffel et al. 2017, eq. 9 and algorithm 1; the energy e is that of `Stopping`. Weights sum to less than 1 where a
     step may run past the end, and a step that finds no frame has the context 0.
 
     Args:
         dim: A.
-        offset, noise: see `Stopping`.
+        offset, noise, decision, hard: see `Stopping`.
         values: "raw" or "projected" (see `Values`).
     """
 
@@ -90,12 +105,15 @@ class MonotonicAttention(Attention[MonotonicMemory, MonotonicState]):
         dim: int = 128,
         offset: float = -1.0,
         noise: float = 1.0,
+        decision: str = "median",
+        hard: float = 0.5,
         values: str = "raw",
     ) -> None:
         super().__init__()
         self.context_dim = encoded_dim
         self.previous = Previous(alpha_0="first")
-        self.stop = Stopping(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, offset=offset, noise=noise)
+        energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
+        self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
         self.values = Values(encoded_dim=encoded_dim, values=values)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> MonotonicMemory:
@@ -127,7 +145,7 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
     Args:
         chunk: w in frames.
         dim: A, of both energies.
-        offset, noise: see `Stopping`.
+        offset, noise, decision, hard: see `Stopping`.
         values: "raw" or "projected" (see `Values`).
     """
 
@@ -142,6 +160,8 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
         chunk: int = 8,
         offset: float = -1.0,
         noise: float = 1.0,
+        decision: str = "median",
+        hard: float = 0.5,
         values: str = "raw",
     ) -> None:
         super().__init__()
@@ -149,7 +169,8 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
             raise ValueError(f"chunk must be >= 1, got {chunk}")
         self.context_dim, self.chunk = encoded_dim, chunk
         self.previous = Previous(alpha_0="first")
-        self.stop = Stopping(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, offset=offset, noise=noise)
+        energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
+        self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
         self.energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.values = Values(encoded_dim=encoded_dim, values=values)
 
@@ -186,11 +207,27 @@ def expected(chance: Tensor, previous: Tensor) -> Tensor:
     return chance * reached
 
 
-def first_stop(stops: Tensor, position: Tensor) -> Tensor:
-    """One-hot first of `stops` (B, K, H, T) bool at or after the one-hot `position`; all 0 where there is none."""
-    candidates = stops & (position.cumsum(-1) > 0.5)
-    first = candidates & (candidates.cumsum(-1) == 1)
-    return first.to(position.dtype)
+@torch.no_grad()
+def decided(energy: Tensor, mask: Tensor, last: Tensor, median: bool) -> tuple[Tensor, Tensor]:
+    """One frame for each hypothesis: one-hot (B, K, H, T), all 0 where none is found; and the position after it.
+
+    Args:
+        energy: (B, K, H, T), p = σ(energy).
+        mask: broadcasts to it.
+        last: weights (B, K, H, T); the last position is where they reach half of their sum.
+        median: the first frame j from the last position i on with Π_{i≤l≤j} (1 - p(l)) <= ½, or else with p(j) >= ½.
+    """
+    reached = last.cumsum(-1)
+    ahead = (reached >= 0.5 * reached[..., -1:]) & mask
+    passed = functional.softplus(energy).where(ahead, 0.0).cumsum(-1)  # -log Π (1 - p)
+    stops = passed >= math.log(2.0) if median else energy >= 0
+    weights = first(stops & ahead, last.dtype)
+    return weights, torch.where(weights.sum(-1, keepdim=True) > 0, weights, first(ahead, last.dtype))
+
+
+def first(candidates: Tensor, dtype: torch.dtype) -> Tensor:
+    """One-hot first True of (..., T) bool, all 0 where there is none."""
+    return (candidates & (candidates.cumsum(-1) == 1)).to(dtype)
 
 
 def chunkwise(stops: Tensor, energy: Tensor, chunk: int) -> Tensor:

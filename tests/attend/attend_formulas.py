@@ -248,9 +248,11 @@ def monotonic(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Array]:
 def monotonic_hard(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Array]:
     position = 0
     for q in queries:
-        alpha = np.zeros(len(h))
+        alpha, passing = np.zeros(len(h)), 1.0
         for j in range(position, len(h)):
-            if sigmoid(stop_energy(p, h, q))[j] >= 0.5:
+            chance = sigmoid(stop_energy(p, h, q))[j]
+            passing *= 1 - chance
+            if chance >= 0.5 if o["decision"] == "threshold" else passing <= 0.5:
                 alpha[j], position = 1.0, j
                 break
         yield alpha[None]

@@ -12,7 +12,7 @@ from attend_variants import VARIANTS, config, factory
 
 LENGTHS = (7, 4, 1)
 STEPS, HYPOTHESES, ENCODED_DIM, QUERY_DIM = 4, 2, 8, 5
-SMALL = {"dim": 8, "filters": 3, "kernel_size": 5, "recurrent_dim": 6, "noise": 0.0, "chunk": 3}
+SMALL = {"dim": 8, "filters": 3, "kernel_size": 5, "recurrent_dim": 6, "noise": 0.0, "hard": 0.0, "chunk": 3}
 
 
 def small(name: str, **options: Any) -> dict[str, Any]:
@@ -60,9 +60,10 @@ def test_weights_and_contexts_follow_the_formula(name: str) -> None:
     agree(name)
 
 
+@pytest.mark.parametrize("decision", ["median", "threshold"])
 @pytest.mark.parametrize("name", sorted(HARD))
-def test_hard_decisions_follow_the_sequential_definition(name: str) -> None:
-    agree(name, training=False)
+def test_hard_decisions_follow_the_sequential_definition(name: str, decision: str) -> None:
+    agree(name, training=False, decision=decision)
 
 
 SOFT = [name for name in VARIANTS if "scale" in config(name)]

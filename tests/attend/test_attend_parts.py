@@ -16,7 +16,7 @@ from lasasr.attend import energies
 from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.filters import LocationFilters, kernel_sizes
 from lasasr.attend.gmm import GmmAttention
-from lasasr.attend.monotonic import expected, first_stop
+from lasasr.attend.monotonic import decided, expected
 from lasasr.attend.weights import Previous, Weighting, window
 
 MASK = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
@@ -118,9 +118,60 @@ def test_expected_alignment_is_the_mean_of_sampled_ones() -> None:
 
 
 def test_a_hard_stop_is_the_first_at_or_after_the_position() -> None:
-    stops = torch.tensor([[True, False, True, True], [True, False, False, False]])[:, None, None]
-    position = torch.tensor([[0.0, 1, 0, 0], [0.0, 1, 0, 0]])[:, None, None]
-    assert first_stop(stops, position)[:, 0, 0].tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
+    energy = torch.tensor([[1.0, -1, 1, 1], [1, -9, -9, -9], [-1, 1, 1, -1], [1, 1, 9, 9]])[:, None, None]
+    last = torch.tensor(
+        [[0.0, 1, 0, 0], [0, 1, 0, 0], [0.1, 0.1, 0.1, 0.1], [0, 1, 0, 0]]
+    )  # the third: spread, part lost
+    mask = torch.tensor([[True, True, True, True]] * 3 + [[True, True, False, False]])
+    for median in (False, True):
+        weights, position = decided(energy, mask[:, None, None], last[:, None, None], median)
+        assert weights[:, 0, 0].tolist() == [[0, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+        assert position[:, 0, 0].tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+
+
+def test_the_median_is_where_sampled_stops_are_as_often_before_as_after() -> None:
+    generator = np.random.default_rng(2)
+    chance = np.array([0.9, 0.2, 0.3, 0.25, 0.3, 0.4])
+    stops = generator.random((20000, 5)) < chance[1:]  # from frame 1 on
+    stopped = np.where(stops.any(1), stops.argmax(1) + 1, len(chance))
+    energy, last = torch.logit(torch.tensor(chance)), torch.eye(6)[1].double()
+    shaped = [one[None, None, None] for one in (energy, torch.ones(6, dtype=torch.bool), last)]
+    assert int(decided(*shaped, median=True)[0].argmax()) == int(np.median(stopped)) == 3
+    assert not decided(*shaped, median=False)[0].any()  # no p is a half
+
+
+@pytest.mark.parametrize("name", ["monotonic", "mocha"])
+def test_hard_training_steps_decide_as_at_test_time_with_the_gradient_of_the_expectation(name: str) -> None:
+    torch.manual_seed(0)
+    encoded, mask, queries = torch.randn(2, 9, 4), torch.ones(2, 9, dtype=torch.bool), 3 * torch.randn(2, 3, 3)
+
+    def attended(hard: float, training: bool) -> tuple[Any, Tensor]:
+        torch.manual_seed(7)
+        attention = factory(name, noise=0.0, hard=hard, offset=0.0)(encoded_dim=4, query_dim=3).train(training)
+        memory = attention.memory(encoded, mask)
+        return attention(queries, memory, attention.initial(memory, 3)), attention.stop.energy.vector
+
+    (soft, vector), (straight, same), (decision, _) = attended(0.0, True), attended(1.0, True), attended(1.0, False)
+    torch.testing.assert_close(straight.weights, decision.weights)
+    torch.testing.assert_close(straight.state.weights, decision.state.weights)
+    assert straight.weights.sum() > 0
+    if name == "monotonic":  # mocha spreads the stops over chunks, whose shares have a gradient of their own
+        frames = torch.arange(9.0)
+        slopes = [
+            torch.autograd.grad((one * frames).sum(), of)
+            for one, of in ((straight.weights, same), (soft.weights, vector))
+        ]
+        torch.testing.assert_close(*slopes)
+
+
+@pytest.mark.parametrize("name", ["monotonic", "mocha"])
+def test_a_share_of_the_training_steps_is_hard(name: str) -> None:
+    torch.manual_seed(0)
+    attention = factory(name, noise=0.0, hard=0.25, offset=0.0)(encoded_dim=4, query_dim=3)
+    memory = attention.memory(torch.randn(2, 9, 4), torch.ones(2, 9, dtype=torch.bool))
+    stops, _ = attention.stop(torch.randn(2, 500, 3), memory.keys, memory.mask, attention.initial(memory, 500))
+    hard = ((stops == 0) | (stops == 1)).all(-1).float().mean()
+    assert 0.2 < hard < 0.3
 
 
 @pytest.mark.parametrize("name", ["monotonic", "mocha"])
@@ -196,7 +247,9 @@ def test_gradients_flow_through_earlier_weights_unless_detached(name: str, detac
 @pytest.mark.parametrize("name", [*REMEMBERING, "fertility", "gmm", "monotonic", "mocha"])
 def test_gradients_through_three_steps_agree_with_finite_differences(name: str) -> None:
     torch.manual_seed(1)
-    attention = factory(name, **{"noise": 0.0} if "noise" in config(name) else {})(encoded_dim=4, query_dim=3).double()
+    attention = factory(name, **{"noise": 0.0, "hard": 0.0} if "noise" in config(name) else {})(
+        encoded_dim=4, query_dim=3
+    ).double()
     encoded = torch.randn(1, 5, 4).double().requires_grad_()
     queries = torch.randn(3, 1, 3).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda e, q: context_after(attention, e, q), (encoded, queries), fast_mode=True)
