@@ -65,23 +65,27 @@ def differing(systems: Sequence[Mapping[str, Any]]) -> list[str]:
 def names(systems: Sequence[Settings]) -> list[str]:
     """A name for each by the keys that differ: `attend=dot`, `attend=location attend.dim=64`.
 
-    A choice stands for all it brings along; below it only what differs between systems of the same choice is named.
-    A single system is named by its attention.
+    A choice stands for all it brings along; below it only what differs between systems of the same choice is named. An
+    option that is off (0, false, null) and that some do not have at all, for it is younger than their runs, is named
+    only if nothing else tells systems apart. A single system is named by its attention.
     """
     if len(systems) == 1:
         attend = systems[0].choices.get("attend")
         return [f"attend={attend}" if attend else "the system"]
     groups = differing([one.choices for one in systems])
-    named = [_name(one, systems, groups) for one in systems]
+    named = [_name(one, systems, groups, off=False) for one in systems]
+    if len(set(named)) < len(named):
+        named = [_name(one, systems, groups, off=True) for one in systems]
     return [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
 
 
-def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str]) -> str:
+def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str], off: bool) -> str:
     words = [f"{group}={one.choices[group]}" for group in groups if group in one.choices and _alters(group, systems)]
     for key in differing([other.values for other in systems]):
         chosen = [group for group in groups if _below(key, (_package(group),))]
         alike = [other.values for other in systems if all(_choice(other, g) == _choice(one, g) for g in chosen)]
-        if key in one.values and key in differing(alike):
+        silent = not off and not one.values.get(key) and not all(key in other for other in alike)
+        if key in one.values and not silent and key in differing(alike):
             words.append(f"{key}={shown(one.values[key])}")
     name = " ".join(words) or "as the recipe says"
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

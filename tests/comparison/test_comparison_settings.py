@@ -34,6 +34,12 @@ def test_keys_below_a_choice_are_named_where_the_choice_is_the_same() -> None:
     assert made == ["attend=dot attend.dim=8", "attend=dot attend.dim=64", "attend=additive"]
 
 
+def test_an_option_that_is_off_and_younger_than_other_runs_tells_nothing() -> None:
+    assert names([of("dot"), of("additive", loss={"young": 0})]) == ["attend=dot", "attend=additive"]
+    assert names([of("dot"), of("additive", loss={"young": 2})]) == ["attend=dot", "attend=additive loss.young=2"]
+    assert names([of("dot"), of("dot", loss={"young": 0})]) == ["as the recipe says", "loss.young=0"]
+
+
 def test_keys_and_choices_together() -> None:
     assert names([of("dot"), of("additive", listen={"layers": 4})]) == [
         "attend=dot listen.layers=3",
