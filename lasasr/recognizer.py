@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, bundle, language_model, lengths
+from lasasr import build, bundle, language_model, lengths, transcription
 from lasasr.audio.frontend import Frontend
-from lasasr.audio.read import read
-from lasasr.errors import LasasrError
+from lasasr.audio.pauses import Lengths
+from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import Metric
 from lasasr.model import Model
 from lasasr.search.acoustics import Acoustics
@@ -24,6 +24,7 @@ from lasasr.search.word_times import Clock, timed_words
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
+UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
 PARTS = ("frontend", "listen", "attend", "spell", "loss", "search", "seed")  # of the config, that a bundle carries
 
 
@@ -33,6 +34,7 @@ class Recognizer(nn.Module):
     Args:
         config: the plain configuration of `PARTS`, so that `save` can write it.
         normalizer: name/version of the transcript rule that references went through.
+        trained_on: how long the utterances were that it learnt from; None where that is not known.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class Recognizer(nn.Module):
         search: Any,
         config: Mapping[str, Any],
         normalizer: str,
+        trained_on: Lengths | None = None,
     ) -> None:
         super().__init__()
         self.frontend, self.model = frontend, model
         self.tokenizer, self.search = tokenizer, search
         self.config = {name: config[name] for name in PARTS}
-        self.normalizer = normalizer
+        self.normalizer, self.trained_on = normalizer, trained_on
 
     @classmethod
     def build(cls, config: Mapping[str, Any], tokenizer: Tokenizer, normalizer: str) -> Recognizer:
@@ -59,7 +62,8 @@ class Recognizer(nn.Module):
 
     def searching(self, search: Any) -> Recognizer:
         """The same parts under another search."""
-        return Recognizer(self.frontend, self.model, self.tokenizer, search, self.config, self.normalizer)
+        same = self.frontend, self.model, self.tokenizer
+        return Recognizer(*same, search, self.config, self.normalizer, self.trained_on)
 
     @property
     def error_metric(self) -> Metric:
@@ -157,35 +161,46 @@ class Recognizer(nn.Module):
         return Acoustics(encoded.encoded, mask, ctc)
 
     def transcribe(
-        self, audio: Sequence[str | Path | Tensor], batch_s: float = 60.0, timestamps: bool = True
+        self,
+        audio: Sequence[str | Path | Tensor],
+        batch_s: float = 60.0,
+        timestamps: bool = True,
+        max_piece_s: float | None = None,
     ) -> list[Hypothesis]:
         """The best hypothesis of each file (any format and rate) or waveform (S,) at the frontend's rate, in order.
+
+        Audio longer than `max_piece_s` is cut into pieces (`audio/pauses.py`), which the hypothesis lists; such a file
+        is read block by block.
 
         Args:
             audio: paths, or waveforms already at `frontend.sample_rate_hz`.
             batch_s: seconds of padded audio decoded at once.
             timestamps: whether they carry the times of their words.
+            max_piece_s: None: the longest utterance of training, where that is not known 30 s.
 
         Raises:
             LasasrError: a file is missing, unreadable, empty or holds NaN; the message names it.
+            UsageError: `max_piece_s` is below 1.
         """
         self.eval()
+        known = self.trained_on or UNKNOWN
+        lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
         rate = self.frontend.sample_rate_hz
-        waveforms = [one if isinstance(one, Tensor) else read(Path(one), rate) for one in audio]
-        found: list[Hypothesis | None] = [None] * len(waveforms)
-        for group in _groups([len(one) for one in waveforms], int(batch_s * rate)):
-            sizes = torch.tensor([len(waveforms[i]) for i in group])
-            padded = pad_sequence([waveforms[i] for i in group], batch_first=True)
-            for i, nbest in zip(group, self.recognize(padded, sizes, timestamps=timestamps), strict=True):
-                found[i] = nbest[0]
-        return [one for one in found if one is not None]
+        return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best)
+
+    def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
+        """The best hypothesis of each waveform (S,), all in one batch."""
+        sizes = torch.tensor([len(one) for one in waveforms])
+        found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
+        return [nbest[0] for nbest in found]
 
     def save(self, folder: Path) -> None:
         """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
         search = language_model.carried(self.config["search"], folder)
-        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.config, "search": search})
+        known = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
+        bundle.write(folder, self, SCHEMA, {**known, **self.config, "search": search})
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
@@ -200,17 +215,14 @@ class Recognizer(nn.Module):
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         config["search"] = language_model.found(config["search"], folder)
         made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, folder)
         return made.to(device).eval()
 
 
-def _groups(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions, longest first, in groups whose padded size stays within `budget` (a longer one goes alone)."""
-    group: list[int] = []
-    for position in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
-        if group and (len(group) + 1) * sizes[group[0]] > budget:
-            yield group
-            group = []
-        group.append(position)
-    if group:
-        yield group
+def _lengths(told: Any, folder: Path) -> Lengths | None:
+    """What a bundle tells of its training utterances; those made before it was told do not."""
+    try:
+        return None if told is None else Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+    except (TypeError, KeyError, ValueError, UsageError):
+        raise LasasrError(f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {told}") from None

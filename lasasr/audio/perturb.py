@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -73,7 +74,7 @@ class AdditiveNoise:
             raise UsageError("additive noise needs either a folder of recordings or a colour")
         if colour is not None and colour not in COLOURS:
             raise UsageError(f"unknown noise colour {colour!r}; {nearest(colour, COLOURS)}")
-        if len(snr_db) != 2 or snr_db[0] > snr_db[1]:
+        if len(snr_db) != 2 or not -math.inf < snr_db[0] <= snr_db[1] < math.inf:
             raise UsageError(f"snr_db must be [lowest, highest], got {list(snr_db)}")
         if not 0.0 <= probability <= 1.0:
             raise UsageError(f"probability must lie in [0, 1], got {probability}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,29 @@ def opened(path: str | Path) -> Any:
         raise _unreadable(path, error) from None
 
 
+def opened_bytes(content: bytes, name: str) -> Any:
+    """An open `soundfile.SoundFile` of an audio file's bytes; `name` stands in errors.
+
+    Raises:
+        LasasrError: they are no audio file.
+    """
+    try:
+        return soundfile.SoundFile(_Named(content, name))
+    except (soundfile.SoundFileError, TypeError) as error:
+        raise _unreadable(name, error) from None
+
+
+class _Named(io.BytesIO):
+    """`SoundFile.name` is the object that it reads from; as text it is the name."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
 def decoded(file: Any, frames: int = -1) -> np.ndarray[Any, Any]:
     """(channels, S) float32: the next `frames` of an open file, or all that follow.
 
@@ -61,14 +85,23 @@ def finished(channels: np.ndarray[Any, Any], from_hz: int, to_hz: int, name: str
     Raises:
         LasasrError: there is no sample, or there are NaN or infinite ones.
     """
+    return resample(mono(channels, from_hz, name), from_hz, to_hz)
+
+
+def mono(channels: np.ndarray[Any, Any], rate_hz: int, name: str, begin_s: float = 0.0) -> Tensor:
+    """Decoded (channels, S), the first at `begin_s` of `name`, checked and averaged: (S,).
+
+    Raises:
+        LasasrError: there is no sample, or there are NaN or infinite ones.
+    """
     if channels.shape[-1] == 0:
         raise LasasrError(f"{name} holds no audio (0 samples); remove it or record it again")
     waveform = torch.from_numpy(np.ascontiguousarray(channels.mean(0), dtype=np.float32))
     finite = waveform.isfinite()
     if not bool(finite.all()):
-        first = int(finite.logical_not().nonzero()[0]) / from_hz
+        first = begin_s + int(finite.logical_not().nonzero()[0]) / rate_hz
         raise LasasrError(f"{name} holds NaN or infinite samples, the first at {first:.3f} s; remove or repair it")
-    return resample(waveform, from_hz, to_hz)
+    return waveform
 
 
 def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,25 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("audio", nargs="+", type=Path, help="any format and sampling rate that soundfile reads")
     parser.add_argument("--json", action="store_true", help="one JSON object per file, with scores and word times")
     parser.add_argument("--timestamps", action="store_true", help="when each word was said: start, end (s), word")
+    parser.add_argument(
+        "--max-piece-s",
+        type=float,
+        metavar="SECONDS",
+        help="longer audio is cut into pieces, in pauses (default: the longest utterance of training)",
+    )
     add_device(parser)
     options = parser.read(arguments)
 
     from lasasr import runs
+    from lasasr.audio.blocks import duration_s
     from lasasr.recognizer import Recognizer
 
     recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
-    found = recognizer.transcribe(options.audio, timestamps=options.timestamps or options.json)
+    timestamps = options.timestamps or options.json
+    found = recognizer.transcribe(options.audio, timestamps=timestamps, max_piece_s=options.max_piece_s)
     for path, hypothesis in zip(options.audio, found, strict=True):
+        if hypothesis.pieces:
+            print(_told(path, duration_s(path), hypothesis.pieces), file=sys.stderr)
         if options.json:
             print(json.dumps(_plain(path, hypothesis), ensure_ascii=False))
         else:
@@ -33,6 +45,12 @@ def run(arguments: list[str]) -> int:
             for word in hypothesis.words:  # none unless asked for
                 print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {word.word}")
     return 0
+
+
+def _told(path: Path, seconds: float, pieces: Sequence[Any]) -> str:
+    """How long audio was taken apart."""
+    hard = sum(one.overlaps for one in pieces)
+    return f"{path}: {seconds:,.0f} s in {len(pieces)} pieces, cut at pauses ({hard} hard)"
 
 
 def _plain(path: Path, hypothesis: Any) -> dict[str, Any]:
@@ -44,4 +62,5 @@ def _plain(path: Path, hypothesis: Any) -> dict[str, Any]:
         "flags": list(hypothesis.flags),
         "words": [asdict(word) for word in hypothesis.words],
         "times_from": hypothesis.times_from,
+        "pieces": [asdict(one) for one in hypothesis.pieces],
     }

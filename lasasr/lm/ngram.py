@@ -49,7 +49,7 @@ class KenLM:
             ) from None
         try:
             self._model = self._kenlm.Model(str(path), self._config())
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:  # the last where it quotes damaged bytes
             raise LasasrError(f"{path} is no n-gram file that KenLM reads: {' '.join(str(error).split())}") from None
         self._capitals = "THE" in self._model and "the" not in self._model
 

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from lasasr.metrics.error_rates import Counts, Metric, Pair, align, pooled, units
 
-EMPTY, MAX_LENGTH = "empty", "max_length"  # set by the search
+EMPTY, MAX_LENGTH, NEAR_TIE = "empty", "max_length", "near_tie"  # set by the search
 LOOP, EARLY, SKIPPED = "loop", "early_eos", "skipped_span"
 MODEL, SEARCH = "model_error", "search_error"
-FLAGS: Final = (LOOP, EARLY, SKIPPED, MAX_LENGTH, EMPTY, SEARCH, MODEL)
+FLAGS: Final = (LOOP, EARLY, SKIPPED, MAX_LENGTH, EMPTY, SEARCH, MODEL, NEAR_TIE)
 
 REPEATS: Final = {"wer": 3, "per": 3, "cer": 6}  # of the same units in a row: as often is a loop
 LONGEST_LOOP: Final = 32  # units that repeat
@@ -66,6 +66,8 @@ def flags(
     * skipped_span: three units in a row are missing elsewhere or, where attention is known, something is missing and
       nothing looked at a second of audio between what was looked at.
     * empty and max_length are the search's own; what is empty has no other fault.
+    * near_tie is no fault: the search found another hypothesis whose score is the same but for TOLERANCE, so that
+      rounding, which depends on the batch, decides between them.
 
     Args:
         by_search: what the search remarked.
@@ -73,7 +75,8 @@ def flags(
     """
     found = {flag for flag in by_search if flag in FLAGS}
     if not hypothesis.split():
-        return (EMPTY,) if reference.split() else ()
+        found = (found & {NEAR_TIE}) | ({EMPTY} if reference.split() else set())
+        return tuple(flag for flag in FLAGS if flag in found)
     missing = _runs([pair.hypothesis is None for pair in align(reference, hypothesis, metric)])
     (*inside, last) = missing
     if looping(reference, hypothesis, metric):

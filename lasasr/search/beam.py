@@ -13,7 +13,7 @@ from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.search.frontier import Frontier
 from lasasr.search.fusion import Coverage, Fusion, LengthBonus
-from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
@@ -111,7 +111,7 @@ class BeamSearch:
         fusion = Fusion(scorers, acoustics, self.beam, vocabulary_size(decoder, acoustics), self.pruning.pre_beam)
         found = Frontier(fusion, acoustics, self, ids).search()
         if self.rescore.wanted:
-            found = self.rescore(decoder, acoustics, found, self.normalise)
+            found = [near_tied(nbest) for nbest in self.rescore(decoder, acoustics, found, self.normalise)]
         if self.keep_weights and decoder is not None and self.ctc_weight < 1.0:
             best = [nbest[0].tokens for nbest in found]
             _, weights = teacher_forced(decoder, acoustics, best, self.temperature)

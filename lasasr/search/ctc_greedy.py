@@ -11,6 +11,7 @@ from torchaudio.functional import forced_align
 
 from lasasr import special
 from lasasr.errors import UsageError
+from lasasr.metrics.triage import EMPTY, NEAR_TIE, TOLERANCE
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.alignment import fits
 from lasasr.search.hypothesis import Hypothesis
@@ -39,11 +40,14 @@ class CTCGreedySearch:
         """
         log_probs = required(acoustics)
         never = [special.PAD, special.SOS, special.EOS]
-        scores, path = log_probs.index_fill(2, log_probs.new_tensor(never, dtype=torch.int64), -torch.inf).max(2)
+        possible = log_probs.index_fill(2, log_probs.new_tensor(never, dtype=torch.int64), -torch.inf)
+        scores, path = possible.max(2)
+        tied = (tied_best(possible) & acoustics.mask).any(1)
         totals = scores.double().masked_fill(~acoustics.mask, 0.0).sum(1)
         refuse_nan(totals.isnan(), torch.arange(len(totals), device=totals.device), ids)
         path = path.masked_fill(~acoustics.mask, special.BLANK)
-        return [[_hypothesis(*one)] for one in zip(path.tolist(), totals.tolist(), strict=True)]
+        rows = zip(path.tolist(), totals.tolist(), tied.tolist(), strict=True)
+        return [[_hypothesis(*one)] for one in rows]
 
     @torch.inference_mode()
     def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
@@ -85,6 +89,13 @@ def collapsed(path: Sequence[int]) -> tuple[int, ...]:
     return tuple(token for token in kept if token != special.BLANK)
 
 
-def _hypothesis(path: Sequence[int], score: float) -> Hypothesis:
+def tied_best(scores: Tensor) -> Tensor:
+    """Where the best of scores (..., V) is nearly equalled by the second: (...) bool."""
+    best = scores.topk(2).values
+    return best[..., 0] - best[..., 1] < TOLERANCE
+
+
+def _hypothesis(path: Sequence[int], score: float, tied: bool) -> Hypothesis:
     tokens = collapsed(path)
-    return Hypothesis(tokens, score, {"ctc": score}, flags=() if tokens else ("empty",))
+    flags = (*([] if tokens else [EMPTY]), *([NEAR_TIE] if tied else []))
+    return Hypothesis(tokens, score, {"ctc": score}, flags=flags)

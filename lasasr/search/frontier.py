@@ -17,7 +17,7 @@ from lasasr import gathered, special, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.fusion import Fused, Fusion
 from lasasr.search.greedy import flags
-from lasasr.search.hypothesis import Hypothesis
+from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning, peaks, shifted, unsure_of_eos
 from lasasr.search.scorer import refuse_nan, worth_leaving
@@ -70,7 +70,7 @@ class Frontier:
         self.bias = fusion.bias - self.order.view(K, V)  # added to candidates: no eos, ties in order
         self.bias[:, special.EOS] = -torch.inf
         self.running = self._first(B, K, len(fusion.names))
-        self.finished = self._none(B, options.nbest, len(fusion.names))
+        self.finished = self._none(B, options.nbest + 1, len(fusion.names))  # one more, to see near ties
         self.results: list[list[Hypothesis]] = [[] for _ in range(B)]
 
     def _first(self, B: int, K: int, S: int) -> Running:
@@ -106,7 +106,7 @@ class Frontier:
         best, parents, tokens = self._best(fused, at_limit)
         refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids)
         self._finish(u, fused, ending, best, at_limit)
-        hopeless = self.finished.ranks[:, -1] - self.options.pruning.end_margin
+        hopeless = self.finished.ranks[:, self.options.nbest - 1] - self.options.pruning.end_margin
         self.done = self.done | (self._rank(best[:, 0], u + 1) <= hopeless)
         left = int((~self.done).sum())
         if left:
@@ -170,7 +170,7 @@ class Frontier:
         longer = functional.pad(self.finished.history, (0, u - self.finished.history.shape[2]), value=special.PAD)
         finished = self.finished._replace(history=longer)
         both = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
-        picked = (both.ranks - self.order[: both.ranks.shape[1]]).topk(self.options.nbest).indices
+        picked = (both.ranks - self.order[: both.ranks.shape[1]]).topk(self.options.nbest + 1).indices
         self.finished = tree.reorder(both, picked)
 
     def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
@@ -195,7 +195,7 @@ class Frontier:
         """Read finished hypotheses back from the device."""
         names = self.fusion.names
         columns = [leaf.tolist() for leaf in finished]
-        return [
+        ranked = [
             [
                 Hypothesis(tuple(text[:u]), rank, dict(zip(names, parts, strict=True)), flags=flags(text[:u], forced))
                 for rank, parts, text, u, forced in zip(*utterance, strict=True)
@@ -203,3 +203,4 @@ class Frontier:
             ]
             for utterance in zip(*columns, strict=True)
         ]
+        return [near_tied(some)[: self.options.nbest] for some in ranked]

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from lasasr import special, tree
+from lasasr.metrics.triage import EMPTY, MAX_LENGTH, NEAR_TIE
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.ctc_greedy import CTCGreedySearch
+from lasasr.search.ctc_greedy import CTCGreedySearch, tied_best
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.rescoring import teacher_forced
@@ -75,12 +76,14 @@ class GreedySearch:
         for u in range(int(longest.max()) + 1):
             step = scorer.score(tokens[:, None], memory, state, Seen())
             log_probs, state = step.scores[:, 0], step.state
-            preferred = _without_eos(log_probs + never, u < shortest[rows]).argmax(1)
+            possible = _without_eos(log_probs + never, u < shortest[rows])
+            preferred = possible.argmax(1)
             at_limit = u >= longest[rows]
             tokens = torch.where(at_limit, special.EOS, preferred)
             score = log_probs.gather(1, tokens[:, None])[:, 0]
             weights = step.weights[:, 0] if self.keep_weights and step.weights is not None else None
-            emitted.add(rows, running, tokens, score, at_limit & (preferred != special.EOS), weights)
+            forced, tied = at_limit & (preferred != special.EOS), ~at_limit & tied_best(possible)
+            emitted.add(rows, running, tokens, score, forced, tied, weights)
             running = running & (tokens != special.EOS)
             left = int(running.sum())
             if left == 0:
@@ -106,27 +109,37 @@ class _Emitted:
     rows: list[Tensor] = field(default_factory=list)  # per step: the utterances (B',) that were in the batch
     tokens: list[Tensor] = field(default_factory=list)
     forced: list[Tensor] = field(default_factory=list)
+    tied: list[Tensor] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)  # (B', H, T)
 
     def add(
-        self, rows: Tensor, running: Tensor, tokens: Tensor, score: Tensor, forced: Tensor, weights: Tensor | None
+        self,
+        rows: Tensor,
+        running: Tensor,
+        tokens: Tensor,
+        score: Tensor,
+        forced: Tensor,
+        tied: Tensor,
+        weights: Tensor | None,
     ) -> None:
         self.scores.index_add_(0, rows, score.double().masked_fill(~running, 0.0))
         self.rows.append(rows)
         self.tokens.append(tokens.masked_fill(~running, special.PAD))
         self.forced.append(forced & running)
+        self.tied.append(tied & running)
         if weights is not None:
             self.weights.append(weights)
 
     def hypotheses(self, frames: Sequence[int]) -> list[Hypothesis]:
         tokens = self._dense(self.tokens, special.PAD).tolist()
         forced = self._dense(self.forced, False).any(1).tolist()
+        tied = self._dense(self.tied, False).any(1).tolist()
         weights = self._dense(self.weights, 0.0) if self.weights else None
         found = []
         for b, score in enumerate(self.scores.tolist()):
             text = tuple(tokens[b][: tokens[b].index(special.EOS)])
             glances = None if weights is None else weights[b, : len(text) + 1, :, : frames[b]].clone()
-            found.append(Hypothesis(text, score, {"decoder": score}, glances, flags(text, forced[b])))
+            found.append(Hypothesis(text, score, {"decoder": score}, glances, flags(text, forced[b], tied[b])))
         return found
 
     def _dense(self, steps: Sequence[Tensor], fill: float) -> Tensor:
@@ -137,6 +150,7 @@ class _Emitted:
         return dense
 
 
-def flags(tokens: Sequence[int], forced: bool) -> tuple[str, ...]:
-    """Remarks on a hypothesis: "empty", and "max_length" where eos was `forced` upon it."""
-    return (*(["max_length"] if forced else []), *([] if tokens else ["empty"]))
+def flags(tokens: Sequence[int], forced: bool, tied: bool = False) -> tuple[str, ...]:
+    """Remarks on a hypothesis: "empty", "max_length" where eos was `forced` upon it, "near_tie" where it is `tied`."""
+    remarks = {MAX_LENGTH: forced, EMPTY: not tokens, NEAR_TIE: tied}
+    return tuple(flag for flag, so in remarks.items() if so)

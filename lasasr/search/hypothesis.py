@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
 
 from torch import Tensor
+
+from lasasr.metrics.triage import NEAR_TIE, TOLERANCE
 
 Kind = Literal["combined", "attention", "ctc"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)  # where word times come from, the best first
@@ -22,8 +24,18 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of long audio that was recognized on its own."""
+
+    start_s: float
+    end_s: float
+    overlaps: bool  # it was cut in speech and begins before the end of the piece before it
+    text: str  # what it contributes
+
+
+@dataclass(frozen=True)
 class Hypothesis:
-    """One reading of one utterance."""
+    """One reading of one utterance, or of long audio (`pieces`): tokens and scores then are those of all pieces."""
 
     tokens: tuple[int, ...]  # without sos and eos
     score: float  # log; the weighted sum of `scores` by which hypotheses were ranked
@@ -32,6 +44,7 @@ class Hypothesis:
     flags: tuple[str, ...] = ()  # "max_length", ...
     text: str = ""  # filled in by the recognizer
     timed: Mapping[Kind, tuple[Word, ...]] = field(default_factory=dict)  # filled in when asked for times
+    pieces: tuple[Piece, ...] = ()  # where audio was cut, those it was cut into
 
     @property
     def times_from(self) -> Kind | None:
@@ -42,3 +55,11 @@ class Hypothesis:
     def words(self) -> tuple[Word, ...]:
         """The words with their times, of the best kind there is; none where times were not asked for."""
         return self.timed[self.times_from] if self.times_from else ()
+
+
+def near_tied(ranked: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Hypotheses of one utterance, best first: the best is flagged where the second scores nearly as high, no other."""
+    plain = [replace(one, flags=tuple(flag for flag in one.flags if flag != NEAR_TIE)) for one in ranked]
+    if len(plain) > 1 and plain[0].score - plain[1].score < TOLERANCE:
+        plain[0] = replace(plain[0], flags=(*plain[0].flags, NEAR_TIE))
+    return plain

@@ -107,17 +107,51 @@ def test_short_recording_is_repeated(tmp_path: Path) -> None:
     assert (noise.abs() > 1e-4).nonzero().flatten().tolist() == list(range(0, 1000, 100))
 
 
+@pytest.mark.parametrize("snr_db", [-3.0, 5.0, 20.0])
+@pytest.mark.parametrize(("rate_hz", "seconds"), [(16_000, 2.0), (8000, 0.05), (44_100, 0.7)])
+def test_ratio_of_recorded_noise_is_the_one_asked_for(
+    tmp_path: Path, snr_db: float, rate_hz: int, seconds: float
+) -> None:
+    random = np.random.default_rng(0)
+    soundfile.write(tmp_path / "n.flac", random.uniform(-0.3, 0.3, int(rate_hz * seconds)), rate_hz)
+    speech, perturb = tone(440.0, 12_000), AdditiveNoise((snr_db, snr_db), folder=tmp_path)
+    added = perturb(speech, generator()) - speech
+    assert added.shape == speech.shape
+    assert 10 * math.log10(power(speech) / power(added)) == pytest.approx(snr_db, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.zeros(0), "holds no audio"),
+        (np.array([0.1, math.nan, 0.2] * 100), "holds NaN or infinite samples"),
+        (b"", "cannot be read as audio"),
+        (b"RIFF of something else", "cannot be read as audio"),
+    ],
+)
+def test_damaged_noise_is_named(tmp_path: Path, content: np.ndarray | bytes, message: str) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "odd.wav").write_bytes(content)
+    else:
+        soundfile.write(tmp_path / "odd.wav", content, 16_000, "FLOAT")
+    with pytest.raises(LasasrError, match=rf"{tmp_path}/odd\.wav {message}") as caught:
+        AdditiveNoise(folder=tmp_path)(tone(440.0, 500), generator())
+    assert "\n" not in str(caught.value)
+
+
 def test_wrong_requests(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="either"):
         AdditiveNoise()
     with pytest.raises(UsageError, match="purple"):
         AdditiveNoise(colour="purple")
-    with pytest.raises(UsageError, match="snr_db"):
-        AdditiveNoise((20.0, 10.0), colour="white")
+    for bounds in ((20.0, 10.0), (math.nan, 10.0), (10.0, math.nan), (10.0, math.inf), (10.0,)):
+        with pytest.raises(UsageError, match="snr_db"):
+            AdditiveNoise(bounds, colour="white")
     with pytest.raises(UsageError, match="probability"):
         AdditiveNoise(probability=1.5, colour="white")
-    with pytest.raises(UsageError, match="speed"):
-        SpeedPerturb([0.0])
+    for factors in ([0.0], [], [1.0, math.nan], [3.0], [-1.0]):
+        with pytest.raises(UsageError, match="speed"):
+            SpeedPerturb(factors)
     with pytest.raises(LasasrError, match="nowhere"):
         AdditiveNoise(folder=tmp_path / "nowhere")
     with pytest.raises(LasasrError, match="no audio"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import importlib.util
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,22 @@ from arpa import ARPA, ARPAModel
 from lasasr.errors import LasasrError
 from lasasr.lm.ngram import KenLM
 
+# ARPA of tests/arpa.py as KenLM's `build_binary probing` and `trie` write it, gzip, base64
+BINARIES = {
+    "probing": (
+        "H4sIAAAAAAACA8vNTSxQyMlVyCgpKbDS18/OSE1My0zNSdFLzs/VT85PSVVIyy/KTSxRKEstKs7Mz1Mw5WJAgAZ7ILGfEUj8BwKQ"
+        "CCNUhhlMHrBHFmOH0qxQmokBFbAz4AZcOd8/1hY/yGbCo0YwO/vyJXFxdpDd5lpak2r/dL8C2XW/irX7n7boQTYgu6BOca9lWynY"
+        "TT8uBv/b1LoviQXInjVz5n6QhxgYjh06e+bMvrS0NJDbG2bNlLQHyu07e8bHHoiBdA+QPrMX6Deoegjg+MSU0bLRWBjIBKnb2/q+"
+        "bi2HSHgfSA9Q2b6lYRVVpsY3lwPNRdGHC2i2mV/Yc6hZwdjYGOyOxqK3H2qra1pBbgG6aZ/al3a+P7YT8yBuQYDAK1MVUuKVi0B+"
+        "sCnNy7ZjsCkGYn0gkciQmMQAhIkMAF43Hl31AQAA"
+    ),
+    "trie": (
+        "H4sIAAAAAAACA8vNTSxQyMlVyCgpKbDS18/OSE1My0zNSdFLzs/VT85PSVVIyy/KTSxRKEstKs7Mz1Mw5WJAgAZ7ILGfEUj8BwKQ"
+        "CCNUhhlMHrBngoqBMDtUjhVKMyGZxAalC+oU91q2lTIIZmdfviQuzv7jYvC/Ta37krhyvn+sLX6Qfb+KtfuftuhBcy2tSbV/ul/B"
+        "9M+aOXM/yEEIE48dOnvmzD6EvOR+oBo4/+wZn/1AvA/mhrS0NLB+Zrj+A2A+C1x9D1D9mb0sDKiAlQE7uHjmzJfMtLQfScbGm+WB"
+        "fAWgRT9MjY2/bpo5cyZIICErLe0TMFR+wcIT7nSgtncrZ868yY5snk1pXrYdg02xHUMiQ2ISg40+kJWUyJDEAADqchKvwQEAAA=="
+    ),
+}
 TEXTS = ("", "a", "a ab", "a ab a b", "ba ab zebra a b", "zebra", "b a b a ab")
 
 
@@ -22,15 +41,48 @@ def arpa(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_kenlm_agrees_with_the_back_off_rule_and_with_its_own_sentence_score(arpa: Path, text: str) -> None:
-    kenlm = pytest.importorskip("kenlm")
-    model = KenLM(arpa)
+def binary(kind: str) -> bytes:
+    return gzip.decompress(base64.b64decode(BINARIES[kind]))
+
+
+def sentence(model: KenLM, text: str) -> float:
     total, context = 0.0, model.begin()
     for word in text.split():
         score, context = model.word(context, word)
         total += score
-    total += model.end(context)
+    return total + model.end(context)
+
+
+@pytest.mark.skipif(sys.byteorder != "little" or sys.maxsize < 2**32, reason="the binaries are of another machine")
+@pytest.mark.parametrize("kind", BINARIES)
+def test_a_binary_file_says_what_its_arpa_file_says(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("kenlm")
+    (tmp_path / "tiny.bin").write_bytes(binary(kind))
+    model = KenLM(tmp_path / "tiny.bin")
+    for text in TEXTS:
+        assert sentence(model, text) == pytest.approx(ARPAModel().sentence(text), abs=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["half", "head", "nothing", "noise", "bytes"])
+def test_a_damaged_binary_file_is_named(tmp_path: Path, damage: str) -> None:
+    whole = binary("probing")
+    content = {
+        "half": whole[: len(whole) // 2],
+        "head": whole[:60],
+        "nothing": b"",
+        "noise": bytes(500),
+        "bytes": whole[:30] + b"\xff" * 40 + whole[70:],
+    }[damage]
+    (tmp_path / "damaged.bin").write_bytes(content)
+    with pytest.raises(LasasrError, match=r"damaged\.bin") as caught:
+        KenLM(tmp_path / "damaged.bin")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_kenlm_agrees_with_the_back_off_rule_and_with_its_own_sentence_score(arpa: Path, text: str) -> None:
+    kenlm = pytest.importorskip("kenlm")
+    total = sentence(KenLM(arpa), text)
     assert total == pytest.approx(ARPAModel().sentence(text), abs=1e-5)
     assert total == pytest.approx(kenlm.Model(str(arpa)).score(text) * math.log(10.0), abs=1e-5)
 

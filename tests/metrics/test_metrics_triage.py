@@ -60,6 +60,7 @@ def test_what_was_really_said_so_often_is_no_loop():
 
 def test_an_empty_utterance_is_rightly_left_empty_and_wrongly_filled():
     assert flags("", "", "wer") == flags("", "", "wer", by_search=("empty",)) == ()
+    assert flags("", "", "wer", by_search=("near_tie",)) == ("near_tie",)
     assert flags("", "uh uh uh", "wer") == ("loop",)
 
 

@@ -1,0 +1,67 @@
+"""Audio files too long to hold: the same waveform as `read`, some seconds at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lasasr.audio.read import decoded, mono, opened, resample
+
+BLOCK_S = 10  # read at once
+CONTEXT_S = 1  # around what is resampled: far more than the resampler's kernel reaches
+
+
+def duration_s(path: str | Path) -> float:
+    """Seconds of audio that a file says it holds.
+
+    Raises:
+        LasasrError: the file is missing or is no audio file.
+    """
+    with opened(path) as file:
+        return float(file.frames / file.samplerate)
+
+
+def blocks(path: str | Path, sample_rate_hz: int, block_s: int = BLOCK_S) -> Iterator[Tensor]:
+    """Waveforms (S,) float32 that, one after another, are `read(path, sample_rate_hz)`.
+
+    They begin at whole seconds, where both sampling rates have a sample, and are resampled with what surrounds them.
+
+    Args:
+        block_s: whole seconds, more than CONTEXT_S.
+
+    Raises:
+        LasasrError: see `read`; a damaged place is found when it is reached.
+    """
+    if block_s <= CONTEXT_S:
+        raise ValueError(f"block_s must be > {CONTEXT_S}, got {block_s}")
+    with opened(path) as file:
+        from_hz = file.samplerate
+        held, begin_s, given_s = torch.zeros(0), 0, 0  # held begins at begin_s, with context that was given before
+        for heard in _decoded(file, block_s, str(path)):
+            held = torch.cat([held, heard])
+            new = resample(held, from_hz, sample_rate_hz)[(given_s - begin_s) * sample_rate_hz :]
+            if len(heard) < block_s * from_hz:
+                yield new
+            else:
+                end_s = begin_s + len(held) // from_hz
+                yield new[: (end_s - CONTEXT_S - given_s) * sample_rate_hz]
+                given_s, begin_s = end_s - CONTEXT_S, max(0, end_s - 2 * CONTEXT_S)
+                held = held[-2 * CONTEXT_S * from_hz :]
+
+
+def _decoded(file: Any, block_s: int, name: str) -> Iterator[Tensor]:
+    """All samples of a file, averaged over channels: full blocks, and a last one that is not full, perhaps empty."""
+    at_once, begin_s = block_s * file.samplerate, 0
+    while True:
+        channels = decoded(file, at_once)
+        if channels.shape[-1] == 0 and begin_s:
+            yield torch.zeros(0)
+            return
+        yield mono(channels, file.samplerate, name, begin_s)
+        if channels.shape[-1] < at_once:
+            return
+        begin_s += block_s
