@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from lasasr import build, special
+from lasasr import build, files, launch, special
 from lasasr.audio.cmvn import Statistics
 from lasasr.audio.frontend import Frontend
+from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.corpora.base import Progress, Source
 from lasasr.data import digests
 from lasasr.data.batch import Batch
@@ -54,6 +59,12 @@ class Prepared:
         utterances = read_manifest(self.manifests[split], self.rule)
         return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
 
+    def lengths(self) -> Lengths:
+        """How long the utterances of training are."""
+        durations_s = self.utterances("train").durations_s
+        longest_s = max(LEAST_S, float(durations_s.max()))
+        return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
+
     def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
         """The unperturbed utterances of a split."""
         return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz)
@@ -84,16 +95,29 @@ def prepare(config: Mapping[str, Any], progress: Progress) -> Prepared:
         LasasrError: the corpus is missing or damaged.
     """
     corpus = build.corpus(config)
-    corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
-    folder = folder_of(corpus, config)
-    manifests = corpus.prepare(folder, progress)
-    _record_digests(manifests, rule, progress)
-    tokenizer = tokenizer_in(folder, config, rule, lambda: read_manifest(manifests["train"], rule).texts)
+    with preparing(corpus, config):
+        corpus.fetch(progress)
+        folder = folder_of(corpus, config)
+        manifests = corpus.prepare(folder, progress)
+        _record_digests(manifests, rule, progress)
+        tokenizer = tokenizer_in(folder, config, rule, lambda: read_manifest(manifests["train"], rule).texts)
     first = config["debug"]["overfit_utterances"]
     if first is not None:  # learn, validate and be tested on the same few
         manifests = dict.fromkeys(manifests, manifests["train"])
     return Prepared(folder, manifests, corpus.fingerprint(), rule, tokenizer, first)
+
+
+@contextmanager
+def preparing(corpus: Source, config: Mapping[str, Any]) -> Iterator[None]:
+    """Let one process prepare a corpus; other ranks, and other runs, wait and find what it has made."""
+    with files.locked(Path(config["prepared_dir"]) / f".{corpus.name}.lock", partial(_tell_waiting, corpus.name)):
+        yield
+
+
+def _tell_waiting(name: str) -> None:
+    if launch.helper() is None:
+        sys.stderr.write(f"another process prepares {name}: waiting for it\n")
 
 
 def folder_of(corpus: Source, config: Mapping[str, Any]) -> Path:
@@ -145,9 +169,10 @@ def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepar
     if frontend.ready:
         return
     path = prepared.folder / f"cmvn-{digest([config['frontend'], prepared.first_utterances])}.json"
-    if not path.exists():
-        batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
-        frontend.fit(_counted(batches, progress)).save(path)
+    with preparing(build.corpus(config), config):
+        if not path.exists():
+            batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
+            frontend.fit(_counted(batches, progress)).save(path)
     frontend.load(Statistics.load(path))
 
 

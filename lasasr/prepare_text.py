@@ -15,7 +15,7 @@ from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching
 from lasasr.data.sentences import Sentences, encode_split, load_split
 from lasasr.errors import LasasrError
-from lasasr.prepare import digest, folder_of, tokenizer_in
+from lasasr.prepare import digest, folder_of, preparing, tokenizer_in
 from lasasr.text import storage, transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
@@ -64,22 +64,23 @@ def prepare_text(
     """
     corpus = build.any_corpus(config)
     rule = transcript.rule(corpus.transcript)
-    if not isinstance(corpus, TextCorpus):
-        corpus.fetch(progress)
-    folder = folder_of(corpus, config)
-    if isinstance(corpus, TextCorpus):
-        texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
-    else:
-        manifests = corpus.prepare(folder, progress)
-        texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
-    if tokenizer is None:
-        sample = partial(_sampled, texts["train"], config["tokenizer_sentences"])
-        tokenizer = tokenizer_in(folder, config, rule, sample)
-    place = folder / f"tokens-{digest([storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(rule)])}"
-    wanted = set(texts) if splits is None else set(splits)
-    for split, source in texts.items():
-        if split in wanted and not (place / f"{split}.json").exists():
-            encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
+    with preparing(corpus, config):
+        if not isinstance(corpus, TextCorpus):
+            corpus.fetch(progress)
+        folder = folder_of(corpus, config)
+        if isinstance(corpus, TextCorpus):
+            texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
+        else:
+            manifests = corpus.prepare(folder, progress)
+            texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
+        if tokenizer is None:
+            sample = partial(_sampled, texts["train"], config["tokenizer_sentences"])
+            tokenizer = tokenizer_in(folder, config, rule, sample)
+        place = folder / f"tokens-{digest([storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(rule)])}"
+        wanted = set(texts) if splits is None else set(splits)
+        for split, source in texts.items():
+            if split in wanted and not (place / f"{split}.json").exists():
+                encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
     return PreparedText(folder, {split: place / split for split in texts}, corpus.fingerprint(), rule, tokenizer)
 
 

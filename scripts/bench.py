@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_data import features, loader, scoring
+from bench_data import features, scoring
+from bench_loader import loader
 from bench_measure import Case, Row, measure, synchronize, table
 from bench_models import LARGE, SMALL, Bench
 
@@ -35,7 +36,7 @@ def sections(bench: Bench, small: bool) -> Mapping[str, Callable[[], Iterator[li
         "attention": bench.attentions,
         "growth": bench.growth,
         "features": partial(features, device, 6 if small else 24),
-        "loader": partial(loader, device, 24 if small else 100),
+        "loader": partial(loader, bench, 32 if small else 100),
         "scoring": partial(scoring, device, 500 if small else 5000),
     }
 

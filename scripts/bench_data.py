@@ -1,12 +1,10 @@
-"""Features, loader and scoring beside other implementations; used by `bench.py`."""
+"""Features and scoring beside other implementations; used by `bench.py`."""
 
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import torch
 from bench_measure import Case
@@ -41,51 +39,6 @@ def features(device: torch.device, utterances: int) -> Iterator[list[Case]]:
         Case("lasasr Fbank, batch", lambda: fbank(waveforms, samples), floor),
         Case("lasasr Frontend (with CMVN), batch", lambda: frontend(waveforms, samples), floor),
     ]
-
-
-def loader(device: torch.device, utterances: int) -> Iterator[list[Case]]:
-    """One epoch over FLAC files in batches; the floor decodes the same files with soundfile and does nothing else."""
-    import soundfile
-    from lhotse import MonoCut, Recording, SupervisionSegment
-    from lhotse.serialization import SequentialJsonlWriter
-
-    from lasasr.data.dataset import SpeechDataset
-    from lasasr.data.loader import Loader
-    from lasasr.data.manifest import read_manifest
-    from lasasr.data.sampler import Batching, BucketBatches
-    from lasasr.text.character import CharacterTokenizer
-
-    with tempfile.TemporaryDirectory() as folder:
-        manifest = Path(folder) / "cuts.jsonl.gz"
-        paths = []
-        with SequentialJsonlWriter(manifest) as writer:
-            for index in range(utterances):
-                samples = int(RATE_HZ * (2 + 4 * index / utterances))
-                paths.append(Path(folder) / f"{index}.flac")
-                tone = torch.sin(torch.arange(samples) * (0.02 + 0.001 * index)) + 0.1 * torch.randn(samples)
-                soundfile.write(paths[-1], (0.3 * tone).clamp(-1, 1).numpy(), RATE_HZ)
-                recording = Recording.from_file(paths[-1], recording_id=f"r{index}")
-                said = SupervisionSegment(f"s{index}", recording.id, 0.0, recording.duration, text="one two three")
-                writer.write(MonoCut(f"c{index}", 0.0, recording.duration, 0, [said], recording=recording))
-        read = read_manifest(manifest, lambda text: text)
-        tokenizer = CharacterTokenizer.train(["one two three"])
-        dataset = SpeechDataset(read, tokenizer)
-        batches = BucketBatches(dataset.durations_s, Batching(24), 0, True)
-
-        def epoch(workers: int) -> None:
-            for batch in Loader(dataset, batches, workers, 2, False, False):
-                batch.waveforms.to(device)
-
-        def bare() -> None:
-            for path in paths:
-                soundfile.read(path, dtype="float32")
-
-        floor = "soundfile alone"
-        yield [
-            Case(floor, bare, floor),
-            Case("loader in this process", partial(epoch, 0), floor),
-            Case("loader with 2 workers, their start included", partial(epoch, 2), floor),
-        ]
 
 
 def scoring(device: torch.device, pairs: int) -> Iterator[list[Case]]:

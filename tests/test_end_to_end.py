@@ -100,6 +100,30 @@ def test_timestamps_are_lines_below_the_text_and_stand_in_the_results(
     assert (found["against"], found["unit"], found["utterances"]) == ("corpus", "word", 6)
 
 
+def test_long_audio_is_cut_and_what_was_done_is_said(
+    tiny_run: Path, workplace: Path, tmp_path: Path, lasasr: Command
+) -> None:
+    files = sorted((workplace / "prepared").rglob("*test-*.flac"))[:4]
+    pause = np.zeros(8000, dtype=np.float32)
+    joined = np.concatenate([part for path in files for part in (soundfile.read(path, dtype="float32")[0], pause)])
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.tile(joined, 3), 16000)
+    bundle = yaml.safe_load((tiny_run / "bundle" / "config.yaml").read_text())
+    assert 0 < bundle["trained_on"]["usual_s"] < bundle["trained_on"]["longest_s"] < len(joined) / 16000 * 3
+    done = lasasr("transcribe", str(tiny_run), str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    seconds, pieces = round(len(joined) * 3 / 16000), len(found["pieces"])
+    assert f"{path}: {seconds} s in {pieces} pieces, cut at pauses (" in done.stderr
+    assert found["text"] == " ".join(one["text"] for one in found["pieces"] if one["text"])
+    assert all(0 <= word["start_s"] <= word["end_s"] <= seconds + 1 for word in found["words"])
+    whole = lasasr("transcribe", str(tiny_run), str(path), "--json", "--max-piece-s", "500")
+    assert json.loads(whole.stdout)["pieces"] == []
+    assert whole.stderr == ""
+    refused = lasasr("transcribe", str(tiny_run), str(path), "--max-piece-s", "0.2")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty", "noise", "nan", "silent_header"])
 def test_audio_that_cannot_be_transcribed_is_named(tiny_run: Path, tmp_path: Path, lasasr: Command, kind: str) -> None:
     path = tmp_path / f"{kind}.wav"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lasasr.errors import LasasrError
-from lasasr.files import read_json, replacing, write_json, write_text
+from lasasr.files import read_json, replacing, replacing_folder, write_json, write_text
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -74,3 +74,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card.json").write_bytes(content)
     with pytest.raises(LasasrError, match=r"card\.json is not valid JSON .*delete it"):
         read_json(tmp_path / "card.json")
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    def half() -> None:
+        with replacing_folder(tmp_path / "deep" / "made") as temporary:
+            (temporary / "a.txt").write_text("half")
+            assert not (tmp_path / "deep" / "made").exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert list((tmp_path / "deep").iterdir()) == []
+    with replacing_folder(tmp_path / "deep" / "made") as temporary:
+        (temporary / "a.txt").write_text("whole")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["made"]
+    assert (tmp_path / "deep" / "made" / "a.txt").read_text() == "whole"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "deep" / "made").stat().st_mode & 0o777 == 0o777 & ~umask

@@ -23,13 +23,13 @@ FLOORS = (
     ("prepare",),
     ("recognizer",),
     ("language_model",),
-    ("build",),
+    ("build", "transcription"),
     ("model", "search", "corpora"),
     ("data", "spell"),
     ("audio", "listen", "attend", "loss", "report"),
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
-    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks"),
+    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
     ("errors",),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )

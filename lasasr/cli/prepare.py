@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_recipe
+from lasasr.errors import UsageError
+
+if TYPE_CHECKING:
+    from lasasr.prepare import Prepared
+
+EPILOG = """\
+examples:
+  lasasr prepare librispeech/las_100h_bpe1k
+  lasasr prepare librispeech/las_100h_bpe1k --shards /scratch/shards      # few large files (docs/shards.md)
+  lasasr train librispeech/las_100h_bpe1k corpus=shar corpus.root=/scratch/shards corpus.transcript=librispeech"""
 
 
 def run(arguments: list[str]) -> int:
     """Prepare what the recipe needs, and say what there is."""
-    parser = Parser("prepare", "Make the manifests, tokenizer and statistics of a recipe; what is there is reused.")
+    about = "Make the manifests, tokenizer and statistics of a recipe; what is there is reused."
+    parser = Parser("prepare", about, EPILOG)
     add_recipe(parser)
+    _add_shards(parser)
     options = parser.read(arguments)
+    _check_shards(options)
 
     from lasasr.cli import show
 
@@ -24,6 +39,8 @@ def run(arguments: list[str]) -> int:
 
     config = compose(options.recipe, options.overrides)
     if "lm" in config:
+        if options.shards:
+            raise UsageError(f"--shards: {options.recipe} is a language model's recipe, whose corpus holds no audio")
         return _prepare_text(config)
     with progress() as report:
         prepared = prepare(config, report)
@@ -32,7 +49,46 @@ def run(arguments: list[str]) -> int:
         speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
         print(f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h")
     print(f"vocabulary   {prepared.tokenizer.vocabulary_size:7d} tokens, four of them special")
+    if options.shards:
+        _write_shards(options, config, prepared)
     return 0
+
+
+def _add_shards(parser: Parser) -> None:
+    group = parser.add_argument_group("to write the corpus as Lhotse Shar, audio included")
+    group.add_argument("--shards", type=Path, metavar="DIR", help="a folder per split is made in it")
+    group.add_argument("--shard-size", type=int, metavar="N", help="utterances of a shard (default: 1000)")
+    kinds = "copy: files as they are, parts of files without loss (default); or recoded to flac or wav"
+    group.add_argument("--audio", choices=("copy", "flac", "wav"), help=kinds)
+
+
+def _check_shards(options: argparse.Namespace) -> None:
+    if options.shards is None:
+        for name, value in (("--shard-size", options.shard_size), ("--audio", options.audio)):
+            if value is not None:
+                raise UsageError(f"{name} {value} needs --shards DIR")
+    elif options.shards.exists() and not options.shards.is_dir():
+        raise UsageError(f"--shards {options.shards} is a file, not a folder")
+    if options.shard_size is not None and options.shard_size < 1:
+        raise UsageError(f"--shard-size must be at least 1, got {options.shard_size}")
+
+
+def _write_shards(options: argparse.Namespace, config: dict[str, Any], prepared: Prepared) -> None:
+    from lasasr.cli.progress import progress
+    from lasasr.corpora.shar_writer import write_shards
+
+    if prepared.first_utterances is not None:
+        raise UsageError("--shards writes whole splits: leave out debug=overfit")
+    rule = prepared.rule.name
+    about = {"corpus": str(config["corpus"]["_target_"]), "fingerprint": prepared.fingerprint, "transcript": rule}
+    with progress() as report:
+        made = write_shards(
+            prepared.manifests, options.shards, about, report, options.audio or "copy", options.shard_size or 1000
+        )
+    for split, one in made["splits"].items():
+        size = sum(size for size, _ in one["files"].values()) / 2**20
+        print(f"{split:12s} {one['utterances']:7d} utterances in {len(one['files']) // 2:5d} shards, {size:,.0f} MiB")
+    print(f"read them with: corpus=shar corpus.root={options.shards} corpus.transcript={rule}")
 
 
 def _prepare_text(config: dict[str, Any]) -> int:

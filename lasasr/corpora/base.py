@@ -33,7 +33,8 @@ class Corpus(Source):
 
     `prepare` writes `<folder>/<split>.jsonl.gz`, each a Lhotse `CutSet` of single-channel `MonoCut`s with exactly one
     supervision that carries the raw transcript (`text`), the speaker and, where they are known, the alignments "word"
-    and "phone". Audio paths in it are absolute. A file that stands there is whole (`files.replacing`).
+    and "phone". Audio paths in it are absolute, or places in tar files (`data.tar`), where a `MultiCut` may stand too:
+    its channels are averaged when it is loaded. A file that stands there is whole (`files.replacing`).
     """
 
     def fetch(self, progress: Progress) -> None:

@@ -29,7 +29,7 @@ class Archive(NamedTuple):
     """A file on the web."""
 
     url: str
-    md5: str
+    md5: str | None  # None: not known
     size: int | None = None  # bytes; None: not known beforehand
 
 
@@ -115,7 +115,7 @@ def _check(archive: Archive, part: Path, progress: Progress) -> None:
             digest.update(block)
             done += len(block)
             progress(f"checking {part.stem} (MB)", done // _MB, size // _MB)
-    found, wanted = (size, digest.hexdigest()), (archive.size or size, archive.md5)
+    found, wanted = (size, digest.hexdigest()), (archive.size or size, archive.md5 or digest.hexdigest())
     if found != wanted:
         part.unlink()
         raise LasasrError(

@@ -16,6 +16,8 @@ from lasasr.corpora.audio_files import mixed, size, write_flac
 from lasasr.corpora.manifest import recording
 from lasasr.errors import LasasrError
 
+_SLACK_S = 0.02  # an end so little behind the end of the recording is rounding
+
 
 def holds_cuts(path: Path) -> bool:
     """Whether a file is a cut manifest rather than a table."""
@@ -34,9 +36,9 @@ def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
         LasasrError: a cut has no recording in files, not exactly one transcript, no audio, or an id that stands twice.
     """
     lines: dict[str, int] = {}
-    for number, fields in _objects(path):
+    for number, fields in objects(path):
         where = f"{path}, line {number}: "
-        cut = _cut(where, fields)
+        cut = checked(where, fields)
         if cut.id in lines:
             raise LasasrError(f"{where}id {cut.id} stands in line {lines[cut.id]} already")
         lines[cut.id] = number
@@ -46,7 +48,12 @@ def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
         raise LasasrError(f"{path} has no utterances")
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, cut as a plain value), one at a time.
+
+    Raises:
+        LasasrError: the file is damaged.
+    """
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         try:
             for number, line in enumerate(lines, start=1):
@@ -58,20 +65,40 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise LasasrError(f"{path} is not a readable cut manifest: {error}") from None
 
 
-def _cut(where: str, fields: dict[str, Any]) -> MonoCut | MultiCut:
+def checked(where: str, fields: dict[str, Any]) -> MonoCut | MultiCut:
+    """The cut of a plain value.
+
+    Args:
+        where: begins the error line.
+
+    Raises:
+        LasasrError: it is a mixture or something else, has no recording, lies outside it, or has not exactly one
+            transcript.
+    """
     kind = fields.get("type")
     if kind not in ("MonoCut", "MultiCut"):
         raise LasasrError(f"{where}a {kind or 'line without a type'} is no MonoCut or MultiCut")
+    if fields.get("recording") is None:
+        raise LasasrError(f"{where}cut {fields.get('id')} has no recording")
     try:
         cut: MonoCut | MultiCut = (MonoCut if kind == "MonoCut" else MultiCut).from_dict(fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LasasrError(f"{where}not a {kind} as Lhotse writes them ({error!r})") from None
-    if not cut.has_recording:
-        raise LasasrError(f"{where}cut {cut.id} has no recording")
-    texts = [supervision.text for supervision in cut.supervisions]
-    if len(texts) != 1 or not (texts[0] or "").strip():
-        raise LasasrError(f"{where}cut {cut.id} has {len(texts)} supervisions, not exactly one with a text")
+    if cut.start < 0 or cut.end > cut.recording.duration + _SLACK_S:
+        times = f"lasts from {cut.start:g} to {cut.end:g} s, but its recording has {cut.recording.duration:g} s"
+        raise LasasrError(f"{where}cut {cut.id} {times}")
+    _check_transcript(where, cut)
     return cut
+
+
+def _check_transcript(where: str, cut: MonoCut | MultiCut) -> None:
+    count = len(cut.supervisions)
+    if count > 1:
+        way_out = "cut it up with CutSet.trim_to_supervisions(keep_overlapping=False)"
+        raise LasasrError(f"{where}cut {cut.id} has {count} supervisions, not exactly one with a text; {way_out}")
+    if count == 0 or not (cut.supervisions[0].text or "").strip():
+        found = "no supervision" if count == 0 else "a supervision without a text"
+        raise LasasrError(f"{where}cut {cut.id} has {found}; give it a transcript or remove it")
 
 
 def _find_audio(where: str, manifest: Path, cut: MonoCut | MultiCut) -> None:

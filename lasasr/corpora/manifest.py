@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
+from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.audio import AudioSource
 from lhotse.supervision import AlignmentItem
 
@@ -50,7 +50,7 @@ def utterance(
     return MonoCut(id=id, start=start_s, duration=duration, channel=0, recording=of, supervisions=[supervision])
 
 
-def write_cuts(cuts: Iterable[MonoCut], path: Path) -> None:
+def write_cuts(cuts: Iterable[MonoCut | MultiCut], path: Path) -> None:
     """Write a `.jsonl.gz` manifest whole or not at all; equal cuts give equal bytes."""
     with (
         replacing(path) as temporary,

@@ -10,6 +10,8 @@ from lhotse.utils import compute_num_samples
 from torch import Tensor
 
 from lasasr.audio import read
+from lasasr.data import tar
+from lasasr.data.tar import Member
 from lasasr.errors import LasasrError
 
 TOLERANCE_S = 0.01  # that a file may end before its manifest says: hand-made manifests round their times
@@ -20,45 +22,67 @@ Channels = np.ndarray[Any, Any]  # (channels, S) float32
 def load(cut: Any, sample_rate_hz: int) -> Tensor:
     """Waveform (S,) of a cut, averaged over its channels and resampled.
 
-    A cut of one file on disk is read here, and what does not match the manifest is an error: Lhotse mirrors up to half
-    a second of speech to fill what a file lacks, and takes another sampling rate for the declared one. All else
-    (several sources, archives, URLs, mixtures, formats unknown to libsndfile) is left to Lhotse.
+    A cut of one file, on disk or inside a tar file, is read here, and what does not match the manifest is an error:
+    Lhotse mirrors up to half a second of speech to fill what a file lacks, and takes another sampling rate for the
+    declared one. All else (several sources, archives, URLs, mixtures, formats unknown to libsndfile) is left to Lhotse.
 
     Raises:
         LasasrError: it is missing, unreadable, empty, not as the manifest says, or holds NaN or infinite samples; names
             utterance and file.
     """
-    path = _single_file(cut)
     try:
-        channels = _through_lhotse(cut) if path is None else _from_file(cut, path)
-        return read.finished(channels, cut.sampling_rate, sample_rate_hz, "audio" if path is None else str(path))
+        where = place(cut)
+        name = "audio" if where is None else str(where)
+        return read.finished(samples(cut)[0], cut.sampling_rate, sample_rate_hz, name)
     except LasasrError as error:
         raise LasasrError(f"utterance {cut.id}: {error}") from None
 
 
-def _single_file(cut: Any) -> Path | None:
-    """The file of a cut that is a plain part of one audio file."""
+def place(cut: Any) -> Path | Member | None:
+    """Where the audio of a cut lies that is a plain part of one audio file."""
     recording = getattr(cut, "recording", None)
     if recording is None or recording.transforms or len(recording.sources) != 1:
         return None
-    path = Path(str(recording.sources[0].source))
-    return path if recording.sources[0].type == "file" and path.suffix.lower() in read.SUFFIXES else None
+    source = recording.sources[0]
+    if source.type == tar.KIND:
+        return Member.at(str(source.source))
+    path = Path(str(source.source))
+    return path if source.type == "file" and path.suffix.lower() in read.SUFFIXES else None
 
 
-def _from_file(cut: Any, path: Path) -> Channels:
+def samples(cut: Any) -> tuple[Channels, str]:
+    """The samples (channels, S) of a cut, and how they are stored where that is known: PCM_16, FLOAT, VORBIS, ...
+
+    Raises:
+        LasasrError: see `load`.
+    """
+    where = place(cut)
+    return (_through_lhotse(cut), "") if where is None else _decoded(cut, where)
+
+
+def _decoded(cut: Any, where: Path | Member) -> tuple[Channels, str]:
     declared = cut.recording.sources[0].channels
-    with read.opened(path) as file:
+    with opened(where) as file:
         found = f"{file.channels} channels at {file.samplerate} Hz"
         manifest = f"{len(declared)} at {cut.sampling_rate} Hz"
         if (file.channels, file.samplerate) != (len(declared), cut.sampling_rate):
-            raise LasasrError(f"{path} has {found}, its manifest says {manifest}; prepare the corpus again")
+            raise LasasrError(f"{where} has {found}, its manifest says {manifest}; prepare the corpus again")
         file.seek(min(compute_num_samples(cut.start, cut.sampling_rate), file.frames))
-        channels = read.decoded(file, cut.num_samples)
+        channels, stored = read.decoded(file, cut.num_samples), str(file.subtype)
     missing_s = (cut.num_samples - channels.shape[1]) / cut.sampling_rate
     if channels.shape[1] > 0 and missing_s > TOLERANCE_S:
-        raise LasasrError(f"{path} ends {missing_s:.3f} s before its manifest says; prepare the corpus again")
+        raise LasasrError(f"{where} ends {missing_s:.3f} s before its manifest says; prepare the corpus again")
     wanted = [cut.channel] if isinstance(cut.channel, int) else cut.channel
-    return channels[[declared.index(channel) for channel in wanted]]
+    return channels[[declared.index(channel) for channel in wanted]], stored
+
+
+def opened(where: Path | Member) -> Any:
+    """An open `soundfile.SoundFile`.
+
+    Raises:
+        LasasrError: it is missing, or no audio file.
+    """
+    return read.opened_bytes(where.content(), str(where)) if isinstance(where, Member) else read.opened(where)
 
 
 def _through_lhotse(cut: Any) -> Channels:

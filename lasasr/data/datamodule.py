@@ -117,7 +117,8 @@ class BatchDataModule(LightningDataModule, ABC):
         accelerator = self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
         processes = 1 if self.trainer is None else self.trainer.num_devices
         workers = self.loading.workers(accelerator, processes)
-        return Loader(dataset, batches, workers, self.loading.prefetch, accelerator, persistent)
+        pins = self.loading.pins(accelerator)
+        return Loader(dataset, batches, workers, self.loading.prefetch, pins, persistent)
 
 
 class SpeechDataModule(BatchDataModule):

@@ -1,5 +1,7 @@
 """What the audio files of a split were when it was prepared: size and BLAKE2b digest, in a file beside its manifest.
 
+A file inside a tar file counts as one of its own.
+
 A bit that flips in a WAV file changes a sample and nothing else: no decoder notices. A digest does.
 """
 
@@ -13,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lasasr.data import tar
 from lasasr.errors import LasasrError
 from lasasr.files import replacing
 
@@ -30,25 +33,30 @@ class Digest(NamedTuple):
 
 
 def sources(cut: Mapping[str, Any]) -> list[str]:
-    """The audio files on disk that a cut, as a plain value, is made of."""
+    """The audio files, on disk or inside tar files, that a cut, as a plain value, is made of."""
     if "tracks" in cut:
         return [path for track in cut["tracks"] for path in sources(track["cut"])]
     recording = cut.get("recording") or {}
-    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") == "file"]
+    kept = ("file", tar.KIND)
+    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") in kept]
 
 
-def digest(path: Path) -> Digest:
-    """The digest of a file as it is now.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    size, hashed = 0, hashlib.blake2b(digest_size=16)
-    with path.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            size += len(chunk)
-            hashed.update(chunk)
-    return Digest(size, hashed.hexdigest())
+def digest(source: str) -> Digest | None:
+    """The digest of one of `sources` as it is now; None where it cannot be read."""
+    hashed = hashlib.blake2b(digest_size=16)
+    try:
+        if not Path(source).is_file():  # inside a tar file, or nowhere
+            content = tar.Member.at(source).content()
+            hashed.update(content)
+            return Digest(len(content), hashed.hexdigest())
+        size = 0
+        with Path(source).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                size += len(chunk)
+                hashed.update(chunk)
+        return Digest(size, hashed.hexdigest())
+    except (OSError, LasasrError):
+        return None
 
 
 def beside(manifest: Path) -> Path:
@@ -67,20 +75,13 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, 
     paths = sorted({path for cut in cuts for path in sources(json.loads(cut))})
     found: dict[str, Digest] = {}
     with ThreadPoolExecutor(_READERS) as readers:
-        for done, (path, one) in enumerate(zip(paths, readers.map(_readable, paths), strict=True), start=1):
+        for done, (path, one) in enumerate(zip(paths, readers.map(digest, paths), strict=True), start=1):
             if one is not None:
                 found[path] = one
             if done % _EVERY == 0 or done == len(paths):
                 progress(f"digests of {place.name.split('.')[0]}", done, len(paths))
     with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         packed.write(json.dumps({"schema": SCHEMA, "files": found}).encode())
-
-
-def _readable(path: str) -> Digest | None:
-    try:
-        return digest(Path(path))
-    except OSError:
-        return None
 
 
 def recorded(manifest: Path) -> dict[str, Digest]:

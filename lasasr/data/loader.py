@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lasasr.data.batch import Batch
 from lasasr.data.sampler import Request
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 MOST_WORKERS = 8
 
@@ -26,11 +28,30 @@ class Loading:
         prefetch: batches that each worker keeps ready.
         cache_audio_mb: MiB of decoded audio kept in memory per split and rank, shared by its workers; 1 h at 16 kHz
             takes 220.
+        pin_memory: hand out page-locked memory, from which copies to a GPU overlap with work; None: with an
+            accelerator. It cannot be swapped out: where the machine's memory is short, false.
+
+    Raises:
+        UsageError: a number is out of range.
     """
 
     num_workers: int | None = None
     prefetch: int = 2
     cache_audio_mb: int = 0
+    pin_memory: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_workers", 0), ("prefetch", 1), ("cache_audio_mb", 0)):
+            value = getattr(self, name)
+            unset = value is None and name == "num_workers"
+            if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise UsageError(f"loading.{name} must be a whole number of at least {least}, got {value}")
+        if not isinstance(self.pin_memory, bool | None):
+            raise UsageError(f"loading.pin_memory must be true, false or null, got {self.pin_memory}")
+
+    def pins(self, accelerator: bool) -> bool:
+        """Whether batches come in page-locked memory."""
+        return accelerator if self.pin_memory is None else self.pin_memory
 
     def workers(self, accelerator: bool, processes: int = 1) -> int:
         """Workers of one process, of which the machine runs `processes`."""
@@ -77,6 +98,7 @@ class Loader(DataLoader[Batch]):
             prefetch_factor=prefetch if num_workers else None,
             pin_memory=pin_memory,
             persistent_workers=persistent and num_workers > 0,
+            worker_init_fn=_leave_signals_to_the_parent,
         )
 
     def __iter__(self) -> Any:
@@ -106,3 +128,21 @@ def _raising(items: Iterator[Any]) -> Iterator[Batch]:
         if isinstance(item, LasasrError):
             raise item
         yield item
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Work on through what Ctrl-C and a cluster's scheduler send to every process of a run: the parent ends in order.
+
+    What the parent itself sends ends this one.
+    """
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

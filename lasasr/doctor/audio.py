@@ -108,8 +108,8 @@ def _file(
 
 def _changes(cut: bytes, known: Mapping[str, Digest]) -> Iterator[str]:
     for source in digests.sources(json.loads(cut)):
-        if source in known and Path(source).is_file():
-            now = digests.digest(Path(source))
+        now = digests.digest(source) if source in known else None
+        if now is not None:
             if now.bytes != known[source].bytes:
                 yield f"{source} had {known[source].bytes} bytes and has {now.bytes}"
             elif now != known[source]:

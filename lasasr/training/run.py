@@ -46,6 +46,7 @@ def train(
         LasasrError: the work cannot be done; the message says why and what to do.
     """
     build.check_targets(config)
+    data_options(config)  # what is wrong with them is said before a corpus is prepared
     quiet()
     threads = set_threads(config["threads"])
     keep_freed_memory()
@@ -62,6 +63,7 @@ def train(
     fitted = _fit(as_trained, folder, resume, prepared, recognizer)
     if not fitted:
         return {}
+    recognizer.trained_on = prepared.lengths()
     recognizer.eval().save(folder / "bundle")
     results = {
         split: evaluate_split(recognizer, prepared, split, config, folder, progress)
@@ -115,13 +117,25 @@ def data_module(config: Mapping[str, Any], prepared: Prepared, sample_rate_hz: i
     return SpeechDataModule(
         utterances=prepared.utterances,
         tokenizer=prepared.tokenizer,
-        batching=build.build(config["batching"], "batching"),
-        validation=Batching(1 << 30, config["evaluate"]["batch_s"]),
-        loading=build.build(config["loading"], "loading"),
-        perturbations=[build.build(one, "augment.waveform") for one in config["augment"]["waveform"]],
         sample_rate_hz=sample_rate_hz,
         seed=config["seed"],
+        **data_options(config),
     )
+
+
+def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How utterances become batches, as configured.
+
+    Raises:
+        UsageError: a value is nonsense.
+        LasasrError: a folder of noise or of impulse responses is missing, or holds no audio.
+    """
+    return {
+        "batching": build.build(config["batching"], "batching"),
+        "validation": Batching(1 << 30, config["evaluate"]["batch_s"]),
+        "loading": build.build(config["loading"], "loading"),
+        "perturbations": [build.build(one, "augment.waveform") for one in config["augment"]["waveform"]],
+    }
 
 
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 from corpora_tiny import silent
-from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
+from lhotse import CutSet, MonoCut, MultiCut, Recording, RecordingSet, SupervisionSegment, SupervisionSet
 from lhotse.utils import fastcopy
 
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.manifest import read_cuts
 from lasasr.corpora.table import TableCorpus
+from lasasr.data.audio import load
+from lasasr.data.manifest import read_manifest
 from lasasr.errors import LasasrError, UsageError
 
 RATE = 8000
@@ -221,6 +223,29 @@ def test_paths_relative_to_a_cut_manifest(folder):
     assert read.recording.sources[0].source == str((folder / "a.wav").resolve())
 
 
+def test_utterances_of_a_long_recording_as_lhotse_cuts_them_up(folder):
+    """A recording with three transcripts, opened lazily, each part read from its place."""
+    recording = Recording.from_file(folder / "a.wav")
+    times = [(0.1, 0.45), (0.5, 0.62), (1.2, 0.8)]
+    said = [
+        SupervisionSegment(f"u{number}", recording.id, start, lasts, text=f"part {number}", speaker="anna")
+        for number, (start, lasts) in enumerate(times)
+    ]
+    whole = CutSet.from_manifests(RecordingSet.from_recordings([recording]), SupervisionSet.from_segments(said))
+    whole.to_file(folder / "whole.jsonl.gz")
+    with pytest.raises(LasasrError, match=r"has 3 supervisions, not exactly one.*trim_to_supervisions"):
+        prepared(folder, folder / "whole.jsonl.gz")
+    lazy = CutSet.from_jsonl_lazy(folder / "whole.jsonl.gz").trim_to_supervisions(keep_overlapping=False)
+    lazy.to_file(folder / "parts.jsonl.gz")
+    manifest = TableCorpus(*[str(folder / "parts.jsonl.gz")] * 2).prepare(folder / "parts", silent)["train"]
+    read = read_manifest(manifest, str)
+    assert read.texts == ("part 0", "part 1", "part 2")
+    samples = soundfile.read(folder / "a.wav", dtype="float32")[0]
+    for index, (start, lasts) in enumerate(times):
+        heard = load(read.cut(index), RATE).numpy()
+        assert np.array_equal(heard, samples[round(start * RATE) : round((start + lasts) * RATE)])
+
+
 def without_audio(folder):
     cut = mono(folder)
     cut.recording.sources[0].source = str(folder / "absent.wav")
@@ -232,8 +257,19 @@ def without_audio(folder):
     [
         (without_audio, r"line 1: audio file .*absent.wav is missing"),
         (lambda folder: [mono(folder), mono(folder)], r"line 2: id m stands in line 1 already"),
-        (lambda folder: [mono(folder, supervisions=[])], r"line 1: cut m has 0 supervisions, not exactly one"),
-        (lambda folder: [mono(folder, supervisions=[supervision("m", " ")])], r"line 1: cut m has 1 supervisions, not"),
+        (lambda folder: [mono(folder, supervisions=[])], r"line 1: cut m has no supervision; give"),
+        (
+            lambda folder: [mono(folder, supervisions=[supervision("m", " ")])],
+            r"line 1: cut m has a supervision without a text",
+        ),
+        (
+            lambda folder: [mono(folder, supervisions=[supervision("m"), supervision("n")])],
+            r"line 1: cut m has 2 supervisions, not exactly one with a text; cut it up with CutSet.trim_to_sup",
+        ),
+        (
+            lambda folder: [fastcopy(mono(folder), start=1.9)],
+            r"line 1: cut m lasts from 1.9 to 2.4 s, but its recording",
+        ),
         (lambda folder: [fastcopy(mono(folder), recording=None)], r"line 1: cut m has no recording"),
         (
             lambda folder: [multi(folder, "lost.wav", 0.0, 3 / RATE)],
@@ -254,7 +290,11 @@ def test_a_wrong_cut_is_named(folder, cuts, message):
         (b"no gzip", "not a readable cut manifest"),
         (gzip.compress(b'{"id": "x", "text"', mtime=0), "not a readable cut manifest"),
         (gzip.compress(b'{"id": "x"}\n', mtime=0), "line 1: a line without a type is no MonoCut"),
-        (gzip.compress(b'{"id": "x", "type": "MonoCut"}\n', mtime=0), "line 1: not a MonoCut as Lhotse writes them"),
+        (gzip.compress(b'{"id": "x", "type": "MonoCut"}\n', mtime=0), "line 1: cut x has no recording"),
+        (
+            gzip.compress(b'{"id": "x", "type": "MonoCut", "recording": [1]}\n', mtime=0),
+            "line 1: not a MonoCut as Lhotse writes them",
+        ),
         (gzip.compress(b"", mtime=0), "has no utterances"),
     ],
 )

@@ -1,25 +1,30 @@
 """Workers change nothing, and errors keep their one line."""
 
+import math
 import pickle
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from data_corpus import Letters, write_corpus
 
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
+from lasasr.audio.reverberation import Reverberation
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 SAMPLES = (1600, 3200, 2000, 2400, 1000, 1800, 900)
 
 
 def loader(
-    manifest: Path, num_workers: int, cache_audio_mb: float = 0.0, **options: bool
+    manifest: Path, num_workers: int, cache_audio_mb: float = 0.0, **options: int
 ) -> tuple[Loader, BucketBatches]:
     utterances = read_manifest(manifest, str)
     perturbations = (SpeedPerturb(), AdditiveNoise(colour="white"))
@@ -46,6 +51,40 @@ def test_two_workers_give_what_none_gives(tmp_path: Path) -> None:
             assert one.epoch == other.epoch
             assert torch.equal(one.waveforms, other.waveforms)
             assert torch.equal(one.tokens, other.tokens)
+
+
+def test_rooms_and_recorded_noise_depend_on_seed_epoch_and_id_alone(tmp_path: Path) -> None:
+    manifest, random = write_corpus(tmp_path, *SAMPLES), np.random.default_rng(0)
+    for kind, sizes in (("rooms", (300, 500)), ("noise", (700, 9000))):
+        (tmp_path / kind).mkdir()
+        for size in sizes:
+            soundfile.write(tmp_path / kind / f"{size}.wav", random.uniform(-0.3, 0.3, size), 16_000)
+    perturbations = (SpeedPerturb(), Reverberation(tmp_path / "rooms"), AdditiveNoise(folder=tmp_path / "noise"))
+    dataset = SpeechDataset(read_manifest(manifest, str), Letters(), 16_000, perturbations, 1)
+    seen = []
+    for workers, size in ((0, 2), (2, 2), (0, 7)):
+        batches = BucketBatches(dataset.durations_s, Batching(size, buckets=2), 1)
+        heard: dict[tuple[int, str], torch.Tensor] = {}
+        for batch in epochs((Loader(dataset, batches, workers), batches), 2):
+            for name, row, count in zip(batch.ids, batch.waveforms, batch.waveform_lengths.tolist(), strict=True):
+                heard[batch.epoch, name] = row[:count]
+        seen.append(heard)
+    assert len(seen[0]) == 2 * len(SAMPLES)
+    for other in seen[1:]:
+        assert other.keys() == seen[0].keys()
+        assert all(torch.equal(other[key], seen[0][key]) for key in other)
+    assert not any(torch.equal(seen[0][0, f"u{number}"], seen[0][1, f"u{number}"]) for number in range(len(SAMPLES)))
+
+
+def test_slower_speech_is_longer_than_its_budget_by_its_speed_and_no_more(tmp_path: Path) -> None:
+    utterances = read_manifest(write_corpus(tmp_path, *SAMPLES), str)
+    dataset = SpeechDataset(utterances, Letters(), perturbations=(SpeedPerturb([0.9]),))
+    batches = BucketBatches(utterances.durations_s, Batching(8, batch_seconds=0.4, buckets=2))
+    for request in batches:
+        batch = dataset[request]
+        spoken = [math.ceil(SAMPLES[index] / Fraction("0.9")) for index in request.indices]
+        assert batch.waveform_lengths.tolist() == spoken
+        assert batch.waveforms.numel() <= 0.4 * 16_000 / 0.9 + len(request.indices)
 
 
 def test_workers_fill_one_cache(tmp_path: Path) -> None:
@@ -80,3 +119,27 @@ def test_workers_come_with_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> No
     assert Loading().workers(accelerator=True) == 8
     assert Loading().workers(accelerator=True, processes=4) == 3
     assert Loading(num_workers=0).workers(accelerator=True) == 0
+
+
+def test_batches_are_page_locked_where_that_helps_or_is_asked_for() -> None:
+    assert [Loading().pins(accelerator) for accelerator in (False, True)] == [False, True]
+    assert not Loading(pin_memory=False).pins(accelerator=True)
+    assert Loading(pin_memory=True).pins(accelerator=False)
+
+
+def test_options_reach_the_workers(tmp_path: Path) -> None:
+    made = loader(write_corpus(tmp_path, *SAMPLES), 1, prefetch=5)[0]
+    assert (made.num_workers, made.prefetch_factor, made.pin_memory) == (1, 5, False)
+    assert loader(write_corpus(tmp_path, *SAMPLES), 0, prefetch=5)[0].prefetch_factor is None
+
+
+@pytest.mark.parametrize(("name", "least"), [("num_workers", 0), ("prefetch", 1), ("cache_audio_mb", 0)])
+def test_nonsense_is_refused(name: str, least: int) -> None:
+    assert getattr(Loading(**{name: least}), name) == least
+    for value in (least - 1, "two", 1.5, True):
+        with pytest.raises(
+            UsageError, match=rf"loading\.{name} must be a whole number of at least {least}, got {value}"
+        ):
+            Loading(**{name: value})
+    with pytest.raises(UsageError, match=r"loading\.pin_memory must be true, false or null, got maybe"):
+        Loading(pin_memory="maybe")  # type: ignore[arg-type]

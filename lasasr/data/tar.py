@@ -1,0 +1,105 @@
+"""Audio inside the tar files of Lhotse Shar: its place is found once, then it is read from there without unpacking.
+
+A shard holds, utterance by utterance, `<id>.<format>` with the audio and `<id>.json` with the Lhotse recording.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from lasasr.errors import LasasrError
+
+KIND: Final = "shar"  # type of such a source in a Lhotse recording
+_BLOCK: Final = tarfile.BLOCKSIZE  # bytes of a header, which stands right before what it describes
+_AGAIN: Final = "copy or make the shard again"
+
+
+class Member(NamedTuple):
+    """One audio file inside a tar file."""
+
+    tar: Path
+    offset: int  # of its first byte
+    size: int  # bytes
+
+    @classmethod
+    def at(cls, source: str) -> Member:
+        """From what `source` made.
+
+        Raises:
+            LasasrError: it is something else.
+        """
+        tar, _, place = source.rpartition("?")
+        try:
+            offset, size = map(int, place.split("+"))
+        except ValueError:
+            raise LasasrError(f"{source!r} is no place in a tar file; prepare the corpus again") from None
+        return cls(Path(tar), offset, size)
+
+    @property
+    def source(self) -> str:
+        """As it stands in a manifest."""
+        return f"{self.tar}?{self.offset}+{self.size}"
+
+    def __str__(self) -> str:
+        return f"{self.tar} (byte {self.offset})"
+
+    def content(self) -> bytes:
+        """What it holds.
+
+        Raises:
+            LasasrError: the tar file is missing, ends before, or has something else in this place.
+        """
+        if not self.tar.is_file():
+            raise LasasrError(f"{self.tar} is missing")
+        try:
+            with self.tar.open("rb") as file:
+                file.seek(self.offset - _BLOCK)
+                header, content = file.read(_BLOCK), file.read(self.size)
+            here = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
+        except (OSError, tarfile.HeaderError) as error:
+            raise LasasrError(f"{self} cannot be read ({error}); {_AGAIN}") from None
+        if here != self.size or len(content) != self.size:
+            found = f"has {here} bytes" if here != self.size else f"ends after {len(content)}"
+            raise LasasrError(f"{self} {found} instead of {self.size}; {_AGAIN}")
+        return content
+
+
+class Entry(NamedTuple):
+    """One utterance of a shard."""
+
+    id: str
+    audio: Member | None  # None where the cut had no recording
+    recording: dict[str, Any] | None  # Lhotse's, without a place for its audio
+
+
+def entries(tar: Path) -> Iterator[Entry]:
+    """The utterances of a shard in their order; of the audio only the headers are read.
+
+    Raises:
+        LasasrError: the shard is missing, damaged or not as Lhotse writes them.
+    """
+    try:
+        with tarfile.open(tar, "r:") as opened:
+            while (audio := opened.next()) is not None:
+                yield _entry(tar, opened, audio)
+                opened.members.clear()  # type: ignore[attr-defined]  # it would remember them all
+    except (OSError, tarfile.TarError, ValueError) as error:
+        raise LasasrError(f"shard {tar} cannot be read ({error}); {_AGAIN}") from None
+
+
+def _entry(tar: Path, opened: tarfile.TarFile, audio: tarfile.TarInfo) -> Entry:
+    name, _, kind = audio.name.rpartition(".")
+    described = opened.next()
+    if described is None or described.name.rpartition(".")[0] != name:
+        raise LasasrError(f"shard {tar} has no description behind {audio.name}; {_AGAIN}")
+    if kind == "nodata":
+        return Entry(name, None, None)
+    read = opened.extractfile(described)
+    recording = json.loads(read.read()) if read is not None else None
+    if not isinstance(recording, dict) or len(recording.get("sources", ())) != 1:
+        raise LasasrError(f"shard {tar}: {described.name} describes no recording")
+    return Entry(name, Member(tar, audio.offset_data, audio.size), recording)
