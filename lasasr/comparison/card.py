@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,16 +18,33 @@ OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_run
 
 
 def card(made: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison without what no table shows: of the pairs those with the baseline, or with the lowest rate."""
+    """A comparison without what no table shows: of the pairs those with the baseline, or with the lowest rate.
+
+    Commands lose the folders before absolute paths: a card is published, and where things lay is nobody's concern.
+    """
     middle = centre(made)
     systems = [
         {name: value for name, value in one.items() if name != "settings"}
-        | {"runs": [{name: run[name] for name in OF_RUN if name in run} for run in one["runs"]]}
+        | {"runs": [_run(run) for run in one["runs"]]}
         for one in made["systems"]
     ]
     shown = [one for one in made["pairs"] if middle in (one["first"], one["second"])]
     pairs = [{name: one[name] for name in OF_PAIR} for one in shown]
-    return {**made, "systems": systems, "pairs": pairs}
+    return {**made, "command": placeless(str(made.get("command", ""))), "systems": systems, "pairs": pairs}
+
+
+def _run(run: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: run[name] for name in OF_RUN if name in run}
+    return kept | ({"command": placeless(kept["command"])} if kept.get("command") else {})
+
+
+def placeless(command: str) -> str:
+    """A command line whose absolute paths, `key=/a/path` among them, are their last part only."""
+    words = []
+    for word in shlex.split(command):
+        key, equals, value = ("", "", word) if word.startswith("/") else word.partition("=")
+        words.append(f"{key}{equals}{Path(value).name}" if value.startswith("/") else word)
+    return shlex.join(words)
 
 
 def read(path: Path) -> dict[str, Any]:
