@@ -136,7 +136,7 @@ def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, opti
         files.write_json(options.card, card(made))
         told.append(f"card:       {options.card}")
     if options.readme is not None:
-        _into_readme(made, options)
+        _into_readme(card(made), options)
         told.append(f"table in:   {options.readme}")
     if details is not None and options.html is not None:
         files.write_text(options.html, _page(made, *details, options))
