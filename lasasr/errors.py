@@ -20,6 +20,10 @@ class DivergenceError(LasasrError):
     """Training has left the numbers: a loss is NaN or infinite. The card keeps it: a comparison counts such runs."""
 
 
+class LostRankError(LasasrError):
+    """Another process of the same training has ended, or says nothing: this one cannot go on."""
+
+
 class UsageError(LasasrError):
     """The request itself is wrong (unknown verb, recipe, key or choice); exit status 2."""
 

@@ -7,14 +7,18 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from lasasr import __version__
-from lasasr.errors import Interrupted, LasasrError, UsageError, nearest
+from lasasr import __version__, launch
+from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
 
 # One module of this package per verb, with `run(arguments: list[str]) -> int`; imported only when the verb is used.
 VERBS: Final = {
@@ -61,6 +65,9 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.flush()
             return status
         except BaseException as error:
+            _deafen()
+            if launch.helper() and isinstance(error, Exception):
+                _let_the_first_speak()
             if verbose and not isinstance(error, SystemExit):
                 traceback.print_exc()
             return _status(error)
@@ -94,6 +101,8 @@ def _status(error: BaseException) -> int:
             # the reader of our output has gone; what is still buffered goes nowhere, silently
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
+        case LostRankError() if launch.helper():  # the first one says it
+            return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
         case Exception():
@@ -102,13 +111,28 @@ def _status(error: BaseException) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    print(f"lasasr: {' '.join(message.split())}", file=sys.stderr)
+    who = launch.helper()
+    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(message.split())}", file=sys.stderr)
     return status
+
+
+def _deafen() -> None:
+    """What ends is not interrupted any more; launchers send signals on to those that have had them already."""
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _let_the_first_speak() -> None:
+    """Where all ranks have met the same, the launcher ends this one before it repeats what the first has said."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(GRACE_S)
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that temporary files go, instead of killing on the spot."""
+    """SIGTERM and SIGUSR1 unwind the stack, so that temporary files go, instead of killing on the spot."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -116,8 +140,11 @@ def _terminable() -> Iterator[None]:
     def terminate(signum: int, frame: FrameType | None) -> None:
         raise Interrupted(signum)
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number in (signal.SIGTERM, signal.SIGUSR1):  # SIGINT is Python's KeyboardInterrupt
+        signal.signal(number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

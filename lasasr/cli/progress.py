@@ -13,10 +13,10 @@ from lasasr.corpora.base import Progress as Report
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
-    """A callback (task, done, total) that draws."""
+def progress(plain: bool = False) -> Iterator[Report]:
+    """A callback (task, done, total) that draws; `plain`: that writes lines even on a terminal."""
     console = Console(stderr=True)
-    report = _Bars(console) if console.is_terminal else _Lines()
+    report = _Bars(console) if console.is_terminal and not plain else _Lines()
     try:
         yield report
     finally:

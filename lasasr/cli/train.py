@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lasasr import launch
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
 
@@ -78,7 +77,7 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     from lasasr.cli.tell import tell_run
     from lasasr.provenance import provenance
 
-    if not _leads():
+    if launch.helper():
         _help(place, config, resume)
         return
     if fresh and place.folder.exists():
@@ -110,17 +109,20 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     tell_run(place)
 
 
-def _leads() -> bool:
-    """Whether this process writes the run folder: the first one, as Lightning, torchrun or SLURM number them."""
-    return all(int(os.environ.get(name, 0)) == 0 for name in ("RANK", "NODE_RANK", "LOCAL_RANK", "SLURM_PROCID"))
-
-
 def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
-    """Train beside the first process, in silence; what there is to say or write, that one does."""
+    """Train beside the first process, which says and writes what there is; one of all prepares, and says so."""
     if place.status == "finished":
         return
-    with contextlib.suppress(Interrupted):  # Lightning would take another end of this process for a failure
-        _work(config, place.folder, resume, lambda task, done, total: None)
+
+    from lasasr.cli.progress import progress
+
+    try:
+        with progress(plain=True) as report:
+            _work(config, place.folder, resume, report)
+    except Interrupted as error:
+        if launch.launched():
+            raise SystemExit(128 + error.signum) from None
+        # else Lightning started this process, and would kill the first one for another status than 0
 
 
 def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:

@@ -87,15 +87,12 @@ class BatchDataModule(LightningDataModule, ABC):
         if self.trainer is None or self.trainer.train_dataloader is None:
             return {}
         loop = self.trainer.fit_loop
-        epoch: Any = loop.epoch_progress.current
         batch: Any = loop.epoch_loop.batch_progress.current
         done: int = batch.processed
-        if epoch.processed == epoch.ready:  # between two epochs
-            done, number = 0, epoch.processed
-        elif done >= loop.max_batches:  # validating or saving after the last batch
-            done, number = 0, epoch.processed + 1
-        else:
-            number = epoch.processed
+        # the sampler's own count: Lightning's is one behind after a resume from the end of an epoch
+        number: int = self.trainer.train_dataloader.sampler.epoch
+        if done >= loop.max_batches:  # after the last batch
+            done, number = 0, number + 1
         world_size = self.trainer.world_size
         total = len(self.trainer.train_dataloader) * world_size
         return {"epoch": number, "batches": done * world_size, "batches_per_epoch": total}

@@ -56,7 +56,10 @@ def likely_causes(seen: Seen, setting: Setting) -> list[str]:
     """
     found = [*_too_long(seen, setting), *_nothing_learnt(seen, setting)]
     if setting.ctc_weight == 0.0:
-        found.append("ctc_weight is 0, so nothing but the decoder's own loss teaches the alignment: try loss=joint")
+        found.append(
+            "ctc_weight is 0, so nothing but the decoder's own loss teaches the alignment: try loss=joint, or "
+            "attend.half_window=10 attend.alpha_0=first batching.shortest_first=1 (docs/alignment.md)"
+        )
     return found or [
         f"the decoder writes without listening ({_fact(seen, setting)}): more updates, more data or more CTC "
         f"(ctc_weight is {setting.ctc_weight:g})"

@@ -1,43 +1,123 @@
-"""Which checkpoints a run keeps, and which of them its bundle is made from."""
+"""Which checkpoints a run keeps, how they are written, and which it goes on from."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import zipfile
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-LAST = "last.ckpt"
+from lasasr import files, launch
+from lasasr.errors import LasasrError
+from lasasr.training.averaging import kept
+
+LAST, BEFORE = "last.ckpt", "before.ckpt"  # the newest, and the one it replaced
 
 
 def keep_best(config: Mapping[str, Any], folder: Path, metric: str) -> ModelCheckpoint:
-    """The best by `dev/<metric>`."""
+    """The best by `dev/<metric>`; a run that was killed writes over what it had written after its last checkpoint."""
     return ModelCheckpoint(
         dirpath=folder / "checkpoints",
         filename=f"step={{step}}-{metric}={{dev/{metric}:.2f}}",
         auto_insert_metric_name=False,
         monitor=f"dev/{metric}",
         save_top_k=config["checkpoint"]["best"],
-    )
-
-
-def keep_last(config: Mapping[str, Any], folder: Path) -> ModelCheckpoint:
-    """The last, written every so often."""
-    return ModelCheckpoint(
-        dirpath=folder / "checkpoints",
-        filename=LAST.removesuffix(".ckpt"),
-        train_time_interval=timedelta(seconds=config["checkpoint"]["every_s"]),
+        save_on_train_epoch_end=False,  # but with the validation, so that the `last` after it knows of it
         enable_version_counter=False,
     )
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, flushes it and renames it: killed at any moment, a whole one stands.
+
+    What `last.ckpt` was before stays as `before.ckpt`.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write.
+
+        Raises:
+            LasasrError: it cannot be written, as when the disk is full; the older one stays.
+        """
+        path = Path(path)
+        try:
+            with files.replacing(path) as temporary:
+                with temporary.open("wb") as file:
+                    torch.save(checkpoint, file)
+                if path.name == LAST and path.exists():
+                    _keep(path, path.with_name(BEFORE))
+        except (OSError, RuntimeError) as error:  # torch wraps some of what the system says
+            reason = " ".join(str(error).split())[:200]
+            raise LasasrError(
+                f"cannot write {path} ({reason}); the checkpoint before it stands: make room, then --resume"
+            ) from error
+
+
+def _keep(path: Path, older: Path) -> None:
+    with files.replacing(older) as temporary:
+        temporary.unlink()
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, temporary)
+
+
+def clear(folder: Path) -> None:
+    """Delete what a killed process was writing."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def newest(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest whole checkpoint in a folder, None where there is none at all; and what is wrong with newer ones.
+
+    Every byte is checked against the checksums that torch writes.
+
+    Raises:
+        LasasrError: all there are are damaged.
+    """
+    places = [folder / LAST, folder / BEFORE, *(one.path for one in reversed(kept(folder)))]
+    faults: list[str] = []
+    for path in places:
+        if not path.exists():
+            continue
+        fault = damage(path)
+        if fault is None:
+            return path, faults
+        faults.append(f"{path} is damaged ({fault})")
+    if faults:
+        raise LasasrError(f"{'; '.join(faults)}; nothing is left to go on from: --fresh trains again")
+    return None, faults
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint, in one line; None: nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()
+        if wrong is not None:
+            return f"{wrong} does not match its checksum"
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # whatever a reader of damaged bytes stumbles over
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    return None
 
 
 def restore(config: Mapping[str, Any], module: pl.LightningModule, best: ModelCheckpoint) -> None:
     """Go back to the weights the bundle is made from."""
     if config["checkpoint"]["final"] == "last" or not best.best_model_path:
         return
-    saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(saved["state_dict"])
+    path = Path(best.best_model_path)
+    fault = damage(path) if path.exists() else "it is gone"
+    if fault is None:
+        module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    elif launch.helper() is None:
+        sys.stderr.write(f"warning: the best checkpoint {path} cannot be read ({fault}): the last weights are taken\n")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from lasasr import build
-from lasasr.errors import Interrupted
-from lasasr.training.checkpoints import LAST, keep_best, keep_last, restore
+from lasasr import build, launch
+from lasasr.errors import Interrupted, LostRankError, UsageError
+from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.memory import watch_peak
@@ -43,29 +47,84 @@ def fit(
         watchers: callbacks that go before those who save their state.
 
     Raises:
-        Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
+        Interrupted: a signal ended training, on every rank; `checkpoints/last.ckpt` holds all that `resume` needs.
+        LostRankError: another rank has ended, or says nothing for longer than trainer.strategy.timeout_s.
     """
     last = folder / "checkpoints" / LAST
-    interrupt = Interrupt(last)
-    best, validations = keep_best(config, folder, metric), Validations(interrupt)
-    callbacks = [*watchers, validations, best, keep_last(config, folder), interrupt, console]
+    interrupt = Interrupt(last, float(config["checkpoint"]["every_s"]))
+    best, validations = keep_best(config, folder, metric), Validations()
+    callbacks = [*watchers, validations, console, best, interrupt]
     if config["early_stopping"]:
-        callbacks.append(EarlyStopping(f"dev/{metric}", patience=config["early_stopping"]))
+        patience = config["early_stopping"]
+        callbacks.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
     trainer: pl.Trainer = build.build(
-        config["trainer"],
+        as_launched(config["trainer"]),
         "trainer",
         callbacks=callbacks,
+        plugins=_plugins(),
         logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
         default_root_dir=folder,
         enable_model_summary=False,
         use_distributed_sampler=False,  # the sampler shares the batches out itself
     )
-    if trainer.logger is not None:
-        trainer.logger.log_hyperparams(dict(config))
+    start = _start(last.parent) if resume else None
     watch_peak(trainer.strategy.root_device)
-    trainer.fit(module, data, ckpt_path=str(last) if resume and last.exists() else None, weights_only=True)
-    if interrupt.received is not None:
+    with _losing_ranks(trainer):
+        if trainer.logger is not None:
+            trainer.logger.log_hyperparams(dict(config))
+        trainer.fit(module, data, ckpt_path=start, weights_only=True)
+        trainer.save_checkpoint(last)
+    if interrupt.received:  # after the last update, where no validation followed
         raise Interrupted(interrupt.received)
-    trainer.save_checkpoint(last)
     restore(config, module, best)
     return Fitted(trainer, validations.history)
+
+
+def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """The Trainer's options with the nodes and processes that torchrun or srun started.
+
+    Raises:
+        UsageError: they do not fit what is configured.
+    """
+    shape = launch.launched()
+    if shape is None:
+        return dict(trainer)
+    if trainer["strategy"] == "auto" and shape.world > 1:
+        raise UsageError(f"{shape.world} processes were started, but the trainer is one process's: add trainer=ddp")
+    if trainer["devices"] not in ("auto", shape.processes):
+        asked = f"trainer.devices={trainer['devices']}"
+        raise UsageError(f"{asked}, but {shape.processes} processes were started on each node: leave it out")
+    return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
+
+
+def _plugins() -> list[Any]:
+    """How checkpoints are written; under srun also that the job script requeues, not Lightning."""
+    torchrun = torch.distributed.is_torchelastic_launched()
+    if torchrun or launch.launched() is None:
+        return [WholeFiles()]
+    try:
+        return [WholeFiles(), SLURMEnvironment(auto_requeue=False)]
+    except RuntimeError as error:  # it wants --ntasks-per-node
+        raise UsageError(" ".join(str(error).split())) from error
+
+
+def _start(checkpoints: Path) -> str | None:
+    """Where to go on from; what is damaged is said aloud."""
+    path, faults = newest(checkpoints)
+    if launch.helper() is None:
+        for fault in faults:
+            sys.stderr.write(f"warning: {fault}; going on from {path}\n")
+        clear(checkpoints)
+    return None if path is None else str(path)
+
+
+@contextmanager
+def _losing_ranks(trainer: pl.Trainer) -> Iterator[None]:
+    """Say in one line what a lost connection is."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        if trainer.world_size == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in said):
+            raise
+        raise LostRankError(f"another rank has ended or hangs; it may have said why above ({said[-120:]})") from error

@@ -1,57 +1,111 @@
-"""Ctrl-C and SIGTERM end training at the next step boundary, after saving; a second one ends it at once."""
+"""Ctrl-C, SIGTERM and SIGUSR1 end training after the update under way, saved; a second one ends it at once."""
 
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Checkpoint
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from lasasr.errors import Interrupted, LasasrError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+ECHO_S = 5.0  # torchrun and srun send on to their ranks what these have already received
 
 
-class Interrupt(pl.Callback):
-    """Notes a signal; after the current update saves a checkpoint and stops the Trainer.
+class Interrupt(Checkpoint):
+    """Writes `last` every so often, and once more when any rank has received a signal; then all ranks stop.
+
+    It is written between two updates, never among accumulated batches, and where a validation follows, after that: a
+    checkpoint from in between would lose what was accumulated, or that validation. All ranks agree on both by one
+    reduction per update.
 
     Args:
-        checkpoint: where to save.
+        last: where to write.
+        every_s: at least so often, seconds.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
-        self.received: int | None = None
-        self._before: dict[signal.Signals, Any] = {}
+    def __init__(self, last: Path, every_s: float) -> None:
+        self.last, self.every_s = last, every_s
+        self.received = 0  # the signal's number; 0: none
+        self.received_at = self.saved_at = 0.0
+        self.patience_s = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over from Lightning's handlers, which neither save nor say where to go on."""
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        """Take over from Lightning's handlers, which hang where one rank alone gets a signal; its teardown puts back
+        those from before it.
+
+        Raises:
+            LasasrError: the ranks do not begin at the same update.
+        """
+        self.saved_at = time.monotonic()
+        self.patience_s = ECHO_S if trainer.world_size > 1 else 0.0
+        _begin_together(trainer)
+        _begin_epoch(trainer)
+        for number in SIGNALS:
+            signal.signal(number, self._note)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if not self.received:
+            self.received, self.received_at = signum, time.monotonic()
+        elif time.monotonic() - self.received_at >= self.patience_s:
             raise KeyboardInterrupt
-        self.received = signum
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """All ranks agree, then all stop."""
-        mine = self.received is not None
-        if trainer.strategy.reduce_boolean_decision(mine, all=False):
-            self.received = self.received or signal.SIGTERM
-            trainer.save_checkpoint(self.checkpoint)  # here, where the loops know how many batches are done
-            trainer.should_stop = True
+        """Between two updates, unless a validation is to come first."""
+        loop = trainer.fit_loop.epoch_loop
+        fetcher = trainer.fit_loop._data_fetcher
+        assert fetcher is not None
+        last_update = trainer.global_step >= trainer.estimated_stepping_batches
+        if not (loop._should_accumulate() or loop._should_check_val_fx(fetcher) or last_update):
+            self._boundary(trainer)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the handlers back."""
-        self._restore()
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """After a validation."""
+        if not trainer.sanity_checking:
+            self._boundary(trainer)
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the handlers back."""
-        self._restore()
+    def _boundary(self, trainer: pl.Trainer) -> None:
+        """Save when it is time, and stop when asked to.
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        Raises:
+            Interrupted: on every rank.
+        """
+        due = trainer.is_global_zero and time.monotonic() - self.saved_at >= self.every_s
+        agreed = torch.tensor([self.received, int(due)], device=trainer.strategy.root_device)
+        if trainer.world_size > 1:
+            torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
+        self.received, save = agreed.tolist()
+        if save or self.received:
+            trainer.save_checkpoint(self.last)
+            self.saved_at = time.monotonic()
+        if self.received:
+            raise Interrupted(self.received)
+
+
+def _begin_together(trainer: pl.Trainer) -> None:
+    """See that all ranks stand at the same update: a checkpoint that some do not see would be half a resume."""
+    if trainer.world_size == 1:
+        return
+    begun: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(begun, trainer.global_step)
+    for rank, step in enumerate(begun):
+        if step != begun[0]:
+            raise LasasrError(
+                f"rank {rank} begins at update {step}, rank 0 at {begun[0]}: "
+                "the run folder must lie on a file system that all nodes share"
+            )
+
+
+def _begin_epoch(trainer: pl.Trainer) -> None:
+    """Have the next epoch counted: Lightning takes a checkpoint after the last batch of one for one from its midst."""
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    if trainer.fit_loop.restarted_mid_epoch and epochs.ready == epochs.processed:
+        trainer.fit_loop.reset_restart_stage()

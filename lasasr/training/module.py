@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.audio.specaugment import SpecAugment
 from lasasr.data.batch import Batch
-from lasasr.errors import DivergenceError
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment
 from lasasr.loss import JointLoss, Losses, TargetTokens, target_tokens
@@ -56,26 +56,10 @@ class Training(Updates):
         )
         totals = TargetTokens(*self.over_ranks(torch.stack(target_tokens(*targets, encoded_lengths))).unbind())
         losses = self.loss(logits, ctc_log_probs, encoded_lengths, *targets, self.global_step, totals, weights)
-        self.refuse_non_finite(losses, batch)
+        self.seen.append((batch, _finite(losses)))
         self.tokens_in_update += totals.attention
         total = losses.total * totals.attention * self.trainer.accumulate_grad_batches
         return {"loss": total, "losses": losses, "weights": weights, "encoded_lengths": encoded_lengths}
-
-    def refuse_non_finite(self, losses: Losses, batch: Batch) -> None:
-        """Stop at once on NaN or infinity: training on would ruin the weights.
-
-        Raises:
-            DivergenceError: names the utterances.
-        """
-        parts = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
-        finite = torch.stack(parts).isfinite().all(0)
-        if bool(finite.all()):
-            return
-        bad = [one for one, good in zip(batch.ids, finite.tolist(), strict=True) if not good]
-        raise DivergenceError(
-            f"the loss is not finite at step {self.global_step} for {', '.join(bad[:5])}"
-            f"{f' and {len(bad) - 5} more' if len(bad) > 5 else ''}; lower optimizer.lr or look at these utterances"
-        )
 
     def on_validation_epoch_start(self) -> None:
         """A fresh sheet."""
@@ -97,8 +81,10 @@ class Training(Updates):
         self.log("dev/cer", pooled(one.characters for one in self.outcomes).percent, rank_zero_only=True)
         for name, value in (alignment(self.outcomes) or {}).items():
             self.log(f"dev/alignment/{name}", float(value), rank_zero_only=True)
+        self.observe(rate)
 
-    @property
-    def dev_metric(self) -> str:
-        """The error rate of the recognizer's kind."""
-        return self.recognizer.error_metric
+
+def _finite(losses: Losses) -> Tensor:
+    """Which utterances (B,) have finite losses."""
+    parts = [part.detach() for part in (losses.attention_of, losses.ctc_of) if part is not None]
+    return torch.stack(parts).isfinite().all(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
+from lasasr.training.refusals import Refusals, Seen
 from lasasr.training.schedules import Plateau
 
 
@@ -21,7 +23,8 @@ class Updates(pl.LightningModule):
     Gradients are divided by the number of target tokens of all batches of all ranks that went into an update
     (`configure_gradient_clipping`), so that one rank with accumulation 2 makes the update that two ranks make. A
     training step adds its target tokens, of all ranks, to `tokens_in_update`, and multiplies its sum by the number of
-    accumulated batches, by which Lightning divides.
+    accumulated batches, by which Lightning divides. It also adds the batch and its finite losses to `seen`: an update
+    with a gradient that is not finite is not made (`Refusals`).
 
     Args:
         optimizer: params=... → optimizer.
@@ -34,6 +37,8 @@ class Updates(pl.LightningModule):
         self.make_optimizer, self.make_schedule, self.seed = optimizer, schedule, seed
         self.tokens_in_update = torch.zeros(())  # target tokens of the batches accumulated so far, all ranks
         self.gradient_norm = float("nan")
+        self.seen: list[Seen] = []  # of the batches accumulated so far
+        self.refusals = Refusals()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout and sampling draw by (seed, epoch, batch), not by the past: a resumed run draws the same."""
@@ -43,24 +48,37 @@ class Updates(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Divide the summed gradients by the target tokens of all ranks, then clip by norm."""
+        """Divide the summed gradients by the target tokens of all ranks, then clip by norm.
+
+        Raises:
+            DivergenceError: they are not finite, as those of the updates before this one.
+        """
         scale = self.trainer.world_size / self.tokens_in_update  # DDP has taken the mean over ranks: undo
         self.tokens_in_update = torch.zeros_like(self.tokens_in_update)
         parameters = [p for p in self.parameters() if p.grad is not None]
         torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], scale)
         limit = gradient_clip_val if gradient_clip_val else float("inf")
         self.gradient_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
+        seen, self.seen = self.seen, []
+        if math.isfinite(self.gradient_norm):
+            self.refusals.accept()
+        elif not self._only_scaled_too_high(seen):
+            self.refusals.refuse(self.trainer, seen)
+            optimizer.zero_grad()  # to None: the optimizer has nothing to do
+
+    def _only_scaled_too_high(self, seen: list[Seen]) -> bool:
+        """Whether half precision's scale has to come down, which it does by itself."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None:
+            return False
+        finite = torch.stack([finite.all() for _, finite in seen]).all().float()
+        return float(self.over_ranks(finite)) == self.trainer.world_size
 
     def configure_optimizers(self) -> Any:
         """Optimizer and its schedule per update."""
         optimizer = self.make_optimizer(params=[p for p in self.parameters() if p.requires_grad])
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    @property
-    def dev_metric(self) -> str:
-        """The name of the dev value that a plateau schedule looks at."""
-        raise NotImplementedError
 
     def over_ranks(self, value: Tensor) -> Tensor:
         """Summed over the ranks."""
@@ -70,8 +88,8 @@ class Updates(pl.LightningModule):
         assert isinstance(summed, Tensor)
         return summed
 
-    def on_validation_end(self) -> None:
-        """Tell a plateau schedule what dev said."""
+    def observe(self, dev_value: float) -> None:
+        """Tell a plateau schedule what dev said; before any checkpoint that a validation leads to."""
         schedule = self.lr_schedulers()
         if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
-            schedule.observe(float(self.trainer.callback_metrics[f"dev/{self.dev_metric}"]))
+            schedule.observe(dev_value)

@@ -6,21 +6,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lasasr.training.interrupt import Interrupt
-
 
 class Validations(pl.Callback):
     """Keeps step, epoch and every dev value of each validation; validates after the last update if nothing else did.
 
     Without that a corpus so small that `val_check_interval` is never reached, or an end between two validations,
     would leave the last weights unjudged and, in the first case, no best checkpoint.
-
-    Args:
-        interrupt: who knows whether training was broken off; then it is continued, not judged.
     """
 
-    def __init__(self, interrupt: Interrupt) -> None:
-        self.interrupt = interrupt
+    def __init__(self) -> None:
         self.history: list[dict[str, float | int]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -31,6 +25,11 @@ class Validations(pl.Callback):
         """Go on where the checkpoint stood."""
         self.history = [dict(one) for one in state_dict["history"]]
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget the last one's values: Lightning would give those that are not measured this time once more."""
+        for name in [name for name in trainer.callback_metrics if name.startswith("dev/")]:
+            del trainer.callback_metrics[name]
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep what it said."""
         if trainer.sanity_checking:
@@ -40,14 +39,9 @@ class Validations(pl.Callback):
         self.history.append(about | {name.removeprefix("dev/"): value for name, value in sorted(said.items())})
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Validate, unless that is done or training goes on another time."""
-        interrupted = self.interrupt.received is not None
-        if interrupted and trainer.global_step < trainer.estimated_stepping_batches:
-            return
+        """Validate, unless that is done."""
         judged = bool(self.history) and self.history[-1]["step"] == trainer.global_step
         if trainer.enable_validation and not judged:
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
-        if interrupted:  # during the last update or this validation: a resumed run has nothing left to train
-            trainer.save_checkpoint(self.interrupt.checkpoint)

@@ -1,15 +1,20 @@
 """Workers change nothing, and errors keep their one line."""
 
 import math
+import os
 import pickle
+import signal
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from data_corpus import Letters, write_corpus
+from torch.utils.data import Dataset
 
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.audio.reverberation import Reverberation
@@ -17,7 +22,7 @@ from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import read_manifest
-from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.data.sampler import Batching, BucketBatches, Request
 from lasasr.errors import LasasrError, UsageError
 
 SAMPLES = (1600, 3200, 2000, 2400, 1000, 1800, 900)
@@ -143,3 +148,20 @@ def test_nonsense_is_refused(name: str, least: int) -> None:
             Loading(**{name: value})
     with pytest.raises(UsageError, match=r"loading\.pin_memory must be true, false or null, got maybe"):
         Loading(pin_memory="maybe")  # type: ignore[arg-type]
+
+
+class Pids(Dataset[Any]):
+    """Who loads."""
+
+    def __getitem__(self, request: Request) -> tuple[int]:
+        return (os.getpid(),)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_worker_works_on_through_a_signal_from_others(number: signal.Signals) -> None:
+    """Ctrl-C and SLURM signal every process of a run; only the parent, which saves first, decides on the end."""
+    items = iter(Loader(Pids(), [Request(0, (i,)) for i in range(9)], num_workers=1, prefetch=1))
+    (worker,) = next(items)
+    assert worker != os.getpid()
+    subprocess.run(["kill", f"-{number.value}", str(worker)], check=True)  # not from the parent
+    assert [one for (one,) in items] == [worker] * 8

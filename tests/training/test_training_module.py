@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
@@ -12,16 +13,24 @@ from training_tiny import batch, training
 
 from lasasr.audio.frontend import Frontend
 from lasasr.data.batch import Batch
-from lasasr.errors import LasasrError
+from lasasr.errors import DivergenceError
 from lasasr.training.module import Training
+from lasasr.training.refusals import MOST_IN_A_ROW
 
 
-def fit(module: Training, batches: Iterable[Batch], accumulated: int = 1, clip: float | None = None) -> Training:
+def fit(
+    module: Training,
+    batches: Iterable[Batch],
+    accumulated: int = 1,
+    clip: float | None = None,
+    folder: Path | None = None,
+) -> Training:
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=1,
         accumulate_grad_batches=accumulated,
         gradient_clip_val=clip,
+        default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -63,21 +72,58 @@ def test_clipping_bounds_the_update_by_norm() -> None:
     assert float(moved.norm()) == pytest.approx(0.5 * 0.01, rel=1e-3)
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_names_the_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+def broken_features(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    """NaN in the second utterance of every batch that is no longer than so many samples."""
     plain = Frontend.forward
 
-    def broken(self: Frontend, waveforms: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self: Frontend, waveforms: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features, frames = plain(self, waveforms, lengths)
-        features[1, 0] = torch.nan
+        if waveforms.shape[1] <= longest:
+            features[1, 0] = torch.nan
         return features, frames
 
-    monkeypatch.setattr(Frontend, "forward", broken)
+    monkeypatch.setattr(Frontend, "forward", forward)
+
+
+def test_an_update_whose_loss_is_not_finite_is_left_out_and_its_batch_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, good = batch([2, 3]), batch([4, 5, 6])
+    expected = fit(training(), [good, good], folder=tmp_path)
+    broken_features(monkeypatch, bad.waveforms.shape[1])
+    found = fit(training(), [bad, good, bad, good], folder=tmp_path)
+    assert difference(expected, found) == 0.0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert all("utterance-3" in line and "utterance-2" not in line for line in said)
+    (kept,) = torch.load(tmp_path / "refused" / "step-2-rank-0.pt", weights_only=True)
+    assert kept["ids"] == bad.ids
+    assert torch.equal(kept["waveforms"], bad.waveforms)
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_losses_that_stay_not_finite_end_training_and_name_the_utterance(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, accumulated: int
+) -> None:
+    bad = batch([2, 3])
+    broken_features(monkeypatch, bad.waveforms.shape[1])
     module = training()
     before = [p.detach().clone() for p in module.parameters()]
-    with pytest.raises(LasasrError, match="utterance-3") as caught:
-        fit(module, [batch([2, 3, 4])])
+    with pytest.raises(DivergenceError, match=f"utterance-3.*{MOST_IN_A_ROW} times in a row") as caught:
+        fit(module, [batch([5, 6]), bad][-accumulated:] * 9, accumulated, folder=tmp_path)
     assert "utterance-2" not in str(caught.value)
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+    assert len(list((tmp_path / "refused").iterdir())) == MOST_IN_A_ROW
+
+
+def test_a_gradient_that_is_not_finite_is_refused_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module, start = training(), training()
+    next(module.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    fit(module, [batch([2, 3])], folder=tmp_path)
+    assert difference(module, start) == 0.0
+    assert "the gradient is not" in capsys.readouterr().err
+    (kept,) = torch.load(tmp_path / "refused" / "step-0-rank-0.pt", weights_only=True)
+    assert kept["ids"] == ("utterance-2", "utterance-3")
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])  # without noise the two halves of a batch are spelled in two threads

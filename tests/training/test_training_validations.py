@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
-from training_tiny import batch, training
+from training_tiny import SignalAt, batch, trainer, training
 
+from lasasr.errors import Interrupted
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.validations import Validations
 
@@ -19,35 +19,17 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
 BY_STEPS = {"max_epochs": -1, "check_val_every_n_epoch": None}
 
 
-class SignalAt(pl.Callback):
-    """Ctrl-C during an update."""
-
-    def __init__(self, step: int, interrupt: Interrupt) -> None:
-        self.step, self.interrupt = step, interrupt
-
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step - 1:
-            self.interrupt.received = signal.SIGINT
-
-
 def fit(folder: Path, interrupted_at: int = 0, resume: bool = False, **options: Any) -> tuple[Validations, Path]:
     """Train on two batches an epoch; the validations, and the best checkpoint's path."""
-    interrupt = Interrupt(folder / "last.ckpt")
-    validations = Validations(interrupt)
+    interrupt = Interrupt(folder / "last.ckpt", every_s=1e9)
+    validations = Validations()
     best = ModelCheckpoint(dirpath=folder, filename="best-{step}", monitor="dev/wer")
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        callbacks=[SignalAt(interrupted_at, interrupt), validations, best, interrupt],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **options,
-    )
     train = DataLoader([batch([0, 1]), batch([2, 3])], batch_size=None)  # type: ignore[arg-type]
     dev = DataLoader([batch([5, 6])], batch_size=None)  # type: ignore[arg-type]
     start = folder / "last.ckpt" if resume else None
-    trainer.fit(training(), train, dev, ckpt_path=start, weights_only=True)
+    of_it = trainer(folder, [SignalAt(interrupted_at, interrupt), validations, best, interrupt], **options)
+    with contextlib.suppress(Interrupted):
+        of_it.fit(training(), train, dev, ckpt_path=start, weights_only=True)
     return validations, Path(best.best_model_path)
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import special
-from lasasr.data.batch import Batch
+from lasasr.data.batch import Batch, Measured
+from lasasr.data.datamodule import BatchDataModule
+from lasasr.data.sampler import Batching, Request
 from lasasr.loss import JointLoss
 from lasasr.recognizer import PARTS, Recognizer
 from lasasr.search.greedy import GreedySearch
 from lasasr.spell.sampling import Constant
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training import schedules
+from lasasr.training.checkpoints import WholeFiles
+from lasasr.training.interrupt import Interrupt
 from lasasr.training.module import Training
 
 CONFIG = {
@@ -69,4 +79,52 @@ def training(ctc_weight: float = 0.4, **changes: Any) -> Training:
         functools.partial(schedules.constant, warmup_steps=0),
         Constant(),
         seed=1,
+    )
+
+
+class Utterances(Measured):
+    """Eight of them."""
+
+    @property
+    def durations_s(self) -> NDArray[np.float64]:
+        return np.ones(8)
+
+    def __getitem__(self, request: Request) -> Batch:
+        return replace(batch(request.indices), epoch=request.epoch)
+
+
+class Data(BatchDataModule):
+    """Four batches an epoch, of two utterances each; the same for dev."""
+
+    def __init__(self) -> None:
+        super().__init__(Batching(2), seed=1)
+
+    def dataset(self, split: str) -> Measured:
+        return Utterances()
+
+
+class SignalAt(pl.Callback):
+    """Ctrl-C during an update."""
+
+    def __init__(self, step: int, interrupt: Interrupt) -> None:
+        self.step, self.interrupt = step, interrupt
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step - 1:
+            self.interrupt.received = signal.SIGINT
+
+
+def trainer(folder: Path, callbacks: Sequence[pl.Callback], **options: Any) -> pl.Trainer:
+    """On the CPU, in silence, writing into `folder`."""
+    return pl.Trainer(
+        accelerator="cpu",
+        callbacks=list(callbacks),
+        plugins=[WholeFiles()],
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        **options,
     )

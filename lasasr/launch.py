@@ -1,0 +1,46 @@
+"""How this process was started: alone, or as one of the ranks of torchrun, srun or Lightning. No torch needed."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+INTERACTIVE = ("bash", "interactive")  # SLURM jobs in which a person types: nothing was started for them
+
+
+class Shape(NamedTuple):
+    """What a launcher started."""
+
+    nodes: int
+    processes: int  # on each node
+
+    @property
+    def world(self) -> int:
+        """Ranks."""
+        return self.nodes * self.processes
+
+
+def launched() -> Shape | None:
+    """What torchrun or srun started; None: this process is alone, or Lightning starts the others."""
+    found = os.environ
+    if "TORCHELASTIC_RUN_ID" in found:
+        processes = int(found["LOCAL_WORLD_SIZE"])
+        return Shape(int(found["WORLD_SIZE"]) // processes, processes)
+    if int(found.get("SLURM_NTASKS", "1")) > 1 and found.get("SLURM_JOB_NAME") not in INTERACTIVE:
+        nodes = int(found.get("SLURM_NNODES", "1"))
+        return Shape(nodes, int(found["SLURM_NTASKS"]) // nodes)
+    return None
+
+
+def helper() -> str | None:
+    """The name of this process ("rank 3") if another one leads the run: writes its folder and tells; None: it leads.
+
+    Lightning starts the other processes of a node itself where no launcher did, and numbers them by LOCAL_RANK.
+    """
+    for number in ("RANK", "SLURM_PROCID"):
+        if number in os.environ:
+            return f"rank {os.environ[number]}" if int(os.environ[number]) else None
+    node, process = (int(os.environ.get(name, "0")) for name in ("NODE_RANK", "LOCAL_RANK"))
+    if node:
+        return f"node {node}, rank {process} of it"
+    return f"rank {process}" if process else None

@@ -1,0 +1,104 @@
+"""Broken off anywhere and continued, a training ends as if nothing had happened: weights, validations, the best."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from training_tiny import Data, SignalAt, trainer, training
+
+from lasasr.errors import Interrupted
+from lasasr.training.checkpoints import LAST, keep_best
+from lasasr.training.interrupt import Interrupt
+from lasasr.training.validations import Validations
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
+BY_STEPS = {"max_epochs": -1, "check_val_every_n_epoch": None}
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "validated each epoch": {"max_epochs": 3},
+    "validated twice an epoch": {"max_epochs": 3, "val_check_interval": 2},
+    "validated by updates": {
+        "max_steps": 11,
+        "max_epochs": -1,
+        "check_val_every_n_epoch": None,
+        "val_check_interval": 3,
+    },
+    "accumulated": {"max_epochs": 6, "accumulate_grad_batches": 2},
+    "validated every second epoch": {"max_epochs": 4, "check_val_every_n_epoch": 2},
+}
+
+
+class End(NamedTuple):
+    """What a training comes to."""
+
+    weights: torch.Tensor
+    history: list[dict[str, float | int]]
+    best: dict[str, float]
+
+
+class Killed(BaseException):
+    """No chance to save anything."""
+
+
+class KillAt(pl.Callback):
+    """SIGKILL after so many batches, before anything is written."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+def fit(folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, **options: Any) -> End:
+    """Train on from what `folder` holds."""
+    interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
+    best = keep_best({"checkpoint": {"best": 2}}, folder, "wer")
+    of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
+    module, start = training(), folder / "checkpoints" / LAST
+    with contextlib.suppress(Interrupted, Killed):
+        of_it.fit(module, Data(), ckpt_path=start if start.exists() else None, weights_only=True)
+    weights = torch.cat([p.detach().flatten() for p in module.parameters()])
+    return End(weights, validations.history, {Path(one).name: float(v) for one, v in best.best_k_models.items()})
+
+
+@cache
+def whole(way: str, folder: Path) -> End:
+    return fit(folder / way, **WAYS[way])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+def assert_same(found: End, expected: End) -> None:
+    assert torch.equal(found.weights, expected.weights)
+    assert found.history == expected.history
+    assert found.best == expected.best
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("at", [(3,), (4, 6), (2, 9)])
+def test_a_signal_during_any_update(way: str, at: tuple[int, ...], place: Path, tmp_path: Path) -> None:
+    expected = whole(way, place)
+    for one in at:
+        broken = fit(tmp_path, signal_at=one, **WAYS[way])
+        assert not torch.equal(broken.weights, expected.weights)
+        assert (tmp_path / "checkpoints" / LAST).exists()
+    assert_same(fit(tmp_path, **WAYS[way]), expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_again_and_again(way: str, place: Path, tmp_path: Path) -> None:
+    for batches in (5, 3, 2):
+        fit(tmp_path, kill_at=batches, every_s=0.0, **WAYS[way])
+    assert_same(fit(tmp_path, every_s=0.0, **WAYS[way]), whole(way, place))
