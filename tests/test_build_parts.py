@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
+from shipped_parts import names, part
 
 from lasasr import build, special
 from lasasr.loss import JointLoss
 from lasasr.model import Model
 
 F, V = 12, 9
-CONFIGS = Path(__file__).parents[1] / "configs"
 BASE = {"listen": "pyramid", "attend": "location", "spell": "lstm", "loss": "joint"}
-
-
-def names(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml") if not path.stem.startswith("_"))
-
-
-@cache
-def part(group: str, name: str) -> Mapping[str, Any]:
-    """Its plain values, with widths of 8."""
-    with initialize_config_module("lasasr.configs", version_base="1.3"):
-        composed = compose(f"{group}/{name}")
-    plain: Any = OmegaConf.to_container(composed[group], resolve=True)
-    return {key: 8 if key.endswith("dim") and isinstance(value, int) else value for key, value in plain.items()}
 
 
 def model(ctc_weight: Any = 0.3, **chosen: str) -> Model:

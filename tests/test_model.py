@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from functools import cache, partial
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
+from shipped_parts import names, part
 from torch import Tensor, nn
 
 from lasasr import build, special
@@ -22,24 +18,6 @@ from lasasr.spell.base import Decoder
 F, V = 12, 9
 FRAMES = torch.tensor([70, 41, 16, 1])
 TOKEN_LENGTHS = torch.tensor([3, 5, 2, 1])
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-def _names(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml") if not path.stem.startswith("_"))
-
-
-@cache
-def _config(group: str, name: str) -> Mapping[str, Any]:
-    with initialize_config_module("lasasr.configs", version_base="1.3"):
-        composed = compose(f"{group}/{name}")
-    plain: Any = OmegaConf.to_container(composed[group], resolve=True)
-    return _small(plain)
-
-
-def _small(config: dict[str, Any]) -> dict[str, Any]:
-    """Widths of 8: what is tested does not depend on them."""
-    return {key: 8 if key.endswith("dim") and isinstance(value, int) else value for key, value in config.items()}
 
 
 @pytest.mark.parametrize(
@@ -47,16 +25,16 @@ def _small(config: dict[str, Any]) -> dict[str, Any]:
     [("joint", True, True), ("annealed", True, True), ("attention", True, False), ("ctc", False, True)],
 )
 def test_every_loss_builds_and_says_what_it_trains(name: str, decoder: bool, ctc: bool) -> None:
-    assert name in _names("loss")
-    loss = build.build(_config("loss", name), "loss")
+    assert name in names("loss")
+    loss = build.build(part("loss", name), "loss")
     assert parts_needed(loss.ctc_weight) == (decoder, ctc)
 
 
 def _decoder(attend: str, spell: str, encoded_dim: int) -> Decoder:
     made: Decoder = build.build(
-        _config("spell", spell),
+        part("spell", spell),
         "spell",
-        attend=partial(build.build, _config("attend", attend), "attend"),
+        attend=partial(build.build, part("attend", attend), "attend"),
         encoded_dim=encoded_dim,
         vocabulary_size=V,
     )
@@ -65,7 +43,7 @@ def _decoder(attend: str, spell: str, encoded_dim: int) -> Decoder:
 
 def _model(listen: str, attend: str | None, spell: str = "lstm", ctc: bool = True) -> Model:
     torch.manual_seed(0)
-    encoder = build.build(_config("listen", listen), "listen", input_dim=F)
+    encoder = build.build(part("listen", listen), "listen", input_dim=F)
     decoder = _decoder(attend, spell, encoder.output_dim) if attend else None
     head = CTCHead(encoded_dim=encoder.output_dim, vocabulary_size=V) if ctc else None
     return Model(encoder=encoder, decoder=decoder, ctc=head).eval()
@@ -88,7 +66,7 @@ def _cut(batch: tuple[Tensor, ...], rows: list[int]) -> tuple[Tensor, Tensor, Te
 
 
 @pytest.mark.parametrize(
-    ("listen", "attend", "spell"), list(itertools.product(_names("listen"), _names("attend"), _names("spell")))
+    ("listen", "attend", "spell"), list(itertools.product(names("listen"), names("attend"), names("spell")))
 )
 def test_an_utterance_is_the_same_alone_and_in_any_batch(listen: str, attend: str, spell: str) -> None:
     model, batch = _model(listen, attend, spell), _batch()

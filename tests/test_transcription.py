@@ -10,12 +10,13 @@ import pytest
 import soundfile
 import torch
 import yaml
+from tiny_recognizer import config, greedy
 from torch import Tensor
 
 from lasasr import transcription
 from lasasr.audio.pauses import Lengths, stretches
 from lasasr.errors import LasasrError, UsageError
-from lasasr.recognizer import PARTS, Recognizer
+from lasasr.recognizer import Recognizer
 from lasasr.search.hypothesis import Hypothesis, Word
 from lasasr.text.character import CharacterTokenizer
 
@@ -25,27 +26,8 @@ RATE = 16_000
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
     """An untrained one that always says something."""
-    config = {
-        **dict.fromkeys(PARTS),
-        "seed": 1,
-        "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
-        "listen": {
-            "_target_": "lasasr.listen.pyramid.PyramidEncoder",
-            "_partial_": True,
-            "hidden_dim": 6,
-            "layers": 2,
-            "subsampling_factor": 2,
-        },
-        "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
-        "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-        "loss": {"ctc_weight": 0.3},
-        "search": {
-            "_target_": "lasasr.search.greedy.GreedySearch",
-            "limits": {"_target_": "lasasr.search.limits.Limits", "min_length": 5, "max_length": 9},
-        },
-    }
     torch.manual_seed(0)
-    made = Recognizer.build(config, CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
+    made = Recognizer.build(config(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
     made.trained_on = Lengths(usual_s=1.0, longest_s=2.0)
     return made
 

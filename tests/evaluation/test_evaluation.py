@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_recognizer import config, greedy
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import special
@@ -18,7 +19,7 @@ from lasasr.evaluation.summary import alignment, boundaries, summary
 from lasasr.metrics.alignment_reference import Timed
 from lasasr.metrics.error_rates import compare
 from lasasr.metrics.triage import FLAGS
-from lasasr.recognizer import PARTS, Recognizer
+from lasasr.recognizer import Recognizer
 from lasasr.search.beam import BeamSearch
 from lasasr.search.hypothesis import Hypothesis, Kind, Word
 from lasasr.search.limits import Limits
@@ -30,27 +31,9 @@ KINDS_OF = {0.0: {"attention"}, 0.4: {"attention", "ctc", "combined"}, 1.0: {"ct
 
 def recognizer(ctc_weight: float, attend: Mapping[str, Any] | None = None) -> Recognizer:
     """An untrained one whose frames are 20 ms apart."""
-    config = {
-        **dict.fromkeys(PARTS),
-        "seed": 1,
-        "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
-        "listen": {
-            "_target_": "lasasr.listen.pyramid.PyramidEncoder",
-            "_partial_": True,
-            "hidden_dim": 6,
-            "layers": 2,
-            "subsampling_factor": 2,
-        },
-        "attend": attend or {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
-        "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-        "loss": {"ctc_weight": ctc_weight},
-        "search": {
-            "_target_": "lasasr.search.greedy.GreedySearch",
-            "limits": {"_target_": "lasasr.search.limits.Limits", "min_length": 4, "max_length": 6},
-        },
-    }
+    changes = {"search": greedy(4, 6)} | ({"attend": attend} if attend else {})
     torch.manual_seed(0)
-    return Recognizer.build(config, CharacterTokenizer.train(TEXTS), "none/1").eval()
+    return Recognizer.build(config(ctc_weight, **changes), CharacterTokenizer.train(TEXTS), "none/1").eval()
 
 
 def batch(*numbers: int) -> Batch:

@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tiny_recognizer import config
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import special
@@ -20,7 +21,7 @@ from lasasr.data.batch import Batch, Measured
 from lasasr.data.datamodule import BatchDataModule
 from lasasr.data.sampler import Batching, Request
 from lasasr.loss import JointLoss
-from lasasr.recognizer import PARTS, Recognizer
+from lasasr.recognizer import Recognizer
 from lasasr.search.greedy import GreedySearch
 from lasasr.spell.sampling import Constant
 from lasasr.text.character import CharacterTokenizer
@@ -29,22 +30,6 @@ from lasasr.training.checkpoints import WholeFiles
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.module import Training
 
-CONFIG = {
-    **dict.fromkeys(PARTS),
-    "seed": 1,
-    "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
-    "listen": {
-        "_target_": "lasasr.listen.pyramid.PyramidEncoder",
-        "_partial_": True,
-        "hidden_dim": 6,
-        "layers": 2,
-        "subsampling_factor": 2,
-    },
-    "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
-    "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-    "loss": {"ctc_weight": 0.4},
-    "search": {"_target_": "lasasr.search.greedy.GreedySearch"},
-}
 TOKENIZER = CharacterTokenizer.train(["abcd"])
 
 
@@ -70,7 +55,7 @@ def batch(numbers: Sequence[int]) -> Batch:
 
 def training(ctc_weight: float = 0.4, **changes: Any) -> Training:
     """The module; `changes` replace parts of the configuration."""
-    recognizer = Recognizer.build({**CONFIG, "loss": {"ctc_weight": ctc_weight}, **changes}, TOKENIZER, "none/1")
+    recognizer = Recognizer.build(config(ctc_weight, **changes), TOKENIZER, "none/1")
     return Training(
         recognizer.searching(GreedySearch()),
         JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1),

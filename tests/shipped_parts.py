@@ -1,0 +1,27 @@
+"""The choices in configs/, made small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def names(group: str) -> list[str]:
+    """Of the choices of a group."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml") if not path.stem.startswith("_"))
+
+
+@cache
+def part(group: str, name: str) -> Mapping[str, Any]:
+    """Its plain values, with widths of 8: what is tested does not depend on them."""
+    with initialize_config_module("lasasr.configs", version_base="1.3"):
+        composed = compose(f"{group}/{name}")
+    plain: Any = OmegaConf.to_container(composed[group], resolve=True)
+    return {key: 8 if key.endswith("dim") and isinstance(value, int) else value for key, value in plain.items()}

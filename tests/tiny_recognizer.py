@@ -1,0 +1,34 @@
+"""A recognizer so small that tests build it in no time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lasasr.recognizer import PARTS
+
+
+def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
+    """Its configuration: frames 20 ms apart, dot attention, greedy search; `changes` replace whole parts."""
+    made = {
+        **dict.fromkeys(PARTS),
+        "seed": 1,
+        "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
+        "listen": {
+            "_target_": "lasasr.listen.pyramid.PyramidEncoder",
+            "_partial_": True,
+            "hidden_dim": 6,
+            "layers": 2,
+            "subsampling_factor": 2,
+        },
+        "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
+        "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
+        "loss": {"ctc_weight": ctc_weight},
+        "search": {"_target_": "lasasr.search.greedy.GreedySearch"},
+    }
+    return made | changes
+
+
+def greedy(min_length: int, max_length: int) -> dict[str, Any]:
+    """The configuration of a greedy search within these lengths."""
+    limits = {"_target_": "lasasr.search.limits.Limits", "min_length": min_length, "max_length": max_length}
+    return {"_target_": "lasasr.search.greedy.GreedySearch", "limits": limits}
