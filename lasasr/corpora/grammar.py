@@ -60,11 +60,11 @@ class Grammar:
         """Twelve hexadecimal digits that change with any rule."""
         return hashlib.sha256(repr(self.rules).encode()).hexdigest()[:12]
 
-    def sentence(self, rng: random.Random) -> list[str]:
-        """Draw a sentence of 2 to 12 words."""
+    def sentence(self, rng: random.Random, fewest_words: int = FEWEST_WORDS) -> list[str]:
+        """Draw a sentence of `fewest_words` to 12 words; fewer can be asked for than any sentence has, more cannot."""
         while True:
             words = self._expand("S", rng)
-            if FEWEST_WORDS <= len(words) <= MOST_WORDS:
+            if fewest_words <= len(words) <= MOST_WORDS:
                 return words
 
     def _expand(self, symbol: str, rng: random.Random) -> list[str]:

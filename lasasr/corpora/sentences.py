@@ -11,7 +11,7 @@ import random
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from lasasr.corpora.grammar import Grammar
+from lasasr.corpora.grammar import FEWEST_WORDS, Grammar
 from lasasr.errors import LasasrError, UsageError, nearest
 
 _STRUCTURE = """
@@ -142,12 +142,18 @@ def load_grammar(name: str) -> Grammar:
 
 
 def sentences(
-    source: Grammar, rng: random.Random, random_order_share: float, heard: Collection[str], repeat: bool
+    source: Grammar,
+    rng: random.Random,
+    random_order_share: float,
+    heard: Collection[str],
+    repeat: bool,
+    fewest_words: int = FEWEST_WORDS,
 ) -> Iterator[str]:
     """Endless sentences that are not in `heard`, each at most once unless `repeat`.
 
     Args:
         random_order_share: share in [0, 1] of sentences whose words come in random order.
+        fewest_words: of a sentence, at most what the longest sentences have.
 
     Raises:
         LasasrError: the grammar has no further sentence.
@@ -155,7 +161,7 @@ def sentences(
     taken = set(heard)
     rejected = 0
     while rejected < _MOST_REJECTIONS:
-        words = source.sentence(rng)
+        words = source.sentence(rng, fewest_words)
         if rng.random() < random_order_share:
             rng.shuffle(words)
         sentence = " ".join(words)

@@ -18,6 +18,7 @@ from lhotse import MonoCut
 from lhotse.supervision import AlignmentItem
 
 from lasasr.corpora.base import Corpus, Progress
+from lasasr.corpora.grammar import FEWEST_WORDS, MOST_WORDS
 from lasasr.corpora.manifest import recording, utterance, write_cuts
 from lasasr.corpora.render import SAMPLING_RATE, Order, Rendered, rendered, rendering_pool
 from lasasr.corpora.sentences import load_grammar, sentences
@@ -40,6 +41,7 @@ class SyntheticCorpus(Corpus):
         random_order_share: share in [0, 1] of sentences whose words come in random order.
         seed: another one gives other sentences, voices and noise; nothing else decides them.
         snr_db: range of the signal-to-noise ratio, drawn per utterance.
+        fewest_words: of a sentence, 2 to 12; more make longer sentences.
         workers: processes that render; by default one per processor. It does not change what is rendered.
 
     Raises:
@@ -58,6 +60,7 @@ class SyntheticCorpus(Corpus):
         random_order_share: float = 0.1,
         seed: int = 0,
         snr_db: Sequence[float] = (20.0, 40.0),
+        fewest_words: int = FEWEST_WORDS,
         workers: int | None = None,
     ) -> None:
         self.grammar = grammar
@@ -66,6 +69,7 @@ class SyntheticCorpus(Corpus):
         self.random_order_share = random_order_share
         self.seed = seed
         self.snr_db = list(snr_db)
+        self.fewest_words = fewest_words
         self.workers = _processors() if workers is None else workers
         self._rules = load_grammar(grammar)
         self._check()
@@ -78,6 +82,9 @@ class SyntheticCorpus(Corpus):
             f"random_order_share={self.random_order_share} must be in [0, 1]": not 0 <= self.random_order_share <= 1,
             f"snr_db={self.snr_db} must be [lowest, highest]": len(self.snr_db) != 2
             or sorted(self.snr_db) != self.snr_db,
+            f"fewest_words={self.fewest_words} must be in [{FEWEST_WORDS}, {MOST_WORDS}]": not FEWEST_WORDS
+            <= self.fewest_words
+            <= MOST_WORDS,
             f"workers={self.workers} must be at least 1": self.workers < 1,
         }
         for message, applies in wrong.items():
@@ -85,7 +92,10 @@ class SyntheticCorpus(Corpus):
                 raise UsageError(f"corpus.{message}")
 
     def identity(self) -> Mapping[str, Any]:
+        # left out at its default, so that corpora rendered before there was this option stay what they are
+        longer = {} if self.fewest_words == FEWEST_WORDS else {"fewest_words": self.fewest_words}
         return {
+            **longer,
             "rendering": _RENDERING,
             "grammar": self.grammar,
             "rules": self._rules.fingerprint(),
@@ -115,13 +125,17 @@ class SyntheticCorpus(Corpus):
         heard: set[str] = set()
         for split in _SPLITS:
             rng = random.Random(f"{self.seed} {split}")
-            drawn = sentences(self._rules, rng, self.random_order_share, heard, repeat=split == "train")
+            drawn = self.sentences(rng, heard, repeat=split == "train")
             if split in self.utterances:
                 kept = list(islice(drawn, self.utterances[split]))
                 heard = heard.union(kept)
                 drawn = iter(kept)
             texts[split] = drawn
         return texts
+
+    def sentences(self, rng: random.Random, heard: Collection[str], repeat: bool) -> Iterator[str]:
+        """Endless ones of this corpus's kind; see `sentences.sentences`."""
+        return sentences(self._rules, rng, self.random_order_share, heard, repeat, self.fewest_words)
 
     def _cuts(
         self, split: str, texts: Iterator[str], folder: Path, pool: ProcessPoolExecutor | None, progress: Progress

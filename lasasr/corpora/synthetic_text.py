@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from lasasr.corpora.base import TextCorpus
-from lasasr.corpora.sentences import load_grammar, sentences
+from lasasr.corpora.grammar import FEWEST_WORDS
 from lasasr.corpora.synthetic import SyntheticCorpus
 from lasasr.errors import UsageError
 
@@ -18,8 +18,8 @@ class SyntheticText(TextCorpus):
     """Sentences that the synthetic corpus of the same options does not speak in dev and test.
 
     Args:
-        grammar, random_order_share, seed, dev_utterances, test_utterances: of the synthetic corpus; with others its
-            held-out sentences may occur here.
+        grammar, random_order_share, fewest_words, seed, dev_utterances, test_utterances: of the synthetic corpus; with
+            others its held-out sentences may occur here.
         train_sentences: drawn for train, with repetitions as the grammar makes them.
         dev_sentences: drawn for dev, none of them in train.
 
@@ -39,6 +39,7 @@ class SyntheticText(TextCorpus):
         seed: int = 0,
         dev_utterances: int = 150,
         test_utterances: int = 300,
+        fewest_words: int = FEWEST_WORDS,
     ) -> None:
         for key, value in (("train_sentences", train_sentences), ("dev_sentences", dev_sentences)):
             if value < 1:
@@ -49,9 +50,9 @@ class SyntheticText(TextCorpus):
             test_utterances=test_utterances,
             random_order_share=random_order_share,
             seed=seed,
+            fewest_words=fewest_words,
         )
         self.sentences = {"dev": dev_sentences, "train": train_sentences}
-        self.rules = load_grammar(grammar)
 
     def identity(self) -> Mapping[str, Any]:
         spoken = {key: value for key, value in self.spoken.identity().items() if key not in ("hours", "snr_db")}
@@ -67,5 +68,5 @@ class SyntheticText(TextCorpus):
         if split == "train":
             heard |= set(self._drawn("dev"))
         rng = random.Random(f"{self.spoken.seed} text {split}")
-        drawn = sentences(self.rules, rng, self.spoken.random_order_share, heard, repeat=split == "train")
+        drawn = self.spoken.sentences(rng, heard, repeat=split == "train")
         return islice(drawn, self.sentences[split])

@@ -3,7 +3,7 @@
 import gzip
 import json
 import sys
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,13 @@ def test_sentences_stay_apart_in_a_large_corpus():
     assert not dev & test
 
 
+@pytest.mark.parametrize(("grammar", "fewest"), [("demo", 7), ("large", 12)])
+def test_longer_sentences(grammar, fewest):
+    texts = tiny(grammar=grammar, fewest_words=fewest).texts()
+    drawn = chain(texts["test"], texts["dev"], islice(texts["train"], 200))
+    assert all(fewest <= len(text.split()) <= 12 for text in drawn)
+
+
 def test_times(manifests):
     for cut in chain.from_iterable(map(read_cuts, manifests.values())):
         (supervision,) = cut.supervisions
@@ -113,7 +120,8 @@ def test_the_seed_changes_everything(manifests, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [{"hours": 0.007}, {"grammar": "large"}, {"random_order_share": 0.2}, {"snr_db": [10, 20]}]
+    "option",
+    [{"hours": 0.007}, {"grammar": "large"}, {"random_order_share": 0.2}, {"fewest_words": 7}, {"snr_db": [10, 20]}],
 )
 def test_every_option_but_workers_is_in_the_fingerprint(option):
     assert tiny(**option).fingerprint() != tiny().fingerprint()
@@ -156,6 +164,7 @@ def test_progress_is_told(tmp_path):
         ({"hours": 0}, "corpus.hours=0"),
         ({"dev_utterances": 0}, "corpus.dev_utterances=0"),
         ({"random_order_share": 1.5}, "corpus.random_order_share=1.5"),
+        ({"fewest_words": 13}, "corpus.fewest_words=13"),
         ({"snr_db": [30, 20]}, "corpus.snr_db="),
         ({"snr_db": [30]}, "corpus.snr_db="),
         ({"workers": 0}, "corpus.workers=0"),
