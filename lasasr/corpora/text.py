@@ -12,6 +12,9 @@ from typing import Any, ClassVar, Literal, get_args
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.prose import paragraphs, split_sentences
 from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.text.dictionary import read as read_dictionary
+from lasasr.text.dictionary import spoken
+from lasasr.text.transcript import rule
 
 Layout = Literal["lines", "prose"]
 _SUFFIXES = (".txt", ".txt.gz")
@@ -26,9 +29,11 @@ class PlainText(TextCorpus):
         layout: "lines", one sentence per line, or "prose", paragraphs between blank lines.
         most_words: longer sentences of prose are cut into pieces.
         transcript: name of the transcript rule.
+        dictionary: a pronunciation dictionary (`text/dictionary.py`): the sentences become phones, cut at words that
+            it lacks; None: they stay words.
 
     Raises:
-        UsageError: an unknown layout, or most_words below 1.
+        UsageError: an unknown layout or transcript rule, or most_words below 1.
     """
 
     name: ClassVar[str] = "text"
@@ -41,6 +46,7 @@ class PlainText(TextCorpus):
         layout: Layout = "lines",
         most_words: int = 40,
         transcript: str = "english",
+        dictionary: str | None = None,
     ) -> None:
         if layout not in get_args(Layout):
             raise UsageError(f"corpus.layout={layout} is unknown; {nearest(layout, get_args(Layout))}")
@@ -48,15 +54,29 @@ class PlainText(TextCorpus):
             raise UsageError(f"corpus.most_words must be at least 1, got {most_words}")
         self.given = {"train": train, "dev": dev, "test": test}
         self.layout, self.most_words = layout, most_words
-        self.transcript = transcript
+        self.transcript = transcript if dictionary is None else "phones"
+        self._words = rule(transcript)  # the rule that makes the dictionary's words of the text
+        self.dictionary = None if dictionary is None else Path(dictionary).expanduser()
 
     def identity(self) -> Mapping[str, Any]:
         """Includes what the files hold, so that edited text is another corpus."""
         files = {split: {str(path): digest(path) for path in paths} for split, paths in self._files().items()}
-        return {"files": files, "layout": self.layout, "most_words": self.most_words}
+        as_phones = {}
+        if self.dictionary is not None:
+            if not self.dictionary.is_file():
+                raise LasasrError(f"corpus.dictionary: {self.dictionary} is missing")
+            as_phones = {"dictionary": digest(self.dictionary), "words": str(self._words)}
+        return {"files": files, "layout": self.layout, "most_words": self.most_words, **as_phones}
 
     def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
-        return {split: partial(self._sentences, paths) for split, paths in self._files().items()}
+        said = self._sentences if self.dictionary is None else self._phones
+        return {split: partial(said, paths) for split, paths in self._files().items()}
+
+    def _phones(self, paths: Sequence[Path]) -> Iterator[str]:
+        assert self.dictionary is not None
+        pronounced = read_dictionary(self.dictionary)
+        for sentence in self._sentences(paths):
+            yield from spoken(self._words(sentence).split(), pronounced)
 
     def _files(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}

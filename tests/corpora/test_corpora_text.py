@@ -95,6 +95,23 @@ def test_what_is_wrong_with_text_is_named(tmp_path: Path) -> None:
         PlainText(train=str(good), dev=str(good), layout="pros")  # type: ignore[arg-type]
 
 
+def test_a_dictionary_makes_phones_of_sentences(tmp_path: Path) -> None:
+    text, dictionary = tmp_path / "text.txt", tmp_path / "dictionary"
+    text.write_text("A cat!\nOne\nThe cat, a CAT.\n")
+    dictionary.write_text("A  AH0\nCAT  K AE1 T\n")
+    corpus = PlainText(train=str(tmp_path), dev=str(tmp_path / "dev.txt"), dictionary=str(dictionary))
+    (tmp_path / "dev.txt").write_text("a\n")
+    splits, before = corpus.splits(), corpus.fingerprint()
+    assert list(splits["train"]()) == ["AH K AE T", "K AE T AH K AE T"]
+    assert list(splits["dev"]()) == ["AH"]
+    assert corpus.transcript == "phones"
+    dictionary.write_text("A  EY1\nCAT  K AE1 T\n")
+    assert corpus.fingerprint() != before
+    dictionary.unlink()
+    with pytest.raises(LasasrError, match=r"corpus\.dictionary: .*missing"):
+        corpus.fingerprint()
+
+
 def test_librispeech_has_its_text_and_its_transcripts(tmp_path: Path) -> None:
     chapter = tmp_path / "LibriSpeech" / "dev-clean" / "1" / "2"
     chapter.mkdir(parents=True)

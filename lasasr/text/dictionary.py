@@ -1,0 +1,55 @@
+"""Pronunciation dictionaries in the manner of the CMU dictionary: the phones of words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from lasasr.errors import LasasrError
+from lasasr.text import cmu
+
+Dictionary = Mapping[str, tuple[str, ...]]  # word in lower case → phones
+_ENTRY = re.compile(r"(?P<word>\S+?)(?:\(\d+\)|\s+\d+)?\s+(?P<phones>[A-Z]+[012]?(?:\s+[A-Z]+[012]?)*)\s*(?:#.*)?")
+_COMMENTS = (";;;", "##")
+
+
+def read(path: Path) -> Dictionary:
+    """The first pronunciation of every word, as phones without stress.
+
+    Lines are `WORD PH PH ...`; a second pronunciation is `WORD(2) ...`, or `WORD 2 PH PH ...` with a first `WORD 1`.
+
+    Raises:
+        LasasrError: the file is missing, no text, holds no entry, or a line is none; the message names the line.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()  # some editions are Latin-1
+    except OSError as error:
+        raise LasasrError(f"{path} cannot be read as a dictionary: {error.strerror}") from None
+    found: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith(_COMMENTS):
+            continue
+        entry = _ENTRY.fullmatch(line)
+        try:
+            if entry is None:
+                raise LasasrError("is not WORD and its phones")
+            found.setdefault(entry["word"].lower(), tuple(cmu.plain(phone) for phone in entry["phones"].split()))
+        except LasasrError as error:
+            raise LasasrError(f"{path}, line {number} ({line[:40]!a}): {error}") from None
+    if not found:
+        raise LasasrError(f"{path} holds no entry")
+    return found
+
+
+def spoken(words: Iterable[str], dictionary: Dictionary) -> Iterator[str]:
+    """The phones of the longest stretches of words that the dictionary has, one sequence per stretch."""
+    phones: list[str] = []
+    for word in words:
+        if word in dictionary:
+            phones.extend(dictionary[word])
+        elif phones:
+            yield " ".join(phones)
+            phones = []
+    if phones:
+        yield " ".join(phones)
