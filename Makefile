@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 test test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo bench tables docs clean
+.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,14 @@ test-slow: $(STAMP) ## the tests that take longer
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py
+
+bench-gpu: $(STAMP) ## on a GPU: the tests that compare it with the CPU, then the same benchmarks; under ten minutes
+	$(BIN) -m pytest -m cuda
+	$(BIN) scripts/bench.py --device cuda --rounds 5 --json gpu.json
+	$(BIN) scripts/bench_decode.py --device cuda --json gpu-decode.json
+
+comparison: $(STAMP) ## train 8 attention variants with 3 seeds each (two hours; goes on where it stopped), compare them, write the page
+	$(BIN) scripts/comparison.py
 
 bench: $(STAMP) ## time training, decoding and their parts
 	$(BIN) scripts/bench.py

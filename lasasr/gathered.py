@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 R = TypeVar("R")
@@ -26,6 +26,7 @@ class _Open(threading.local):
     """The loop of this thread: what its steps share, by key. None: no loop."""
 
     shared: dict[Hashable, Any] | None = None
+    lasting: dict[Hashable, Any] | None = None  # what is made of parameters alone
 
 
 _open = _Open()
@@ -35,14 +36,17 @@ _open = _Open()
 def loop() -> Iterator[None]:
     """While it is open, what the steps share is prepared once and differentiated once; one per thread.
 
-    What is shared must not change while the loop is open. Gradients of gradients are refused.
+    What is shared must not change while the loop is open. Gradients of gradients are refused. What is made of
+    parameters alone is shared with a loop around this one, where there is one: with all batches of an evaluation, say.
     """
-    before = _open.shared
-    _open.shared = None if torch.compiler.is_compiling() else {}
+    before = _open.shared, _open.lasting
+    compiling = torch.compiler.is_compiling()
+    _open.shared = None if compiling else {}
+    _open.lasting = None if compiling else {} if _open.lasting is None else _open.lasting
     try:
         yield
     finally:
-        _open.shared = before
+        _open.shared, _open.lasting = before
 
 
 def recording() -> bool:
@@ -50,14 +54,26 @@ def recording() -> bool:
     return _open.shared is not None and torch.is_grad_enabled()
 
 
+def preparing() -> bool:
+    """Whether a loop is open and no gradients are recorded, so that what the steps share may be worked on first."""
+    return _open.shared is not None and not torch.is_grad_enabled()
+
+
 def once(make: Callable[..., R], *arguments: Any) -> R:
     """`make(*arguments)`; within a loop the result of the first call with these very objects (numbers: values)."""
-    if _open.shared is None:
+    if _open.shared is None or _open.lasting is None:
         return make(*arguments)
+    shared = _open.lasting if all(isinstance(one, nn.Parameter) for one in arguments) else _open.shared
     key = torch.is_grad_enabled(), make, *(one if isinstance(one, int | float | str) else id(one) for one in arguments)
-    if key not in _open.shared:
-        _open.shared[key] = make(*arguments), arguments  # the arguments are kept, so that their ids stay theirs
-    return cast(R, _open.shared[key][0])
+    if key not in shared:
+        shared[key] = make(*arguments), arguments  # the arguments are kept, so that their ids stay theirs
+    return cast(R, shared[key][0])
+
+
+def forget() -> None:
+    """Within a loop: let go of what was made of other things than parameters, as when utterances leave a search."""
+    if _open.shared is not None:
+        _open.shared.clear()
 
 
 class Tape(ABC):
@@ -179,6 +195,8 @@ def product(left: Tensor, right: Tensor, transposed: bool = False) -> Tensor:
         right: (..., N, O), the same leading dimensions; (..., O, N) if `transposed`.
     """
     if not recording():
+        if transposed and right.dim() == 2:
+            return linear(left.to(right.dtype), right)
         right = once(as_autocast, right)
         return left.to(right.dtype) @ (right.transpose(-2, -1) if transposed else right)
     tape, handle = factor(right, transposed)
@@ -199,9 +217,28 @@ def _factor(kind: type[Product], right: Tensor) -> Shared[Product]:
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`functional.linear` of inputs (..., N) for a weight (O, N) and bias (O,) that all steps share."""
     if not recording():
-        return functional.linear(inputs, weight, bias)
+        if not (preparing() and _packs(inputs, weight)):
+            return functional.linear(inputs, weight, bias)
+        packed: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, once(_packed, weight), bias, "none", [], "")
+        return packed
     rows = product(inputs.flatten(0, -2), weight, transposed=True).view(*inputs.shape[:-1], -1)
     return rows if bias is None else rows + once(as_autocast, bias)
+
+
+def _packs(inputs: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN may keep the weight in its own order, in which products of a few rows take half the time."""
+    return (
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and weight.device.type == "cpu"
+        and inputs.numel() > weight.shape[1]
+        and inputs.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _packed(weight: Tensor) -> Tensor:
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+    return packed
 
 
 class _Product(torch.autograd.Function):

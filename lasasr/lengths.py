@@ -1,6 +1,7 @@
 """Padding masks and length arithmetic: the only place where a length is divided.
 
-Lengths are absolute, int64, of shape (B,). A mask is True on real frames.
+Lengths are absolute, int64, of shape (B,). A mask is True on real frames. Lengths lie where the frames lie; what is
+divided here is divided by the host too, where it knows the lengths (`host.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from lasasr import host
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
@@ -22,15 +25,20 @@ def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
     return torch.arange(total, device=lengths.device)[None, :] < lengths[:, None]
 
 
+@host.on_both_sides
 def ceil_div(lengths: Tensor, factor: int | Tensor) -> Tensor:
     """⌈lengths / factor⌉: frames left when each group of `factor` frames, the last one padded, becomes one."""
     return torch.div(lengths + (factor - 1), factor, rounding_mode="floor")
 
 
-def convolved(lengths: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor:
-    """Frames a convolution (or floor-mode pooling) produces: ⌊(length + 2·padding − kernel_size) / stride⌋ + 1, ≥ 0."""
+@host.on_both_sides
+def convolved(lengths: Tensor, kernel_size: int, stride: int, padding: int, least: int = 0) -> Tensor:
+    """Frames a convolution (or floor-mode pooling) produces, but at least `least`.
+
+    ⌊(length + 2·padding − kernel_size) / stride⌋ + 1
+    """
     produced = torch.div(lengths + 2 * padding - kernel_size, stride, rounding_mode="floor") + 1
-    return produced.clamp(min=0)
+    return produced.clamp(min=least)
 
 
 def reverse(values: Tensor, lengths: Tensor) -> Tensor:

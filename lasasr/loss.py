@@ -8,8 +8,9 @@ the batch and its padding.
 many frames an utterance's steps select more or fewer than it has target tokens. The name is from CIF (Dong & Xu 2020);
 for MoChA: StableEmit (Inaguma & Kawahara 2021). Weights that sum to 1 have none.
 
-*Over all ranks.* Each loss is its sum over this rank's utterances, divided by the target tokens of *all* ranks
-(`target_tokens`, summed over them). CTC leaves out utterances that have no path, in the sum and in the count.
+*Over all ranks.* Each loss is its sum over this rank's utterances, divided by the target tokens of *all* ranks. An
+utterance without a CTC path adds nothing to CTC's sum but counts all the same: with one count for both losses, batches
+that are accumulated into one update add up to the loss of their union, however such utterances are spread over them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr import lengths, special
+from lasasr import host, lengths, special
 from lasasr.errors import LasasrError
 
 
@@ -69,13 +70,6 @@ def parts_needed(ctc_weight: float | Annealed) -> Parts:
     return Parts(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
 
 
-class TargetTokens(NamedTuple):
-    """What each loss is divided by; summed over the ranks before it goes into the loss."""
-
-    attention: Tensor  # () int64, Σ (U + 1)
-    ctc: Tensor  # () int64, Σ (U + 1) of the utterances that have a CTC path
-
-
 class Losses(NamedTuple):
     """One batch's losses; what belongs to a part that the model does not have is None."""
 
@@ -89,15 +83,15 @@ class Losses(NamedTuple):
     ctc_weight: float
 
 
+@host.on_both_sides
 def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
     """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
     return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
 
 
-def target_tokens(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> TargetTokens:
-    """The target tokens of one batch on one rank."""
-    each = token_lengths + 1
-    return TargetTokens(each.sum(), (each * ~infeasible(tokens, token_lengths, encoded_lengths)).sum())
+def target_tokens(token_lengths: Tensor) -> Tensor:
+    """() int64, Σ (U + 1) of one batch on one rank."""
+    return (token_lengths + 1).sum()
 
 
 class JointLoss(nn.Module):
@@ -142,10 +136,14 @@ class JointLoss(nn.Module):
         self.ctc_weight = schedule(ctc_weight)
         self.label_smoothing, self.prior = label_smoothing, prior
         self.register_buffer("counts", None, persistent=False)
+        self.plateau: float | None = None
 
     def count(self, counts: Tensor) -> None:
         """Take the unigram prior from counts (V,): how often each token is a target in training, eos too."""
         self.counts = counts.to(torch.float32)
+        shares = self.counts.double() / self.counts.sum()
+        mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
+        self.plateau = float(-torch.special.xlogy(mixed, mixed).sum())
 
     def forward(
         self,
@@ -155,7 +153,7 @@ class JointLoss(nn.Module):
         tokens: Tensor,
         token_lengths: Tensor,
         step: int = 0,
-        totals: TargetTokens | None = None,
+        total_tokens: Tensor | None = None,
         weights: Tensor | None = None,
     ) -> Losses:
         """The losses of one batch.
@@ -169,7 +167,7 @@ class JointLoss(nn.Module):
             tokens: (B, U) int64, without sos and eos; padding may hold anything.
             token_lengths: (B,) int64.
             step: updates made so far, for the schedule of ctc_weight.
-            totals: target tokens of all ranks; by default this batch's.
+            total_tokens: () target tokens of all ranks; by default this batch's.
             weights: (B, U + 1, H, T') of the attention; only the quantity loss reads them.
 
         Raises:
@@ -180,19 +178,19 @@ class JointLoss(nn.Module):
         if scores is None:
             raise ValueError("the loss needs logits, ctc_log_probs or both, got neither")
         check_tokens(tokens, token_lengths, scores.shape[-1])
-        totals = totals or target_tokens(tokens, token_lengths, encoded_lengths)
+        count = target_tokens(token_lengths) if total_tokens is None else total_tokens
         unfit = infeasible(tokens, token_lengths, encoded_lengths)
         attention = attention_of = ctc = ctc_of = quantity = None
         if logits is not None:
             attention_of = self._cross_entropy(logits, tokens, token_lengths)
-            attention = attention_of.sum() / totals.attention
+            attention = attention_of.sum() / count
         if ctc_log_probs is not None:
             ctc_of = _ctc(ctc_log_probs, encoded_lengths, tokens, token_lengths, unfit)
-            ctc = ctc_of.sum() / totals.ctc.clamp(min=1)
+            ctc = ctc_of.sum() / count
         weight = self.ctc_weight(step)
         total = _weighted(attention, ctc, weight)
         if self.quantity_weight:
-            quantity = _quantity(weights, token_lengths).sum() / totals.attention
+            quantity = _quantity(weights, token_lengths).sum() / count
             total = total + self.quantity_weight * quantity
         return Losses(total, attention, ctc, quantity, _detached(attention_of), _detached(ctc_of), unfit, weight)
 
@@ -225,11 +223,9 @@ class JointLoss(nn.Module):
         Raises:
             ValueError: `count` has not been called.
         """
-        if self.counts is None:
+        if self.plateau is None:
             raise ValueError("token frequencies are not known yet: call count() with the training set's token counts")
-        shares = self.counts.double() / self.counts.sum()
-        mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
-        return float(-torch.special.xlogy(mixed, mixed).sum())
+        return self.plateau
 
 
 def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
@@ -242,14 +238,17 @@ def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
 def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> None:
     """Refuse ids that are not text; torch's CTC would read outside its table in silence on CPU.
 
-    On CUDA the check costs no synchronisation: it ends the process by a device-side assertion.
+    Tokens that lie on a device and that the host does not know (`host.py`) are checked there, without a wait: it ends
+    the process by a device-side assertion.
 
     Raises:
-        LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1 (on CPU).
+        LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
     """
+    here = host.known(tokens), host.known(token_lengths)
+    tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
     inside = lengths.mask(token_lengths, tokens.shape[1])
     wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
-    if tokens.device.type == "cuda":
+    if tokens.device.type != "cpu":
         torch._assert_async(~wrong.any(), "a token is outside the vocabulary")
     elif bool(wrong.any()):
         row, column = (int(index) for index in wrong.nonzero()[0])
@@ -262,13 +261,14 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
 def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
     """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
 
-    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN.
+    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
+    are given as the host knows them, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
     """
     nats = functional.ctc_loss(
         log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
         tokens,
-        frames,
-        token_lengths.masked_fill(unfit, 0),
+        host.of(frames),
+        host.of(token_lengths).masked_fill(host.of(unfit), 0),
         blank=special.BLANK,
         reduction="none",
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, bundle, language_model, lengths, transcription
+from lasasr import build, bundle, gathered, host, language_model, lengths, transcription
 from lasasr.audio.frontend import Frontend
 from lasasr.audio.pauses import Lengths
 from lasasr.errors import LasasrError, UsageError
@@ -132,7 +132,7 @@ class Recognizer(nn.Module):
     def hear(self, waveforms: Tensor, waveform_lengths: Tensor) -> Acoustics:
         """Waveforms (B, S) of so many samples, on any device, as a search needs them."""
         device = next(self.parameters()).device
-        return self.acoustics(*self.frontend(waveforms.to(device), waveform_lengths.to(device)))
+        return self.acoustics(*self.frontend(host.to(waveforms, device), host.to(waveform_lengths, device)))
 
     def _timed(
         self, acoustics: Acoustics, waveform_lengths: Tensor, read: Sequence[tuple[Sequence[int], Tensor | None]]
@@ -186,7 +186,8 @@ class Recognizer(nn.Module):
         known = self.trained_on or UNKNOWN
         lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
         rate = self.frontend.sample_rate_hz
-        return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best)
+        with gathered.loop():
+            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best)
 
     def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
         """The best hypothesis of each waveform (S,), all in one batch."""

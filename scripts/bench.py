@@ -6,7 +6,8 @@ Each section makes cases of the same work. Each round runs every case once, in a
 machine does falls on all alike. The table gives medians with quartiles, and for every case the median over rounds of
 its time divided by its floor's in the same round ("x floor"; "CPU x" is the same of the processor time of all threads,
 which a busy machine disturbs less): trust the ratios before the times. MB is the most that the tensors of a pass hold.
-Decoding has a script of its own, `bench_decode.py`.
+After the training steps stand their rates: seconds of audio per second, and the share of the rate at which this device
+multiplies large matrices. Decoding has a script of its own, `bench_decode.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from bench_data import features, scoring
 from bench_loader import loader
 from bench_measure import Case, Row, measure, synchronize, table
 from bench_models import LARGE, SMALL, Bench
+from bench_rates import rates
+from bench_rates import table as rates_table
 
 
 def sections(bench: Bench, small: bool) -> Mapping[str, Callable[[], Iterator[list[Case]]]]:
@@ -76,6 +79,7 @@ def main() -> None:
     wanted = arguments.sections or [*sections(bench, arguments.small), LAUNCHES]
     rows: list[Row] = []
     counted: dict[str, float] = {}
+    speeds: dict[str, dict[str, float]] = {}
     for section in wanted:
         if section == LAUNCHES:
             counted = bench.launches()
@@ -89,10 +93,15 @@ def main() -> None:
             group = measure(section, cases, arguments.rounds, arguments.limit_s, device)
             print(table(group), flush=True)
             rows.extend(group)
+        if section == "training":
+            speeds = rates(bench, [row for row in rows if row.section == section])
+            print(rates_table(speeds), flush=True)
     if arguments.json:
         settings: dict[str, Any] = {"schema": 1, "threads": arguments.threads, "small": arguments.small}
         settings |= {"device": device.type, "torch": torch.__version__}
-        found = {**settings, "rows": [asdict(row) for row in rows], LAUNCHES: counted}
+        if device.type == "cuda":
+            settings["gpu"] = torch.cuda.get_device_name(device)
+        found = {**settings, "rows": [asdict(row) for row in rows], "rates": speeds, LAUNCHES: counted}
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -16,7 +16,7 @@ import torch
 from bench_measure import Case, Work, cores, synchronize
 from torch import Tensor, nn
 
-from lasasr import build, special
+from lasasr import build, host, special
 from lasasr.attend.content import AdditiveAttention, DotAttention
 from lasasr.attend.location import LocationAttention
 from lasasr.listen.base import Encoder
@@ -141,7 +141,7 @@ class Bench:
         torch.manual_seed(1)
         features = torch.randn(shape.batch, shape.frames, FEATURES)
         text = torch.randint(special.FIRST_TEXT, shape.vocabulary, (shape.batch, shape.tokens))
-        features, frames, text, tokens = (one.to(self.device) for one in (features, frames, text, tokens))
+        features, frames, text, tokens = (host.to(one, self.device) for one in (features, frames, text, tokens))
         return features, frames, text, tokens
 
     def mixed(self, precision: str) -> Any:
@@ -177,9 +177,12 @@ class Bench:
                 cases.append(Case(floor, self.bare_decoder(name, precision), floor, steps))
                 cases.append(Case(f"{name} {precision}", unroll, floor, steps, wide=True))
                 cases.append(Case(f"{name} {precision}: plain steps", plain, floor, steps, wide=True))
+                if self.device.type == "cuda" and name == "location":  # a minute to compile
+                    compiled = self.unrolled(self.decoder(name, compiled=True), precision)
+                    cases.append(Case(f"{name} {precision}: compiled", compiled, floor, steps, wide=True))
             yield cases
 
-    def decoder(self, attention: str, encoded_dim: int | None = None) -> RecurrentDecoder:
+    def decoder(self, attention: str, encoded_dim: int | None = None, compiled: bool = False) -> RecurrentDecoder:
         """A decoder with this attention: one of the three by their classes, or one of `configs/attend`."""
         shape = self.shape
         attend: Any = {
@@ -195,6 +198,7 @@ class Bench:
             hidden_dim=shape.hidden,
             embedding_dim=shape.embedding,
             readout_dim=shape.readout,
+            compile=compiled,
         ).to(self.device)
 
     def _width(self, attention: str) -> dict[str, int]:
@@ -373,23 +377,26 @@ class Bench:
         Also how often a training step waits for the device.
         """
         found: dict[str, float] = {}
-        for name in ATTENTIONS:
+        kinds = [(name, False) for name in ATTENTIONS]
+        if self.device.type == "cuda":
+            kinds.append(("location", True))
+        for name, compiled in kinds:
             for backward in (False, True):
-                counts = [self._launched(name, tokens, backward) for tokens in (10, 20)]
-                label = "forward and backward" if backward else "forward"
-                found[f"{name}, {label}, per decoder step"] = (counts[1] - counts[0]) / 10
+                counts = [self._launched(name, tokens, backward, compiled) for tokens in (10, 20)]
+                label = f"{name}{', compiled' * compiled}, {'forward and backward' if backward else 'forward'}"
+                found[f"{label}, per decoder step"] = (counts[1] - counts[0]) / 10
         if self.device.type == "cuda":
             model, batch = self.model("location"), self.batch("variable")
             self.train(model, batch, "float32", 1)
-            waits = _events(partial(self.train, model, batch, "float32", 1), self.device, "Synchronize")
-            copies = _events(partial(self.train, model, batch, "float32", 1), self.device, "Memcpy DtoH")
-            found["waits of the host per training step"] = waits - 1  # the profiler's own at the end
-            found["copies to the host per training step"] = copies
+            step = partial(self.train, model, batch, "float32", 1)
+            waits = _events(step, self.device, "Synchronize")
+            found["waits of the host per training step, 6 of them in torch's CTC"] = waits - 1  # 1 by `_events`
+            found["copies to the host per training step"] = _events(step, self.device, "Memcpy DtoH")
         return found
 
-    def _launched(self, attention: str, tokens: int, backward: bool) -> int:
+    def _launched(self, attention: str, tokens: int, backward: bool, compiled: bool) -> int:
         other = Bench(replace(self.shape, tokens=tokens), self.device)
-        decoder = other.decoder(attention)
+        decoder = other.decoder(attention, compiled=compiled)
         if backward:
             work = other.unrolled(decoder, "float32")
         else:

@@ -30,7 +30,7 @@ FLOORS = (
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
     ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
-    ("errors",),
+    ("errors", "host"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lasasr import special
 from lasasr.errors import LasasrError
-from lasasr.loss import Annealed, JointLoss, Losses, TargetTokens, infeasible, parts_needed, target_tokens, targets
+from lasasr.loss import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
 from lasasr.spell.base import mask_never_emitted
 
 V = 7
@@ -106,20 +106,21 @@ def test_ranks_add_up_to_the_whole_batch() -> None:
     loss = JointLoss(ctc_weight=0.3, label_smoothing=0.1)
     whole = _losses(loss)
     shards = [slice(0, 3), slice(3, 4)]
-    counts = [target_tokens(TOKENS[s], TOKEN_LENGTHS[s], FRAMES[s]) for s in shards]
-    totals = TargetTokens(*(sum(parts) for parts in zip(*counts, strict=True)))
+    count = torch.stack([target_tokens(TOKEN_LENGTHS[s]) for s in shards]).sum()
     logits, log_probs = _logits(), _log_probs()
-    parts = [loss(logits[s], log_probs[s], FRAMES[s], TOKENS[s], TOKEN_LENGTHS[s], 0, totals) for s in shards]
+    parts = [loss(logits[s], log_probs[s], FRAMES[s], TOKENS[s], TOKEN_LENGTHS[s], 0, count) for s in shards]
     for name in ("total", "attention", "ctc"):
         torch.testing.assert_close(sum(getattr(part, name) for part in parts), getattr(whole, name))
 
 
-def test_an_utterance_without_a_path_is_named_and_left_out_of_the_ctc_mean() -> None:
+def test_an_utterance_without_a_path_is_named_and_adds_tokens_but_no_ctc() -> None:
     losses = _losses(JointLoss(ctc_weight=1.0))
     assert losses.infeasible.tolist() == [False, False, False, True]
     fits = slice(0, 3)
     without = JointLoss(ctc_weight=1.0)(None, _log_probs()[fits], FRAMES[fits], TOKENS[fits], TOKEN_LENGTHS[fits])
-    torch.testing.assert_close(losses.ctc, without.ctc)
+    torch.testing.assert_close(
+        losses.ctc * target_tokens(TOKEN_LENGTHS), without.ctc * target_tokens(TOKEN_LENGTHS[fits])
+    )
     assert losses.ctc_of is not None
     assert float(losses.ctc_of[3]) == 0.0
 
@@ -219,9 +220,9 @@ def test_weights_that_sum_to_one_have_no_quantity_loss() -> None:
 def test_quantity_over_ranks_adds_up() -> None:
     loss = JointLoss(ctc_weight=0.0, quantity_weight=1.0)
     whole = _losses(loss, weights=_weights())
-    totals = target_tokens(TOKENS, TOKEN_LENGTHS, FRAMES)
+    count = target_tokens(TOKEN_LENGTHS)
     parts = [
-        loss(_logits()[rows], None, FRAMES[rows], TOKENS[rows], TOKEN_LENGTHS[rows], 0, totals, _weights()[rows])
+        loss(_logits()[rows], None, FRAMES[rows], TOKENS[rows], TOKEN_LENGTHS[rows], 0, count, _weights()[rows])
         for rows in (slice(1), slice(1, 4))
     ]
     assert float(sum(part.quantity for part in parts)) == pytest.approx(float(whole.quantity))

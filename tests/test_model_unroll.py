@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from lasasr import build, special
 from lasasr.attend.location import LocationAttention
+from lasasr.errors import LasasrError
+from lasasr.spell import recurrent
 from lasasr.spell.base import Decoder
 from lasasr.spell.recurrent import RecurrentDecoder
 
@@ -91,6 +96,55 @@ def test_gathered_is_plain_where_the_model_reads_itself() -> None:
     decoder = _decoder("location", "lstm")
     passed = [_passed(decoder, unroll, 0.5) for unroll in (decoder.unroll, partial(Decoder.unroll, decoder))]
     torch.testing.assert_close(*passed)
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled steps as torch traces them, run operator by operator: no compiler is needed."""
+    traced = torch.compile(RecurrentDecoder._advance, fullgraph=True, dynamic=True, backend="aot_eager")
+    monkeypatch.setattr(recurrent, "compiled_step", lambda: traced)
+    torch._dynamo.reset()
+
+
+def _compiled_is_plain(attend: str, spell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and gradients, for batches of two shapes."""
+    decoder = _decoder(attend, spell)
+    for lengths in (LENGTHS, torch.tensor([17, 5])):
+        monkeypatch.setattr(sys.modules[__name__], "LENGTHS", lengths)
+        decoder.compiles = False
+        plain = _passed(decoder, decoder.unroll)
+        decoder.compiles = True
+        torch.testing.assert_close(_passed(decoder, decoder.unroll), plain)
+
+
+@pytest.mark.usefixtures("graphs")
+def test_compiled_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_is_plain("dot", "lstm", monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.parametrize("spell", _names("spell"))
+@pytest.mark.parametrize("attend", _names("attend"))
+def test_any_decoder_compiled_is_plain(attend: str, spell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_is_plain(attend, spell, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="Inductor wants a C++ compiler on a CPU")
+def test_compiled_to_kernels_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_is_plain("location", "lstm", monkeypatch)
+
+
+def test_a_step_that_cannot_be_compiled_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(decoder: RecurrentDecoder, *given: Any) -> Any:
+        raise torch._dynamo.exc.Unsupported("a branch on values")
+
+    monkeypatch.setattr(recurrent, "compiled_step", lambda: step)
+    decoder = _decoder("dot", "lstm")
+    decoder.compiles = True
+    with pytest.raises(LasasrError, match=r"set spell\.compile=false .*a branch on values"):
+        _passed(decoder, decoder.unroll)
 
 
 def test_frozen_parts_stay_frozen() -> None:

@@ -40,6 +40,7 @@ class Attention(nn.Module, ABC, Generic[M, S]):
     context_dim: int  # C
     heads: int = 1  # H
     sums_to_one: bool = True  # False only where the definition promises less (monotonic, mocha)
+    walks: bool = False  # True where steps may move along the diagonal before anything is learnt (hard ones)
 
     @abstractmethod
     def memory(self, encoded: Tensor, mask: Tensor) -> M:

@@ -106,7 +106,6 @@ class AdditiveEnergy(nn.Module):
         if gathered.recording() and query.shape[1] == 1:
             weight = None if self.feature is None or features is None else gathered.once(_doubled, self.feature)
             return squashed_energy(query, keys, self.vector, features, weight)
-        query = 2 * query
         if torch.is_grad_enabled():
             return self._energy(query, keys, features)
         return self._in_pieces(query, keys, features)
@@ -131,7 +130,7 @@ class AdditiveEnergy(nn.Module):
         if room is not None:
             size = (*query.shape[:3], *keys.shape[2:])
             out = room[: math.prod(size)].view(size)
-        total = torch.add(keys[:, None], query, out=out)
+        total = torch.add(keys[:, None], query, alpha=2, out=out)
         shape = total.shape[:-1]
         if self.feature is not None and features is not None:
             weight = gathered.once(_doubled, self.feature).to(total.dtype).expand(*shape[:2], -1, -1, -1).flatten(0, 2)
@@ -139,12 +138,12 @@ class AdditiveEnergy(nn.Module):
             into = None if out is None else rows
             total = torch.baddbmm(rows, features.to(total.dtype).flatten(0, 2), weight, out=into).view_as(total)
         squashed = total.sigmoid_()
-        vector = self.vector.to(squashed.dtype)
+        vector = gathered.once(_doubled, self.vector).to(squashed.dtype)
         if self.heads == 1:
-            energy = squashed.flatten(0, -2).mv(2 * vector[0]).view(shape)
+            energy = squashed.flatten(0, -2).mv(vector[0]).view(shape)
         else:
-            energy = (squashed @ (2 * vector)[..., None])[..., 0]
-        return energy - vector.sum(-1)[:, None]
+            energy = (squashed @ vector[..., None])[..., 0]
+        return energy - vector.sum(-1)[:, None] / 2
 
 
 def _doubled(weight: Tensor) -> Tensor:

@@ -114,6 +114,7 @@ class MonotonicAttention(Attention[MonotonicMemory, MonotonicState]):
         self.previous = Previous(alpha_0="first")
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
+        self.walks = hard > 0.0
         self.values = Values(encoded_dim=encoded_dim, values=values)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> MonotonicMemory:
@@ -171,6 +172,7 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
         self.previous = Previous(alpha_0="first")
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
+        self.walks = hard > 0.0
         self.energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.values = Values(encoded_dim=encoded_dim, values=values)
 

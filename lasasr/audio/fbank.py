@@ -59,7 +59,7 @@ class Fbank(nn.Module):
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames (B,) of waveforms with `lengths` (B,) samples; at least 1."""
-        return length.convolved(lengths, self.window_size, self.shift, padding=0).clamp(min=1)
+        return length.convolved(lengths, self.window_size, self.shift, padding=0, least=1)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

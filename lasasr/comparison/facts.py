@@ -39,7 +39,7 @@ def facts(entries: Sequence[Entry]) -> dict[str, Any]:
         "decode_s": mean(entries, lambda one: one.summary.get("decode_s")),
         "peak_memory_mib": mean(entries, lambda one: one.card.get("peak_memory_mib")),
         "aligned_at_step": {one.seed: one.card.get("aligned_at_step") for one in entries},
-        "watched": any("aligned_at_step" in one.card for one in entries),
+        "watched": any("aligned_at_step" in one.card and not one.card.get("alignment_unknown") for one in entries),
         "alignment": _alignment(entries),
         "flags": _flags(entries),
         "runs": [_run(one) for one in entries],

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lasasr import host
+from lasasr.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -26,10 +29,10 @@ class Batch:
     token_lengths: Tensor  # (B,) int64
     epoch: int = 0
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The same batch with its tensors on `device`."""
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with its tensors on `device`, whose lengths and tokens the host still knows (`host.py`)."""
         moved: dict[str, Any] = {
-            field.name: value.to(device, non_blocking=non_blocking)
+            field.name: host.to(value, device)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
@@ -49,3 +52,11 @@ class Measured(Dataset[Batch], ABC):
     @abstractmethod
     def durations_s(self) -> NDArray[np.float64]:
         """(N,) what batches are measured by: the seconds of utterances, the tokens of sentences."""
+
+    def shards(self) -> NDArray[np.int64]:
+        """(N,) the number of the shard that each lies in.
+
+        Raises:
+            UsageError: they do not lie in shards.
+        """
+        raise UsageError("batching.shards_at_once is for audio in shards (corpus=shar), and this is none")

@@ -6,10 +6,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from lasasr import lengths as length
 from lasasr.concurrent import concurrently
+from lasasr.listen.packing import pack, packing, unpack
 
 Lstm = Literal["auto", "padded", "packed"]
 
@@ -21,10 +22,10 @@ class BiLSTM(nn.Module):
         input_dim: D.
         hidden_dim: cells per direction.
         projection_dim: width of a linear layer and tanh above both directions; 0: none, output_dim = 2 · hidden_dim.
-        lstm: "packed" leaves the lengths to `pack_padded_sequence`. "padded" runs one LSTM over the padded batch
-            (padding comes after the frames, so it disturbs nothing) and one over each sequence reversed within its
-            own length. Both hold the same parameters and agree to rounding; packed sequences leave oneDNN's LSTM and
-            are some 20 times slower on a CPU. "auto" is padded on the CPU, packed elsewhere.
+        lstm: "packed" hands torch a `PackedSequence` of the real frames alone. "padded" runs one LSTM over the padded
+            batch (padding comes after the frames, so it disturbs nothing) and one over each sequence reversed within
+            its own length. Both hold the same parameters and agree to rounding; packed sequences leave oneDNN's LSTM
+            and are some 20 times slower on a CPU. "auto" is padded on the CPU, packed elsewhere.
 
     Raises:
         ValueError: a size is below 1 (projection_dim below 0), or `lstm` is unknown.
@@ -51,9 +52,9 @@ class BiLSTM(nn.Module):
         return both * real[..., None].to(both.dtype)
 
     def _packed(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        both, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=frames.shape[1])
-        return both
+        order = packing(lengths, frames.shape[1])
+        both: PackedSequence = self.lstm(PackedSequence(pack(frames, order), order.sizes))[0]
+        return unpack(both.data, order, len(frames))
 
     def _padded(self, frames: Tensor, lengths: Tensor) -> Tensor:
         frames, *weights = _cast_as_autocast([frames, *self.lstm.parameters()])

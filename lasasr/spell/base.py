@@ -52,6 +52,7 @@ class Decoder(nn.Module, ABC):
     """
 
     vocabulary_size: int  # V
+    compiles: bool = False  # whether the training loop runs a compiled step
 
     @abstractmethod
     def memory(self, encoded: Tensor, mask: Tensor) -> DecoderMemory:

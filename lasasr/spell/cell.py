@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lasasr import gathered
 
@@ -48,7 +47,7 @@ class Cell(nn.Module, ABC):
     def known(self, embedded: Tensor) -> Tensor:
         """The share (..., G) that embedded (..., known_dim) decides, the bias included."""
         assert self.weight_known is not None
-        return functional.linear(embedded, self.weight_known, self.bias)
+        return gathered.linear(embedded, self.weight_known, self.bias)
 
     @abstractmethod
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,14 +72,23 @@ class LSTMCell(Cell):
             tape, handle = gathered.factor(self.weight_loop, transposed=True)
             result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
             return result
-        gates = known + gathered.product(read, self.weight_loop, transposed=True)
-        enter, keep, candidate, leave = gates.chunk(4, 1)
-        cell = keep.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
-        return leave.sigmoid() * cell.tanh(), cell
+        pre = gathered.product(read, self.weight_loop, transposed=True).add_(known)
+        gates, _, cell, squashed = _squash(pre, cell)
+        return gates[:, 3] * squashed, cell
+
+
+def _squash(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gates (N, 4, D) and the candidate, the next cell and its tanh (N, D), from the pre-activations (N, 4D)."""
+    gates = gates.to(cell.dtype).view(len(cell), 4, -1)
+    gates[:, 2] *= 2  # tanh(x) = 2σ(2x) − 1, and a sigmoid costs a fraction of a tanh on CPU
+    gates.sigmoid_()
+    candidate = 2 * gates[:, 2] - 1
+    after = torch.addcmul(gates[:, 1] * cell, gates[:, 0], candidate)
+    return gates, candidate, after, 2 * (2 * after).sigmoid_() - 1
 
 
 class _LSTMStep(torch.autograd.Function):
-    """Known (N or 1, 4D), what is read (N, I + D) and cell (N, D) → hidden and cell; tanh(x) = 2σ(2x) − 1."""
+    """Known (N or 1, 4D), what is read (N, I + D) and cell (N, D) → hidden and cell."""
 
     @staticmethod
     def forward(
@@ -88,12 +96,8 @@ class _LSTMStep(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         weight = tape.tensor
         read = read.to(weight.dtype)
-        gates = torch.addmm(known.to(weight.dtype), read, weight.t()).to(cell.dtype).view(len(cell), 4, -1)
-        gates[:, 2] *= 2
-        gates.sigmoid_()
-        candidate = 2 * gates[:, 2] - 1
-        after = torch.addcmul(gates[:, 1] * cell, gates[:, 0], candidate)
-        squashed = after.tanh()
+        pre = torch.addmm(known.to(weight.dtype), read, weight.t())
+        gates, candidate, after, squashed = _squash(pre, cell)
         ctx.tape, ctx.known = tape, (known.dtype, known.dim())
         ctx.save_for_backward(weight, read, gates, cell, candidate, squashed)
         return gates[:, 3] * squashed, after

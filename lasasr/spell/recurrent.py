@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from lasasr import gathered, tree
 from lasasr.attend.base import Attention
+from lasasr.errors import LasasrError
 from lasasr.spell.base import (
     MASKED,
     Decoder,
@@ -24,6 +27,9 @@ from lasasr.spell.base import (
 from lasasr.spell.cell import CELLS, Cell
 
 Order = Literal["update_then_attend", "attend_then_update"]
+
+
+SOON = 16  # steps of a loop
 
 
 class _Inner(NamedTuple):
@@ -68,6 +74,8 @@ class RecurrentDecoder(Decoder):
         input_feeding: feed the attentional vector.
         tied_embeddings: the readout uses the embedding matrix (Press & Wolf 2017).
         dropout: of embeddings, between layers and before the readout, in training (Zaremba et al. 2014).
+        compile: run the training loop's step as one graph by `torch.compile`: fewer kernels to launch on a GPU, and
+            minutes at the start; a CPU wants a C++ compiler and gains nothing.
 
     Raises:
         ValueError: an unknown `cell` or `order`, `input_feeding` without `readout_dim`, or tied embeddings whose width
@@ -91,8 +99,10 @@ class RecurrentDecoder(Decoder):
         input_feeding: bool = False,
         tied_embeddings: bool = False,
         dropout: float = 0.0,
+        compile: bool = False,
     ) -> None:
         super().__init__()
+        self.compiles = compile
         _check(cell, layers, order, readout_dim, input_feeding)
         self.vocabulary_size = vocabulary_size
         self.update_first = order == "update_then_attend"
@@ -142,13 +152,15 @@ class RecurrentDecoder(Decoder):
 
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """As in the contract; what does not depend on the loop is computed for all steps at once."""
+        compiled = self.compiles and torch.is_grad_enabled()
+        advance = partial(compiled_step(), self) if compiled else self._advance
         rows, inner = torch.Size((len(tokens), 1)), _unpack(state)
         known = self._known(tokens.t()).unbind(0) if sampling <= 0.0 else None
         glances: list[_Glance] = []
-        with gathered.loop():
+        with _refusing() if compiled else gathered.loop():
             for u in range(tokens.shape[1]):
                 share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
-                glances.append(self._advance(share, memory, inner, rows))
+                glances.append(advance(share, memory, inner, rows))
                 inner = glances[-1].inner
         seen = [torch.stack(parts, 1) for parts in zip(*(glance.seen for glance in glances), strict=True)]
         return Unrolled(self._read(torch.cat(seen, -1)), torch.cat([glance.weights for glance in glances], 1))
@@ -161,7 +173,14 @@ class RecurrentDecoder(Decoder):
             return sampled(reference, self._read(torch.cat(glances[-1].seen, -1)), sampling)
 
     def _known(self, tokens: Tensor) -> Tensor:
+        """(..., G) of tokens (...): looked up, where the steps of a loop would soon compute as much for some tokens."""
+        if gathered.preparing() and not self.training and self.vocabulary_size <= SOON * tokens.numel():
+            return gathered.once(self._known_of_all)[tokens]
         return self._cells[0].known(self.dropout(self.embedding(tokens)))
+
+    def _known_of_all(self) -> Tensor:
+        """(V, G)."""
+        return self._cells[0].known(self.embedding.weight)
 
     @property
     def _cells(self) -> list[Cell]:
@@ -206,8 +225,26 @@ class RecurrentDecoder(Decoder):
         """Logits (..., V) from what was seen (..., D + C or R)."""
         if self.attentional is not None and not self.input_feeding:
             seen = self._attend_readout(seen)
-        logits: Tensor = self.output(self.dropout(seen))
+        logits = gathered.linear(self.dropout(seen), self.output.weight, self.output.bias)
         return logits.masked_fill(self.never_emitted, MASKED)
+
+
+@cache
+def compiled_step() -> Callable[..., _Glance]:
+    """`RecurrentDecoder._advance` as one graph for batches of any size; made when a decoder first needs it."""
+    return torch.compile(RecurrentDecoder._advance, fullgraph=True, dynamic=True)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say in one line why a step cannot be compiled."""
+    from torch._dynamo.exc import TorchDynamoException  # slow to import, and rarely needed
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"this decoder's step cannot be compiled; set spell.compile=false ({reason})") from error
 
 
 def _unpack(state: DecoderState) -> _Inner:

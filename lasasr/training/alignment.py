@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from operator import getitem
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
 
+from lasasr import host
 from lasasr.data.batch import Batch
 from lasasr.errors import UsageError
 from lasasr.training.causes import Seen, Setting, likely_causes
@@ -19,6 +22,8 @@ UTTERANCES = 8  # of a batch that a look measures
 WINDOW = 24  # measured utterances that the share is of: three looks
 ALIGNED = 0.5  # of them read along
 EARLIEST, LATEST = 300, 10_000  # updates; the alarm's own choice lies between
+NOTHING_TO_ALIGN = "there is no attention that learns to align"
+WALKS = "hard steps move along the diagonal before anything is learnt"
 
 
 class AlignmentWatch(pl.Callback):
@@ -27,7 +32,7 @@ class AlignmentWatch(pl.Callback):
     *Aligned* is attention from the first update on at which half of the last `WINDOW` measured utterances are read
     along. That share stands in TensorBoard as `train/aligned` and in the bar. Every rank looks at its own batches; what
     is told is what rank 0 saw. The alarm is given once; attention without parameters (`none`) and CTC alone are not
-    watched.
+    watched. Of attention whose hard steps walk (`Attention.walks`) it is not told when it aligned, only if it has not.
 
     Args:
         look_every: updates from one look to the next.
@@ -45,6 +50,7 @@ class AlignmentWatch(pl.Callback):
             raise UsageError(f"alignment.alarm_step must be a whole number ≥ 0 or null, got {alarm_step}")
         self.look_every, self.alarm_step = look_every, alarm_step
         self.aligned_at_step: int | None = None
+        self.unknown: str | None = None  # why no step can be told at which attention aligned
         self.alarm: str | None = None  # what was said
         self.recent: list[bool] = []  # the last WINDOW measured utterances: read along?
         self.seen = Seen()
@@ -59,18 +65,28 @@ class AlignmentWatch(pl.Callback):
         self.aligned_at_step, self.alarm = state_dict["aligned_at_step"], state_dict["alarm"]
         self.recent, self.seen = list(state_dict["recent"]), Seen(**state_dict["seen"])
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What kind of attention is it?"""
+        assert isinstance(pl_module, Training)
+        attention = _attention(pl_module)
+        if attention is None or not any(True for _ in attention.parameters()):
+            self.unknown = NOTHING_TO_ALIGN
+        elif getattr(attention, "walks", False):
+            self.unknown = WALKS
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Look, if it is time to."""
         assert isinstance(pl_module, Training)
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if not stepped or trainer.global_step % self.look_every or not _learns_to_align(pl_module):
+        if not stepped or trainer.global_step % self.look_every or self.unknown == NOTHING_TO_ALIGN:
             return
         weights, frames = outputs["weights"][:UTTERANCES], outputs["encoded_lengths"][:UTTERANCES]
-        self.recent += read_along(weights, frames, batch.token_lengths[:UTTERANCES]).tolist()
+        tokens = host.on_both_sides(getitem)(batch.token_lengths, slice(UTTERANCES))
+        self.recent += read_along(weights, frames, tokens).tolist()
         self.recent = self.recent[-WINDOW:]
-        pl_module.log("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
+        pl_module.tell("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
         if self.aligned_at_step is None:
             self._judge(trainer, pl_module, outputs, batch)
 
@@ -83,8 +99,9 @@ class AlignmentWatch(pl.Callback):
         """Aligned now, or to be reported?"""
         enough = len(self.recent) == WINDOW
         if enough and self.share >= ALIGNED:
-            self.aligned_at_step = trainer.global_step
-            _tell(trainer, f"attention is aligned from step {trainer.global_step} on")
+            if self.unknown is None:
+                self.aligned_at_step = trainer.global_step
+                _tell(trainer, f"attention is aligned from step {trainer.global_step} on")
         elif self.alarm is None:
             self._count(trainer, module, outputs, batch)
             setting = _setting(trainer, module)
@@ -104,17 +121,20 @@ class AlignmentWatch(pl.Callback):
         """Facts about this batch, all of it."""
         losses, seen = outputs["losses"], self.seen
         seen.utterances += len(batch.ids)
-        seen.infeasible += int(losses.infeasible.sum())
-        seen.tokens += int(batch.token_lengths.sum())
-        seen.frames += int(outputs["encoded_lengths"].sum())
-        seen.losses.append(float(losses.attention_of.sum() / (batch.token_lengths + 1).sum()))
+        tokens = host.of(batch.token_lengths)
+        seen.infeasible += int(host.of(losses.infeasible).sum())
+        seen.tokens += int(tokens.sum())
+        seen.frames += int(host.of(outputs["encoded_lengths"]).sum())
+        seen.losses.append(float(losses.attention_of.sum()) / int((tokens + 1).sum()))
         seen.clipped += bool(trainer.gradient_clip_val and module.gradient_norm > trainer.gradient_clip_val)
 
 
-def _learns_to_align(module: Training) -> bool:
+def _attention(module: Training) -> nn.Module | None:
+    """The decoder's, or a third party's decoder as a whole; None: CTC alone."""
     decoder = module.recognizer.model.decoder
-    attention = getattr(decoder, "attention", decoder)
-    return attention is not None and any(True for _ in attention.parameters())
+    found = getattr(decoder, "attention", decoder)
+    assert found is None or isinstance(found, nn.Module)
+    return found
 
 
 def _setting(trainer: pl.Trainer, module: Training) -> Setting:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -57,19 +58,20 @@ def fit(
     if config["early_stopping"]:
         patience = config["early_stopping"]
         callbacks.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
-    trainer: pl.Trainer = build.build(
-        as_launched(config["trainer"]),
-        "trainer",
-        callbacks=callbacks,
-        plugins=_plugins(),
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
-        default_root_dir=folder,
-        enable_model_summary=False,
-        use_distributed_sampler=False,  # the sampler shares the batches out itself
-    )
+    with _misconfigured():
+        trainer: pl.Trainer = build.build(
+            as_launched(config["trainer"]),
+            "trainer",
+            callbacks=callbacks,
+            plugins=_plugins(),
+            logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+            default_root_dir=folder,
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # the sampler shares the batches out itself
+        )
     start = _start(last.parent) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _losing_ranks(trainer):
+    with _losing_ranks(trainer), _misconfigured():
         if trainer.logger is not None:
             trainer.logger.log_hyperparams(dict(config))
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
@@ -78,6 +80,21 @@ def fit(
         raise Interrupted(interrupt.received)
     restore(config, module, best)
     return Fitted(trainer, validations.history)
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Refuse what Lightning would take and training cannot.
+
+    Raises:
+        UsageError: an option is nonsense.
+    """
+    for name in ("accumulate_grad_batches", "log_every_n_steps"):
+        if trainer[name] < 1:
+            raise UsageError(f"trainer.{name} must be at least 1, got {trainer[name]}")
+    if (trainer["gradient_clip_val"] or 0) < 0:
+        raise UsageError(f"trainer.gradient_clip_val must be above 0, or null, got {trainer['gradient_clip_val']}")
+    if (algorithm := trainer.get("gradient_clip_algorithm")) not in (None, "norm"):
+        raise UsageError(f"trainer.gradient_clip_algorithm={algorithm}: gradients are clipped by norm; leave it out")
 
 
 def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +133,15 @@ def _start(checkpoints: Path) -> str | None:
             sys.stderr.write(f"warning: {fault}; going on from {path}\n")
         clear(checkpoints)
     return None if path is None else str(path)
+
+
+@contextmanager
+def _misconfigured() -> Iterator[None]:
+    """Say in one line what Lightning finds wrong with the Trainer's options."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from lasasr import host
 from lasasr.errors import Interrupted, LasasrError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -79,10 +80,11 @@ class Interrupt(Checkpoint):
             Interrupted: on every rank.
         """
         due = trainer.is_global_zero and time.monotonic() - self.saved_at >= self.every_s
-        agreed = torch.tensor([self.received, int(due)], device=trainer.strategy.root_device)
+        save = int(due)
         if trainer.world_size > 1:
+            agreed = host.to(torch.tensor([self.received, save]), trainer.strategy.root_device)
             torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
-        self.received, save = agreed.tolist()
+            self.received, save = agreed.tolist()
         if save or self.received:
             trainer.save_checkpoint(self.last)
             self.saved_at = time.monotonic()

@@ -6,13 +6,15 @@ import time
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
+from lasasr import host
 from lasasr.data.batch import Batch
 from lasasr.training.lm_module import LMTraining
 
 
 class LMMeter(pl.Callback):
-    """Logs nats per token, tokens per second, learning rate and gradient norm between two log lines; of this rank."""
+    """Logs nats per token, tokens per second, learning rate and gradient norm between two log lines; of all ranks."""
 
     def __init__(self, every_steps: int) -> None:
         self.every_steps = every_steps
@@ -21,7 +23,7 @@ class LMMeter(pl.Callback):
         self._reset()
 
     def _reset(self) -> None:
-        self.nats = self.tokens = 0.0
+        self.nats, self.tokens = torch.zeros((), dtype=torch.float64), 0  # of this rank
         self.since = time.perf_counter()
 
     @property
@@ -46,13 +48,15 @@ class LMMeter(pl.Callback):
     ) -> None:
         """Add this batch; log every so many updates."""
         assert isinstance(pl_module, LMTraining)
-        self.nats += float(outputs["nats"])
-        self.tokens += float(outputs["tokens"])
+        self.nats = self.nats + outputs["nats"].double()
+        self.tokens += int(host.of(batch.token_lengths).sum()) + len(batch.ids)
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
-            pl_module.log("train/loss", self.nats / self.tokens, prog_bar=True)
+            here = torch.stack((self.nats, self.nats.new_full((), self.tokens)))
+            nats, tokens = pl_module.over_ranks(here).tolist()
+            pl_module.tell("train/loss", nats / tokens, prog_bar=True)
             elapsed = max(1e-9, time.perf_counter() - self.since)
-            pl_module.log("train/tokens_per_s", self.tokens / elapsed, prog_bar=True)
-            pl_module.log("train/learning_rate", float(pl_module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
-            pl_module.log("train/gradient_norm", pl_module.gradient_norm)
+            pl_module.tell("train/tokens_per_s", tokens / elapsed, prog_bar=True)
+            pl_module.tell("train/learning_rate", float(pl_module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
+            pl_module.tell("train/gradient_norm", pl_module.gradient_norm)
             self._reset()

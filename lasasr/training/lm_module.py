@@ -43,7 +43,7 @@ class LMTraining(Updates):
         self.seen.append((batch, nats_of.detach().isfinite()))
         nats = nats_of.sum()
         tokens = (batch.token_lengths + 1).sum()
-        self.tokens_in_update += self.over_ranks(tokens)
+        self.tokens_in_update = self.tokens_in_update + self.over_ranks(tokens)
         return {"loss": nats * self.trainer.accumulate_grad_batches, "nats": nats.detach(), "tokens": tokens}
 
     def on_validation_epoch_start(self) -> None:

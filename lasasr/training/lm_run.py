@@ -17,10 +17,10 @@ from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
 from lasasr.training.console import Console, quiet
-from lasasr.training.fit import fit
+from lasasr.training.fit import check_trainer, fit
 from lasasr.training.lm_meter import LMMeter
 from lasasr.training.lm_module import LMTraining
-from lasasr.training.machine import computes_bf16, set_threads
+from lasasr.training.machine import precision, set_threads
 
 METRIC = "perplexity"
 
@@ -33,13 +33,13 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         LasasrError: the work cannot be done; the message says why and what to do.
     """
     build.check_targets(config)
+    trained_in = precision(config)
+    check_trainer(config["trainer"])
     quiet()
     threads = set_threads(config["threads"])
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare_text(config, progress)
     trained = TrainedLM.build(config, prepared.tokenizer, str(prepared.rule))
-    fast_bf16 = config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
-    trained_in = "bf16-mixed" if fast_bf16 else config["trainer"]["precision"]
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, trained)
     if not fitted:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from lasasr.concurrent import cores_per_process
+from lasasr.errors import UsageError
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # in which features, losses and weights stay float32
 
 
 def set_threads(threads: int | None) -> int:
@@ -36,6 +41,19 @@ def keep_freed_memory() -> bool:
         return False
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h, in bytes
     return bool(mallopt(mmap_threshold, 2**30) and mallopt(trim_threshold, 2**31 - 1))
+
+
+def precision(config: Mapping[str, Any]) -> str:
+    """In which of `PRECISIONS` a run computes: bf16-mixed where that is fast and `bf16_if_fast` asks for it.
+
+    Raises:
+        UsageError: trainer.precision is another one.
+    """
+    asked = config["trainer"]["precision"]
+    if asked not in PRECISIONS:
+        raise UsageError(f"trainer.precision={asked} is not one of {', '.join(PRECISIONS)}")
+    fast = asked == "32-true" and config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
+    return "bf16-mixed" if fast else str(asked)
 
 
 def computes_bf16(accelerator: str) -> bool:

@@ -8,27 +8,29 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from lasasr import host
 from lasasr.data.batch import Batch
 from lasasr.loss import Losses
 from lasasr.training.module import Training
 
 
 class Meter(pl.Callback):
-    """Collects sums between two log lines and logs their ratios; losses are means over batches of nats per token.
+    """Collects sums between two log lines and logs their ratios: nats per target token, audio-seconds per second.
 
-    Losses and audio are those of all ranks; a rank's own loss is its share of theirs.
+    All are those of all ranks, so that they are the same however many ranks and accumulated batches make an update.
     """
 
     def __init__(self, every_steps: int) -> None:
-        self.every_steps = every_steps
+        self.every_steps, self.zero = every_steps, torch.zeros(())
         self._reset()
-        self.infeasible: set[str] = set()  # ids whose labels do not fit their frames
+        self.infeasible: set[str] = set()  # ids whose labels do not fit their frames, of all ranks after `_share`
+        self.unread: list[tuple[tuple[str, ...], torch.Tensor]] = []  # ids (B) and which of them, not looked at yet
         self.train_s = 0.0  # of the sessions before this one
         self.start = time.perf_counter()
 
     def _reset(self) -> None:
-        self.sums: dict[str, torch.Tensor | float] = {}
-        self.batches = 0
+        self.nats: dict[str, torch.Tensor] = {}  # this rank's share
+        self.tokens = torch.zeros((), dtype=torch.int64)  # of all ranks
         self.audio_s = 0.0
         self.since = time.perf_counter()
 
@@ -38,7 +40,8 @@ class Meter(pl.Callback):
         return self.train_s + time.perf_counter() - self.start
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run goes on counting from."""
+        """What a resumed run goes on counting from; asked for on all ranks, as every checkpoint is."""
+        self._share()
         return {"elapsed_s": self.elapsed_s, "infeasible": sorted(self.infeasible)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -61,37 +64,40 @@ class Meter(pl.Callback):
         for name in ("total", "attention", "ctc", "quantity"):
             value = getattr(losses, name)
             if value is not None:
-                self.sums[name] = self.sums.get(name, 0.0) + value.detach()
-        self.batches += 1
-        self.audio_s += float(batch.waveform_lengths.sum()) / pl_module.recognizer.frontend.sample_rate_hz
-        self._infeasible(losses, batch)
+                self.nats[name] = self.nats.get(name, self.zero) + value.detach() * outputs["target_tokens"]
+        self.tokens = self.tokens + outputs["target_tokens"]
+        self.audio_s += float(host.of(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
+        if losses.ctc is not None:
+            self.unread.append((batch.ids, host.of(losses.infeasible)))
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
             self._log(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first rank learns which utterances were infeasible on the others."""
-        if trainer.world_size > 1:
-            gathered: list[set[str]] = [set() for _ in range(trainer.world_size)]
+        """For the card."""
+        self._share()
+
+    def _share(self) -> None:
+        """Every rank learns which utterances were infeasible on the others; to be called on all of them."""
+        unread, self.unread = self.unread, []
+        for ids, infeasible in unread:
+            self.infeasible.update(one for one, bad in zip(ids, infeasible.tolist(), strict=True) if bad)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            gathered: list[set[str]] = [set()] * torch.distributed.get_world_size()
             torch.distributed.all_gather_object(gathered, self.infeasible)
             self.infeasible = set().union(*gathered)
 
-    def _infeasible(self, losses: Losses, batch: Batch) -> None:
-        if losses.ctc is not None:
-            self.infeasible.update(one for one, bad in zip(batch.ids, losses.infeasible.tolist(), strict=True) if bad)
-
     def _log(self, trainer: pl.Trainer, module: Training) -> None:
-        def over_ranks(value: torch.Tensor | float) -> float:
-            here = torch.as_tensor(value, dtype=torch.float32, device=module.device)
-            return float(trainer.strategy.reduce(here, reduce_op="sum"))
-
         elapsed = max(1e-9, time.perf_counter() - self.since)
-        for name, total in self.sums.items():
-            label = "loss" if name == "total" else name
-            module.log(f"train/{label}", over_ranks(total) / self.batches, prog_bar=name == "total")
-        module.log("train/audio_s_per_s", over_ranks(self.audio_s) / elapsed, prog_bar=True)
-        module.log("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
-        module.log("train/gradient_norm", module.gradient_norm)
+        here = torch.stack([*self.nats.values()])
+        summed = module.over_ranks(torch.cat((here, here.new_full((1,), self.audio_s))))
+        *nats, audio_s, tokens = torch.cat((summed, self.tokens[None].to(summed))).tolist()  # the one read, one wait
+        for name, value in zip(self.nats, nats, strict=True):
+            module.tell(f"train/{'loss' if name == 'total' else name}", value / tokens, prog_bar=name == "total")
+        module.tell("train/audio_s_per_s", audio_s / elapsed, prog_bar=True)
+        module.tell("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
+        module.tell("train/gradient_norm", module.gradient_norm)
+        self._share()
         if self.infeasible:
-            module.log("train/infeasible_utterances", float(len(self.infeasible)))
+            module.tell("train/infeasible_utterances", float(len(self.infeasible)))
         self._reset()

@@ -13,7 +13,7 @@ from lasasr.audio.specaugment import SpecAugment
 from lasasr.data.batch import Batch
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment
-from lasasr.loss import JointLoss, Losses, TargetTokens, target_tokens
+from lasasr.loss import JointLoss, Losses, target_tokens
 from lasasr.metrics.error_rates import pooled
 from lasasr.recognizer import Recognizer
 from lasasr.training.updates import Updates
@@ -54,12 +54,13 @@ class Training(Updates):
         logits, weights, ctc_log_probs, encoded_lengths = self.recognizer.model(
             features, frames, *targets, self.sampling(self.global_step)
         )
-        totals = TargetTokens(*self.over_ranks(torch.stack(target_tokens(*targets, encoded_lengths))).unbind())
-        losses = self.loss(logits, ctc_log_probs, encoded_lengths, *targets, self.global_step, totals, weights)
+        count = self.over_ranks(target_tokens(batch.token_lengths))
+        losses = self.loss(logits, ctc_log_probs, encoded_lengths, *targets, self.global_step, count, weights)
         self.seen.append((batch, _finite(losses)))
-        self.tokens_in_update += totals.attention
-        total = losses.total * totals.attention * self.trainer.accumulate_grad_batches
-        return {"loss": total, "losses": losses, "weights": weights, "encoded_lengths": encoded_lengths}
+        self.tokens_in_update = self.tokens_in_update + count  # not in place: it begins on the CPU
+        total = losses.total * count * self.trainer.accumulate_grad_batches
+        seen = {"losses": losses, "target_tokens": count, "weights": weights, "encoded_lengths": encoded_lengths}
+        return {"loss": total, **seen}
 
     def on_validation_epoch_start(self) -> None:
         """A fresh sheet."""

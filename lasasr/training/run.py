@@ -21,12 +21,13 @@ from lasasr.recognizer import Recognizer
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
-from lasasr.training.fit import fit
-from lasasr.training.machine import computes_bf16, keep_freed_memory, set_threads
+from lasasr.training.fit import check_trainer, fit
+from lasasr.training.machine import keep_freed_memory, precision, set_threads
 from lasasr.training.maps import Maps
 from lasasr.training.memory import peak_mib
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
+from lasasr.training.warm_start import warm_start
 
 
 def train(
@@ -47,6 +48,8 @@ def train(
     """
     build.check_targets(config)
     data_options(config)  # what is wrong with them is said before a corpus is prepared
+    trained_in = precision(config)
+    check_trainer(config["trainer"])
     quiet()
     threads = set_threads(config["threads"])
     keep_freed_memory()
@@ -55,10 +58,11 @@ def train(
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
+    begun = resume and any((folder / "checkpoints").glob("*.ckpt"))  # their weights come after any beginning
+    if config["warm_start"]["run"] and not begun:
+        warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
     _try_search(recognizer)
-    fast_bf16 = config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
-    trained_in = "bf16-mixed" if fast_bf16 else config["trainer"]["precision"]
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, recognizer)
     if not fitted:
@@ -106,6 +110,7 @@ def _fit(
         "train_s": round(meter.elapsed_s, 1),
         "peak_memory_mib": peak_mib(trainer.strategy.root_device),
         "aligned_at_step": watch.aligned_at_step,
+        "alignment_unknown": watch.unknown,
         "alignment_alarm": watch.alarm,
         "validations": validations,
         "infeasible_utterances": sorted(meter.infeasible),

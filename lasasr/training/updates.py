@@ -80,6 +80,11 @@ class Updates(pl.LightningModule):
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def tell(self, name: str, value: float, prog_bar: bool = False, rank_zero_only: bool = False) -> None:
+        """Log a number that the host knows: as a tensor on the CPU, because Lightning puts others on the device."""
+        known = torch.tensor(value, dtype=torch.float32)
+        self.log(name, known, prog_bar=prog_bar, rank_zero_only=rank_zero_only)
+
     def over_ranks(self, value: Tensor) -> Tensor:
         """Summed over the ranks."""
         if self.trainer.world_size == 1:

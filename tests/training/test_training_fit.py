@@ -6,7 +6,7 @@ import pytest
 
 from lasasr import launch
 from lasasr.errors import UsageError
-from lasasr.training.fit import as_launched
+from lasasr.training.fit import as_launched, check_trainer
 from lasasr.training.parallel import ddp
 
 ONE = {"strategy": "auto", "devices": 1, "num_nodes": 1, "max_epochs": 3}
@@ -68,6 +68,26 @@ def test_lightnings_own_processes_have_names(
 ) -> None:
     start(monkeypatch, variables)
     assert launch.helper() == who
+
+
+USUAL = {"accumulate_grad_batches": 1, "log_every_n_steps": 10, "gradient_clip_val": 5.0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"accumulate_grad_batches": 0},
+        {"log_every_n_steps": 0},
+        {"gradient_clip_val": -1.0},  # would turn the gradient round
+        {"gradient_clip_algorithm": "value"},
+    ],
+)
+def test_what_lightning_would_take_and_training_cannot_is_refused(wrong: dict[str, object]) -> None:
+    for good in ({}, {"gradient_clip_val": None}, {"gradient_clip_val": 0.0}, {"gradient_clip_algorithm": "norm"}):
+        check_trainer(USUAL | good)
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError, match=rf"trainer\.{name}.*{value}"):
+        check_trainer(USUAL | wrong)
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0, float("nan"), float("inf")])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from lasasr.errors import UsageError
 from lasasr.training import machine
 
 
@@ -40,6 +41,27 @@ def test_bf16_follows_the_processor(monkeypatch: pytest.MonkeyPatch, supported: 
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
     assert machine.computes_bf16("cpu") is supported
+
+
+def configured(precision: object, bf16_if_fast: bool = False) -> dict[str, object]:
+    return {"bf16_if_fast": bf16_if_fast, "trainer": {"precision": precision, "accelerator": "cpu"}}
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_precision_that_was_asked_for_goes_before_a_fast_one(
+    monkeypatch: pytest.MonkeyPatch, supported: bool
+) -> None:
+    monkeypatch.setattr(machine, "computes_bf16", lambda accelerator: supported)
+    for asked in machine.PRECISIONS:
+        assert machine.precision(configured(asked)) == asked
+    fast = [machine.precision(configured(asked, bf16_if_fast=True)) for asked in machine.PRECISIONS]
+    assert fast == ["bf16-mixed" if supported else "32-true", "bf16-mixed", "16-mixed"]
+
+
+@pytest.mark.parametrize("asked", ["64-true", "16-true", "bf16-true", "transformer-engine", "bf16", 32, None])
+def test_other_precisions_are_refused_with_those_there_are(asked: object) -> None:
+    with pytest.raises(UsageError, match=rf"trainer.precision={asked} is not one of 32-true, bf16-mixed, 16-mixed"):
+        machine.precision(configured(asked))
 
 
 FAULTS = """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from training_tiny import batch, training
 
@@ -45,9 +47,18 @@ def difference(one: Training, other: Training) -> float:
     return max(float((a - b).abs().max()) for a, b in pairs)
 
 
-def test_accumulated_batches_make_the_update_of_their_union() -> None:
-    start, whole, parts = training(), fit(training(), [batch(range(7))]), training()
-    fit(parts, [batch([0, 1]), batch([2, 3, 4, 5, 6])], accumulated=2)
+def longer(one: Batch, row: int, repeats: int) -> Batch:
+    """The batch with an utterance whose tokens stand there `repeats` times."""
+    texts = [one.tokens[b, :length] for b, length in enumerate(one.token_lengths.tolist())]
+    texts[row] = texts[row].repeat(repeats)
+    tokens = pad_sequence(texts, batch_first=True)
+    return replace(one, tokens=tokens, token_lengths=torch.tensor([len(text) for text in texts]))
+
+
+@pytest.mark.parametrize("repeats", [1, 20])  # 20 times: more tokens than frames, so that CTC has no path
+def test_accumulated_batches_make_the_update_of_their_union(repeats: int) -> None:
+    start, whole, parts = training(), fit(training(), [longer(batch(range(7)), 1, repeats)]), training()
+    fit(parts, [longer(batch([0, 1]), 1, repeats), batch([2, 3, 4, 5, 6])], accumulated=2)
     assert difference(start, whole) > 1e-3
     assert difference(whole, parts) < 2e-6
 
