@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from lasasr.audio.blocks import blocks, duration_s
-from lasasr.audio.pauses import Lengths, Stretch, stretches
+from lasasr.audio.pauses import Lengths, stretches
 from lasasr.audio.read import read
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.joining import Part, joined
 
 Audio = str | Path | Tensor  # a file, or a waveform (S,)
+T = TypeVar("T")
 Recognize = Callable[[Sequence[Tensor], bool], Sequence[Hypothesis]]  # waveforms (S,), and whether to tell word times
 
 
@@ -42,7 +44,8 @@ def transcribe(
     whole = [i for i, one in enumerate(audio) if _duration_s(one, sample_rate_hz) <= longest_s]
     waveforms = [one if isinstance(one := audio[i], Tensor) else read(one, sample_rate_hz) for i in whole]
     found: dict[int, Hypothesis] = {}
-    for group in _groups([len(one) for one in waveforms], int(batch_s * sample_rate_hz)):
+    longest_first = sorted(range(len(whole)), key=lambda i: -len(waveforms[i]))
+    for group in _batches(longest_first, lambda i: len(waveforms[i]), int(batch_s * sample_rate_hz)):
         best = recognize([waveforms[i] for i in group], timestamps)
         found |= {whole[i]: one for i, one in zip(group, best, strict=True)}
     for i, one in enumerate(audio):
@@ -61,7 +64,8 @@ def in_pieces(
     Attention weights are left out, since they would grow with the audio.
     """
     decoded: list[Part] = []
-    for batch in _batches(stretches(parts, sample_rate_hz, lengths), int(batch_s * sample_rate_hz)):
+    pieces = stretches(parts, sample_rate_hz, lengths)
+    for batch in _batches(pieces, lambda piece: len(piece.waveform), int(batch_s * sample_rate_hz)):
         for one, found in zip(batch, recognize([one.waveform for one in batch], True), strict=True):
             seconds = len(one.waveform) / sample_rate_hz
             decoded.append(Part(one.begin / sample_rate_hz, seconds, one.overlaps, replace(found, weights=None)))
@@ -72,26 +76,13 @@ def _duration_s(one: Audio, sample_rate_hz: int) -> float:
     return len(one) / sample_rate_hz if isinstance(one, Tensor) else duration_s(one)
 
 
-def _groups(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions, longest first, in groups whose padded size stays within `budget` (a longer one goes alone)."""
-    group: list[int] = []
-    for position in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
-        if group and (len(group) + 1) * sizes[group[0]] > budget:
-            yield group
-            group = []
-        group.append(position)
-    if group:
-        yield group
-
-
-def _batches(parts: Iterable[Stretch], budget: int) -> Iterator[list[Stretch]]:
+def _batches(items: Iterable[T], size: Callable[[T], int], budget: int) -> Iterator[list[T]]:
     """Neighbours whose padded size stays within `budget` samples (a longer one goes alone)."""
-    batch: list[Stretch] = []
-    for part in parts:
-        longest = max(len(one.waveform) for one in [*batch, part])
-        if batch and longest * (len(batch) + 1) > budget:
+    batch: list[T] = []
+    for item in items:
+        if batch and max(map(size, [*batch, item])) * (len(batch) + 1) > budget:
             yield batch
             batch = []
-        batch.append(part)
+        batch.append(item)
     if batch:
         yield batch

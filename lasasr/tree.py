@@ -36,9 +36,9 @@ def reorder(state: Tree, parents: Tensor) -> Tree:
     first = next(leaves(state), None)
     if first is None:
         return state
-    rows = first.shape[1] * torch.arange(len(parents), device=parents.device)[:, None]
-    places = (rows + parents).flatten()  # index_select costs a fraction of leaf[rows, parents]
-    return map_leaves(
+    B, K = first.shape[:2]
+    places = (torch.arange(0, B * K, K, device=parents.device)[:, None] + parents).flatten()
+    return map_leaves(  # index_select costs a fraction of leaf[rows, parents]
         lambda leaf: leaf.flatten(0, 1).index_select(0, places).view(*parents.shape, *leaf.shape[2:]), state
     )
 

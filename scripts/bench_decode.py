@@ -6,8 +6,9 @@
 A random model of the usual sizes decodes random utterances; every hypothesis is made exactly `--tokens` long, so the
 work is the same whatever the weights. The encoder is not part of it. The floor is what no search can leave out, timed
 in turn with it in the same process: per token the matrix products of the decoder, the energies and the context of
-every hypothesis, and of CTC one product and two cumulative sums. Trust the ratio before the seconds, and the CPU
-seconds before those of the clock, on a machine that does other things too.
+every hypothesis, and of CTC one product and two cumulative sums. As in `lasasr evaluate`, what is made of parameters
+alone is made once for all batches. Trust the ratio before the seconds, and the CPU seconds before those of the clock,
+on a machine that does other things too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from unittest.mock import patch
 import torch
 from torch.nn import functional
 
-from lasasr import tree
+from lasasr import gathered, tree
 from lasasr.attend.location import LocationAttention
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
@@ -148,6 +149,7 @@ def _timed(spent: dict[str, float], owner: type, method: str, name: str, device:
     return patch.object(owner, method, call)
 
 
+@gathered.loop()
 def measure(batch: int, decoder: RecurrentDecoder, args: argparse.Namespace) -> dict[str, Any]:
     """Search and floor in turn; medians."""
     heard, search = utterances(batch, args.frames, args), searching(args.beam, args.tokens, args.ctc_weight)

@@ -2,7 +2,8 @@
 
     .venv/bin/pip install --no-deps --target peers espnet speechbrain hyperpyyaml ruamel.yaml kaldiio configargparse \\
         humanfriendly torch_complex typeguard joblib einops
-    PYTHONPATH=peers .venv/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable] [--rounds N]
+    PYTHONPATH=peers .venv/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable] [--rounds N] \\
+        [--device cuda]
 
 The peers lie in a folder of their own, beside the torch of this project, so that all use the same one. Models are of
 the same sizes with random weights, and their parameters are printed: 80 features, 4 x BLSTM 320 per direction with
@@ -13,7 +14,9 @@ CTC 0.3. Work:
   no part of it. "15 candidates": CTC scores only the tokens that the decoder likes best; "all": every token, as lasasr.
 * train-fixed, train-variable: forward and backward pass of 16 utterances of 12 s, or of 12 down to 8 s; 60 tokens.
 
-Each round does every case once, in a new order. Trust the ratios before the seconds.
+Each round does every case once, in a new order; peers that score all tokens by CTC, which takes ten times as long, join
+the first only. What searches one by one is given one utterance of a batch. As in `lasasr evaluate`, lasasr makes what
+is made of the parameters alone once for all batches. Trust the ratios before the seconds.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +39,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from lasasr import gathered, host
 
 FEATURES, HIDDEN, ENCODED, DECODER, ATTENTION, VOCABULARY = 80, 320, 640, 512, 320, 1000
 SUBSAMPLING = (2, 2, 2, 1)
@@ -96,7 +102,7 @@ def ours() -> Toolkit:
         return total
 
     def decode(encoded: Tensor) -> object:
-        mask = torch.ones(encoded.shape[:2], dtype=torch.bool)
+        mask = torch.ones(encoded.shape[:2], dtype=torch.bool, device=encoded.device)
         return search(decoder, Acoustics(encoded, mask, ctc(encoded)))
 
     return Toolkit(OURS, model, train, {"all": decode})
@@ -200,7 +206,7 @@ def speechbrain() -> Toolkit:
         wanted = nn.functional.pad(batch.tokens, (0, 1), value=3)
         states, _ = decoder(embedding(read), found, relative)
         said = output(states).log_softmax(-1)
-        whole = torch.ones(len(read))
+        whole = torch.ones(len(read), device=read.device)
         heard = head(found).log_softmax(-1)
         loss: Tensor = (1 - CTC) * nll_loss(said, wanted, whole) + CTC * ctc_loss(
             heard, batch.tokens, relative, whole, 0
@@ -223,7 +229,7 @@ def speechbrain() -> Toolkit:
             scorer=scorer,
             using_eos_threshold=False,
         )
-        return searcher(encoded, torch.ones(len(encoded)))
+        return searcher(encoded, torch.ones(len(encoded), device=encoded.device))
 
     searches = {"15 candidates": partial(search, "partial"), "all": partial(search, "full")}
     return Toolkit("SpeechBrain", model, train, searches)
@@ -237,14 +243,15 @@ class Case:
     work: Callable[[], object]
     warm: Callable[[], object]  # what is done once only (choice of kernels, allocations), before the clock runs
     utterances: int
+    slow: bool = False  # of the first round only
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
 
-def decoding(toolkits: list[Toolkit], batch: int) -> Iterator[Case]:
+def decoding(toolkits: list[Toolkit], batch: int, device: str) -> Iterator[Case]:
     """Every search of every toolkit, the first of them ours."""
     torch.manual_seed(1)
-    encoded = torch.randn(batch, FRAMES, ENCODED)
+    encoded = torch.randn(batch, FRAMES, ENCODED).to(device)
 
     def work(search: Callable[[Tensor], object], encoded: Tensor) -> None:
         with torch.inference_mode():
@@ -253,19 +260,21 @@ def decoding(toolkits: list[Toolkit], batch: int) -> Iterator[Case]:
     for toolkit in toolkits:
         toolkit.model.eval()
         for name, search in toolkit.searches.items():
-            yield Case(
-                f"{toolkit.name}, {name}", partial(work, search, encoded), partial(work, search, encoded[:1]), batch
-            )
+            given = encoded[:1] if name.startswith("one by one") else encoded
+            slow = name.endswith("all") and toolkit.name != OURS
+            warm = partial(work, search, encoded[:1])
+            yield Case(f"{toolkit.name}, {name}", partial(work, search, given), warm, len(given), slow)
 
 
-def training(toolkits: list[Toolkit], utterances: int, shortest: int) -> Iterator[Case]:
+def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: str) -> Iterator[Case]:
     """A forward and backward pass of every toolkit, the first of them ours."""
     torch.manual_seed(1)
     lengths = torch.linspace(LONGEST, shortest, utterances).long() // 8 * 8
     tokens = torch.randint(4, VOCABULARY - 1, (utterances, TOKENS))
-    batch = Batch(torch.randn(utterances, LONGEST, FEATURES), lengths, tokens, torch.full((utterances,), TOKENS))
-
-    few = Batch(*(part[:2] for part in batch))
+    features, token_lengths = torch.randn(utterances, LONGEST, FEATURES), torch.full((utterances,), TOKENS)
+    whole = features, lengths, tokens, token_lengths
+    batch = Batch(*(host.to(part, device) for part in whole))
+    few = Batch(*(host.to(part[:2], device) for part in whole))
 
     def work(toolkit: Toolkit, batch: Batch) -> None:
         toolkit.model.train()
@@ -280,30 +289,40 @@ def works(toolkits: list[Toolkit], args: argparse.Namespace) -> Iterator[tuple[s
     """What is asked for, each by its title."""
     for kind in args.work:
         if kind == "decode":
-            yield from ((f"decode, batch {batch}", decoding(toolkits, batch)) for batch in args.batches)
+            yield from ((f"decode, batch {batch}", decoding(toolkits, batch, args.device)) for batch in args.batches)
         else:
             shortest = LONGEST if kind == "train-fixed" else SHORTEST
-            yield kind, training(toolkits, args.utterances, shortest)
+            yield kind, training(toolkits, args.utterances, shortest, args.device)
 
 
 def measure(title: str, cases: list[Case], rounds: int) -> list[dict[str, Any]]:
     """Do all cases in turn and print a line for each; the first one is what the others are compared with."""
     for case in cases:
         case.warm()
-    for _ in range(rounds):
+    for done in range(rounds):
         for case in random.sample(cases, len(cases)):
-            start, cpu = time.perf_counter(), time.process_time()
+            if done and case.slow:
+                continue
+            start, cpu = now(), time.process_time()
             case.work()
-            case.seconds.append(time.perf_counter() - start)
+            case.seconds.append(now() - start)
             case.cpu_seconds.append(time.process_time() - cpu)
     print(f"\n{title}: median of {rounds}, seconds per utterance (clock, CPU), and its CPU seconds over {OURS}'s")
     rows = []
     for case in cases:
-        ratio = statistics.median(a / b for a, b in zip(case.cpu_seconds, cases[0].cpu_seconds, strict=True))
         clock, cpu = (statistics.median(some) / case.utterances for some in (case.seconds, case.cpu_seconds))
+        rounds_done = zip(case.cpu_seconds, cases[0].cpu_seconds, strict=False)  # a slow case has the first one only
+        ratio = statistics.median(a / b for a, b in rounds_done) * cases[0].utterances / case.utterances
         print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x", flush=True)
         rows.append({"work": title, "case": case.name, "seconds": clock, "cpu_seconds": cpu, "ratio": ratio})
     return rows
+
+
+def now() -> float:
+    """Seconds, after all that is queued on a GPU."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def missing() -> list[str]:
@@ -323,6 +342,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     args = parser.parse_args()
     if lacking := missing():
@@ -333,10 +353,12 @@ def main() -> None:
     torch.manual_seed(0)
     toolkits = [ours(), espnet(), speechbrain()]
     for toolkit in toolkits:
+        toolkit.model.to(args.device)
         print(f"{toolkit.name}: {sum(p.numel() for p in toolkit.model.parameters()) / 1e6:.2f} M parameters")
     rows = []
     for title, cases in works(toolkits, args):
-        rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds)
+        with gathered.loop() if title.startswith("decode") else nullcontext():
+            rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds)
     if args.json:
         args.json.write_text(
             json.dumps({"torch": torch.__version__, "threads": args.threads, "rows": rows}, indent=1) + "\n"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from lasasr import gathered
 
@@ -154,6 +155,35 @@ def test_without_gradients_a_loop_only_prepares(mode: Callable[[], torch.no_grad
         assert not gathered.recording()
         result = _steps(left, right)
     torch.testing.assert_close(result, _steps(left, right).detach())
+
+
+@pytest.mark.parametrize("rows", [(1,), (10,), (3, 7)])
+def test_a_weight_in_the_order_of_onednn_makes_the_same_products(rows: tuple[int, ...]) -> None:
+    inputs, weight, bias = torch.randn(*rows, 33), nn.Parameter(torch.randn(65, 33)), torch.randn(65)
+    with torch.no_grad(), gathered.loop():
+        found = gathered.linear(inputs, weight, bias), gathered.product(inputs, weight, transposed=True) + bias
+        halves = gathered.linear(inputs.bfloat16(), weight.bfloat16())
+    expected = functional.linear(inputs, weight, bias)
+    torch.testing.assert_close(found, (expected, expected))
+    assert halves.dtype == torch.bfloat16
+
+
+def test_what_is_made_of_parameters_alone_lasts_as_long_as_the_outermost_loop() -> None:
+    parameter, tensor = nn.Parameter(torch.ones(2)), torch.ones(2)
+
+    def both() -> tuple[Tensor, Tensor]:
+        return gathered.once(torch.neg, parameter), gathered.once(torch.neg, tensor)
+
+    with gathered.loop():
+        with gathered.loop():
+            first = both()
+        second = both()
+        gathered.forget()
+        third = both()
+    with gathered.loop():
+        fourth = both()
+    assert first[0] is second[0] is third[0] is not fourth[0]
+    assert len({id(of_tensor) for _, of_tensor in (first, second, third, fourth)}) == 4
 
 
 def test_autocast_casts_a_weight_once_and_its_gradient_back() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lasasr import gathered
 from lasasr.corpora.base import Progress
 from lasasr.data.batch import Batch
 from lasasr.data.times import read_times
@@ -78,16 +79,17 @@ def decode_all(
     seconds = [0.0] * len(recognizers)
     for one in recognizers:
         one.eval()
-    for batch in batches:
-        start = time.perf_counter()
-        heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths)
-        hearing = time.perf_counter() - start
-        for i, recognizer in enumerate(recognizers):
+    with gathered.loop():
+        for batch in batches:
             start = time.perf_counter()
-            found = outcomes(recognizer, batch, timestamps=True, heard=heard)
-            seconds[i] += hearing + time.perf_counter() - start
-            found = _with_spoken(recognizer, batch, found, known, heard)
-            done[i].extend(_with_flags(recognizer, batch, found, heard, score_references))
+            heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths)
+            hearing = time.perf_counter() - start
+            for i, recognizer in enumerate(recognizers):
+                start = time.perf_counter()
+                found = outcomes(recognizer, batch, timestamps=True, heard=heard)
+                seconds[i] += hearing + time.perf_counter() - start
+                found = _with_spoken(recognizer, batch, found, known, heard)
+                done[i].extend(_with_flags(recognizer, batch, found, heard, score_references))
     ordered = [sorted(some, key=lambda outcome: outcome.id) for some in done]
     return list(zip(ordered, seconds, strict=True))
 

@@ -17,7 +17,7 @@ from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
-from lasasr.search.scorer import DecoderScorer, Scorer
+from lasasr.search.scorer import DecoderScorer, Scorer, weight_of
 from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
 
@@ -33,7 +33,7 @@ class BeamSearch:
         nbest: how many are returned, at most `beam`.
         ctc_weight: in [0, 1].
         lm: a language model (shallow fusion).
-        lm_weight: of `lm`.
+        lm_weight: of `lm`; None only without one.
         subtract: language models of weight below zero.
         rescore: ranks the n best anew.
         length_bonus: log, for each token, eos included.
@@ -46,7 +46,7 @@ class BeamSearch:
         keep_weights: whether the best hypothesis carries its attention weights (one more pass over its tokens).
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: a value is out of range, or `lm` has no weight.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BeamSearch:
         nbest: int = 1,
         ctc_weight: float = 0.0,
         lm: Scorer | None = None,
-        lm_weight: float = 0.0,
+        lm_weight: float | None = None,
         subtract: Subtraction | None = None,
         rescore: Rescoring | None = None,
         length_bonus: float = 0.0,
@@ -78,7 +78,7 @@ class BeamSearch:
         if rescore is not None and rescore.wanted and nbest == 1:
             raise ValueError("rescore ranks the n best anew, but nbest is 1; set search.nbest=10, say")
         self.beam, self.nbest = beam, nbest
-        self.ctc_weight, self.lm, self.lm_weight = ctc_weight, lm, lm_weight
+        self.ctc_weight, self.lm, self.lm_weight = ctc_weight, lm, weight_of(lm, lm_weight)
         self.subtract, self.rescore = subtract or Subtraction(), rescore or Rescoring()
         self.length_bonus, self.normalise = length_bonus, normalise
         self.temperature = temperature

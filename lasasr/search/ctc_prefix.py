@@ -58,7 +58,7 @@ class CTCScored(NamedTuple):
     """The same, and what `score` found: ready for `reorder`."""
 
     state: CTCState
-    prefixes: Tensor  # (B, K, V) float64, log ψ(g·c); for eos log p(g)
+    scores: Tensor  # (B, K, V) float64, log ψ(g·c) − log ψ(g); for eos log p(g) − log ψ(g)
 
 
 class _Entered(NamedTuple):
@@ -84,7 +84,7 @@ class CTCPrefixScorer(Scorer):
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         probabilities = _probabilities(required(acoustics), acoustics.mask)
-        blank = _log(probabilities[:, None, special.BLANK].double())
+        blank = _log_(probabilities[:, None, special.BLANK].double())
         product = blank.cumsum(-1)
         none = functional.pad(product, (1, 0)).expand(-1, hypotheses, -1).contiguous()
         certain = none.new_zeros(none.shape[:2])
@@ -97,27 +97,26 @@ class CTCPrefixScorer(Scorer):
         if self.window and seen.weights is not None:
             out = out | _far_from_peak(seen.weights, self.window)
         ending = state.ending[..., :-1].masked_fill(out, NEVER)
-        ending_blank = state.ending_blank[..., :-1].masked_fill(out, NEVER)
         highest = ending.amax(-1, keepdim=True)
         scaled = ending.sub_(highest).exp_().to(memory.probabilities.dtype)
-        sums = scaled @ memory.probabilities.transpose(1, 2)
-        prefixes = _log(sums) + highest
-        repeated = ending_blank.add_(state.emitted).logsumexp(-1, keepdim=True)
-        prefixes.scatter_(2, state.last[..., None], repeated)
-        prefixes[..., special.EOS] = state.ending[..., -1]
         before = state.prefix[..., None]
-        torch.maximum(prefixes, before + LEAST_SCORE, out=prefixes)
-        return Scored(prefixes - before, CTCScored(state, prefixes))
+        scores = _log_(scaled @ memory.probabilities.transpose(1, 2)) + (highest - before)
+        repeated = (state.ending_blank[..., :-1] + state.emitted).masked_fill_(out, NEVER).logsumexp(-1, keepdim=True)
+        scores.scatter_(2, state.last[..., None], repeated - before)
+        scores[..., special.EOS] = state.ending[..., -1] - state.prefix
+        scores.clamp_(min=LEAST_SCORE)
+        return Scored(scores, CTCScored(state, scores))
 
     def reorder(self, memory: CTCMemory, state: CTCScored, parents: Tensor, tokens: Tensor) -> CTCState:
         """The state after `tokens`: one step of algorithm 2 for all frames at once."""
-        emitted = _log(_of_tokens(memory.probabilities, tokens).double())
+        emitted = _log_(_of_tokens(memory.probabilities, tokens).double())
         product = emitted.cumsum(-1)
         old = tree.reorder(_Entered(state.state.ending_blank, state.state.ending, state.state.last), parents)
         repeats = (tokens == old.last)[..., None]
         entering = torch.where(repeats, old.ending_blank, old.ending)[..., :-1]
         del old
-        prefix = state.prefixes.flatten(1).gather(1, parents * state.prefixes.shape[-1] + tokens)
+        scores = state.scores.flatten(1).gather(1, parents * state.scores.shape[-1] + tokens)
+        prefix = state.state.prefix.gather(1, parents) + scores
         ending_token = _after(entering, emitted, product)
         before = functional.pad(ending_token, (1, 0), value=NEVER)
         ending_blank = _after(before[..., :-1], memory.blank, memory.blank_product)
@@ -142,8 +141,9 @@ def _of_tokens(probabilities: Tensor, tokens: Tensor) -> Tensor:
     return probabilities[rows, tokens]
 
 
-def _log(probabilities: Tensor) -> Tensor:
-    return probabilities.clamp(min=max(math.exp(LEAST), torch.finfo(probabilities.dtype).tiny)).log()
+def _log_(probabilities: Tensor) -> Tensor:
+    """In place."""
+    return probabilities.clamp_(min=max(math.exp(LEAST), torch.finfo(probabilities.dtype).tiny)).log_()
 
 
 def _after(entering: Tensor, emitted: Tensor, product: Tensor) -> Tensor:

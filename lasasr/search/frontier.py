@@ -15,24 +15,28 @@ from torch.nn import functional
 
 from lasasr import gathered, special, tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.fusion import Fused, Fusion
+from lasasr.search.fusion import TIE, Fused, Fusion
 from lasasr.search.greedy import flags
 from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning, peaks, shifted, unsure_of_eos
 from lasasr.search.scorer import refuse_nan, worth_leaving
 
-TIE = 1e-12  # log; of equal candidates the one of the better hypothesis wins, then the smaller id
+
+class Past(NamedTuple):
+    """What a hypothesis takes over from the one that it continues."""
+
+    parts: Tensor  # (B, K, S) float64, of each scorer
+    history: Tensor  # (B, K, U) int64, tokens so far
+    peaks: Tensor  # (B, K) int64, the frame last looked at, -1 before the first
 
 
 class Running(NamedTuple):
     """The unfinished hypotheses, best first; those of score -inf fill places that nothing has taken."""
 
     totals: Tensor  # (B, K) float64, weighted
-    parts: Tensor  # (B, K, S) float64, of each scorer
-    history: Tensor  # (B, K, U) int64, tokens so far
     tokens: Tensor  # (B, K) int64, the last of them
-    peaks: Tensor  # (B, K) int64, the frame last looked at, -1 before the first
+    past: Past
 
 
 class Finished(NamedTuple):
@@ -66,9 +70,7 @@ class Frontier:
         self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
-        self.order = TIE * torch.arange(K * V, dtype=torch.float64, device=device)
-        self.bias = fusion.bias - self.order.view(K, V)  # added to candidates: no eos, ties in order
-        self.bias[:, special.EOS] = -torch.inf
+        self.behind = TIE * V * torch.arange(K, dtype=torch.float64, device=device)
         self.running = self._first(B, K, len(fusion.names))
         self.finished = self._none(B, options.nbest + 1, len(fusion.names))  # one more, to see near ties
         self.results: list[list[Hypothesis]] = [[] for _ in range(B)]
@@ -77,8 +79,8 @@ class Frontier:
         totals = torch.full((B, K), -torch.inf, dtype=torch.float64, device=self.rows.device)
         totals[:, 0] = 0.0
         tokens = torch.full((B, K), special.SOS, device=self.rows.device)
-        history = tokens.new_empty((B, K, 0))
-        return Running(totals, totals.new_zeros(B, K, S), history, tokens, torch.full_like(tokens, -1))
+        past = Past(totals.new_zeros(B, K, S), tokens.new_empty((B, K, 0)), torch.full_like(tokens, -1))
+        return Running(totals, tokens, past)
 
     def _none(self, B: int, N: int, S: int) -> Finished:
         ranks = torch.full((B, N), -torch.inf, dtype=torch.float64, device=self.rows.device)
@@ -88,13 +90,11 @@ class Frontier:
 
     def search(self) -> list[list[Hypothesis]]:
         """Search until every utterance is done."""
-        u = 0
-        while len(self.rows) and u <= self.limit[2]:
-            utterances = len(self.rows)
-            with gathered.loop():  # what the steps share stays the same until utterances leave
-                while len(self.rows) == utterances and u <= self.limit[2]:
-                    self._step(u)
-                    u += 1
+        with gathered.loop():
+            for u in range(self.limit[2] + 1):
+                self._step(u)
+                if not len(self.rows):
+                    break
         return self.results
 
     def _step(self, u: int) -> None:
@@ -126,8 +126,10 @@ class Frontier:
         if most is None or fused.weights is None:
             return
         now = peaks(fused.weights)
-        totals = shifted(self.running.totals, self.running.peaks, now, most)
-        self.running = self.running._replace(totals=totals, peaks=now)
+        totals, past = self.running.totals, self.running.past
+        self.running = self.running._replace(
+            totals=shifted(totals, past.peaks, now, most), past=past._replace(peaks=now)
+        )
 
     def _ending(self, u: int, fused: Fused, at_limit: Tensor | None) -> Tensor:
         """(B, K): the totals with eos, -inf where it may not come yet."""
@@ -142,13 +144,13 @@ class Frontier:
 
     def _best(self, fused: Fused, at_limit: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The K best continuations by a token of text: totals, parents and tokens, each (B, K), best first."""
-        candidates = fused.total + self.running.totals[..., None]
-        candidates += self.bias
+        candidates = fused.total + (self.running.totals - self.behind)[..., None]
+        candidates[..., special.EOS] = -torch.inf
         if at_limit is not None:
             candidates.masked_fill_(at_limit[:, None, None], -torch.inf)
         best, index = candidates.flatten(1).topk(self.options.beam)
         V = fused.total.shape[-1]
-        return best + self.order[index], index.div(V, rounding_mode="floor"), index % V
+        return best + TIE * index, index // V, index % V
 
     def _finish(self, u: int, fused: Fused, ending: Tensor, best: Tensor, at_limit: Tensor | None) -> None:
         """Hypotheses end that with eos are among the K best of this step."""
@@ -159,27 +161,27 @@ class Frontier:
         if at_limit is not None:
             text = fused.total[..., special.FIRST_TEXT :].amax(-1)
             forced = at_limit[:, None] & (text > fused.total[..., special.EOS])
-        running = self.running
+        past = self.running.past
         ended = Finished(
             ranks=self._rank(ending, u).masked_fill(~admitted, -torch.inf),
-            parts=running.parts + fused.of_eos(),
-            history=running.history,
-            lengths=torch.full_like(running.tokens, u),
+            parts=past.parts + fused.of_eos(),
+            history=past.history,
+            lengths=torch.full_like(self.running.tokens, u),
             forced=forced,
         )
         longer = functional.pad(self.finished.history, (0, u - self.finished.history.shape[2]), value=special.PAD)
         finished = self.finished._replace(history=longer)
         both = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
-        picked = (both.ranks - self.order[: both.ranks.shape[1]]).topk(self.options.nbest + 1).indices
+        order = torch.arange(both.ranks.shape[1], device=both.ranks.device)
+        picked = (both.ranks - TIE * order).topk(self.options.nbest + 1).indices
         self.finished = tree.reorder(both, picked)
 
     def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
         """Take up the continuations; nothing goes on in an utterance that is done."""
-        kept = tree.reorder(self.running, parents)
-        history = torch.cat([kept.history, tokens[..., None]], -1)
-        totals = best.masked_fill(self.done[:, None], -torch.inf)
-        parts = kept.parts + fused.of(parents, tokens)
-        self.running = kept._replace(totals=totals, parts=parts, history=history, tokens=tokens)
+        past = tree.reorder(self.running.past, parents)
+        history = torch.cat([past.history, tokens[..., None]], -1)
+        past = past._replace(parts=past.parts + fused.of(parents, tokens), history=history)
+        self.running = Running(best.masked_fill(self.done[:, None], -torch.inf), tokens, past)
 
     def _leave(self, kept: Tensor) -> None:
         """Hand in the utterances that are done and go on with the rows `kept`."""
@@ -190,6 +192,7 @@ class Frontier:
         self.shortest, self.longest = self.shortest[kept], self.longest[kept]
         self.running, self.finished = tree.select(self.running, kept), tree.select(self.finished, kept)
         self.fusion.keep(kept)
+        gathered.forget()
 
     def _hypotheses(self, finished: Finished) -> list[list[Hypothesis]]:
         """Read finished hypotheses back from the device."""

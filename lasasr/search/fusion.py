@@ -12,6 +12,8 @@ from lasasr import special, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.scorer import Scored, Scorer, Seen, never_emitted
 
+TIE = 1e-12  # log; of equal candidates the one of the better hypothesis wins, then the smaller id
+
 
 class Stateless(NamedTuple):
     """Nothing to remember."""
@@ -92,15 +94,17 @@ class GNMTCoverage(Coverage):
 class Fused(NamedTuple):
     """One step of all scorers; S of them."""
 
-    total: Tensor  # (B, K, V) float64, the weighted sum; -inf where a pre-beam left a token out
+    # (B, K, V) float64, the weighted sum, less TIE · id (of eos: 0) so that of equal tokens the smaller id wins; -inf
+    # for what is never emitted and where a pre-beam left a token out
+    total: Tensor
     parts: tuple[Tensor, ...]  # S times (B, K, V), log, not weighted
     endings: tuple[Tensor | None, ...]  # S times (B, K), what eos scored on top
     weights: Tensor | None  # (B, K, H, T)
 
     def of(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """(B, K, S): what each scorer gives tokens (B, K) after hypotheses `parents` (B, K)."""
-        rows = torch.arange(len(parents), device=parents.device)[:, None]
-        return torch.stack([part[rows, parents, tokens].double() for part in self.parts], -1)
+        places = parents * self.total.shape[-1] + tokens
+        return torch.stack([part.flatten(1).gather(1, places).double() for part in self.parts], -1)
 
     def of_eos(self) -> Tensor:
         """(B, K, S): what each scorer gives eos."""
@@ -128,7 +132,9 @@ class Fusion:
     ) -> None:
         self.scorers = sorted(scorers, key=lambda pair: pair[0].partial)
         self.started = [scorer.start(acoustics, hypotheses) for scorer, _ in self.scorers]
-        self.bias = never_emitted(vocabulary_size, acoustics.encoded.device)
+        bias = never_emitted(vocabulary_size, acoustics.encoded.device)
+        bias -= TIE * torch.arange(vocabulary_size, device=bias.device)
+        self.bias = bias.index_fill_(0, torch.tensor([special.EOS], device=bias.device), 0.0)
         self.pre_beam = None if pre_beam is None else min(pre_beam, vocabulary_size - special.FIRST_TEXT)
 
     @property
@@ -143,7 +149,7 @@ class Fusion:
 
     def score(self, tokens: Tensor) -> Fused:
         """Score what may follow `tokens` (B, K), the last token of each hypothesis."""
-        total = torch.zeros((*tokens.shape, len(self.bias)), dtype=torch.float64, device=tokens.device)
+        total = self.bias.expand(*tokens.shape, -1)
         parts, endings, seen = [], [], Seen()
         for i, (scorer, weight) in enumerate(self.scorers):
             if scorer.partial and seen.candidates is None and self.pre_beam is not None:
@@ -154,7 +160,7 @@ class Fusion:
             if seen.weights is None:
                 seen = seen._replace(weights=step.weights)
             part = _spread(step.scores, seen.candidates if scorer.partial else None, total)
-            total.add_(part, alpha=weight)
+            total = torch.add(total, part, alpha=weight, out=total if i else None)
             if step.ending is not None:
                 total[..., special.EOS].add_(step.ending, alpha=weight)
             parts.append(part)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lasasr import special, tree
+from lasasr import gathered, special, tree
 from lasasr.metrics.triage import EMPTY, MAX_LENGTH, NEAR_TIE
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.ctc_greedy import CTCGreedySearch, tied_best
@@ -48,7 +48,8 @@ class GreedySearch:
         """
         if decoder is None:
             return CTCGreedySearch()(decoder, acoustics, ids)
-        emitted = self._emit(DecoderScorer(decoder), acoustics, decoder.vocabulary_size)
+        with gathered.loop():
+            emitted = self._emit(DecoderScorer(decoder), acoustics, decoder.vocabulary_size)
         rows = torch.arange(len(emitted.scores), device=emitted.scores.device)
         refuse_nan(emitted.scores.isnan(), rows, ids)
         return [[hypothesis] for hypothesis in emitted.hypotheses(acoustics.lengths.tolist())]
@@ -92,6 +93,7 @@ class GreedySearch:
                 keep = running.nonzero()[:, 0]
                 rows, running, tokens = rows[keep], running[keep], tokens[keep]
                 memory, state = tree.select(memory, keep), tree.select(state, keep)
+                gathered.forget()
         return emitted
 
 

@@ -16,7 +16,7 @@ from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import LEAST_SCORE, ctc_log_likelihood
 from lasasr.search.fusion import Fusion
 from lasasr.search.hypothesis import Hypothesis
-from lasasr.search.scorer import Scorer, log_probs
+from lasasr.search.scorer import Scorer, log_probs, weight_of
 from lasasr.spell.base import Decoder
 
 
@@ -90,12 +90,17 @@ class Rescoring:
         decoder_weight: of the model's decoder, for a search by CTC alone.
 
     Raises:
-        ValueError: `lm_weight` is set without `lm`.
+        ValueError: one of `lm` and `lm_weight` is set without the other.
     """
 
     def __init__(
-        self, lm: Scorer | None = None, lm_weight: float = 0.0, ctc_weight: float = 0.0, decoder_weight: float = 0.0
+        self,
+        lm: Scorer | None = None,
+        lm_weight: float | None = None,
+        ctc_weight: float = 0.0,
+        decoder_weight: float = 0.0,
     ) -> None:
+        lm_weight = weight_of(lm, lm_weight)
         if lm_weight and lm is None:
             raise ValueError(f"lm_weight is {lm_weight}, but no lm is named")
         self.lm = lm

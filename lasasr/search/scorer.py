@@ -88,6 +88,17 @@ def log_probs(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return scaled.clamp(min=MASKED).log_softmax(-1)
 
 
+def weight_of(lm: Scorer | None, weight: float | None) -> float:
+    """The weight of a language model, 0 where there is none.
+
+    Raises:
+        ValueError: it has no weight, so that it would do nothing, unnoticed.
+    """
+    if lm is not None and weight is None:
+        raise ValueError("lm is given, but not its weight; set lm_weight=0.3, say (0 does without it)")
+    return weight or 0.0
+
+
 def never_emitted(vocabulary_size: int, device: torch.device) -> Tensor:
     """(V,) float64: -inf at blank, pad and sos, 0 elsewhere."""
     bias = torch.zeros(vocabulary_size, dtype=torch.float64, device=device)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.scorer import DecoderScorer, Scored, Scorer, Seen
+from lasasr.search.scorer import DecoderScorer, Scored, Scorer, Seen, weight_of
 from lasasr.spell.base import Decoder
 
 
@@ -45,10 +45,11 @@ class Subtraction:
         lm_weight: μ of `lm`: the density ratio (McDermott et al. 2019).
 
     Raises:
-        ValueError: a weight is below 0, or `lm_weight` is set without `lm`.
+        ValueError: a weight is below 0, or one of `lm` and `lm_weight` is set without the other.
     """
 
-    def __init__(self, internal_weight: float = 0.0, lm: Scorer | None = None, lm_weight: float = 0.0) -> None:
+    def __init__(self, internal_weight: float = 0.0, lm: Scorer | None = None, lm_weight: float | None = None) -> None:
+        lm_weight = weight_of(lm, lm_weight)
         if internal_weight < 0.0 or lm_weight < 0.0:
             raise ValueError(f"what is subtracted has a weight >= 0, got {internal_weight} and {lm_weight}")
         if lm_weight and lm is None:

@@ -21,6 +21,7 @@ from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.transformer import TransformerLanguageModel
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
+from lasasr.search.fusion import LengthBonus
 from lasasr.search.limits import Limits
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.pruning import Pruning
@@ -204,6 +205,11 @@ def test_what_does_not_fit_together_is_said() -> None:
         Subtraction(lm_weight=0.1)
     with pytest.raises(ValueError, match=r"-0\.1"):
         Subtraction(internal_weight=-0.1)
+    lm = LengthBonus()
+    for given_without_weight in (BeamSearch, Rescoring, Subtraction):
+        with pytest.raises(ValueError, match=r"lm_weight=0\.3"):
+            given_without_weight(lm=lm)
+        given_without_weight(lm=lm, lm_weight=0.0)
     with pytest.raises(UsageError, match=r"search\.lm="):
         BeamSearch(lm_weight=0.3)(TinyDecoder(), acoustics(4))
     with pytest.raises(UsageError, match="internal_weight"):
