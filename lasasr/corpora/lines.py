@@ -17,6 +17,7 @@ from lasasr.errors import LasasrError
 
 _READERS = 8  # threads that read the headers of audio files
 _EVERY = 100  # utterances between two reports of progress
+_NAMED = 10  # faulty utterances that a message names, beside the first
 
 
 class Span(NamedTuple):
@@ -41,13 +42,29 @@ def cuts(split: str, lines: Sequence[Line], progress: Progress) -> Iterator[Mono
     """Cuts of `lines` in their order; the headers of several files are read at once.
 
     Raises:
-        LasasrError: an audio file is missing, unreadable, empty or of several channels, or ends before a time given.
+        LasasrError: an audio file is missing, unreadable, empty or of several channels, or ends before a time given;
+            said of the first such, when all have been read, with the ids of the others.
     """
+    faults: dict[str, LasasrError] = {}
     with ThreadPoolExecutor(_READERS) as readers:
-        for done, cut in enumerate(readers.map(_cut, lines), start=1):
+        for done, (line, cut) in enumerate(zip(lines, readers.map(_tried, lines), strict=True), start=1):
             if done % _EVERY == 0 or done == len(lines):
                 progress(f"reading {split}", done, len(lines))
-            yield cut
+            if isinstance(cut, LasasrError):
+                faults[line.id] = cut
+            else:
+                yield cut
+    if faults:
+        first, *others = faults
+        named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
+        raise LasasrError(f"{faults[first]}{f'; {len(others)} more of {split} are faulty: {named}' if others else ''}")
+
+
+def _tried(line: Line) -> MonoCut | LasasrError:
+    try:
+        return _cut(line)
+    except LasasrError as fault:
+        return fault
 
 
 def _cut(line: Line) -> MonoCut:

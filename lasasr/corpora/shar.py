@@ -1,5 +1,8 @@
 """Lhotse Shar: a corpus as few large files, which shared file systems and object storage like better than many small.
 
+Shards of an address stay there: only the cuts are fetched now, and say where in which file the audio is; the files are
+fetched when they are read (`data.mirror`).
+
 The cuts become a manifest like any other, in which each recording is a place inside a tar file; audio is read from
 there at random, without unpacking. So batches, their order, resume and ranks are those of the same corpus in files.
 Recordings of several channels are averaged when they are loaded.
@@ -15,12 +18,12 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut, MultiCut
 
-from lasasr.corpora import download, foreign_cuts
+from lasasr.corpora import foreign_cuts
 from lasasr.corpora.base import Corpus, Progress
-from lasasr.corpora.download import Archive
 from lasasr.corpora.manifest import write_cuts
-from lasasr.corpora.shar_files import LIST, Shard, holds_shards, listed, shards
-from lasasr.data.tar import Entry, entries
+from lasasr.corpora.shar_files import LIST, Shard, holds_shards, is_cuts, listed, listed_shards, shards
+from lasasr.data import mirror, remote
+from lasasr.data.tar import Entry, Member, entries
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -28,11 +31,16 @@ class SharCorpus(Corpus):
     """Shards that `lasasr prepare RECIPE --shards DIR`, or Lhotse, wrote; see the module.
 
     Args:
-        root: a folder whose subfolders are the splits, or the address (http, https) of one with a `shards.json`, whose
-            files are then fetched into `cache`, each read once from its beginning to its end; and, or instead of it,
+        root: a folder whose subfolders are the splits, or the address (s3://, gs://, https://, ...) of one that
+            `lasasr prepare --shards` wrote; and, or instead of it,
         train, dev, test: the folder of a split.
         transcript: name of the transcript rule.
-        cache: where files that are fetched are kept.
+        cache_dir: where the files of an address are kept on this machine.
+        cache_gb: of 10^9 bytes, for all its shards together: those not used for longest make room; None: all are kept.
+        shards_at_once: of train, that batches are composed of (`Batching`); None: all.
+
+    Raises:
+        UsageError: `cache_gb` is not positive.
     """
 
     name: ClassVar[str] = "shar"
@@ -44,24 +52,52 @@ class SharCorpus(Corpus):
         dev: str | None = None,
         test: str | None = None,
         transcript: str = "english",
-        cache: str = "data/prepared/shards",
+        cache_dir: str = "data/prepared/shards",
+        cache_gb: float | None = None,
+        shards_at_once: int | None = None,
     ) -> None:
+        if cache_gb is not None and not cache_gb > 0:
+            raise UsageError(f"corpus.cache_gb must be positive, got {cache_gb}")
         given = {"root": root, "train": train, "dev": dev, "test": test}
         self.given = {name: str(path) for name, path in given.items() if path is not None}  # 3 is a name too
         root = self.given.pop("root", None)
         self.address = root.rstrip("/") if root and "://" in root else None
-        self.root = str(Path(cache) / _named(self.address)) if self.address else root
-        self.transcript = transcript
+        self.root = str(Path(cache_dir).expanduser() / _named(self.address)) if self.address else root
+        self.transcript, self.cache_gb, self.shards_at_once = transcript, cache_gb, shards_at_once
 
     def fetch(self, progress: Progress) -> None:
-        """Fetch what is not there of a `root` that is an address; each file is checked against its list."""
+        """Fetch list and cuts of a `root` that is an address, where they are not there yet.
+
+        Raises:
+            UsageError: each batch would make room for the next.
+            LasasrError: what `remote.fetch` raises.
+        """
         if self.address is None or self.root is None:
             return
-        base = Path(self.root)
-        download.fetch(Archive(f"{self.address}/{LIST}", None), base / LIST, progress)
-        for split, content in listed(base)["splits"].items():
-            for name, (size, md5) in content["files"].items():
-                download.fetch(Archive(f"{self.address}/{split}/{name}", md5, size), base / split / name, progress)
+        base = Path(self.root).resolve()
+        if not (base / LIST).exists():
+            remote.fetch(f"{self.address}/{LIST}", base / LIST)
+        splits = {split: made["files"] for split, made in listed(base)["splits"].items()}
+        self._check_room(splits)
+        files = {f"{split}/{name}": one for split, made in splits.items() for name, one in made.items()}
+        cuts = [name for name in files if is_cuts(Path(name).name)]
+        for done, name in enumerate(cuts, start=1):
+            if not (base / name).exists():
+                remote.fetch(f"{self.address}/{name}", base / name, *files[name])
+                progress("fetching the cuts of shards", done, len(cuts))
+        recordings = {name: one for name, one in files.items() if name not in cuts}
+        mirror.establish(base, self.address, recordings, self.cache_gb)
+
+    def _check_room(self, splits: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
+        for split, files in splits.items():
+            sizes = sorted((size for name, (size, _) in files.items() if not is_cuts(name)), reverse=True)
+            at_once = self.shards_at_once if split == "train" else None
+            needed_gb = sum(sizes[:at_once]) / mirror.GB
+            if self.cache_gb is not None and needed_gb > self.cache_gb:
+                which = f"{at_once or 'all'} shards of {split} ({needed_gb:.3g} GB)"
+                lower = f", or set batching.shards_at_once{' lower' if at_once else ''}" if split == "train" else ""
+                room = f"corpus.cache_gb={self.cache_gb:g} has no room for {which}"
+                raise UsageError(f"{room}, which batches are composed of; raise it{lower}")
 
     def _folders(self) -> dict[str, Path]:
         folders = {} if self.root is None else _below(self.root)
@@ -103,15 +139,19 @@ def _below(root: str) -> dict[str, Path]:
 
 def _identity(folder: Path) -> dict[str, Any]:
     hashed, sizes = hashlib.sha256(), []
-    for shard in shards(folder):
+    for shard in _shards(folder):
         hashed.update(shard.cuts.read_bytes())
-        sizes.append((shard.recordings.name, shard.recordings.stat().st_size))
+        sizes.append((shard.recordings.name, shard.size))
     return {"folder": str(folder), "cuts": hashed.hexdigest(), "recordings": sizes}
+
+
+def _shards(folder: Path) -> list[Shard]:
+    return listed_shards(folder) if mirror.is_mirrored(folder) else shards(folder)
 
 
 def _cuts(split: str, folder: Path, progress: Progress) -> Iterator[MonoCut | MultiCut]:
     lines: dict[str, str] = {}
-    there = shards(folder)
+    there = _shards(folder)
     for done, shard in enumerate(there, start=1):
         for where, cut in _of_shard(shard):
             if cut.id in lines:
@@ -125,6 +165,9 @@ def _cuts(split: str, folder: Path, progress: Progress) -> Iterator[MonoCut | Mu
 
 def _of_shard(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
     """(where it stands, cut with the place of its audio)."""
+    if mirror.is_mirrored(shard.cuts.parent):
+        yield from _of_cuts(shard)
+        return
     for line, entry in zip_longest(foreign_cuts.objects(shard.cuts), entries(shard.recordings)):
         if line is None or entry is None:
             more, fewer = (shard.recordings, shard.cuts) if line is None else (shard.cuts, shard.recordings)
@@ -132,6 +175,18 @@ def _of_shard(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
         number, fields = line
         where = f"{shard.cuts}, line {number}: "
         yield where, foreign_cuts.checked(where, {**fields, "recording": _recording(where, shard, fields, entry)})
+
+
+def _of_cuts(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
+    """As the cuts alone say it, which came with the digest of their recordings."""
+    for number, fields in foreign_cuts.objects(shard.cuts):
+        where = f"{shard.cuts}, line {number}: "
+        cut = foreign_cuts.checked(where, fields)
+        (source,) = cut.recording.sources
+        if not source.source:
+            raise LasasrError(f"{where}cut {cut.id} says nothing of where its audio is; write the shards again")
+        source.source = Member.at(str(source.source))._replace(tar=shard.recordings).source
+        yield where, cut
 
 
 def _recording(where: str, shard: Shard, fields: Mapping[str, Any], entry: Entry) -> dict[str, Any] | None:

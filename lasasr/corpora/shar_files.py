@@ -29,6 +29,7 @@ class Shard(NamedTuple):
 
     cuts: Path
     recordings: Path
+    size: int  # bytes of the recordings
 
 
 def shards(folder: Path) -> list[Shard]:
@@ -49,7 +50,27 @@ def shards(folder: Path) -> list[Shard]:
         for there, name in ((cuts, f"cuts{label}.jsonl.gz"), (recordings, f"recording{label}.tar")):
             if label not in there:
                 raise LasasrError(f"shard {folder / name} is missing; {_WHOLE}")
-    return [Shard(cuts[label], recordings[label]) for label in sorted(cuts)]
+    return [Shard(cuts[label], recordings[label], recordings[label].stat().st_size) for label in sorted(cuts)]
+
+
+def listed_shards(folder: Path) -> list[Shard]:
+    """The shards that the list beside a split names, whether their recordings are there or not.
+
+    Raises:
+        LasasrError: it names cuts without recordings.
+    """
+    files, found = listed(folder.parent)["splits"][folder.name]["files"], []
+    for name in sorted(filter(is_cuts, files)):
+        recordings = f"recording{_label(Path(name), 'cuts')}.tar"
+        if recordings not in files:
+            raise LasasrError(f"{folder.parent / LIST} names {name}, but no {recordings}; {_WHOLE}")
+        found.append(Shard(folder / name, folder / recordings, files[recordings][0]))
+    return found
+
+
+def is_cuts(name: str) -> bool:
+    """Whether a file of a split holds cuts; else it holds recordings."""
+    return name.startswith("cuts")
 
 
 def holds_shards(folder: Path) -> bool:

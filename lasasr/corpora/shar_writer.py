@@ -111,15 +111,19 @@ def _write(cut: Any, tar: tarfile.TarFile, audio_format: str) -> Any:
     except LasasrError as error:
         raise LasasrError(f"utterance {cut.id}: {error}") from None
     recording = _recording(cut)
-    _add(tar, f"{cut.id}.{suffix}", content)
+    place = _add(tar, f"{cut.id}.{suffix}", content)
     _add(tar, f"{cut.id}.json", json.dumps(recording.to_dict()).encode())
+    recording.sources[0].source = Member(Path(Path(str(tar.name)).name), place, len(content)).source
     return _moved(cut, recording)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
+    """Add a file; return where its content begins."""
     header = tarfile.TarInfo(name)
     header.size = len(content)
     tar.addfile(header, io.BytesIO(content))
+    blocks = -(-len(content) // tarfile.BLOCKSIZE)
+    return tar.offset - blocks * tarfile.BLOCKSIZE
 
 
 def _stored(cut: Any, audio_format: str) -> tuple[bytes, str]:

@@ -65,7 +65,8 @@ class BatchDataModule(LightningDataModule, ABC):
         dataset = self._datasets["train"]
         world_size, rank, per_step = self._ranks()
         durations_s = dataset.durations_s
-        batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank)
+        shards = None if self.batching.shards_at_once is None else dataset.shards()
+        batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank, shards)
         if self._resume is not None:
             batches.start_from(*_position(self._resume, len(batches), world_size))
         return self._loader(dataset, batches, persistent=True)
@@ -80,7 +81,7 @@ class BatchDataModule(LightningDataModule, ABC):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Copy without waiting; the memory is page-locked where that matters."""
-        return batch.to(device, non_blocking=True)
+        return batch.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         """Where training stands: epoch, batches of it that all ranks together have done, batches of an epoch."""

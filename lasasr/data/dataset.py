@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr import special
 from lasasr.audio import draws
 from lasasr.audio.perturb import Perturbation
+from lasasr.data import mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
@@ -79,12 +80,18 @@ class SpeechDataset(Measured):
         """(N,) of the utterances."""
         return self.utterances.durations_s
 
+    def shards(self) -> NDArray[np.int64]:
+        """(N,) the number of the shard of each utterance; see `Utterances.shards`."""
+        return self.utterances.shards()
+
     def __getitem__(self, request: Request) -> Batch:
         """Load one batch.
 
         Raises:
             LasasrError: the audio of an utterance is broken (see `load`); names utterance and file.
         """
+        for index in request.ahead:
+            mirror.fetch_soon(self.utterances.shard(index))
         with _one_thread():
             waveforms = [self._perturbed(index, request.epoch) for index in request.indices]
         tokens = [torch.tensor(self._encode(index), dtype=torch.int64) for index in request.indices]

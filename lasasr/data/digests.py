@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from lasasr.data import tar
+from lasasr.data import mirror, tar
 from lasasr.errors import LasasrError
 from lasasr.files import replacing
 
@@ -67,12 +67,13 @@ def beside(manifest: Path) -> Path:
 def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, int], None]) -> None:
     """Note the digest of every audio file of `cuts`, unless they are noted already.
 
-    A file that cannot be read now is left out: reading it is what fails later, and says why.
+    A file that cannot be read now is left out: reading it is what fails later, and says why. So is what is fetched
+    when it is read, and checked then.
     """
     place = beside(manifest)
     if place.exists():
         return
-    paths = sorted({path for cut in cuts for path in sources(json.loads(cut))})
+    paths = sorted({path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)})
     found: dict[str, Digest] = {}
     with ThreadPoolExecutor(_READERS) as readers:
         for done, (path, one) in enumerate(zip(paths, readers.map(digest, paths), strict=True), start=1):
@@ -82,6 +83,11 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, 
                 progress(f"digests of {place.name.split('.')[0]}", done, len(paths))
     with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         packed.write(json.dumps({"schema": SCHEMA, "files": found}).encode())
+
+
+def _is_fetched(cut: Mapping[str, Any]) -> bool:
+    shard = tar.shard_of(cut)
+    return shard is not None and mirror.is_mirrored(shard.parent)
 
 
 def recorded(manifest: Path) -> dict[str, Digest]:

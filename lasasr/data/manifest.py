@@ -13,7 +13,8 @@ from lhotse import CutSet
 from lhotse.serialization import deserialize_item, load_jsonl
 from numpy.typing import NDArray
 
-from lasasr.errors import LasasrError
+from lasasr.data import tar
+from lasasr.errors import LasasrError, UsageError
 
 
 class UnusableError(LasasrError):
@@ -52,6 +53,27 @@ class Utterances:
             return deserialize_item(json.loads(self.cuts[index]))
         except Exception as error:
             raise _no_cut(f"{self.path}: utterance {self.ids[index]}", error) from None
+
+    def shard(self, index: int) -> Path:
+        """The tar file that the audio of one utterance lies in.
+
+        Raises:
+            UsageError: it lies in none.
+        """
+        shard = tar.shard_of(json.loads(self.cuts[index]))
+        if shard is None:
+            found = f"{self.path}: the audio of utterance {self.ids[index]} is in none"
+            raise UsageError(f"batching.shards_at_once is for audio in shards (corpus=shar); {found}")
+        return shard
+
+    def shards(self) -> NDArray[np.int64]:
+        """(N,) the number of the tar file of each utterance, counted from 0 in the order of the manifest.
+
+        Raises:
+            UsageError: an utterance lies in none.
+        """
+        numbers: dict[Path, int] = {}
+        return np.array([numbers.setdefault(self.shard(index), len(numbers)) for index in range(len(self))])
 
     def first(self, count: int) -> Utterances:
         """The first `count` utterances (all, when there are fewer)."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from lasasr.data.windows import Window, Windows, ahead
 from lasasr.errors import LasasrError, UsageError
 
 log = logging.getLogger(__name__)
@@ -29,23 +30,29 @@ class Batching:
             padding, fewer means more variety.
         shortest_first: epochs, at the beginning of training, in which short utterances come before long ones (Amodei
             et al. 2016, §3.2): attention without CTC finds the diagonal of a short utterance first.
+        shards_at_once: utterances come together within so many shards only, which are drawn anew for each epoch; None:
+            within the whole corpus.
 
     Raises:
-        UsageError: a value is not positive; `shortest_first` is negative.
+        UsageError: a value is not positive; `shortest_first` is negative, or stands beside `shards_at_once`.
     """
 
     max_utterances: int
     batch_seconds: float | None = None
     buckets: int = 20
     shortest_first: int = 0
+    shards_at_once: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_utterances", "batch_seconds", "buckets"):
+        for name in ("max_utterances", "batch_seconds", "buckets", "shards_at_once"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"batching.{name} must be positive, got {value}")
         if self.shortest_first < 0:
             raise UsageError(f"batching.shortest_first must not be negative, got {self.shortest_first}")
+        if self.shortest_first and self.shards_at_once is not None:
+            first = f"batching.shortest_first={self.shortest_first}"
+            raise UsageError(f"{first} sorts the whole corpus, so it cannot stand beside batching.shards_at_once")
 
     def size(self, longest_s: float) -> int:
         """Utterances of a batch whose longest has `longest_s`; at least one, even beyond the budget."""
@@ -59,16 +66,18 @@ class Request(NamedTuple):
 
     epoch: int
     indices: tuple[int, ...]
+    ahead: tuple[int, ...] = ()  # utterances whose shards will be wanted soon
 
 
 class BucketBatches(Sampler[Request]):
     """The batches of one rank, epoch by epoch.
 
     The batches of an epoch are a pure function of (durations in their order, batching, shuffle, seed, epoch,
-    batches_per_step): every utterance is in exactly one batch, nothing is dropped or repeated. In training both the
-    membership within a bucket and the order of batches are drawn anew each epoch (the order not in the first epochs, if
-    they go from short to long); without `shuffle` the order is by duration, the longest first. All epochs have the same
-    number of batches.
+    batches_per_step, shards): every utterance is in exactly one batch, nothing is dropped or repeated. In training both
+    the membership within a bucket and the order of batches are drawn anew each epoch (the order not in the first
+    epochs, if they go from short to long); without `shuffle` the order is by duration, the longest first. All epochs
+    have the same number of batches. With `shards_at_once`, training takes them from one window of shards after another
+    (see `Windows`).
 
     That number is made a multiple of `batches_per_step` by halving the batches with most utterances (where each batch
     holds one, as many as necessary of the shortest are put in pairs, whatever the budget). Rank r of W takes the
@@ -89,6 +98,7 @@ class BucketBatches(Sampler[Request]):
         batches_per_step: the number of batches of an epoch is a multiple of this; ranks × accumulated batches.
         world_size: ranks; must divide `batches_per_step`.
         rank: of this process.
+        shards: (N,) the number of each utterance's shard, for `shards_at_once`.
 
     Raises:
         LasasrError: there are fewer utterances than `batches_per_step`.
@@ -104,6 +114,7 @@ class BucketBatches(Sampler[Request]):
         batches_per_step: int = 1,
         world_size: int = 1,
         rank: int = 0,
+        shards: NDArray[np.int64] | None = None,
     ) -> None:
         if batches_per_step % world_size or not 0 <= rank < world_size:
             shares = f"rank {rank} of {world_size}, {batches_per_step} batches per step"
@@ -116,12 +127,24 @@ class BucketBatches(Sampler[Request]):
         self.shortest_first = batching.shortest_first
         self.world_size, self.rank = world_size, rank
         self.epoch, self.start = 0, 0
-        self._buckets = _divided(_buckets(durations, batching), batches_per_step)
+        buckets = _buckets(durations, batching)
+        self._windows = None
+        if shuffle and batching.shards_at_once is not None:
+            if shards is None:
+                raise ValueError(f"shards_at_once={batching.shards_at_once} needs the shards of the utterances")
+            buckets = [_Bucket(members, [batching.size(durations[members[0]])]) for members, _ in buckets]
+            limits = [(members, size) for members, (size,) in buckets]
+            self._windows = Windows(shards, batching.shards_at_once, limits, batches_per_step)
+        else:
+            buckets = _divided(buckets, batches_per_step)
+        self._buckets = buckets
         if rank == 0:
             _tell_overlong(durations, batching)
 
     def batches(self, epoch: int) -> list[tuple[int, ...]]:
         """All batches of an epoch, those of every rank, as indices of utterances."""
+        if self._windows is not None:
+            return [batch for window in self._drawn(self._windows, epoch) for batch in window.batches]
         random = np.random.default_rng([self.seed, epoch])
         batches = []
         for bucket in self._buckets:
@@ -133,6 +156,9 @@ class BucketBatches(Sampler[Request]):
         if epoch < self.shortest_first:
             return batches[::-1]
         return [batches[place] for place in random.permutation(len(batches))]
+
+    def _drawn(self, windows: Windows, epoch: int) -> list[Window]:
+        return windows.draw(np.random.default_rng([self.seed, epoch]))
 
     def largest(self) -> list[tuple[NDArray[np.int64], int]]:
         """Of each bucket its members (indices of utterances, the longest first) and the size of its largest batch."""
@@ -149,12 +175,16 @@ class BucketBatches(Sampler[Request]):
 
     def __len__(self) -> int:
         """Batches of this rank in a whole epoch, wherever it starts."""
+        if self._windows is not None:
+            return self._windows.count // self.world_size
         return sum(len(bucket.sizes) for bucket in self._buckets) // self.world_size
 
     def __iter__(self) -> Iterator[Request]:
         own = self.batches(self.epoch)[self.rank :: self.world_size]
+        soon = {} if self._windows is None else ahead(self._drawn(self._windows, self.epoch), self.world_size)
         # a list and no generator: what is iterated over is fixed now, whatever set_epoch says later
-        return iter([Request(self.epoch, indices) for indices in own[self.start :]])
+        requests = [Request(self.epoch, indices, tuple(soon.get(place, ()))) for place, indices in enumerate(own)]
+        return iter(requests[self.start :])
 
 
 class _Bucket(NamedTuple):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lasasr.data import mirror
 from lasasr.errors import LasasrError
 
 KIND: Final = "shar"  # type of such a source in a Lhotse recording
@@ -53,19 +54,27 @@ class Member(NamedTuple):
         Raises:
             LasasrError: the tar file is missing, ends before, or has something else in this place.
         """
-        if not self.tar.is_file():
-            raise LasasrError(f"{self.tar} is missing")
         try:
-            with self.tar.open("rb") as file:
+            with mirror.opened(self.tar) as file:
                 file.seek(self.offset - _BLOCK)
                 header, content = file.read(_BLOCK), file.read(self.size)
             here = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
+        except FileNotFoundError:
+            raise LasasrError(f"{self.tar} is missing") from None
         except (OSError, tarfile.HeaderError) as error:
             raise LasasrError(f"{self} cannot be read ({error}); {_AGAIN}") from None
         if here != self.size or len(content) != self.size:
             found = f"has {here} bytes" if here != self.size else f"ends after {len(content)}"
             raise LasasrError(f"{self} {found} instead of {self.size}; {_AGAIN}")
         return content
+
+
+def shard_of(cut: Mapping[str, Any]) -> Path | None:
+    """The tar file that the audio of a cut, as a plain value, lies in; None where it lies elsewhere."""
+    sources = (cut.get("recording") or {}).get("sources", [])
+    if len(sources) != 1 or sources[0].get("type") != KIND:
+        return None
+    return Member.at(str(sources[0]["source"])).tar
 
 
 class Entry(NamedTuple):

@@ -45,7 +45,8 @@ def sampler(utterances: Utterances, config: Mapping[str, Any], ranks: int) -> Bu
     """
     per_step = ranks * int(config["trainer"]["accumulate_grad_batches"])
     batching = build.build(config["batching"], "batching")
-    return BucketBatches(utterances.durations_s, batching, int(config["seed"]), True, per_step, ranks)
+    shards = None if batching.shards_at_once is None else utterances.shards()
+    return BucketBatches(utterances.durations_s, batching, int(config["seed"]), True, per_step, ranks, shards=shards)
 
 
 def batches(utterances: Utterances, tokens: Tokens, made: BucketBatches, stretch: float) -> Batches:

@@ -19,6 +19,8 @@ from lasasr.prepare import Prepared, folder_of, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
+from lasasr.training.fit import check_trainer
+from lasasr.training.machine import precision
 
 Splits = Mapping[str, Utterances]
 
@@ -55,6 +57,8 @@ def examine(config: Mapping[str, Any], progress: Progress, listen: bool = True, 
     """
     if "listen" not in config:
         raise UsageError(f"{config['recipe']} trains no recognizer: doctor examines recipes of speech")
+    precision(config)
+    check_trainer(config["trainer"])
     try:
         read, found, tokenizer = _read(config, progress)
     except UsageError:

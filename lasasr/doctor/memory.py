@@ -23,7 +23,7 @@ from lasasr.doctor.finding import Finding, overall
 from lasasr.errors import LasasrError
 from lasasr.prepare import prepare
 from lasasr.recognizer import Recognizer
-from lasasr.training.machine import computes_bf16, set_threads
+from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
 from lasasr.training.run import training_module
 
@@ -128,12 +128,11 @@ def noise(shape: Shape, recognizer: Recognizer) -> Batch:
 def update(module: Training, optimizer: Optimizer, batch: Batch, config: Mapping[str, Any]) -> None:
     """Forward, backward and one step of the optimizer, in the precision of training."""
     kind = batch.waveforms.device.type
-    precision = str(config["trainer"]["precision"])
-    low = "16" in precision or (config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"]))
-    dtype = torch.float16 if precision.startswith("16") and kind == "cuda" else torch.bfloat16
+    trained_in = precision(config)
+    dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
     features, frames = module.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
     targets = batch.tokens, batch.token_lengths
-    with torch.autocast(kind, dtype, enabled=bool(low)):
+    with torch.autocast(kind, dtype, enabled=trained_in != "32-true"):
         logits, _, ctc_log_probs, encoded = module.recognizer.model(features, frames, *targets, module.sampling(0))
         losses = module.loss(logits, ctc_log_probs, encoded, *targets)
     losses.total.backward()

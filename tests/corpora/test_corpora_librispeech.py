@@ -153,3 +153,13 @@ def test_real_speech(tmp_path):
         }
         assert {Path(cut.recording.sources[0].source) for cut in cuts} == audio
         assert cuts[0].load_audio().shape == (1, cuts[0].num_samples)
+
+
+def test_all_faulty_audio_of_a_split_is_named_at_once(root, tmp_path):
+    chapter = root / "LibriSpeech" / "train-clean-100" / "19" / "198"
+    damage_header(chapter)
+    first = chapter / "19-198-0000.flac"
+    first.write_bytes(b"")
+    with pytest.raises(LasasrError, match=r"0000.flac has zero length; 1 more of train are faulty: 19-198-0001$"):
+        LibriSpeechCorpus(str(root), dev=["dev-other"], test=[]).prepare(tmp_path / "prepared", silent)
+    assert not (tmp_path / "prepared" / "train.jsonl.gz").exists()

@@ -1,6 +1,7 @@
 """Shards hold what the files held, bit by bit; Lhotse reads ours and we read Lhotse's; what is not whole is named."""
 
 import gzip
+import hashlib
 import http.server
 import io
 import json
@@ -8,6 +9,7 @@ import tarfile
 import threading
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import soundfile
@@ -23,7 +25,8 @@ from lasasr.corpora.manifest import read_cuts, write_cuts
 from lasasr.corpora.shar import SharCorpus
 from lasasr.corpora.shar_files import LIST, shards
 from lasasr.corpora.shar_writer import write_shards
-from lasasr.data import digests
+from lasasr.data import digests, remote
+from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader
 from lasasr.data.manifest import read_manifest
@@ -311,8 +314,9 @@ def served(manifest, tmp_path):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=str(folder))
 
-        def log_request(self, *_):
+        def do_GET(self):
             asked.append(self.path)
+            super().do_GET()
 
         def log_message(self, *_):
             pass
@@ -325,35 +329,180 @@ def served(manifest, tmp_path):
         thread.join()
 
 
-def test_shards_of_an_address_are_fetched_once_and_checked(manifest, served, tmp_path):
-    folder, address, asked = served
-    corpus = SharCorpus(address, cache=str(tmp_path / "cache"))
+def mirrored(address, folder, **options):
+    """The corpus of an address, its manifest of training."""
+    corpus = SharCorpus(address, cache_dir=str(folder / "cache"), **options)
     corpus.fetch(silent)
-    read = dataset(corpus.prepare(tmp_path / "prepared", silent)["train"])
-    files = dataset(manifest)
-    assert all(torch.equal(read.waveform(index), files.waveform(index)) for index in range(len(files)))
-    everything = {f"/{path.relative_to(folder)}" for path in folder.rglob("*.*")}
-    assert sorted(asked) == sorted(everything)
-    SharCorpus(f"{address}/", cache=str(tmp_path / "cache")).fetch(silent)
-    assert len(asked) == len(everything)
-    (lost,) = (tmp_path / "cache").glob("*/train/recording.000001.tar")
-    lost.unlink()
-    damaged = bytearray((folder / "train" / lost.name).read_bytes())
+    return corpus, corpus.prepare(folder / "prepared", silent)["train"]
+
+
+def tars(asked):
+    return [path for path in asked if path.endswith(".tar")]
+
+
+def test_shards_of_an_address_are_fetched_when_they_are_read(manifest, served, tmp_path):
+    folder, address, asked = served
+    _, there = mirrored(address, tmp_path)
+    everything = sorted(f"/{path.relative_to(folder)}" for path in folder.rglob("*.*"))
+    assert sorted(asked) == [path for path in everything if not path.endswith(".tar")]
+    read, files = dataset(there), dataset(manifest)
+    for _ in range(2):
+        assert all(torch.equal(read.waveform(index), files.waveform(index)) for index in range(len(files)))
+    assert tars(asked) == [path for path in everything if path.startswith("/train/recording")]
+    _, again = mirrored(f"{address}/", tmp_path)
+    assert again == there
+    assert len(asked) == len(set(asked))
+
+
+def test_an_address_of_another_kind(manifest, tmp_path):
+    """In a store that is no web server, and beside shards in a folder of this disk."""
+    local = dataset(prepared(sharded(manifest, tmp_path / "shards")))
+    store = fsspec.filesystem("memory")
+    store.put(str(tmp_path / "shards"), "/bucket/shards", recursive=True)
+    try:
+        fetched = dataset(mirrored("memory://bucket/shards", tmp_path / "here")[1])
+        for field in ("ids", "speakers", "texts"):
+            assert getattr(fetched.utterances, field) == getattr(local.utterances, field)
+        assert all(torch.equal(fetched.waveform(index), local.waveform(index)) for index in range(len(local)))
+    finally:
+        store.rm("/bucket", recursive=True)
+
+
+def test_digests_of_audio_that_is_not_there_are_left_to_the_list(served, tmp_path):
+    _, there = mirrored(served[1], tmp_path)
+    digests.record(there, read_manifest(there, str).cuts, silent)
+    assert digests.recorded(there) == {}
+    assert tars(served[2]) == []
+
+
+@pytest.fixture
+def many(tmp_path_factory):
+    """120 utterances of many lengths."""
+    folder, random = tmp_path_factory.mktemp("many"), np.random.default_rng(1)
+    made = []
+    for number in range(120):
+        soundfile.write(folder / f"{number}.wav", random.uniform(-0.9, 0.9, random.integers(400, 4000)), 16_000)
+        made.append(utterance(folder / f"{number}.wav", f"u{number}"))
+    write_cuts(made, folder / "train.jsonl.gz")
+    return folder / "train.jsonl.gz"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_epoch_fetches_each_shard_once_into_little_room(many, tmp_path, workers, monkeypatch):
+    """Batch by batch what shards on this disk give, while only two windows of them are here."""
+    write_cuts(list(read_cuts(many))[:30], tmp_path / "dev.jsonl.gz")
+    write_shards({"train": many, "dev": tmp_path / "dev.jsonl.gz"}, tmp_path / "shards", ABOUT, silent, shard_size=12)
+    local = dataset(prepared(tmp_path / "shards"))
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "shards/train").glob("*.tar")}
+    room = 4 * max(sizes.values())
+    _, there = mirrored(f"file://{tmp_path}/shards", tmp_path / "here", cache_gb=room / 1e9, shards_at_once=2)
+    here = dataset(there)
+    assert np.array_equal(here.utterances.shards(), np.arange(120) // 12)
+    log, real = tmp_path / "fetched", remote.fetch
+
+    def noting(url, path, *known):
+        real(url, path, *known)
+        with log.open("a") as lines:
+            present = sum(one.stat().st_size for one in path.parent.glob("*.tar"))
+            lines.write(f"{path.name} {present}\n")
+
+    monkeypatch.setattr(remote, "fetch", noting)
+    batching = Batching(3, buckets=3, shards_at_once=2)
+    for source in (local, here):
+        source.batches = BucketBatches(source.durations_s, batching, 5, True, 1, 1, 0, source.shards())
+    for one, other in zip(Loader(local, local.batches), Loader(here, here.batches, workers), strict=True):
+        assert one.ids == other.ids
+        assert torch.equal(one.waveforms, other.waveforms)
+    fetched = [line.split() for line in log.read_text().splitlines()]
+    assert sorted(name for name, _ in fetched) == sorted(sizes)
+    assert max(int(present) for _, present in fetched) <= room < sum(sizes.values())
+
+
+def test_a_resumed_epoch_goes_on_with_the_same_batches(many, tmp_path):
+    sharded(many, tmp_path / "shards", shard_size=6)
+    here = dataset(mirrored(f"file://{tmp_path}/shards", tmp_path / "here", cache_gb=1.0)[1])
+    seen = []
+    for start in (0, 7):
+        batches = BucketBatches(here.durations_s, Batching(4, shards_at_once=3), 2, True, 2, 2, 1, here.shards())
+        batches.start_from(1, start)
+        seen.append([batch.ids for batch in Loader(here, batches)])
+    assert seen[0][7:] == seen[1]
+    assert len(seen[1]) > 0
+
+
+def test_training_takes_the_windows(many, tmp_path):
+    """The module of data that Lightning trains from."""
+    there = prepared(sharded(many, tmp_path / "shards", shard_size=12))
+    batching = Batching(5, shards_at_once=2)
+    module = SpeechDataModule(lambda split: read_manifest(there, str), Bytes(), batching, seed=4)
+    module.setup("fit")
+    wanted = BucketBatches(dataset(there).durations_s, batching, 4, shards=np.arange(120) // 12)
+    assert list(module.train_dataloader().sampler) == list(wanted)
+    plain = BucketBatches(dataset(there).durations_s, Batching(5), shuffle=False)
+    assert list(module.val_dataloader().sampler) == list(plain)
+
+
+def test_shards_elsewhere_cannot_come_a_few_at_a_time(manifest):
+    with pytest.raises(UsageError, match=r"batching\.shards_at_once is for audio in shards .*whole-a\.wav is in none"):
+        dataset(manifest).shards()
+
+
+@pytest.mark.parametrize(
+    ("spared", "at_once", "message"),
+    [
+        (
+            "train",
+            None,
+            r"all shards of train \(\S+ GB\), which .*; raise it, or set batching\.shards_at_once$",
+        ),
+        ("train", 3, r"3 shards of train \(.*, or set batching\.shards_at_once lower$"),
+        ("dev", 3, r"all shards of dev \(.* GB\), which batches are composed of; raise it$"),
+    ],
+)
+def test_too_little_room_is_refused(many, tmp_path, spared, at_once, message):
+    few = tmp_path / "few.jsonl.gz"
+    write_cuts(list(read_cuts(many))[:12], few)
+    splits = {"train": many, "dev": few} if spared == "train" else {"train": few, "dev": many}
+    write_shards(splits, tmp_path / "shards", ABOUT, silent, shard_size=12)
+    largest = max(path.stat().st_size for path in (tmp_path / "shards").rglob("*.tar"))
+    with pytest.raises(UsageError, match=rf"corpus\.cache_gb=\S+ has no room for {message}"):
+        mirrored(f"file://{tmp_path}/shards", tmp_path, cache_gb=1.5 * largest / 1e9, shards_at_once=at_once)
+
+
+def test_what_is_wrong_with_an_address_is_named(served, tmp_path, monkeypatch):
+    folder, address, _ = served
+    monkeypatch.setattr(remote, "PAUSE_S", 0.0)
+    with pytest.raises(LasasrError, match=r"http://\S+/nowhere/shards\.json cannot be fetched: it is not there"):
+        mirrored(f"{address}/nowhere", tmp_path)
+    with pytest.raises(LasasrError, match=r"Protocol not known: nonsense"):
+        mirrored("nonsense://bucket", tmp_path)
+    with pytest.raises(UsageError, match=r"corpus\.cache_gb must be positive, got -1"):
+        SharCorpus(address, cache_gb=-1)
+    read = dataset(mirrored(address, tmp_path)[1])
+    damaged = bytearray((folder / "train" / "recording.000000.tar").read_bytes())
     damaged[700] ^= 1
-    (folder / "train" / lost.name).write_bytes(damaged)
-    with pytest.raises(LasasrError, match=r"recording\.000001\.tar brought .* with MD5 .*; it is deleted"):
-        corpus.fetch(silent)
-    with pytest.raises(LasasrError, match=r"train/recording\.000001\.tar is missing"):
-        corpus.fingerprint()
+    (folder / "train" / "recording.000000.tar").write_bytes(damaged)
+    with pytest.raises(LasasrError, match=r"utterance whole-a\.wav: http\S+recording\.000000\.tar .* with MD5"):
+        read.waveform(0)
+    (folder / "train" / "recording.000001.tar").unlink()
+    with pytest.raises(LasasrError, match=r"utterance whole-c\.flac: http\S+recording\.000001\.tar .*is not there"):
+        read.waveform(4)
+    assert list((tmp_path / "cache").rglob("*.t??")) == []
 
 
-def test_an_address_that_does_not_answer_is_named(served, tmp_path):
-    with pytest.raises(LasasrError, match=r"http://\S+/nowhere/shards\.json cannot be downloaded: 404"):
-        SharCorpus(f"{served[1]}/nowhere", cache=str(tmp_path)).fetch(silent)
-    with pytest.raises(
-        UsageError, match=r"s3://bucket/shards\.json is no address that begins with https:// or http://"
-    ):
-        SharCorpus("s3://bucket", cache=str(tmp_path)).fetch(silent)
+def test_shards_that_do_not_say_where_their_audio_is_are_named(manifest, tmp_path):
+    """As an earlier version of lasasr wrote them."""
+    folder = sharded(manifest, tmp_path / "shards")
+    content = json.loads((folder / LIST).read_text())
+    path = folder / "train" / "cuts.000000.jsonl.gz"
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    for line in lines:
+        line["recording"]["sources"][0]["source"] = ""
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    content["splits"]["train"]["files"][path.name] = path.stat().st_size, hashlib.md5(path.read_bytes()).hexdigest()
+    (folder / LIST).write_text(json.dumps(content))
+    with pytest.raises(LasasrError, match=r"line 1: cut whole-a\.wav says nothing of where its audio is"):
+        mirrored(f"file://{folder}", tmp_path)
 
 
 def test_what_was_damaged_later_is_named_when_it_is_read(manifest, tmp_path):
