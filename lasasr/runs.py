@@ -190,16 +190,21 @@ def shortened(overrides: Iterable[str]) -> str:
     return name[:NAME_LENGTH].rstrip("-._,") or "default"
 
 
+def sweep_folder(parent: Path, overrides: Sequence[str]) -> Path:
+    """Where a sweep lies among the runs of its recipe: the same sweep has the same folder."""
+    digest = hashlib.sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
+    return parent / f"sweep-{shortened(overrides)}-{digest}"
+
+
 def start_sweep(parent: Path, recipe: str, overrides: Sequence[str], planned: Sequence[Path]) -> Path:
-    """Make the folder of a sweep and note the runs it consists of; the same sweep has the same folder.
+    """Make the folder of a sweep and note the runs it consists of.
 
     Args:
         parent: folder of the recipe's runs.
         recipe: as a command line names it: shipped name, or path.
         planned: the run folders, or none when a searching sweeper decides as it goes.
     """
-    digest = hashlib.sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
-    folder = parent / f"sweep-{shortened(overrides)}-{digest}"
+    folder = sweep_folder(parent, overrides)
     where = [os.path.relpath(run, folder) for run in planned]
     about = {"schema": SCHEMA, "recipe": recipe, "overrides": list(overrides), "runs": where}
     files.write_json(folder / "sweep.json", about)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
-from lasasr.cli.known import refuse_unknown
+from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 
@@ -35,13 +35,16 @@ def compose(recipe: str, overrides: Sequence[str] = ()) -> Config:
         if recipe.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
             with explained(opened, overrides):
                 _refuse_unknown(opened, overrides, name)
+            refuse_not_taken(made, name)
         return made
 
 
 def _refuse_unknown(opened: Session, overrides: Sequence[str], name: str) -> None:
     config = opened.compose(overrides)
-    base = replace(opened, config="lm_base" if "lm" in config else "base").compose([])
-    choices = [str(group) for group in config.hydra.runtime.choices]
+    start = replace(opened, config="lm_base" if "lm" in config else "base")
+    choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
+    chosen = [group for group in start.compose([]).hydra.runtime.choices if not group.startswith("hydra/")]
+    base = start.compose([f"{group}={choices.get(group) or 'null'}" for group in chosen])
     with open_dict(config):
         del config["hydra"]
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]

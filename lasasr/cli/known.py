@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
+import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,13 +16,11 @@ from lasasr.errors import UsageError, nearest
 def refuse_unknown(
     config: DictConfig, base: DictConfig, choices: Iterable[str], added: Collection[str], name: str
 ) -> None:
-    """Refuse keys that `base` does not have, in it and in those of its sections that are no groups.
-
-    What stands inside a group is an argument of its part, which refuses others when it is built.
+    """Refuse keys that `base` does not have, in it and in those of its sections that hold no part with a `_target_`.
 
     Args:
         config: composed, interpolations not resolved: a key that another one reads is the recipe's own.
-        base: /base or /lm_base, composed alone.
+        base: /base or /lm_base, composed alone, with the choices of `config`.
         choices: the config groups of `config`, as `search` or `search@validation.search`.
         added: keys that the command line adds by +.
         name: what messages call the recipe.
@@ -27,12 +28,13 @@ def refuse_unknown(
     Raises:
         UsageError: a key is unknown.
     """
-    groups = {group.rpartition("@")[2] for group in choices} | {one.partition(".")[0] for one in added}
+    groups = {group.rpartition("@")[2] for group in choices}
+    own = {one.partition(".")[0] for one in added}
     text = OmegaConf.to_yaml(config)
     plain = OmegaConf.to_container(base, resolve=False)
     assert isinstance(plain, dict)
     for key in _unknown(OmegaConf.to_container(config, resolve=False), plain, groups):
-        if f"${{{key}" not in text:
+        if f"${{{key}" not in text and key.partition(".")[0] not in own:
             section = key.rpartition(".")[0]
             known = [f"{section}.{one}" for one in plain[section]] if section else sorted(map(str, plain))
             raise UsageError(f"recipe {name} sets {key}, which nothing reads; {nearest(key, known)}")
@@ -40,9 +42,60 @@ def refuse_unknown(
 
 def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> Iterator[str]:
     for key, value in config.items():
-        if key in groups:
-            continue
         if key not in base:
-            yield str(key)
-        elif isinstance(value, dict) and isinstance(base[key], dict) and "_target_" not in base[key]:
+            if key not in groups:
+                yield str(key)
+        elif isinstance(value, dict) and isinstance(base[key], dict) and not {"_target_"} & {*value, *base[key]}:
             yield from (f"{key}.{one}" for one in value if one not in base[key] and f"{key}.{one}" not in groups)
+
+
+def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
+    """Refuse keys of a part that its `_target_` takes no argument for, before any data is read.
+
+    Targets that may not be imported, or cannot be, are left to `build`, which says so.
+
+    Args:
+        config: plain values.
+        name: what messages call the recipe.
+        place: of `config` in the whole configuration.
+
+    Raises:
+        UsageError: a key is unknown.
+    """
+    if isinstance(config, list):
+        for number, value in enumerate(config):
+            refuse_not_taken(value, name, f"{place}[{number}]")
+    if not isinstance(config, dict):
+        return
+    prefix = f"{place}." if place else ""
+    taken = _taken(config["_target_"]) if "_target_" in config else None
+    for key, value in config.items():
+        if taken is not None and not str(key).startswith("_") and key not in taken:
+            known = [prefix + one for one in taken]
+            where = f"which {config['_target_']} does not take; {nearest(prefix + str(key), known)}"
+            raise UsageError(f"recipe {name} sets {prefix}{key}, {where}")
+        refuse_not_taken(value, name, prefix + str(key))
+
+
+def _taken(target: str) -> list[str] | None:
+    """The arguments of a class or function; None: any, or not known."""
+    from lasasr.build import allowed_prefixes
+
+    if not str(target).startswith(allowed_prefixes()):
+        return None
+    try:
+        made: Any = pydoc.locate(target)
+        function = inspect.getattr_static(made, "__init__") if isinstance(made, type) else made
+        hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters
+    except Exception:  # whatever importing or reading it raises
+        return None
+    names: list[str] = []
+    for name, parameter in parameters.items():
+        if parameter.kind != parameter.VAR_KEYWORD:
+            names.append(name)
+        elif typing.get_origin(hints.get(name)) is typing.Unpack:
+            (options,) = typing.get_args(hints[name])
+            names += options.__annotations__
+        else:
+            return None
+    return names

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,29 @@ from lasasr.errors import Interrupted, LasasrError, UsageError
 Work = Callable[[Config, list[str]], Any]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Failed:
+    """What a job returns that has failed.
+
+    Were it to raise, Hydra would print a line of its own, and hold the memory of the job's frames until the last one.
+    """
+
+    told: str  # the traceback
+
+
+@dataclass(frozen=True)
 class Job:
     """What Hydra calls for each combination; a launcher may pickle it and call it on another machine.
 
     Args:
         work: called with the plain configuration and the overrides; a function of a module, so that it can be pickled.
         name: of the recipe.
+        raises: whether to raise what goes wrong after it was said; a sweeper that searches asks for it.
     """
 
     work: Work
     name: str
-    failed: list[str] = field(default_factory=list)
+    raises: bool = False
 
     def __call__(self, config: DictConfig) -> Any:
         """Run one job; what goes wrong is said at once, for the other jobs go on."""
@@ -44,10 +56,11 @@ class Job:
             choices: Any = OmegaConf.to_container(about.runtime.choices)
             return self.work(plain_config(config, choices, self.name), overrides)
         except Exception as error:
-            self.failed.append(label)
             message = str(error) if isinstance(error, LasasrError) else f"{type(error).__name__}: {error}"
             print(f"lasasr: job {about.job.num} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
-            raise
+            if self.raises:
+                raise
+            return Failed(traceback.format_exc())
 
 
 def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None = None) -> Any:
@@ -65,8 +78,9 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
     """
     name = recipes.find(recipe).name
     overrides = spelled_out(recipe, overrides)
-    folder = _announce(recipe, name, overrides, beside)
-    job = Job(work, name)
+    searches = any(one.startswith("hydra/sweeper=") for one in overrides)
+    folder = _announce(recipe, name, overrides, beside, searches)
+    job = Job(work, name, raises=searches)
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -75,22 +89,19 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
         except (KeyboardInterrupt, Interrupted):
             print(f"the sweep goes on with: lasasr train --resume {folder}", file=sys.stderr)
             raise
-        except Exception as error:
-            if not job.failed:
-                raise
-            raise LasasrError(
-                f"{len(job.failed)} job(s) failed, see above; "
-                f"lasasr train --resume {folder} takes up what is not finished"
-            ) from error
+    results = [] if searches else [one.return_value for batch in returned for one in batch]
+    if failed := [one for one in results if isinstance(one, Failed)]:
+        raise LasasrError(
+            f"{len(failed)} job(s) failed, see above; lasasr train --resume {folder} takes up what is not finished"
+        ) from RuntimeError(failed[0].told)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
     return returned
 
 
-def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | None) -> Path:
+def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | None, searches: bool) -> Path:
     """Compose every job, so that a mistake in the last one shows now, and note the runs the sweep consists of."""
     hydras = [one for one in overrides if one.startswith("hydra")]
-    searching = any(one.startswith("hydra/sweeper=") for one in hydras)
-    jobs = [] if searching else expand(recipe, overrides)
+    jobs = [] if searches else expand(recipe, overrides)
     configs = [compose(recipe, [*hydras, *job]) for job in jobs]
     root = Path(configs[0]["runs_dir"]) if configs else runs.root()
     if beside is not None and (root / name).resolve() != beside:

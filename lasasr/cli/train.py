@@ -47,8 +47,10 @@ def _train(options: Any) -> int:
     from lasasr.cli.sweep import sweep
 
     if options.resume is not None:
-        if (options.resume / "sweep.json").exists():
-            about = files.read_json(options.resume / "sweep.json")
+        if (note := options.resume / "sweep.json").exists():
+            about = files.read_json(note)
+            if not isinstance(about, dict) or not {"recipe", "overrides"} <= set(about):
+                raise LasasrError(f"{note} is damaged: it names no recipe and overrides; begin the sweep again with -m")
             again = functools.partial(execute, resume=True)
             sweep(about["recipe"], about["overrides"], again, beside=options.resume.resolve().parent)
         else:

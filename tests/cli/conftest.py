@@ -1,5 +1,7 @@
 """A small dictionary of its own for the command's tests: what they show must not depend on the shipped yaml."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,16 @@ FILES = {
         defaults: [/base, /trainer@trainer: far, _self_]
         """,
 }
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Hydra's --info logs everything to a stream that a later test would find closed."""
+    logger = logging.getLogger()
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """RECIPE and overrides become one plain configuration, or one line that says what is wrong."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,18 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
         ("[1, 2]", "recipe mine.yaml: "),
         ("{defaults: [/base, _self_], listn: {layers: 2}}", "mine sets listn, which nothing reads; nearest: listen"),
         ("{defaults: [/base, _self_], validation: {map: 1}}", "sets validation.map, which nothing reads; nearest: "),
+        (
+            "{defaults: [/base, _self_], listen: {layerz: 2}}",
+            "listen.layerz, which nothing reads; nearest: listen.layers",
+        ),
+        (
+            "{defaults: [/base, _self_], attend: {_target_: lasasr.attend.location.LocationAttention, dimm: 2}}",
+            "LocationAttention does not take; nearest: attend.dim",
+        ),
+        (
+            "{defaults: [/base, _self_], attend: {dim: [{_target_: torch.optim.Adam, ler: 2}]}}",
+            "attend.dim[0].ler, which torch.optim.Adam does not take; nearest: attend.dim[0].lr",
+        ),
     ],
 )
 def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: str) -> None:
@@ -149,6 +162,20 @@ def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) ->
     Path("mine.yaml").write_text("{defaults: [/base, _self_], size: 5, listen: {layers: '${size}'}}")
     config = compose("mine.yaml", ["+trainer.nodes=2", "++validation.note=x"])
     assert (config["size"], config["listen"]["layers"], config["trainer"]["nodes"]) == (5, 5, 2)
+
+
+def test_keys_that_a_part_takes_by_name_or_by_unpacking_pass(dictionary: Path) -> None:
+    target = "_target_: lasasr.attend.location.LocationAttention"
+    Path("mine.yaml").write_text(
+        f"{{defaults: [/base, _self_], attend: {{{target}, dim: 3, kernel_size: 5, top_k: 2}}}}"
+    )
+    assert compose("mine.yaml")["attend"]["top_k"] == 2
+
+
+def test_of_a_target_that_may_not_be_imported_nothing_is_asked(dictionary: Path) -> None:
+    Path("mine.yaml").write_text("{defaults: [/base, _self_], attend: {_target_: antigravity.fly, far: 3}}")
+    assert compose("mine.yaml")["attend"]["far"] == 3
+    assert "antigravity" not in sys.modules
 
 
 def test_a_recipe_must_be_called_yaml(dictionary: Path) -> None:

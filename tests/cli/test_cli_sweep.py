@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import traceback
+import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,22 @@ def interrupted(config: dict[str, Any], overrides: list[str]) -> None:
     """A work that a signal ends."""
     note(config, overrides)
     raise Interrupted(15)
+
+
+class Held:
+    """What a failing work has in its frame, as a model on a GPU."""
+
+
+@dataclass
+class Hold:
+    """A work that fails while it holds something."""
+
+    kept: list[weakref.ref[Held]]
+
+    def __call__(self, config: dict[str, Any], overrides: list[str]) -> None:
+        held = Held()
+        self.kept.append(weakref.ref(held))
+        raise ZeroDivisionError("a bug")
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +92,17 @@ def test_a_failing_job_is_named_and_the_others_run(capsys: pytest.CaptureFixture
     with pytest.raises(LasasrError, match=r"1 job\(s\) failed, see above; .* --resume runs/synthetic/las_char/sweep-"):
         sweep(RECIPE, ["attend=dot,location"], fail_on_dot)
     assert len(SEEN) == 2
-    assert "job 0 (attend=dot) failed: the dot fell off" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == ["lasasr: job 0 (attend=dot) failed: the dot fell off"]
+
+
+def test_the_traceback_of_a_failed_job_is_kept_for_v_and_its_frames_are_not() -> None:
+    kept: list[weakref.ref[Held]] = []
+    with pytest.raises(LasasrError) as caught:
+        sweep(RECIPE, ["seed=1,2"], Hold(kept))
+    assert [one() for one in kept] == [None, None]
+    told = "".join(traceback.format_exception(caught.value))
+    assert "in __call__" in told
+    assert "ZeroDivisionError: a bug" in told
 
 
 def test_a_signal_ends_the_whole_sweep_and_it_is_said_how_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
