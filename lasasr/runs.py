@@ -47,6 +47,11 @@ class Run:
         return self.folder / "checkpoints"
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a checkpoint to go on from, which a new beginning would lose."""
+        return any(self.checkpoints.glob("*.ckpt"))
+
+    @property
     def bundle(self) -> Path:
         """Folder that `Recognizer.load` reads."""
         return self.folder / "bundle"

@@ -15,7 +15,7 @@ def demo() -> int:
     from lasasr.cli.compose import compose
 
     run = runs.place(compose(RECIPE), [])
-    if run.status == "unfinished" and any(run.checkpoints.glob("*.ckpt")):
+    if run.status == "unfinished" and run.begun:
         return main(["train", "--resume", str(run.folder)])
     return main(["train", RECIPE])
 

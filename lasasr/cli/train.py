@@ -87,12 +87,11 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     if place.status == "finished":
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
-        begun = any(place.checkpoints.glob("*.ckpt"))  # else there is nothing to lose
-        if begun and not resume:
+        if place.begun and not resume:
             raise LasasrError(
                 f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
             )
-        if not begun:
+        if not place.begun:
             place.start(config, overrides, **provenance())
 
         from lasasr.cli.progress import progress

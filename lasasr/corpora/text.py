@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.prose import paragraphs, split_sentences
 from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.text.dictionary import Dictionary, spoken
 from lasasr.text.dictionary import read as read_dictionary
-from lasasr.text.dictionary import spoken
 from lasasr.text.transcript import rule
 
 Layout = Literal["lines", "prose"]
@@ -73,10 +73,13 @@ class PlainText(TextCorpus):
         return {split: partial(said, paths) for split, paths in self._files().items()}
 
     def _phones(self, paths: Sequence[Path]) -> Iterator[str]:
-        assert self.dictionary is not None
-        pronounced = read_dictionary(self.dictionary)
         for sentence in self._sentences(paths):
-            yield from spoken(self._words(sentence).split(), pronounced)
+            yield from spoken(self._words(sentence).split(), self._pronounced)
+
+    @cached_property
+    def _pronounced(self) -> Dictionary:
+        assert self.dictionary is not None
+        return read_dictionary(self.dictionary)
 
     def _files(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}

@@ -18,6 +18,7 @@ from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
+from lasasr.runs import Run
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -58,8 +59,7 @@ def train(
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
-    begun = resume and any((folder / "checkpoints").glob("*.ckpt"))  # their weights come after any beginning
-    if config["warm_start"]["run"] and not begun:
+    if config["warm_start"]["run"] and not (resume and Run(folder).begun):
         warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
     _try_search(recognizer)

@@ -25,7 +25,7 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from pretend_device import DEVICE, Pretend, There
 from shipped_parts import part
-from training_tiny import TOKENIZER, Data, batch, training
+from training_tiny import QUIET, TOKENIZER, Data, batch, training
 
 from lasasr import host
 from lasasr.audio.specaugment import SpecAugment
@@ -107,10 +107,8 @@ def fit(folder: str) -> list[dict[str, int]]:
             max_epochs=2,
             limit_val_batches=0,
             default_root_dir=folder,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             use_distributed_sampler=False,
+            **QUIET,
         )
         module = made("pyramid", "location", "lstm")
         module.make_optimizer = torch.optim.AdamW

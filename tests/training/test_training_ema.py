@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from training_tiny import batch, training
+from training_tiny import QUIET, batch, training
 
 from lasasr.errors import UsageError
 from lasasr.training.ema import MovingAverage
@@ -45,11 +45,9 @@ def fit(epochs: int, callbacks: list[Any], resume: Path | None = None) -> Traini
         max_epochs=epochs,
         accumulate_grad_batches=2,
         callbacks=callbacks,
-        logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
+        **QUIET,
     )
     batches: Any = DataLoader([batch([0, 1]), batch([2, 3]), batch([4]), batch([5, 6])], batch_size=None)  # type: ignore[arg-type]
     trainer.fit(module, batches, batches, ckpt_path=resume, weights_only=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from training_tiny import batch, training
+from training_tiny import QUIET, batch, training
 
 from lasasr.audio.frontend import Frontend
 from lasasr.data.batch import Batch
@@ -33,10 +33,8 @@ def fit(
         accumulate_grad_batches=accumulated,
         gradient_clip_val=clip,
         default_root_dir=folder,
-        logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **QUIET,
     )
     trainer.fit(module, DataLoader(list(batches), batch_size=None))  # type: ignore[arg-type]
     return module

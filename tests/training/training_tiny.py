@@ -30,6 +30,7 @@ from lasasr.training.checkpoints import WholeFiles
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.module import Training
 
+QUIET: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}  # of a Trainer
 TOKENIZER = CharacterTokenizer.train(["abcd"])
 
 
@@ -106,9 +107,7 @@ def trainer(folder: Path, callbacks: Sequence[pl.Callback], **options: Any) -> p
         callbacks=list(callbacks),
         plugins=[WholeFiles()],
         default_root_dir=folder,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **QUIET,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         **options,
