@@ -27,6 +27,7 @@ class _Open(threading.local):
 
     shared: dict[Hashable, Any] | None = None
     lasting: dict[Hashable, Any] | None = None  # what is made of parameters alone
+    inner: bool = False  # whether another loop is open around this one
 
 
 _open = _Open()
@@ -39,14 +40,15 @@ def loop() -> Iterator[None]:
     What is shared must not change while the loop is open. Gradients of gradients are refused. What is made of
     parameters alone is shared with a loop around this one, where there is one: with all batches of an evaluation, say.
     """
-    before = _open.shared, _open.lasting
+    before = _open.shared, _open.lasting, _open.inner
     compiling = torch.compiler.is_compiling()
+    _open.inner = _open.lasting is not None
     _open.shared = None if compiling else {}
     _open.lasting = None if compiling else {} if _open.lasting is None else _open.lasting
     try:
         yield
     finally:
-        _open.shared, _open.lasting = before
+        _open.shared, _open.lasting, _open.inner = before
 
 
 def recording() -> bool:
@@ -57,6 +59,11 @@ def recording() -> bool:
 def preparing() -> bool:
     """Whether a loop is open and no gradients are recorded, so that what the steps share may be worked on first."""
     return _open.shared is not None and not torch.is_grad_enabled()
+
+
+def lasting() -> bool:
+    """Whether what is made of parameters alone outlives this loop, because another one is open around it."""
+    return _open.inner
 
 
 def once(make: Callable[..., R], *arguments: Any) -> R:

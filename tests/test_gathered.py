@@ -186,6 +186,16 @@ def test_what_is_made_of_parameters_alone_lasts_as_long_as_the_outermost_loop() 
     assert len({id(of_tensor) for _, of_tensor in (first, second, third, fourth)}) == 4
 
 
+def test_a_loop_knows_whether_what_it_makes_of_parameters_outlives_it() -> None:
+    seen = [gathered.lasting()]
+    with gathered.loop():
+        seen.append(gathered.lasting())
+        with gathered.loop():
+            seen.append(gathered.lasting())
+        seen.append(gathered.lasting())
+    assert seen == [False, False, True, False]
+
+
 def test_autocast_casts_a_weight_once_and_its_gradient_back() -> None:
     left, right = (one.detach().float().requires_grad_() for one in _factors((5, 4), (4, 4)))
     with torch.autocast("cpu", torch.bfloat16):

@@ -28,8 +28,9 @@ from lasasr.spell.cell import CELLS, Cell
 
 Order = Literal["update_then_attend", "attend_then_update"]
 
-
-SOON = 16  # steps of a loop
+# Steps of a loop, and of the loops within one (the batches of an evaluation): with so many, looking the shares of all
+# tokens up costs less than computing those of the tokens that come.
+SOON, LATE = 16, 1024
 
 
 class _Inner(NamedTuple):
@@ -173,8 +174,9 @@ class RecurrentDecoder(Decoder):
             return sampled(reference, self._read(torch.cat(glances[-1].seen, -1)), sampling)
 
     def _known(self, tokens: Tensor) -> Tensor:
-        """(..., G) of tokens (...): looked up, where the steps of a loop would soon compute as much for some tokens."""
-        if gathered.preparing() and not self.training and self.vocabulary_size <= SOON * tokens.numel():
+        """(..., G) of tokens (...): looked up, where the steps to come would compute as much for some tokens."""
+        steps = LATE if gathered.lasting() else SOON
+        if gathered.preparing() and not self.training and self.vocabulary_size <= steps * tokens.numel():
             return gathered.once(self._known_of_all)[tokens]
         return self._cells[0].known(self.dropout(self.embedding(tokens)))
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lasasr import special, tree
+from lasasr import gathered, special, tree
 from lasasr.attend.content import AdditiveAttention
 from lasasr.attend.location import LocationAttention
+from lasasr.spell import recurrent
 from lasasr.spell.base import MASKED, Decoder, Unrolled
 from lasasr.spell.recurrent import RecurrentDecoder
 
@@ -239,3 +240,27 @@ def test_autocast_keeps_the_state_in_float32(cell: str, order: str) -> None:
         half, types = run()
     assert set(types) == {torch.float32}
     torch.testing.assert_close(half.float(), full, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_tokens_looked_up_are_tokens_computed(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurrent, "SOON", 0)
+    decoder = _decoder(cell=cell).eval()
+    asked: list[int] = []
+    of_all = decoder._known_of_all
+
+    def counted() -> Tensor:
+        asked.append(1)
+        return of_all()
+
+    monkeypatch.setattr(decoder, "_known_of_all", counted)
+    with torch.no_grad():
+        memory = decoder.memory(*_heard())
+        arguments = _tokens()[:, :1], memory, decoder.initial(memory, 1)
+        with gathered.loop():
+            alone = decoder.step(*arguments)
+            assert not asked
+            for _ in range(2):
+                with gathered.loop():
+                    torch.testing.assert_close(decoder.step(*arguments), alone)
+    assert len(asked) == 1
