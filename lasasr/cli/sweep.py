@@ -11,6 +11,7 @@ from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from lasasr import runs
@@ -89,6 +90,9 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
         except (KeyboardInterrupt, Interrupted):
             print(f"the sweep goes on with: lasasr train --resume {folder}", file=sys.stderr)
             raise
+        except Exception as error:
+            _blame_launcher(error, overrides, folder)
+            raise
     results = [] if searches else [one.return_value for batch in returned for one in batch]
     if failed := [one for one in results if isinstance(one, Failed)]:
         raise LasasrError(
@@ -96,6 +100,22 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
         ) from RuntimeError(failed[0].told)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
     return returned
+
+
+def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:
+    """A job says by itself what went wrong; what comes through beyond it is of the launcher, where one was chosen.
+
+    Raises:
+        LasasrError: as long as the message of a launcher may be, in one line of ours.
+    """
+    chosen = [one.partition("=")[2] for one in overrides if one.startswith("hydra/launcher=")]
+    if not chosen or isinstance(error, LasasrError | HydraException):
+        return
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    raise LasasrError(
+        f"the launcher {chosen[-1]} could not begin a job or has lost one; when the others have ended, "
+        f"lasasr train --resume {folder} takes up what is not finished ({reason[:300]})"
+    ) from error
 
 
 def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | None, searches: bool) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.plugins import Plugins
 
 from lasasr import runs
 from lasasr.cli.compose import compose
@@ -103,6 +104,17 @@ def test_the_traceback_of_a_failed_job_is_kept_for_v_and_its_frames_are_not() ->
     told = "".join(traceback.format_exception(caught.value))
     assert "in __call__" in told
     assert "ZeroDivisionError: a bug" in told
+
+
+def test_a_job_that_the_launcher_lost_can_be_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise RuntimeError("job 7 has not produced any output\n" + 1000 * "its log ")
+
+    basic = Plugins.instance().class_name_to_class["hydra._internal.core_plugins.basic_launcher.BasicLauncher"]
+    monkeypatch.setattr(basic, "launch", lost)
+    with pytest.raises(LasasrError, match=r"launcher basic .* --resume runs/.* \(RuntimeError: job 7") as caught:
+        sweep(RECIPE, ["seed=1,2", "hydra/launcher=basic"], note)
+    assert len(str(caught.value)) < 600
 
 
 def test_a_signal_ends_the_whole_sweep_and_it_is_said_how_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
