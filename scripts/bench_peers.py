@@ -12,11 +12,12 @@ CTC 0.3. Work:
 
 * decode: joint beam search (beam 10) over 150 encoded frames (12 s); every hypothesis is 60 tokens long. The encoder is
   no part of it. "15 candidates": CTC scores only the tokens that the decoder likes best; "all": every token, as lasasr.
-* train-fixed, train-variable: forward and backward pass of 16 utterances of 12 s, or of 12 down to 8 s; 60 tokens.
+* train-fixed, train-variable: forward and backward pass of 16 utterances of 12 s, or of 12 down to 8 s; 60 tokens;
+  lasasr in bfloat16, too. MB is the most that the tensors of a pass hold beside the model's.
 
-Each round does every case once, in a new order; peers that score all tokens by CTC, which takes ten times as long, join
-the first only. What searches one by one is given one utterance of a batch. As in `lasasr evaluate`, lasasr makes what
-is made of the parameters alone once for all batches. Trust the ratios before the seconds.
+Each round does every case once, in a new order; peers that take minutes (CTC scores of all tokens, lengths that
+differ) join the first only. What searches one by one is given one utterance of a batch. As in `lasasr evaluate`, lasasr
+makes what is made of the parameters alone once for all batches. Trust the ratios before the seconds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bench_decode
 import torch
 from torch import Tensor, nn
 
@@ -244,6 +246,7 @@ class Case:
     warm: Callable[[], object]  # what is done once only (choice of kernels, allocations), before the clock runs
     utterances: int
     slow: bool = False  # of the first round only
+    wide: bool = False  # also count the memory its tensors take, in one more pass
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
@@ -276,13 +279,19 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
     batch = Batch(*(host.to(part, device) for part in whole))
     few = Batch(*(host.to(part[:2], device) for part in whole))
 
-    def work(toolkit: Toolkit, batch: Batch) -> None:
+    def work(toolkit: Toolkit, batch: Batch, halves: bool = False) -> None:
         toolkit.model.train()
         toolkit.model.zero_grad()
-        toolkit.train(batch).backward()
+        with torch.autocast(device, torch.bfloat16, enabled=halves):
+            loss = toolkit.train(batch)
+        loss.backward()
 
     for toolkit in toolkits:
-        yield Case(toolkit.name, partial(work, toolkit, batch), partial(work, toolkit, few), utterances)
+        for halves in (False, True) if toolkit.name == OURS else (False,):
+            passing = [partial(work, toolkit, some, halves) for some in (batch, few)]
+            slow = shortest < LONGEST and toolkit.name != OURS
+            name = f"{toolkit.name}, {'bfloat16' if halves else 'float32'}"
+            yield Case(name, *passing, utterances, slow, wide=not slow)
 
 
 def works(toolkits: list[Toolkit], args: argparse.Namespace) -> Iterator[tuple[str, Iterator[Case]]]:
@@ -295,7 +304,7 @@ def works(toolkits: list[Toolkit], args: argparse.Namespace) -> Iterator[tuple[s
             yield kind, training(toolkits, args.utterances, shortest, args.device)
 
 
-def measure(title: str, cases: list[Case], rounds: int) -> list[dict[str, Any]]:
+def measure(title: str, cases: list[Case], rounds: int, device: str) -> list[dict[str, Any]]:
     """Do all cases in turn and print a line for each; the first one is what the others are compared with."""
     for case in cases:
         case.warm()
@@ -313,8 +322,11 @@ def measure(title: str, cases: list[Case], rounds: int) -> list[dict[str, Any]]:
         clock, cpu = (statistics.median(some) / case.utterances for some in (case.seconds, case.cpu_seconds))
         rounds_done = zip(case.cpu_seconds, cases[0].cpu_seconds, strict=False)  # a slow case has the first one only
         ratio = statistics.median(a / b for a, b in rounds_done) * cases[0].utterances / case.utterances
-        print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x", flush=True)
-        rows.append({"work": title, "case": case.name, "seconds": clock, "cpu_seconds": cpu, "ratio": ratio})
+        mb = bench_decode.peak_mb(case.work, device) if case.wide else None
+        said = "" if mb is None else f" {mb:8.0f} MB"
+        print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x{said}", flush=True)
+        row = {"work": title, "case": case.name, "seconds": clock, "cpu_seconds": cpu, "ratio": ratio, "peak_mb": mb}
+        rows.append(row)
     return rows
 
 
@@ -358,7 +370,7 @@ def main() -> None:
     rows = []
     for title, cases in works(toolkits, args):
         with gathered.loop() if title.startswith("decode") else nullcontext():
-            rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds)
+            rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds, args.device)
     if args.json:
         args.json.write_text(
             json.dumps({"torch": torch.__version__, "threads": args.threads, "rows": rows}, indent=1) + "\n"
