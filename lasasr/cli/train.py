@@ -91,6 +91,7 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
             raise LasasrError(
                 f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
             )
+        _check(config)
         if not place.begun:
             place.start(config, overrides, **provenance())
 
@@ -108,6 +109,18 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
             raise
         place.finish(**facts, diverged=None)
     tell_run(place)
+
+
+def _check(config: dict[str, Any]) -> None:
+    """What can be seen to be wrong is said before there is a folder for it."""
+    if "lm" in config:
+        from lasasr.training.lm_run import check as check_lm
+
+        check_lm(config)
+    else:
+        from lasasr.training.run import check
+
+        check(config)
 
 
 def _help(place: Run, config: dict[str, Any], resume: bool) -> None:

@@ -12,11 +12,12 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lasasr import build, launch
-from lasasr.errors import Interrupted, LostRankError, UsageError
+from lasasr.errors import Interrupted, LostRankError, UsageError, nearest
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
@@ -88,6 +89,7 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     Raises:
         UsageError: an option is nonsense.
     """
+    _check_accelerator(trainer["accelerator"])
     for name in ("accumulate_grad_batches", "log_every_n_steps"):
         if trainer[name] < 1:
             raise UsageError(f"trainer.{name} must be at least 1, got {trainer[name]}")
@@ -95,6 +97,15 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
         raise UsageError(f"trainer.gradient_clip_val must be above 0, or null, got {trainer['gradient_clip_val']}")
     if (algorithm := trainer.get("gradient_clip_algorithm")) not in (None, "norm"):
         raise UsageError(f"trainer.gradient_clip_algorithm={algorithm}: gradients are clipped by norm; leave it out")
+
+
+def _check_accelerator(name: str) -> None:
+    kinds = AcceleratorRegistry.available_accelerators()
+    there = {kind for kind in kinds if AcceleratorRegistry[kind]["accelerator"].is_available()}
+    if name not in kinds | {"auto", "gpu"}:
+        raise UsageError(f"trainer.accelerator={name} is unknown; {nearest(name, ['auto', 'gpu', *sorted(kinds)])}")
+    if name not in there | {"auto"} and (name != "gpu" or there <= {"cpu"}):
+        raise UsageError(f"trainer.accelerator={name} is not to be had on this machine; leave it out")
 
 
 def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,8 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    build.check_targets(config)
+    check(config)
     trained_in = precision(config)
-    check_trainer(config["trainer"])
     quiet()
     threads = set_threads(config["threads"])
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
@@ -53,6 +52,17 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
         "results": evaluate(config, trained, prepared, folder, progress),
     }
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong before anything is prepared or written.
+
+    Raises:
+        LasasrError: the work cannot be done; the message says why and what to do.
+    """
+    build.check_targets(config)
+    precision(config)
+    check_trainer(config["trainer"])
 
 
 def evaluate(

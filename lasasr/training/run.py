@@ -18,7 +18,7 @@ from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
-from lasasr.runs import Run
+from lasasr.runs import Run, bundle_folder
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -47,10 +47,8 @@ def train(
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    build.check_targets(config)
-    data_options(config)  # what is wrong with them is said before a corpus is prepared
+    check(config)
     trained_in = precision(config)
-    check_trainer(config["trainer"])
     quiet()
     threads = set_threads(config["threads"])
     keep_freed_memory()
@@ -81,6 +79,20 @@ def train(
         "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
         "results": results,
     }
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong before anything is prepared or written.
+
+    Raises:
+        LasasrError: the work cannot be done; the message says why and what to do.
+    """
+    build.check_targets(config)
+    data_options(config)
+    precision(config)
+    check_trainer(config["trainer"])
+    if config["warm_start"]["run"]:
+        bundle_folder(config["warm_start"]["run"])
 
 
 def _try_search(recognizer: Recognizer) -> None:

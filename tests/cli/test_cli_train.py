@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_runs import config
 
 from lasasr import runs
 from lasasr.cli import train
+from lasasr.cli.compose import compose
 from lasasr.errors import DivergenceError, LasasrError
+
+RECIPE = "synthetic/las_char"
 
 
 def works(error: Exception | None) -> Callable[..., dict[str, Any]]:
@@ -22,7 +24,7 @@ def works(error: Exception | None) -> Callable[..., dict[str, Any]]:
 
 
 def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, plain = runs.Run(tmp_path / "run"), config(tmp_path)
+    place, plain = runs.Run(tmp_path / "run"), compose(RECIPE)
     monkeypatch.setattr(train, "_work", works(DivergenceError("the loss is not finite at step 7")))
     with pytest.raises(DivergenceError):
         train.run_in(place, plain, [], resume=False)
@@ -34,3 +36,20 @@ def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypa
     monkeypatch.setattr(train, "_work", works(None))
     train.run_in(place, plain, [], resume=True)
     assert (place.status, place.card()["diverged"], place.card()["steps"]) == ("finished", None, 3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wrong"),
+    [
+        (RECIPE, "trainer.accelerator=cudda"),
+        (RECIPE, "trainer.precision=8-true"),
+        (RECIPE, "warm_start.run=no/run"),
+        ("lm/synthetic_char", "trainer.accelerator=cudda"),
+        ("lm/synthetic_char", "trainer.precision=8-true"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(tmp_path: Path, recipe: str, wrong: str) -> None:
+    place = runs.Run(tmp_path / "run")
+    with pytest.raises(LasasrError, match=wrong.partition("=")[2]):
+        train.run_in(place, compose(recipe, [wrong]), [wrong], resume=False)
+    assert list(tmp_path.iterdir()) == []

@@ -70,7 +70,7 @@ def test_lightnings_own_processes_have_names(
     assert launch.helper() == who
 
 
-USUAL = {"accumulate_grad_batches": 1, "log_every_n_steps": 10, "gradient_clip_val": 5.0}
+USUAL = {"accelerator": "auto", "accumulate_grad_batches": 1, "log_every_n_steps": 10, "gradient_clip_val": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,18 @@ USUAL = {"accumulate_grad_batches": 1, "log_every_n_steps": 10, "gradient_clip_v
         {"log_every_n_steps": 0},
         {"gradient_clip_val": -1.0},  # would turn the gradient round
         {"gradient_clip_algorithm": "value"},
+        {"accelerator": "cudda"},
+        {"accelerator": "tpu"},  # which Lightning knows, and no machine of ours has
     ],
 )
 def test_what_lightning_would_take_and_training_cannot_is_refused(wrong: dict[str, object]) -> None:
-    for good in ({}, {"gradient_clip_val": None}, {"gradient_clip_val": 0.0}, {"gradient_clip_algorithm": "norm"}):
+    for good in (
+        {},
+        {"accelerator": "cpu"},
+        {"gradient_clip_val": None},
+        {"gradient_clip_val": 0.0},
+        {"gradient_clip_algorithm": "norm"},
+    ):
         check_trainer(USUAL | good)
     ((name, value),) = wrong.items()
     with pytest.raises(UsageError, match=rf"trainer\.{name}.*{value}"):
