@@ -50,7 +50,7 @@ bench-gpu: $(STAMP) ## on a GPU: the tests that compare it with the CPU, then th
 	$(BIN) scripts/bench.py --device cuda --rounds 5 --json gpu.json
 	$(BIN) scripts/bench_decode.py --device cuda --json gpu-decode.json
 
-comparison: $(STAMP) ## train 8 attention variants with 3 seeds each (two hours; goes on where it stopped), compare them, write the page
+comparison: $(STAMP) ## train 8 attention variants with 4 seeds each (three hours; goes on where it stopped), compare them, write the page
 	$(BIN) scripts/comparison.py
 
 bench: $(STAMP) ## time training, decoding and their parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +60,8 @@ def read(folder: Path, split: str) -> tuple[dict[str, Any], list[dict[str, Any]]
         raise _damaged(path, f"it is not a summary of schema {SCHEMA}")
     listed = _lines(path.with_suffix(".jsonl"))
     _check(path, summary, listed)
+    if summary["split"] != split:
+        raise _damaged(path, f"it holds the split {summary['split']}")
     return summary, listed
 
 
@@ -93,6 +96,9 @@ def _check(path: Path, summary: Mapping[str, Any], lines: list[dict[str, Any]] |
     for name, total in sums.items():
         if summary[name] != total:
             raise _damaged(path, f"{name} is {summary[name]}, but its utterances make {total}")
+    length = summary["reference_length"]
+    if length and not math.isclose(summary["percent"], 100.0 * summary["errors"] / length, abs_tol=0.01):
+        raise _damaged(path, f"percent is {summary['percent']}, but its errors make {100.0 * sums['errors'] / length}")
 
 
 def _typed(path: Path, what: str, values: Mapping[str, Any], types: Mapping[str, Any]) -> None:

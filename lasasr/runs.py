@@ -228,7 +228,10 @@ def find_run(path: str | Path) -> Run:
             inside = candidate.relative_to(folder).parts
             if (not inside or inside[0] in PARTS) and _is_run(folder):
                 return Run(folder)
-    raise LasasrError(f"{given} is no run folder; {nearest(str(given), map(str, known()))}")
+    what = "is no run folder" if given.exists() else "does not exist"
+    if held := sorted(path.parent for path in given.glob("*/card.json") if _is_run(path.parent)):
+        raise LasasrError(f"{given} {what}, but holds {len(held)}: name those, as {held[0]}")
+    raise LasasrError(f"{given} {what}; {nearest(str(given), map(str, known()))}")
 
 
 def find_runs(path: str | Path) -> list[Run]:

@@ -8,7 +8,7 @@ from lasasr.cli.main import main
 
 RECIPE = "synthetic/hard_char"
 SYSTEMS = "attend=none,dot,additive,location,coverage,fertility,multihead_location,gmm"
-SWEPT = ["seed=1,2,3", SYSTEMS]  # the seeds outermost, so that every system has one run before any has two
+SWEPT = ["seed=1,2,3,4", SYSTEMS]  # seeds outermost, so that every system has one run before any has two
 
 
 def comparison() -> int:

@@ -1,6 +1,7 @@
 """results/<split>.json and .jsonl: whole, of one piece, or refused by name."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_a_missing_split_names_those_there_are(written: Path) -> None:
         ({"errors": 3.0}, "errors is 3.0"),
         ({"errors": True}, "errors is True"),
         ({"metric": None}, "metric is None"),
+        ({"percent": 99.0}, "percent is 99.0, but its errors make 100"),
+        ({"percent": math.nan}, "percent is nan"),
     ],
 )
 def test_a_summary_that_is_not_of_its_utterances_is_neither_written_nor_read(
@@ -65,6 +68,13 @@ def test_a_summary_that_is_not_of_its_utterances_is_neither_written_nor_read(
     (written / "test.json").write_text(json.dumps(wrong))
     with pytest.raises(LasasrError, match=message):
         results.read(written, "test")
+
+
+def test_results_of_another_split_are_not_taken_for_this_one(written: Path) -> None:
+    for ending in ("json", "jsonl"):
+        (written / f"test.{ending}").rename(written / f"dev.{ending}")
+    with pytest.raises(LasasrError, match=r"dev\.json is damaged \(it holds the split test\)"):
+        results.read(written, "dev")
 
 
 def test_a_key_that_lacks_is_named(tmp_path: Path) -> None:

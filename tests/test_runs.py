@@ -165,9 +165,17 @@ def test_find_run_looks_below_the_runs_root(run: Run) -> None:
     assert runs.find_run(run.folder.relative_to("runs")) == run
 
 
-@pytest.mark.parametrize("path", ["runs/synthetic/las_cha", "runs", "runs/synthetic/las_char", "/nowhere/at/all"])
-def test_find_run_names_the_nearest(run: Run, path: str) -> None:
-    with pytest.raises(LasasrError, match=f"{path} is no run folder; nearest: {run.folder}"):
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("runs/synthetic/las_cha", "does not exist; nearest: {run}"),
+        ("/nowhere/at/all", "does not exist; nearest: {run}"),
+        ("runs", "is no run folder; nearest: {run}"),
+        ("runs/synthetic/las_char", "is no run folder, but holds 1: name those, as {run}"),
+    ],
+)
+def test_find_run_names_the_nearest(run: Run, path: str, told: str) -> None:
+    with pytest.raises(LasasrError, match=f"{path} {told.format(run=run.folder)}"):
         runs.find_run(path)
 
 

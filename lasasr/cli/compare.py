@@ -46,8 +46,8 @@ def _check(options: Namespace) -> None:
     finished = _is_comparison(options.paths)
     if options.readme is not None and options.card is None and not finished:
         raise UsageError("--readme needs --card FILE, from which its table can be made again")
-    if options.html is not None and finished:
-        raise UsageError(f"--html needs the runs: {options.paths[0]} does not hold their utterances")
+    if finished:
+        _check_finished(options)
     if options.audio and options.html is None:
         raise UsageError("--audio needs --html FILE")
     if options.maps < 0:
@@ -61,10 +61,18 @@ def _check(options: Namespace) -> None:
         raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
 
 
+def _check_finished(options: Namespace) -> None:
+    """What a finished comparison cannot be asked for any more."""
+    for name in ("html", "baseline", "split", "out", "any_search", "any_corpus", "normal_seeds", "points"):
+        if getattr(options, name) not in (None, False):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} needs the runs: {options.paths[0]} is a comparison that was made without it")
+
+
 def _parser() -> Parser:
     parser = Parser("compare", "Compare systems by their error rates on the same utterances.", EPILOG)
     parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
-    parser.add_argument("--baseline", metavar="NAME", help="compare each with this system (its name, or end of it)")
+    parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")
     parser.add_argument("--split", help="of the results (default: test, or the only one)")
     parser.add_argument("--markdown", action="store_true", help="print Markdown for a README")
     parser.add_argument("--out", metavar="FILE", type=Path, help="of comparison.json (default: in SWEEP, else here)")
@@ -107,15 +115,19 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Grou
 
     found = find(options.paths, options.split)
     systems, notes = groups(found, options.any_search, options.any_corpus)
-    baseline = _baseline(options.baseline, [one.name for one in systems])
+    baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
     return document(found, systems, notes, baseline, rules), (found, systems)
 
 
-def _baseline(asked: str | None, names: list[str]) -> str | None:
-    """The system that is meant: `dot` finds `attend=dot`."""
+def _baseline(asked: str | None, systems: Sequence[Group]) -> str | None:
+    """The system that is meant: `dot` finds `attend=dot`, and a run folder the system of that run."""
+    names = [one.name for one in systems]
     if asked is None or asked in names:
         return asked
+    folder = Path(asked).resolve()
+    if of_run := [one.name for one in systems for entry in one.entries if entry.folder and entry.folder == folder]:
+        return of_run[0]
     meant = [name for name in names if asked in (name.partition("=")[2], *name.split())]
     if len(meant) != 1:
         raise UsageError(f"no system is called {asked}; {nearest(asked, names)}")
@@ -141,7 +153,7 @@ def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, opti
     if details is not None and options.html is not None:
         files.write_text(options.html, _page(made, *details, options))
         told.append(f"page:       {options.html}")
-    if not options.markdown:
+    if told and not options.markdown:
         print("\n".join(told))
 
 

@@ -105,6 +105,9 @@ def _status(error: BaseException) -> int:
             return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
+        case OSError() if error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"{where}{error.strerror} (-v shows the traceback)", 1)
         case Exception():
             return _say(f"internal error: {type(error).__name__}: {error} (-v shows the traceback)", 1)
     raise error

@@ -63,19 +63,32 @@ def find(paths: Sequence[Path], split: str | None = None) -> Found:
         LasasrError: a path is nothing of the kind, results are damaged or missing, or no run is finished.
         UsageError: the runs have no split in common, or several and none is asked for.
     """
-    sources: list[_Source] = []
-    missing: list[Missing] = []
-    for path in paths:
-        for one in _sources(path):
-            if isinstance(one, Missing):
-                missing.append(one)
-            else:
-                sources.append(one)
+    named = _once([(one, (path / "sweep.json").exists()) for path in paths for one in _sources(path)])
+    sources = [one for one in named if isinstance(one, _Source)]
+    missing = [one for one in named if isinstance(one, Missing)]
     if not sources:
         listed = ", ".join(f"{one.name} is {one.status}" for one in missing[:5])
         raise LasasrError(f"there is nothing to compare yet: {listed}")
     chosen = split or _common(sources)
     return Found(chosen, [_entry(one, chosen) for one in sources], missing)
+
+
+def _once(named: Sequence[tuple[_Source | Missing, bool]]) -> list[_Source | Missing]:
+    """Each run of a sweep (True) once, for sweeps overlap when seeds are added; what is named twice by itself stays."""
+    swept = {_place(one) for one, by_sweep in named if by_sweep}
+    kept: list[_Source | Missing] = []
+    seen: set[str] = set()
+    for one, _ in named:
+        if _place(one) not in seen & swept:
+            kept.append(one)
+        seen.add(_place(one))
+    return kept
+
+
+def _place(one: _Source | Missing) -> str:
+    if isinstance(one, Missing):
+        return one.name
+    return str(one.run.folder.resolve() if one.run else one.results.resolve())
 
 
 def _sources(path: Path) -> list[_Source | Missing]:

@@ -93,9 +93,10 @@ def signed(points: float) -> str:
     return f"{round(points, 2) + 0.0:+.2f}"
 
 
-def interval_of(system: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The interval to show: over seeds and speakers, else speakers, else utterances; None: there is none."""
-    for name in ("mixed", "speakers", "utterances"):
+def interval_of(system: Mapping[str, Any], about: str) -> dict[str, Any] | None:
+    """The interval that goes with verdicts about the systems, over seeds and speakers, or about these runs, over
+    speakers; else over utterances; None: there is none."""
+    for name in ("mixed", "speakers", "utterances")[about == "runs" :]:
         found: dict[str, Any] = system["intervals"][name]
         if found["low"] is not None:
             return {**found, "over": name}

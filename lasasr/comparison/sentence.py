@@ -20,12 +20,12 @@ def sentences(made: dict[str, Any]) -> list[str]:
     told = [_headline(made, middle, found)]
     if made["about"] == "runs" and any(one.word != "cannot decide" for one in found):
         told.append(_not_about_systems(made))
-    return [*told, *_detectable(found), *_caveats(made)]
+    return [*told, *_detectable(found), *_needed(made), *_caveats(made)]
 
 
 def _alone(system: dict[str, Any], made: dict[str, Any]) -> list[str]:
     seeds = len(system["seeds"])
-    where = interval_of(system)
+    where = interval_of(system, made["about"])
     told = f"{system['name']}: {made['metric'].upper()} {system['percent']:.2f} %{_bounds(where)}"
     told += f" with seed {system['seeds'][0]}" if seeds == 1 else f", the mean of {seeds} seeds"
     if system["seed_sd"] is not None:
@@ -47,7 +47,7 @@ def _headline(made: dict[str, Any], centre: str, found: Sequence[Against]) -> st
     words = {word: [one for one in found if one.word == word] for word in ("better", "worse", "no difference shown")}
     if made["baseline"]:
         parts = [_listed(words["better"], "better"), _listed(words["worse"], "worse")]
-        parts.append(_listed(words["no difference shown"], "no difference shown", points=False))
+        parts.append(_unshown(words["no difference shown"], "no difference shown: ", len(made["pairs"])))
         undecided = [one for one in found if one.word == "cannot decide"]
         parts.append(_listed(undecided, "cannot be decided", points=False))
         return f"Against {what}{centre} ({rate}): {'; '.join(part for part in parts if part)}."
@@ -63,7 +63,7 @@ def _headline(made: dict[str, Any], centre: str, found: Sequence[Against]) -> st
         subject = f"{what[:1].upper()}{what[1:]}{centre} ({rate})"
         told = f"{subject} {'are' if what else 'is'} better than {_named(one.name for one in words['worse'])}"
         if rest := words["no difference shown"]:
-            told += f"; no difference is shown to {_named(one.name for one in rest)}"
+            told += f"; {_unshown(rest, 'no difference is shown to ', len(made['pairs']))}"
     if undecided:
         told += f"; {_listed(undecided, 'cannot be decided', points=False)}"
     return f"{told}."
@@ -79,6 +79,23 @@ def _listed(some: Sequence[Against], word: str, points: bool = True) -> str:
     if len(some) > MANY:
         return f"{word}: {_named(one.name for one in some)}"
     return f"{word}: {', '.join(f'{one.name} ({signed(one.points)} points)' if points else one.name for one in some)}"
+
+
+def _unshown(some: Sequence[Against], words: str, pairs: int) -> str:
+    """Each beside what would have shown, lest a wide spread is read as no difference."""
+    if not some:
+        return ""
+    if len(some) > MANY:
+        return f"{words}{_named(one.name for one in some)}"
+    return words + ", ".join(f"{one.name} ({signed(one.points)} points{_why_not(one, pairs)})" for one in some)
+
+
+def _why_not(one: Against, pairs: int) -> str:
+    if one.detectable is None:
+        return ""
+    if one.detectable > abs(one.points):
+        return f", {one.detectable:.2f} would show"
+    return f", not enough for {pairs} pairs at once" if pairs > 1 else ""
 
 
 def _named(names: Iterable[str]) -> str:
@@ -101,6 +118,24 @@ def _detectable(found: Sequence[Against]) -> list[str]:
         return []
     span = f"{min(points):.2f}" if max(points) - min(points) < 0.005 else f"{min(points):.2f} to {max(points):.2f}"
     return [f"Smallest difference that this test set can show with 80 % power: {span} points."]
+
+
+def _needed(made: dict[str, Any]) -> list[str]:
+    """What would show the difference that was asked for."""
+    points = made["rules"]["wanted_points"]
+    answers = [pair[made["about"]] or pair["runs"] for pair in made["pairs"]] if points is not None else []
+    asked = [one["needed"] for one in answers if one is not None and one["needed"] is not None]
+    if not asked:
+        return []
+    utterances = [one["utterances"] for one in asked]
+    told = f"{_most(utterances)} utterances of as many more speakers"
+    if made["about"] == "systems":
+        told += f" or {_most([one['seeds'] and max(one['seeds']) for one in asked])} seeds of each"
+    return [f"To show {points:g} points between every pair with 80 % power: {told}."]
+
+
+def _most(counts: Sequence[int | None]) -> str:
+    return "no number of" if None in counts else f"{max(one for one in counts if one is not None):,}"
 
 
 def _caveats(made: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ def columns(made: Mapping[str, Any]) -> list[Column]:
     made_columns = [
         Column("system", differs, [short[one["name"]] for one in systems], [], "what differs", False),
         _column("percent", f"{metric} %", systems, lambda one: one["percent"], "{:.2f}", _about_rate(made, seeds)),
-        _interval_column(systems),
+        _interval_column(systems, made["about"]),
         *_against_columns(made, systems),
         _column("cer_percent", "CER %", systems, lambda one: one["cer_percent"], "{:.2f}", _ABOUT_CER),
         _counts_column(systems),
@@ -92,8 +92,8 @@ def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _interval_column(systems: Sequence[System]) -> Column:
-    found = [interval_of(one) for one in systems]
+def _interval_column(systems: Sequence[System], about: str) -> Column:
+    found = [interval_of(one, about) for one in systems]
     cells = [NOTHING if one is None else f"{one['low']:.2f}–{one['high']:.2f}" for one in found]
     over = sorted({str(one["method"]) for one in found if one is not None})
     return Column(

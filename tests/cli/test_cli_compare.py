@@ -39,6 +39,10 @@ def test_a_baseline_by_its_short_name(sweep: Path, capsys: pytest.CaptureFixture
     assert "Against these runs of attend=none" in capsys.readouterr().out
     assert json.loads(Path("c.json").read_text())["baseline"] == "attend=none"
     assert not (sweep / "comparison.json").exists()
+    (folder,) = Path("runs").rglob("attend-none-s2-*")
+    assert main(["compare", str(sweep), "--baseline", str(folder), "--out", "d.json"]) == 0
+    assert json.loads(Path("d.json").read_text())["baseline"] == "attend=none"
+    capsys.readouterr()
     assert main(["compare", str(sweep), "--baseline", "nine"]) == 2
     assert "no system is called nine; nearest: attend=none" in capsys.readouterr().err
 
@@ -62,7 +66,7 @@ def test_a_published_table_comes_again_from_its_card(sweep: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["nowhere"], 1, "nowhere is no run folder"),
+        (["nowhere"], 1, "nowhere does not exist"),
         ([], 2, "RUN|SWEEP|FILE"),
         (["{sweep}", "--readme", "README.md"], 2, "--readme needs --card FILE"),
         (["{sweep}", "--card", "x.json", "--readme", "README.md"], 1, "README.md is missing"),
@@ -81,6 +85,24 @@ def test_mistakes(
     told = capsys.readouterr().err
     assert message in told
     assert len(told.splitlines()) == 1
+
+
+def test_what_cannot_be_written_is_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("")
+    assert main(["compare", str(sweep), "--out", "file/c.json"]) == 1
+    assert capsys.readouterr().err.startswith("lasasr: file: ")
+
+
+def test_what_would_show_a_difference_is_said(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(sweep), "--points", "0.5", "--normal-seeds"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    pairs = json.loads((sweep / "comparison.json").read_text())["pairs"]
+    needed = pairs[0]["systems"]["needed"]
+    assert needed["points"] == 0.5
+    shown = [
+        f"{one:,}" if one else "no number of" for one in (needed["utterances"], needed["seeds"] and needed["seeds"][0])
+    ]
+    assert f"power: {shown[0]} utterances of as many more speakers or {shown[1]} seeds of each" in told
 
 
 def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +125,15 @@ def test_a_comparison_has_no_page_without_its_runs(sweep: Path, capsys: pytest.C
     assert main(["compare", str(sweep)]) == 0
     assert main(["compare", str(sweep / "comparison.json"), "--html", "page.html"]) == 2
     assert "--html needs the runs" in capsys.readouterr().err
+    for option in (
+        ["--baseline", "none"],
+        ["--normal-seeds"],
+        ["--split", "dev"],
+        ["--points", "1"],
+        ["--out", "x.json"],
+    ):
+        assert main(["compare", str(sweep / "comparison.json"), *option]) == 2
+        assert f"{option[0]} needs the runs" in capsys.readouterr().err
     assert main(["compare", str(sweep / "comparison.json"), str(sweep)]) == 2
     assert "stands alone" in capsys.readouterr().err
 

@@ -40,6 +40,16 @@ def test_a_run_and_its_copy_do_not_differ(tmp_path: Path) -> None:
     assert made["verdict"][0].startswith("No difference:")
 
 
+def test_sweeps_that_overlap_name_their_runs_once(tmp_path: Path) -> None:
+    planned = [write_run(tmp_path, seed=seed) for seed in (1, 2, 3)]
+    write_run(tmp_path, seed=4).note(status="unfinished")
+    sweeps = [write_sweep(tmp_path / name, planned[some]) for name, some in (("a", slice(2)), ("b", slice(3)))]
+    found = find([*sweeps, planned[0].folder])
+    assert [one.seed for one in found.entries] == ["1", "2", "3"]
+    with pytest.raises(UsageError, match="given twice"):
+        groups(find([planned[0].folder, planned[1].folder, planned[0].folder]))
+
+
 def test_another_seed_is_the_same_system(tmp_path: Path) -> None:
     paths = [write_run(tmp_path, seed=seed).folder for seed in (1, 2)]
     found = find(paths)
@@ -158,8 +168,9 @@ def test_result_files_alone_can_be_compared(tmp_path: Path) -> None:
 def test_the_split_is_the_common_one_or_has_to_be_chosen(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     for name in ("dev", "dev-other"):
-        for ending in ("json", "jsonl"):
-            shutil.copy(run.results / f"test.{ending}", run.results / f"{name}.{ending}")
+        shutil.copy(run.results / "test.jsonl", run.results / f"{name}.jsonl")
+        of_test = (run.results / "test.json").read_text()
+        (run.results / f"{name}.json").write_text(of_test.replace('"split": "test"', f'"split": "{name}"'))
     assert find([run.folder]).split == "test"
     assert find([run.folder], "dev").split == "dev"
     for ending in ("json", "jsonl"):
