@@ -23,6 +23,7 @@ from lasasr.search.hypothesis import Hypothesis
 from lasasr.text import transcript
 
 MOST_BYTES: Final = 2_500_000  # of all pictures, and as much again of all sounds
+DARKEST: Final = 0.2  # no lower weight is drawn darkest: uniform weights stay pale
 
 
 @dataclass
@@ -142,12 +143,13 @@ def _spectrogram(recognizer: Recognizer, waveform: Tensor) -> dict[str, Any]:
 
 
 def _map(recognizer: Recognizer, best: Hypothesis) -> dict[str, Any]:
-    """Weights of all heads, averaged; time to the right, tokens downwards."""
+    """Weights of all heads, averaged; time to the right, tokens downwards, from 0 (white) to `darkest`."""
     assert best.weights is not None
     weights = best.weights.float().mean(1).numpy()
-    begin_s = recognizer.encoded_begin_s
+    begin_s, darkest = recognizer.encoded_begin_s, max(float(weights.max()), DARKEST)
     return {
-        "image": picture(weights, "Blues", 0.0, float(weights.max())),
+        "image": picture(weights, "Blues", 0.0, darkest),
+        "darkest": round(darkest, 2),
         "begin_s": begin_s,
         "end_s": begin_s + weights.shape[1] * recognizer.encoded_frame_s,
         "tokens": len(best.tokens),

@@ -4,14 +4,18 @@ import base64
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
 from lasasr.comparison.entries import Entry, find
 from lasasr.comparison.grouping import Group
 from lasasr.comparison_maps import Drawn, draw
+from lasasr.recognizer import Recognizer
+from lasasr.search.hypothesis import Hypothesis
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +46,24 @@ def test_maps_and_sound_cover_the_utterance(entry: Entry) -> None:
         assert map_["begin_s"] < 0.1
         assert map_["end_s"] == pytest.approx(one["duration_s"], abs=0.1)
         assert soundfile.info(content(one["audio"])).duration == pytest.approx(line["duration_s"], abs=1e-3)
+
+
+def test_uniform_weights_are_pale(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognize = Recognizer.recognize
+
+    def uniform(*arguments: Any) -> list[list[Hypothesis]]:
+        (best, *_), *_ = recognize(*arguments)
+        assert best.weights is not None
+        return [[replace(best, weights=torch.full_like(best.weights, 0.02))]]
+
+    monkeypatch.setattr(Recognizer, "recognize", uniform)
+    found = drawn(entry)
+    maps = [map_ for one in found.maps.values() for map_ in one["maps"].values()]
+    assert maps
+    for map_ in maps:
+        assert map_["darkest"] == 0.2
+        grey = Image.open(content(map_["image"])).convert("L")
+        assert min(grey.get_flattened_data()) > 0.8 * 255
 
 
 def test_another_text_than_was_scored_has_no_map(entry: Entry) -> None:

@@ -162,7 +162,7 @@ def _page(made: dict[str, Any], found: Found, systems: list[Group], options: Nam
     from lasasr.comparison.details import details
     from lasasr.report.page import page
 
-    told = details(systems)
+    told = details(systems, made["baseline"])
     ids = [one["id"] for one in told["utterances"][: options.maps]]
     if not ids:
         return page(made, told, {}, [])

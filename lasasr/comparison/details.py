@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,19 +15,38 @@ from lasasr.metrics.error_rates import Pair
 
 PARTS: Final = 5  # of the test set, by duration and by length
 SPEAKERS: Final = 12  # shown by name: those with most errors
-UTTERANCES: Final = 150  # in the browser ...
+UTTERANCES: Final = 150  # in the browser, at most a third of them for the pair it opens at ...
 CHARACTERS: Final = 1_500_000  # ... as long as they have fewer than that
 
 Line = Mapping[str, Any]
 
 
-def details(systems: Sequence[Group]) -> dict[str, Any]:
-    """Curves, breakdowns and disputed utterances, as plain values."""
+def details(systems: Sequence[Group], baseline: str | None = None) -> dict[str, Any]:
+    """Curves, breakdowns and disputed utterances, as plain values.
+
+    Args:
+        baseline: the system that the others are set against, if any.
+    """
+    pair = opening(systems, baseline)
     return {
         "curves": {one.name: curve(one) for one in systems},
+        "validated_by": validated_by(systems),
         "breakdowns": breakdowns(systems),
-        **utterances(systems),
+        "pair": [one.name for one in pair],
+        **utterances(systems, pair),
     }
+
+
+def opening(systems: Sequence[Group], baseline: str | None = None) -> list[Group]:
+    """The two systems to look at first: the baseline and the best of the others, else the best two; or the only one."""
+    ranked = sorted(systems, key=lambda one: float(np.mean([entry.summary["percent"] for entry in one.entries])))
+    return sorted(ranked, key=lambda one: one.name != baseline)[:2]
+
+
+def validated_by(systems: Sequence[Group]) -> list[str]:
+    """The searches that validations decoded with, by their names in the configuration; none where it is not known."""
+    chosen = [entry.settings.choices.get("search@validation.search") for one in systems for entry in one.entries]
+    return [] if None in chosen else sorted({str(one) for one in chosen})
 
 
 def curve(system: Group) -> list[dict[str, float]]:
@@ -35,9 +55,8 @@ def curve(system: Group) -> list[dict[str, float]]:
     found: dict[int, list[float]] = {}
     for entry in system.entries:
         for one in entry.card.get("validations") or ():
-            value = one.get(metric, one.get("cer"))
-            if value is not None:
-                found.setdefault(int(one["step"]), []).append(float(value))
+            if metric in one:
+                found.setdefault(int(one["step"]), []).append(float(one[metric]))
     return [
         {"step": step, "mean": float(np.mean(some)), "least": min(some), "most": max(some), "seeds": len(some)}
         for step, some in sorted(found.items())
@@ -50,8 +69,8 @@ def breakdowns(systems: Sequence[Group]) -> list[dict[str, Any]]:
     lengths = {key: _length(pairs) for key, pairs in first.alignments.items()}
     durations = {line["id"]: float(line.get("duration_s") or 0.0) for line in first.lines}
     speakers = {line["id"]: str(line.get("speaker") or "?") for line in first.lines}
-    by_duration, duration_parts = _parted(durations, "{:.1f}–{:.1f} s")
-    by_length, length_parts = _parted({key: float(one) for key, one in lengths.items()}, "{:.0f}–{:.0f}")
+    by_duration, duration_parts = _parted(durations, "{:.1f}", " s")
+    by_length, length_parts = _parted({key: float(one) for key, one in lengths.items()}, "{:.0f}")
     known, named = _speakers(systems, speakers)
     return [
         _breakdown("duration", systems, lengths, by_duration, duration_parts),
@@ -64,7 +83,7 @@ def _length(pairs: Sequence[Pair]) -> int:
     return sum(pair.reference is not None for pair in pairs)
 
 
-def _parted(values: Mapping[str, float], form: str) -> tuple[dict[str, str], list[str]]:
+def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
     """Utterance → the part it is in, and the parts in order: about equally many utterances in each."""
     edges = np.unique(np.quantile(list(values.values()), np.linspace(0.0, 1.0, PARTS + 1)))
     if len(edges) == 1:
@@ -73,8 +92,9 @@ def _parted(values: Mapping[str, float], form: str) -> tuple[dict[str, str], lis
     names: dict[int, str] = {}
     for place in sorted(set(places.values())):
         inside = [values[key] for key in places if places[key] == place]
-        names[place] = form.format(min(inside), max(inside))
-    return {key: names[place] for key, place in places.items()}, list(names.values())
+        ends = dict.fromkeys(form.format(one) for one in (min(inside), max(inside)))
+        names[place] = "–".join(ends) + unit
+    return {key: names[place] for key, place in places.items()}, list(dict.fromkeys(names.values()))
 
 
 def _speakers(systems: Sequence[Group], speakers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -112,9 +132,13 @@ def _summed(lengths: Mapping[str, int], part: Callable[[str], str]) -> dict[str,
     return sums
 
 
-def utterances(systems: Sequence[Group]) -> dict[str, Any]:
-    """The most disputed ones with what every run made of them, and how many there are."""
-    chosen = disputed(systems, UTTERANCES)
+def utterances(systems: Sequence[Group], pair: Sequence[Group]) -> dict[str, Any]:
+    """The most disputed ones with what every run made of them, and how many there are.
+
+    First come those on which the first seeds of `pair` differ most: the page opens there.
+    """
+    firsts = [replace(one, entries=one.entries[:1]) for one in pair]
+    chosen = list(dict.fromkeys([*disputed(firsts, UTTERANCES // 3), *disputed(systems, UTTERANCES)]))[:UTTERANCES]
     lines = [{line["id"]: line for line in entry.lines} for system in systems for entry in system.entries]
     entries = [entry for system in systems for entry in system.entries]
     told: list[dict[str, Any]] = []

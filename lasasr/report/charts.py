@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from lasasr.comparison.pairs import centre, verdict
 
 WIDTH, HEIGHT = 640.0, 320.0  # of the learning curves, units of the drawing
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 10.0, 38.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 26.0, 38.0
 HUES: Final = 8  # colours there are; further systems repeat them with another dash
 DASHES: Final = ("", "7 4", "2 3", "10 3 2 3")
 ROWS: Final = 45  # of a forest plot
@@ -68,11 +68,11 @@ def curves(found: Mapping[str, Sequence[Mapping[str, float]]], order: Sequence[s
     if not points:
         return None
     x_ticks = _ticks(0.0, max(one["step"] for one in points), 6)
-    y_ticks = _ticks(0.0, min(110.0, max(one["most"] for one in points)), 5)
+    y_ticks = _ticks(0.0, max(one["most"] for one in points), 5)
 
     def at(step: float, value: float) -> str:
         x = _LEFT + (WIDTH - _LEFT - _RIGHT) * step / x_ticks[-1]
-        y = HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * min(value, y_ticks[-1]) / y_ticks[-1]
+        y = HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / y_ticks[-1]
         return f"{x:.1f},{y:.1f}"
 
     lines = []

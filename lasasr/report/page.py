@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lasasr.comparison.pairs import centre, labels
+from lasasr.comparison.card import placeless
+from lasasr.comparison.pairs import centre, decides, labels, verdict
+from lasasr.comparison.settings import shown
 from lasasr.report import charts
 from lasasr.report.comparison_columns import columns, sorted_systems, test_set
 
@@ -30,6 +32,7 @@ def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(placeless=placeless, shown=shown)
     differs, short = labels(made)
     order = [one["name"] for one in sorted_systems(made)]
     systems = {one["name"]: one for one in made["systems"]}
@@ -44,9 +47,11 @@ def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str,
         test_set=test_set(made),
         forest=charts.forest(made),
         curves=charts.curves(details["curves"], order),
+        validated_by=details["validated_by"],
         styles={name: charts.style(place) for place, name in enumerate(order)},
         breakdowns=[{**one, "shaded": charts.shades(one)} for one in details["breakdowns"]],
         matrix=charts.matrix(made, order),
+        needed=[_needed(one, made) for one in made["pairs"]],
         browser=_browser(made, details, maps, short),
         disputed=details["disputed"],
         notes=notes,
@@ -64,7 +69,31 @@ def _browser(
         for one in made["systems"]
         for run in one["runs"]
     ]
-    return {"metric": made["metric"], "runs": runs, "utterances": details["utterances"], "maps": dict(maps)}
+    names = [run["name"] for run in runs]
+    places = [names.index(one) for one in details["pair"]]
+    opening = places if len(places) > 1 else [0, len(runs) - 1]  # of one system: its first seed and its last
+    return {
+        "metric": made["metric"],
+        "runs": runs,
+        "opening": opening,
+        "utterances": details["utterances"],
+        "maps": dict(maps),
+    }
+
+
+def _needed(pair: Mapping[str, Any], made: Mapping[str, Any]) -> str:
+    """How many utterances, or seeds, would show the difference that was found, or the one that was asked about."""
+    answer = pair[made["about"]] or pair["runs"]
+    found = None if answer is None else answer["needed"]
+    shows = verdict(pair, made["about"])["word"] in ("better", "worse")
+    if shows and made["rules"]["wanted_points"] is None:
+        return "enough as it is"
+    if found is None or found["utterances"] is None:
+        return "–"
+    if found["utterances"] <= made["utterances"]:
+        return "enough as it is" if decides(pair, made["about"]) else "enough utterances"
+    seeds = f" or {' + '.join(map(str, found['seeds']))} seeds" if found["seeds"] else ""
+    return f"{found['utterances']:,} utterances{seeds}"
 
 
 def _versions(made: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from comparison_runs import line, lines, write_run
 
-from lasasr.comparison.details import details
+from lasasr.comparison.details import details, opening
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
-from lasasr.comparison.grouping import groups
+from lasasr.comparison.grouping import Group, groups
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.report import charts
 from lasasr.report.page import LARGEST, page
 from lasasr.report.pictures import LEVELS, picture, sound
 
@@ -26,7 +27,7 @@ VOID = {"meta", "link", "br", "img", "input", "line", "polygon", "polyline"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def rendered(root: Path, systems: dict[str, float], seeds: int, **options: Any) -> str:
+def compared(root: Path, systems: dict[str, float], seeds: int, **options: Any) -> tuple[dict[str, Any], list[Group]]:
     made = [
         write_run(root, attend, seed, rate, **options).folder
         for attend, rate in systems.items()
@@ -34,15 +35,22 @@ def rendered(root: Path, systems: dict[str, float], seeds: int, **options: Any) 
     ]
     found = find(made)
     grouped, notes = groups(found)
-    compared = document(found, grouped, notes, None, Rules(resamples=100))
+    return document(found, grouped, notes, None, Rules(resamples=100)), grouped
+
+
+def rendered(root: Path, systems: dict[str, float], seeds: int, **options: Any) -> str:
+    made, grouped = compared(root, systems, seeds, **options)
     drawing = {
         "spectrogram": picture(np.eye(4), "magma", 0, 1),
         "duration_s": 1.0,
         "audio": sound(np.zeros(160), 16000),
     }
     told = details(grouped)
-    maps = {told["utterances"][0]["id"]: {**drawing, "maps": {}}} if told["utterances"] else {}
-    return page(compared, told, maps, ["No maps of x."])
+    map_ = {"image": drawing["spectrogram"], "darkest": 0.5, "begin_s": 0.0, "end_s": 1.0, "tokens": 4}
+    of = {f"{one['name']} 1": map_ for one in made["systems"]}
+    # not of the first utterance: it must come first because it has maps
+    maps = {told["utterances"][3]["id"]: {**drawing, "maps": of}} if told["utterances"] else {}
+    return page(made, told, maps, ["No maps of x."])
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +139,86 @@ def test_five_systems_of_three_seeds_stay_small(tmp_path: Path) -> None:
     assert len(told.encode()) < LARGEST / 2  # the other half is for pictures and sounds
 
 
+def words(page: str) -> str:
+    """What a reader sees, its styles and scripts apart."""
+    body = re.sub(r"<script.*?</script>", " ", page.partition("<body>")[2], flags=re.DOTALL)
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
+
+
+def test_the_column_that_decides_is_named(tmp_path: Path) -> None:
+    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 2)
+    assert made["about"] == "runs"  # two seeds against two cannot decide
+    for about in ("runs", "systems"):
+        told = words(page({**made, "about": about}, details(grouped), {}, []))
+        assert f"The verdict is that of the column p {about} (Holm)" in told
+        assert f"p {about} " in told.partition("All tests of every pair")[2].partition("detectable")[0]
+
+
+def test_more_is_needed_only_where_nothing_is_shown(tmp_path: Path) -> None:
+    made, grouped = compared(tmp_path, {"dot": 0.9, "additive": 0.3, "location": 0.31}, 2)
+    shown = [one["verdict_of_runs"] in ("better", "worse") for one in made["pairs"]]
+    assert sorted(shown) == [False, True, True]
+    for one in made["pairs"]:
+        one["runs"]["needed"]["utterances"] = 9999  # for four of five such tests to show it; these have shown it
+    told = words(page(made, details(grouped), {}, []))
+    assert told.count("enough as it is") == 2
+    assert told.count("9,999 utterances") == 1
+
+
+def test_a_curve_is_nowhere_cut() -> None:
+    def point(step: float, value: float) -> dict[str, float]:
+        return {"step": step, "mean": value, "least": value, "most": value, "seeds": 1}
+
+    found = charts.curves({"one": [point(1, 100.0), point(2, 120.0), point(3, 140.0)]}, ["one"])
+    assert found is not None
+    heights = [float(one.split(",")[1]) for one in found["lines"][0]["line"].split()]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert heights[0] > heights[1]
+    assert float(found["y"][-1]["text"]) >= 140.0
+
+
+def test_curves_say_whose_they_are(text: str) -> None:
+    assert "WER of the dev split over training steps, as the validations decoded it (greedy)" in words(text)
+    assert "WER %, dev" in words(text)
+
+
+def test_where_things_lay_stays_away(tmp_path: Path) -> None:
+    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
+    made["command"] = "lasasr compare /secret/place/one /secret/place/two --html /secret/page.html"
+    told = page(made, details(grouped), {}, [])
+    assert "/secret" not in told
+    assert "lasasr compare one two --html page.html" in words(told)
+
+
+def test_a_diverged_seed_stands_beside_its_system(tmp_path: Path) -> None:
+    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
+    assert "dot seed 7 diverged" not in words(page(made, details(grouped), {}, []))
+    made["systems"][0]["diverged"] = ["7"]
+    assert "dot seed 7 diverged" in words(page(made, details(grouped), {}, []))
+
+
+def test_it_opens_at_the_baseline_and_the_best(tmp_path: Path) -> None:
+    _, grouped = compared(tmp_path, {"dot": 0.3, "additive": 0.2, "none": 0.9}, 1)
+
+    def pair(baseline: str | None) -> list[str]:
+        return [one.name for one in opening(grouped, baseline)]
+
+    assert pair(None) == pair("attend=additive") == ["attend=additive", "attend=dot"]
+    assert pair("attend=none") == ["attend=none", "attend=additive"]
+    told = details(grouped)  # on most utterances it is none that differs most, but the page opens at the other two
+    dot, additive, _ = range(3)
+    changes = [abs(one["runs"][dot]["errors"] - one["runs"][additive]["errors"]) for one in told["utterances"]]
+    assert changes[:6] == sorted(changes, reverse=True)[:6]
+
+
+def test_parts_that_are_rounded_alike_are_one(tmp_path: Path) -> None:
+    made = [{**line(f"u{i}", f"s{i}", "one two", "one"), "duration_s": 1.0 + i / 1000} for i in range(10)]
+    _, grouped = compared(tmp_path, {"dot": 0.5}, 1, made=made)
+    by_duration, by_length, _ = details(grouped)["breakdowns"]
+    assert (by_duration["parts"], by_duration["lengths"]) == (["1.0 s"], [20])
+    assert by_length["parts"] == ["2"]
+
+
 def test_a_picture_shows_its_values() -> None:
     import base64
     import io
@@ -160,6 +248,9 @@ try {
   say("sorted", document.querySelector('#systems th[aria-sort]').getAttribute("aria-sort"));
   const list = document.getElementById("list");
   say("listed", list.children.length);
+  say("opened", [...document.querySelectorAll("#panel h4")].map((one) => one.textContent.split(":")[0]));
+  say("mapped", [...list.querySelectorAll("small")].map((one) => one.textContent.endsWith("with maps")));
+  say("drawn", document.querySelectorAll("#panel .attention").length);
   const button = list.children[2].querySelector("button");
   button.click();
   say("current", list.children[2].querySelector("button").getAttribute("aria-current"));
@@ -204,6 +295,9 @@ def test_a_browser_sorts_and_browses(text: str, tmp_path: Path, width: int) -> N
     assert list(map(float, told["down"])) == rates[::-1]
     assert told["sorted"] == "descending"
     assert told["listed"] > 3
+    assert told["opened"] == ["additive, seed 1", "dot, seed 1"]
+    assert told["mapped"] == [True] + [False] * (told["listed"] - 1)
+    assert told["drawn"] == 2
     assert told["current"] == "true"
     assert told["said"].split()[0] in told["words"]
     assert told["other"].startswith("dot, seed 1") or ", seed 1: " in told["other"]

@@ -42,8 +42,7 @@
   const title = (run) => `${run.system}, seed ${run.seed}`;
   const units = (text) => data.metric === "cer" ? [...text.split(/\s+/).filter(Boolean).join(" ")] : text.split(/\s+/).filter(Boolean);
   for (const select of [first, second]) data.runs.forEach((run, place) => select.add(new Option(title(run), place)));
-  second.value = String(Math.max(0, data.runs.findIndex((run) => run.system !== data.runs[0].system)));
-  if (second.value === "0" && data.runs.length > 1) second.value = "1";
+  [first.value, second.value] = data.opening.map(String);
 
   const aligned = (utterance, run) => {
     const words = make("div", undefined, "words");
@@ -72,9 +71,16 @@
     attention.style.width = `${100 * (map.end_s - map.begin_s) / sound.duration_s}%`;
     attention.style.marginLeft = `${100 * map.begin_s / sound.duration_s}%`;
     box.append(picture("sound", sound.spectrogram, "spectrogram"), attention);
-    figure.append(box, make("figcaption", `${of}: spectrogram above, attention below (time to the right, ${map.tokens} tokens downwards)`));
+    figure.append(box, make("figcaption", `${of}: spectrogram above, attention below (time to the right, ${map.tokens} tokens downwards; weights from 0, the ground, to ${map.darkest}, the strongest colour)`));
     return figure;
   };
+
+  const mapOf = (utterance, place) => {
+    const [drawn, of] = [data.maps[utterance.id], data.runs[place]];
+    return drawn && drawn.maps[`${of.name} ${of.seed}`];
+  };
+  const mapped = (utterance) => [first, second].filter((one) => mapOf(utterance, one.value)).length;
+  const counted = (errors) => `${errors} error${errors === 1 ? "" : "s"}`;
 
   const show = (utterance, button) => {
     for (const one of list.querySelectorAll("button")) one.removeAttribute("aria-current");
@@ -92,8 +98,8 @@
     for (const place of new Set([first.value, second.value])) {
       const [run, of] = [utterance.runs[place], data.runs[place]];
       const flags = run.flags.length ? `; ${run.flags.join(", ")}` : "";
-      panel.append(make("h4", `${title(of)}: ${run.errors} error${run.errors === 1 ? "" : "s"}${flags}`), aligned(utterance, run));
-      const map = drawn && drawn.maps[`${of.name} ${of.seed}`];
+      panel.append(make("h4", `${title(of)}: ${counted(run.errors)}${flags}`), aligned(utterance, run));
+      const map = mapOf(utterance, place);
       if (map) panel.append(drawing(drawn, map, title(of)));
     }
   };
@@ -103,13 +109,13 @@
     const change = (one) => one.runs[second.value].errors - one.runs[first.value].errors;
     const found = data.utterances
       .filter((one) => !word || `${one.id} ${one.speaker} ${one.reference}`.toLowerCase().includes(word))
-      .sort((left, right) => Math.abs(change(right)) - Math.abs(change(left)));
+      .sort((left, right) => mapped(right) - mapped(left) || Math.abs(change(right)) - Math.abs(change(left)));
     list.replaceChildren(...found.map((one) => {
       const item = make("li");
       const button = make("button", one.reference || "(nothing said)");
       button.type = "button";
       const [before, after] = [one.runs[first.value].errors, one.runs[second.value].errors];
-      button.append(make("br"), make("small", `${one.id}: ${before} against ${after} errors${data.maps[one.id] ? ", with maps" : ""}`));
+      button.append(make("br"), make("small", `${one.id}: ${before} against ${counted(after)}${mapped(one) ? ", with maps" : ""}`));
       button.addEventListener("click", () => show(one, button));
       item.append(button);
       return item;
