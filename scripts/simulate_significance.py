@@ -8,8 +8,9 @@ Errors of a run on an utterance are Poisson with mean
     rate · length · speaker · (speaker × system) · seed · (speaker × seed) · utterance · (utterance × run)
 
 where every factor is random with mean 1: speaker Gamma(4), utterance Gamma(2) (hard for every run), utterance × run
-Gamma(3) (so that counts are overdispersed), the others log-normal. Speakers say unequally much (log-normal). A
-difference of systems is taken from the rate of the first, and added to the second's, half and half on every speaker.
+Gamma(3) (so that counts are overdispersed), the others log-normal; in one setting some runs diverge. Speakers say
+unequally much (log-normal). A difference of systems is taken from the rate of the first, and added to the second's,
+half and half on every speaker.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- scripts/simulate_significance.py begins -->", "<!-- scripts/simulate_significance.py ends -->"
 LEVEL = 0.05
 DRAWS = 2000  # resamples and random signs, shared by all pairs of a setting
+DIVERGED = 3.0
 EIGHT = 8  # comparisons on one test set
 EXACT = 10  # speakers up to which all signs are tried
 
@@ -51,6 +53,12 @@ class Setting:
     seed_sd: float = 0.05
     speaker_seed: float = 0.05
     unequal: float = 0.3  # speakers' amounts of speech
+    diverging: float = 0.0  # share of runs that have DIVERGED times the errors
+
+    @property
+    def expected(self) -> float:
+        """Rate of a system over all runs."""
+        return self.rate * (1.0 + self.diverging * (DIVERGED - 1.0))
 
 
 SETTINGS = (
@@ -71,8 +79,10 @@ SETTINGS = (
     Setting("four speakers", 4, 200, 4),
     Setting("one seed", 20, 400, 1),
     Setting("one seed, seeds alike", 20, 400, 1, seed_sd=0.0),
+    Setting("70 speakers, 4 seeds", 70, 300, 4),
+    Setting("70 speakers, every fourth run diverges", 70, 300, 4, diverging=0.25),
 )
-OUTSIDE = ("few speakers", "few speakers, more seeds", "four speakers")  # of what is promised
+OUTSIDE = ("few speakers", "few speakers, more seeds", "four speakers", SETTINGS[-1].name)  # of what is promised
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,8 @@ def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, point
         errors = []
         for _ in range(setting.seeds):
             of_run = of_system * factor(setting.seed_sd, shape[0], 1) * factor(setting.speaker_seed, *shape)
+            if setting.diverging:
+                of_run *= np.where(generator.random((shape[0], 1)) < setting.diverging, DIVERGED, 1.0)
             mean = of_run.ravel()[sets.speakers] * sets.words * sets.hardness
             errors.append(generator.poisson(mean * generator.gamma(3.0, 1 / 3.0, mean.shape)))
         systems.append(np.stack([_by_speaker(sets.speakers, one, shape) for one in errors], 1))
@@ -217,7 +229,7 @@ def measure(setting: Setting, pairs: int, seed: int) -> Rates:
     alone = parts(equal.systems[:1], equal.lengths, (1.0,))
     held = None
     if alone.seeds is not None:
-        held = _percent(np.abs(alone.estimate - 100 * setting.rate) <= half_width(about_systems(alone), 1 - LEVEL))
+        held = _percent(np.abs(alone.estimate - 100 * setting.expected) <= half_width(about_systems(alone), 1 - LEVEL))
     return Rates(
         called={name: _percent(p <= LEVEL) for name, p in p_values(equal, generator).items()},
         stated=float(np.median(detectable(first, LEVEL))),
