@@ -101,7 +101,7 @@ def floor(decoder: RecurrentDecoder, heard: Acoustics, args: argparse.Namespace)
     B, T, E = heard.encoded.shape
     D, A, K, N = args.decoder_dim, args.attention_dim, args.beam, args.beam * B
     make = partial(torch.randn, device=args.device)
-    embedded, known, fed, seen = make(N, D), make(N, 4 * D), make(N, E + D), make(N, D + E)
+    known, fed, seen = make(N, 4 * D), make(N, E + D), make(N, D + E)
     weights, room = make(B, K, T).softmax(-1), make(K, T, A)
     keys, wanted, vector = make(T, A), make(K, 1, A), make(A)
     probabilities, sums = make(B, args.vocabulary, T), make(B, K, T).double()
@@ -110,7 +110,6 @@ def floor(decoder: RecurrentDecoder, heard: Acoustics, args: argparse.Namespace)
     @torch.inference_mode()
     def work() -> None:
         for _ in range(args.tokens + 1):
-            functional.linear(embedded, cell.weight_known)
             torch.addmm(known, fed, cell.weight_loop.t())
             functional.linear(seen, decoder.output.weight)
             for _ in range(B):

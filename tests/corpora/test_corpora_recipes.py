@@ -32,7 +32,7 @@ PIECES = ["tokenizer.vocabulary_size=40", "batching.batch_seconds=8.0"]
 NARROW = ["attend.dim=8", "spell.readout_dim=8", "spell.embedding_dim=8"]
 OF_ITS_OWN = {
     "timit/joint_phone39": ["listen.projection_dim=8"],
-    "speechocean762/attention_phone39": ["warm_start.run=null"],  # it has no run to begin with here
+    "speechocean762/attention_phone39": ["++warm_start.run=null"],  # it has no run to begin with here
     "librispeech/las_100h_bpe1k": PIECES,
     "librispeech/joint_960h_wp1k": [*PIECES, "listen.layers=1", "listen.channels=[2]", *NARROW],
 }
