@@ -35,10 +35,12 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import bench_decode
+import bench_measure
 import torch
 from torch import Tensor, nn
 
@@ -271,6 +273,8 @@ def decoding(toolkits: list[Toolkit], batch: int, device: str) -> Iterator[Case]
 
 def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: str) -> Iterator[Case]:
     """A forward and backward pass of every toolkit, the first of them ours."""
+    from lasasr.listen.bilstm import BiLSTM
+
     torch.manual_seed(1)
     lengths = torch.linspace(LONGEST, shortest, utterances).long() // 8 * 8
     tokens = torch.randint(4, VOCABULARY - 1, (utterances, TOKENS))
@@ -279,18 +283,22 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
     batch = Batch(*(host.to(part, device) for part in whole))
     few = Batch(*(host.to(part[:2], device) for part in whole))
 
-    def work(toolkit: Toolkit, batch: Batch, halves: bool = False) -> None:
+    def work(toolkit: Toolkit, batch: Batch, halves: bool = False, again: bool = False) -> None:
         toolkit.model.train()
         toolkit.model.zero_grad()
+        for layer in toolkit.model.modules():
+            if isinstance(layer, BiLSTM):
+                layer.implementation = "recomputed" if again else "auto"
         with torch.autocast(device, torch.bfloat16, enabled=halves):
             loss = toolkit.train(batch)
         loss.backward()
 
     for toolkit in toolkits:
-        for halves in (False, True) if toolkit.name == OURS else (False,):
-            passing = [partial(work, toolkit, some, halves) for some in (batch, few)]
-            slow = shortest < LONGEST and toolkit.name != OURS
-            name = f"{toolkit.name}, {'bfloat16' if halves else 'float32'}"
+        ours = toolkit.name == OURS
+        for halves, again in product((False, True), (False, True)) if ours else ((False, False),):
+            passing = [partial(work, toolkit, some, halves, again) for some in (batch, few)]
+            slow = shortest < LONGEST and not ours
+            name = f"{toolkit.name}, {'bfloat16' if halves else 'float32'}{', lstm=recomputed' * again}"
             yield Case(name, *passing, utterances, slow, wide=not slow)
 
 
@@ -322,7 +330,8 @@ def measure(title: str, cases: list[Case], rounds: int, device: str) -> list[dic
         clock, cpu = (statistics.median(some) / case.utterances for some in (case.seconds, case.cpu_seconds))
         rounds_done = zip(case.cpu_seconds, cases[0].cpu_seconds, strict=False)  # a slow case has the first one only
         ratio = statistics.median(a / b for a, b in rounds_done) * cases[0].utterances / case.utterances
-        mb = bench_decode.peak_mb(case.work, device) if case.wide else None
+        with bench_measure.cores(1):  # the books are those of one thread
+            mb = bench_decode.peak_mb(case.work, device) if case.wide else None
         said = "" if mb is None else f" {mb:8.0f} MB"
         print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x{said}", flush=True)
         row = {"work": title, "case": case.name, "seconds": clock, "cpu_seconds": cpu, "ratio": ratio, "peak_mb": mb}

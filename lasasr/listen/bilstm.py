@@ -11,8 +11,9 @@ from torch.nn.utils.rnn import PackedSequence
 from lasasr import lengths as length
 from lasasr.concurrent import concurrently
 from lasasr.listen.packing import pack, packing, unpack
+from lasasr.listen.recomputed import recomputed
 
-Lstm = Literal["auto", "padded", "packed"]
+Lstm = Literal["auto", "padded", "packed", "recomputed"]
 
 
 class BiLSTM(nn.Module):
@@ -25,7 +26,9 @@ class BiLSTM(nn.Module):
         lstm: "packed" hands torch a `PackedSequence` of the real frames alone. "padded" runs one LSTM over the padded
             batch (padding comes after the frames, so it disturbs nothing) and one over each sequence reversed within
             its own length. Both hold the same parameters and agree to rounding; packed sequences leave oneDNN's LSTM
-            and are some 20 times slower on a CPU. "auto" is padded on the CPU, packed elsewhere.
+            and are some 20 times slower on a CPU. "recomputed" is padded and keeps nothing but its output for the
+            backward pass, which runs the LSTMs forward once more (Chen et al. 2016, Training Deep Nets with Sublinear
+            Memory Cost). "auto" is padded on the CPU, packed elsewhere.
 
     Raises:
         ValueError: a size is below 1 (projection_dim below 0), or `lstm` is unknown.
@@ -44,8 +47,8 @@ class BiLSTM(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Args: frames (B, T, D), padding may hold anything finite; lengths (B,) int64, 1 <= lengths <= T."""
-        padded = self.implementation == "padded" or (self.implementation == "auto" and frames.device.type == "cpu")
-        both = self._padded(frames, lengths) if padded else self._packed(frames, lengths)
+        packed = self.implementation == "packed" or (self.implementation == "auto" and frames.device.type != "cpu")
+        both = self._packed(frames, lengths) if packed else self._padded(frames, lengths)
         if self.projection is not None:
             both = torch.tanh(self.projection(both))
         real = length.mask(lengths, frames.shape[1])
@@ -63,12 +66,17 @@ class BiLSTM(nn.Module):
         def backward(frames: Tensor, *weights: Tensor) -> Tensor:
             return length.reverse(_unidirectional(length.reverse(frames, lengths), *weights), lengths)
 
-        with torch.autocast(frames.device.type, enabled=False):
+        def both(frames: Tensor, *weights: Tensor) -> Tensor:
             if frames.device.type == "cpu":
                 run = concurrently(_unidirectional, backward, [frames, *weights[:half]], [frames, *weights[half:]])
             else:
                 run = [_unidirectional(frames, *weights[:half]), backward(frames, *weights[half:])]
-        return torch.cat(run, -1)
+            return torch.cat(run, -1)
+
+        with torch.autocast(frames.device.type, enabled=False):
+            if self.implementation == "recomputed" and torch.is_grad_enabled():
+                return recomputed(both, frames, *weights)
+            return both(frames, *weights)
 
 
 def _unidirectional(frames: Tensor, *weights: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from lasasr.listen import bilstm
 from lasasr.listen.bilstm import BiLSTM
 
 LENGTHS = torch.tensor([4, 9, 1, 6])
-BY = pytest.mark.parametrize("lstm", ["auto", "padded", "packed"])
+BY = pytest.mark.parametrize("lstm", ["auto", "padded", "packed", "recomputed"])
 
 
 def _one_by_one(layer: BiLSTM, frames: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def test_on_cuda_it_is_the_same(lstm: bilstm.Lstm) -> None:
 
 
 def test_wrong_options_are_named() -> None:
-    with pytest.raises(ValueError, match="lstm must be one of auto, padded, packed, got 'fast'"):
+    with pytest.raises(ValueError, match="lstm must be one of auto, padded, packed, recomputed, got 'fast'"):
         BiLSTM(5, 7, lstm="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="got 0 and 0"):
         BiLSTM(5, 0)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from listen_encoders import NAMES, F, encoder
 
+from lasasr import concurrent
 from lasasr import lengths as length
 
 every_encoder = pytest.mark.parametrize("name", NAMES)
-every_implementation = pytest.mark.parametrize("lstm", ["padded", "packed"])
+every_implementation = pytest.mark.parametrize("lstm", ["padded", "packed", "recomputed"])
 LENGTHS = torch.tensor([23, 1, 16, 7, 22])
 
 
@@ -80,6 +81,26 @@ def test_padded_and_packed_agree_in_values_and_gradients(name: str) -> None:
         results.append((encoded, *torch.autograd.grad(encoded.sin().sum(), [given, *listen.parameters()])))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@every_encoder
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_what_is_computed_again_has_the_same_values_and_gradients(
+    name: str, cores: int, autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrent, "cores_per_process", lambda: cores)
+    kept, again = encoder(name, lstm="padded"), encoder(name, lstm="recomputed")
+    again.load_state_dict(kept.state_dict())
+    features = torch.randn(len(LENGTHS), 23, F)
+    results = []
+    for listen in (kept, again):
+        given = features.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            encoded, _ = listen(given, LENGTHS)
+        results.append((encoded, *torch.autograd.grad(encoded.float().sin().sum(), [given, *listen.parameters()])))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2 if autocast else 1e-5, atol=1e-2 if autocast else 1e-6)
 
 
 @every_encoder
