@@ -58,6 +58,26 @@ def test_two_threads_change_nothing(cores: int, autocast: bool, monkeypatch: pyt
         assert torch.equal(one, other)
 
 
+def test_what_is_computed_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrent, "cores_per_process", lambda: 1)
+    frames, lengths = torch.randn(4, 50, 32, requires_grad=True), torch.full((4,), 50)
+    kept: dict[bilstm.Lstm, int] = {}
+    for lstm in ("padded", "recomputed"):
+        saved: dict[int, int] = {}
+
+        def note(tensor: Tensor, saved: dict[int, int] = saved) -> Tensor:
+            saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        layer = BiLSTM(32, 32, lstm=lstm)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            heard = layer(frames, lengths)
+        kept[lstm] = sum(saved.values())
+        heard.sum().backward()
+    of_both = 2 * frames.nbytes + sum(weight.nbytes for weight in BiLSTM(32, 32).parameters())
+    assert kept["recomputed"] <= of_both < kept["padded"] / 2
+
+
 def test_evaluation_mode_still_gives_gradients() -> None:
     layer = BiLSTM(5, 7).eval()
     frames = torch.randn(4, 9, 5, requires_grad=True)
