@@ -91,8 +91,8 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
             raise LasasrError(
                 f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
             )
-        _check(config)
         if not place.begun:
+            _check(config)
             place.start(config, overrides, **provenance())
 
         from lasasr.cli.progress import progress
@@ -114,9 +114,9 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
 def _check(config: dict[str, Any]) -> None:
     """What can be seen to be wrong is said before there is a folder for it."""
     if "lm" in config:
-        from lasasr.training.lm_run import check as check_lm
+        from lasasr.training.fit import check_config
 
-        check_lm(config)
+        check_config(config)
     else:
         from lasasr.training.run import check
 

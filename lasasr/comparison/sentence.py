@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
@@ -46,10 +46,10 @@ def _headline(made: dict[str, Any], centre: str, found: Sequence[Against]) -> st
     what = "" if made["about"] == "systems" else "these runs of "
     words = {word: [one for one in found if one.word == word] for word in ("better", "worse", "no difference shown")}
     if made["baseline"]:
-        parts = [_listed(words["better"], "better"), _listed(words["worse"], "worse")]
-        parts.append(_unshown(words["no difference shown"], "no difference shown: ", len(made["pairs"])))
+        parts = [_listed(words["better"], "better: ", _points), _listed(words["worse"], "worse: ", _points)]
+        parts.append(_listed(words["no difference shown"], "no difference shown: ", _unshown(len(made["pairs"]))))
         undecided = [one for one in found if one.word == "cannot decide"]
-        parts.append(_listed(undecided, "cannot be decided", points=False))
+        parts.append(_listed(undecided, "cannot be decided: ", lambda _: ""))
         return f"Against {what}{centre} ({rate}): {'; '.join(part for part in parts if part)}."
     if len({one["percent"] for one in made["systems"]}) == 1:
         return f"No difference: {_named(one['name'] for one in made['systems'])} have the same {rate}."
@@ -63,9 +63,9 @@ def _headline(made: dict[str, Any], centre: str, found: Sequence[Against]) -> st
         subject = f"{what[:1].upper()}{what[1:]}{centre} ({rate})"
         told = f"{subject} {'are' if what else 'is'} better than {_named(one.name for one in words['worse'])}"
         if rest := words["no difference shown"]:
-            told += f"; {_unshown(rest, 'no difference is shown to ', len(made['pairs']))}"
+            told += f"; {_listed(rest, 'no difference is shown to ', _unshown(len(made['pairs'])))}"
     if undecided:
-        told += f"; {_listed(undecided, 'cannot be decided', points=False)}"
+        told += f"; {_listed(undecided, 'cannot be decided: ', lambda _: '')}"
     return f"{told}."
 
 
@@ -73,21 +73,20 @@ def _any(found: Sequence[Against], centre: str) -> str:
     return f"{centre} and {found[0].name}" if len(found) == 1 else f"the {len(found) + 1} systems"
 
 
-def _listed(some: Sequence[Against], word: str, points: bool = True) -> str:
-    if not some:
-        return ""
-    if len(some) > MANY:
-        return f"{word}: {_named(one.name for one in some)}"
-    return f"{word}: {', '.join(f'{one.name} ({signed(one.points)} points)' if points else one.name for one in some)}"
-
-
-def _unshown(some: Sequence[Against], words: str, pairs: int) -> str:
-    """Each beside what would have shown, lest a wide spread is read as no difference."""
-    if not some:
-        return ""
+def _listed(some: Sequence[Against], words: str, told: Callable[[Against], str]) -> str:
+    """The words and the names, each with what is told of it where there are few; nothing where there are none."""
     if len(some) > MANY:
         return f"{words}{_named(one.name for one in some)}"
-    return words + ", ".join(f"{one.name} ({signed(one.points)} points{_why_not(one, pairs)})" for one in some)
+    return words + ", ".join(f"{one.name}{told(one)}" for one in some) if some else ""
+
+
+def _points(one: Against) -> str:
+    return f" ({signed(one.points)} points)"
+
+
+def _unshown(pairs: int) -> Callable[[Against], str]:
+    """Of a difference that is not shown also what would have been, lest a wide spread is read as no difference."""
+    return lambda one: f" ({signed(one.points)} points{_why_not(one, pairs)})"
 
 
 def _why_not(one: Against, pairs: int) -> str:

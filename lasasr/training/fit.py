@@ -21,6 +21,7 @@ from lasasr.errors import Interrupted, LostRankError, UsageError, nearest
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
+from lasasr.training.machine import precision
 from lasasr.training.memory import watch_peak
 from lasasr.training.validations import Validations
 
@@ -83,6 +84,18 @@ def fit(
     return Fitted(trainer, validations.history)
 
 
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong, whatever is trained, before anything is prepared or written.
+
+    Raises:
+        UsageError: an option is nonsense.
+        LasasrError: a `_target_` is not allowed.
+    """
+    build.check_targets(config)
+    precision(config)
+    check_trainer(config["trainer"])
+
+
 def check_trainer(trainer: Mapping[str, Any]) -> None:
     """Refuse what Lightning would take and training cannot.
 
@@ -100,11 +113,12 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
 
 
 def _check_accelerator(name: str) -> None:
-    kinds = AcceleratorRegistry.available_accelerators()
-    there = {kind for kind in kinds if AcceleratorRegistry[kind]["accelerator"].is_available()}
-    if name not in kinds | {"auto", "gpu"}:
-        raise UsageError(f"trainer.accelerator={name} is unknown; {nearest(name, ['auto', 'gpu', *sorted(kinds)])}")
-    if name not in there | {"auto"} and (name != "gpu" or there <= {"cpu"}):
+    kinds = sorted(AcceleratorRegistry.available_accelerators())
+    there = {kind: AcceleratorRegistry[kind]["accelerator"].is_available() for kind in kinds}
+    there = {"auto": True, "gpu": any(there[kind] for kind in kinds if kind != "cpu")} | there
+    if name not in there:
+        raise UsageError(f"trainer.accelerator={name} is unknown; {nearest(name, there)}")
+    if not there[name]:
         raise UsageError(f"trainer.accelerator={name} is not to be had on this machine; leave it out")
 
 

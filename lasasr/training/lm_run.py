@@ -17,7 +17,7 @@ from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
 from lasasr.training.console import Console, quiet
-from lasasr.training.fit import check_trainer, fit
+from lasasr.training.fit import check_config, fit
 from lasasr.training.lm_meter import LMMeter
 from lasasr.training.lm_module import LMTraining
 from lasasr.training.machine import precision, set_threads
@@ -32,7 +32,7 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    check(config)
+    check_config(config)
     trained_in = precision(config)
     quiet()
     threads = set_threads(config["threads"])
@@ -52,17 +52,6 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
         "results": evaluate(config, trained, prepared, folder, progress),
     }
-
-
-def check(config: Mapping[str, Any]) -> None:
-    """Refuse what can be seen to be wrong before anything is prepared or written.
-
-    Raises:
-        LasasrError: the work cannot be done; the message says why and what to do.
-    """
-    build.check_targets(config)
-    precision(config)
-    check_trainer(config["trainer"])
 
 
 def evaluate(

@@ -18,17 +18,17 @@ from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
-from lasasr.runs import Run, bundle_folder
+from lasasr.runs import Run
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
-from lasasr.training.fit import check_trainer, fit
+from lasasr.training.fit import check_config, fit
 from lasasr.training.machine import keep_freed_memory, precision, set_threads
 from lasasr.training.maps import Maps
 from lasasr.training.memory import peak_mib
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
-from lasasr.training.warm_start import warm_start
+from lasasr.training.warm_start import trained_bundle, warm_start
 
 
 def train(
@@ -47,7 +47,8 @@ def train(
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    check(config)
+    begun = resume and Run(folder).begun  # then its weights come after any beginning
+    check(config, begun)
     trained_in = precision(config)
     quiet()
     threads = set_threads(config["threads"])
@@ -57,7 +58,7 @@ def train(
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
-    if config["warm_start"]["run"] and not (resume and Run(folder).begun):
+    if config["warm_start"]["run"] and not begun:
         warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
     _try_search(recognizer)
@@ -81,18 +82,19 @@ def train(
     }
 
 
-def check(config: Mapping[str, Any]) -> None:
+def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """Refuse what can be seen to be wrong before anything is prepared or written.
+
+    Args:
+        begun: whether a checkpoint is gone on from, for which no warm start is needed any more.
 
     Raises:
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    build.check_targets(config)
+    check_config(config)
     data_options(config)
-    precision(config)
-    check_trainer(config["trainer"])
-    if config["warm_start"]["run"]:
-        bundle_folder(config["warm_start"]["run"])
+    if config["warm_start"]["run"] and not begun:
+        trained_bundle(config["warm_start"]["run"])
 
 
 def _try_search(recognizer: Recognizer) -> None:

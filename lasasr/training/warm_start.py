@@ -29,11 +29,20 @@ def warm_start(recognizer: Recognizer, run: str, parts: Sequence[str]) -> None:
     """
     if unknown := [part for part in parts if part not in PARTS] or [part for part in PARTS if parts.count(part) > 1]:
         raise UsageError(f"warm_start.parts must be different ones of {', '.join(PARTS)}, got {unknown[0]}")
-    folder = runs.bundle_folder(Path(run).expanduser())
+    folder = trained_bundle(run)
     trained = Recognizer.load(folder)
     _check_input(recognizer, trained, parts, folder)
     for name in parts:
         _take(name, getattr(recognizer.model, name), getattr(trained.model, name), folder)
+
+
+def trained_bundle(run: str) -> Path:
+    """The bundle that `warm_start.run` means.
+
+    Raises:
+        LasasrError: there is none.
+    """
+    return runs.bundle_folder(Path(run).expanduser())
 
 
 def _check_input(recognizer: Recognizer, trained: Recognizer, parts: Sequence[str], folder: Path) -> None:

@@ -10,6 +10,7 @@ from lasasr import runs
 from lasasr.cli import train
 from lasasr.cli.compose import compose
 from lasasr.errors import DivergenceError, LasasrError
+from lasasr.training.run import check
 
 RECIPE = "synthetic/las_char"
 
@@ -53,3 +54,11 @@ def test_what_is_refused_leaves_no_folder(tmp_path: Path, recipe: str, wrong: st
     with pytest.raises(LasasrError, match=wrong.partition("=")[2]):
         train.run_in(place, compose(recipe, [wrong]), [wrong], resume=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_begun_needs_its_warm_start_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = compose(RECIPE, ["warm_start.run='~/run'"])
+    check(gone, begun=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(LasasrError, match=f"{tmp_path}/run does not exist"):
+        check(gone)
