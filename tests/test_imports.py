@@ -28,7 +28,7 @@ FLOORS = (
     ("data", "spell"),
     ("audio", "listen", "attend", "loss", "report"),
     ("comparison",),
-    ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
+    ("text", "metrics", "lm", "runs", "results", "provenance", "bundle", "run_lock"),
     ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
     ("errors", "host"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
