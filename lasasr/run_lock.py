@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ SCHEMA: Final = 1
 LONGEST_NOTE: Final = 4096  # bytes
 NOTE_PATIENCE_S: Final = 1.0  # from taking the lock to having written the note
 SETTLING_S: Final = 1.0  # where there are no locks, until the note of the last of several that wrote it is seen by all
+ATTEMPTS: Final = 100  # to make a folder that others remove
 NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 _held: set[int] = set()  # file descriptors
@@ -120,12 +121,15 @@ def _acquired(folder: Path, work: str) -> int | None:
 
 def _opened(path: Path) -> int:
     """A descriptor of the lock file, made where it is missing, as is its folder."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # another process that was refused has removed the empty folder since
-            continue
+    for _ in range(ATTEMPTS):  # another process may be removing the folder, into which nothing came
+        with suppress(FileNotFoundError, FileExistsError):
+            return _open(path)
+    return _open(path)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def _release(descriptor: int | None, path: Path, missing: list[Path]) -> None:
