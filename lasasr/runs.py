@@ -25,6 +25,7 @@ from lasasr.errors import LasasrError, nearest
 
 SCHEMA: Final = 1
 PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie does not change what a run is
+WATCHING: Final = ("logger", "trainer.profiler")  # how a run is looked at does not change it either
 BESIDE: Final = ("schema", "recipe", "choices")  # stands in config.yaml, but is no value of it
 NAME_LENGTH: Final = 60  # characters of the overrides that a folder's name keeps
 PARTS: Final = ("bundle", "checkpoints", "results", "tensorboard")
@@ -161,9 +162,18 @@ def place(config: Mapping[str, Any], overrides: Iterable[str]) -> Run:
 def fingerprint(config: Mapping[str, Any]) -> str:
     """8 hexadecimal digits over every value of the configuration, but not over where data and runs lie."""
     moved = {str(config[key]): f"<{key}>" for key in PLACES if key in config}
-    values = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE)}
+    values = trained_values(config)
     text = json.dumps(_canonical(values, moved), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def trained_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without what says where a run lies and how it is looked at; no callbacks are none at all."""
+    values = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE, *WATCHING)}
+    for section, _, key in (place.partition(".") for place in WATCHING):
+        if isinstance(values.get(section), Mapping):
+            values[section] = {name: value for name, value in values[section].items() if name != key}
+    return {key: value for key, value in values.items() if key != "callbacks" or value}
 
 
 def _canonical(value: Any, moved: Mapping[str, str]) -> Any:

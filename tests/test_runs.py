@@ -209,3 +209,15 @@ def test_a_sweep_without_runs_says_so() -> None:
     assert json.loads((folder / "sweep.json").read_text())["runs"] == ["../a"]
     with pytest.raises(LasasrError, match="has begun"):
         runs.find_runs(folder)
+
+
+def test_how_a_run_is_looked_at_and_keys_that_are_younger_do_not_change_its_folder() -> None:
+    older = {**CONFIG, "trainer": {"max_epochs": 3}}
+    tensorboard: dict[str, Any] = {"tensorboard": {"_target_": "lasasr.training.local_loggers.TensorBoard"}}
+    for younger in (
+        {"logger": tensorboard, "callbacks": {}},
+        {"logger": {}, "trainer": {"max_epochs": 3, "profiler": "simple"}},
+    ):
+        assert fingerprint({**older, **younger}) == fingerprint(older)
+    mine = {"callbacks": {"mine": {"_target_": "mine.Freeze"}}}
+    assert fingerprint({**older, **mine}) != fingerprint(older)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
+from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError
@@ -23,12 +24,16 @@ from lasasr.errors import UsageError
 Config = dict[str, Any]
 
 
-def compose(recipe: str, overrides: Sequence[str] = ()) -> Config:
+def compose(recipe: str, overrides: Sequence[str] = (), multirun: bool = False) -> Config:
     """The configuration of one run.
+
+    Args:
+        multirun: whether Hydra's sweeper and launcher run it, and may be configured.
 
     Raises:
         UsageError: unknown recipe, key or choice, a value of the wrong kind, a value still missing, ...
     """
+    refuse_idle(overrides, multirun)
     with session.on_recipe(recipe) as opened:
         name = recipes.find(recipe).name
         made = composed(opened, overrides, name)
@@ -43,8 +48,10 @@ def _refuse_unknown(opened: Session, overrides: Sequence[str], name: str) -> Non
     config = opened.compose(overrides)
     start = replace(opened, config="lm_base" if "lm" in config else "base")
     choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
-    chosen = [group for group in start.compose([]).hydra.runtime.choices if not group.startswith("hydra/")]
+    own = start.compose([]).hydra.runtime.choices.items()
+    chosen = [group for group, choice in own if choice is not None and not group.startswith("hydra/")]  # not lists
     base = start.compose([f"{group}={choices.get(group) or 'null'}" for group in chosen])
+    refuse_idle_in_recipe(config, base, name)
     with open_dict(config):
         del config["hydra"]
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]

@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lasasr.errors import UsageError, nearest
 
+NAMED_BY_USERS = ("logger", "callbacks")  # sections whose keys are names of the recipe's own
+
 
 def refuse_unknown(
     config: DictConfig, base: DictConfig, choices: Iterable[str], added: Collection[str], name: str
@@ -45,6 +47,8 @@ def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> I
         if key not in base:
             if key not in groups:
                 yield str(key)
+        elif key in NAMED_BY_USERS:
+            continue
         elif isinstance(value, dict) and isinstance(base[key], dict) and not {"_target_"} & {*value, *base[key]}:
             yield from (f"{key}.{one}" for one in value if one not in base[key] and f"{key}.{one}" not in groups)
 

@@ -18,6 +18,7 @@ from lasasr import runs
 from lasasr.cli import recipes, session
 from lasasr.cli.compose import Config, compose, expand, plain_config, spelled_out
 from lasasr.cli.errors import explained
+from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.errors import Interrupted, LasasrError, UsageError
 
 Work = Callable[[Config, list[str]], Any]
@@ -77,6 +78,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
         UsageError: a job's configuration is wrong, or its runs would go elsewhere; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
+    refuse_idle(overrides, multirun=True)
     name = recipes.find(recipe).name
     overrides = spelled_out(recipe, overrides)
     searches = any(one.startswith("hydra/sweeper=") for one in overrides)
@@ -122,7 +124,7 @@ def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | N
     """Compose every job, so that a mistake in the last one shows now, and note the runs the sweep consists of."""
     hydras = [one for one in overrides if one.startswith("hydra")]
     jobs = [] if searches else expand(recipe, overrides)
-    configs = [compose(recipe, [*hydras, *job]) for job in jobs]
+    configs = [compose(recipe, [*hydras, *job], multirun=True) for job in jobs]
     root = Path(configs[0]["runs_dir"]) if configs else runs.root()
     if beside is not None and (root / name).resolve() != beside:
         raise UsageError(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from lasasr.runs import BESIDE, PLACES
+from lasasr.runs import trained_values
 
 # what changes how training is run or looked at, but not what is trained, and the seed, which makes runs of one system
 IDLE: Final = ("seed", "evaluate", "threads", "loading", "alignment", "validation.maps", "checkpoint.every_s")
@@ -35,7 +35,7 @@ def settings(config: Mapping[str, Any], search: Mapping[str, Any] | None = None,
         search: with which the split was decoded, where that may be another than the configured one.
         averaged: checkpoints whose mean the run is; 0: it is no mean.
     """
-    kept = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE)}
+    kept = trained_values(config)
     choices = {str(group): str(choice) for group, choice in config.get("choices", {}).items()}
     if search is not None:
         if search != kept.get("search"):
