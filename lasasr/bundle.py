@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lasasr import files
+from lasasr import files, moved
 from lasasr.errors import LasasrError
 
 CONFIG = "config.yaml"
@@ -45,7 +45,7 @@ def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, An
         raise LasasrError(f"{path} lacks {', '.join(missing)}: not the config.yaml of such a bundle")
     if config.get("schema") != schema:
         raise LasasrError(f"{path} has schema {config.get('schema')}, this version reads {schema}")
-    return dict(config)
+    return dict(moved.current_config(config))
 
 
 def read_weights(module: nn.Module, folder: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from lasasr import files
+from lasasr import files, moved
 from lasasr.errors import LasasrError, nearest
 
 SCHEMA: Final = 1
@@ -115,7 +115,7 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            return _checked(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+            return dict(moved.current_config(_checked(path, yaml.safe_load(path.read_text(encoding="utf-8")))))
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
