@@ -215,9 +215,15 @@ class Recognizer(nn.Module):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         config["search"] = language_model.found(config["search"], folder)
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        header, tokenizer = bundle.read_header(folder), build.load_tokenizer(folder)
+        with bundle.building(header):
+            frontend = build.frontend(config)
+            model = build.model(config, frontend.output_dim, tokenizer.vocabulary_size)
+        with bundle.explained(folder / bundle.CONFIG):
+            search = language_model.search(config, tokenizer)
+        made = cls(frontend, model, tokenizer, search, config, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
-        bundle.read_weights(made, folder)
+        bundle.read_weights(made, header)
         return made.to(device).eval()
 
 

@@ -66,19 +66,17 @@ def read(folder: Path, split: str) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = []
     try:
-        text = path.read_text(encoding="utf-8")
+        for line in files.lines(path):
+            if line.strip():
+                listed.append(files.parse_json(line))
     except FileNotFoundError:
         raise _damaged(path, "it is missing") from None
     except UnicodeDecodeError as error:
         raise _damaged(path, str(error)) from None
-    listed = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line:
-            try:
-                listed.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise _damaged(path, f"line {number}: {error}") from None
+    except ValueError as error:
+        raise _damaged(path, f"line {len(listed) + 1}: {error}") from None
     return listed
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from lasasr import files, moved
+from lasasr import files, moved, yaml_files
 from lasasr.errors import LasasrError, nearest
 
 SCHEMA: Final = 1
@@ -115,7 +115,7 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            return dict(moved.current_config(_checked(path, yaml.safe_load(path.read_text(encoding="utf-8")))))
+            return dict(moved.current_config(_checked(path, yaml_files.read(path))))
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -129,9 +129,11 @@ class Run:
         """
         path = self.folder / "overrides.txt"
         try:
-            return path.read_text(encoding="utf-8").splitlines()
+            return files.read_bounded(path).decode("utf-8").splitlines()
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
+        except UnicodeDecodeError as error:
+            raise LasasrError(f"{path} is damaged: {error}") from None
 
 
 def _checked(path: Path, content: Any) -> dict[str, Any]:

@@ -29,7 +29,8 @@ FLOORS = (
     ("audio", "listen", "attend", "loss", "report"),
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
-    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "gate"),
+    ("yaml_files",),
+    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "allocation", "gate"),
     ("errors", "host", "configurable", "contracts", "moved"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )

@@ -64,10 +64,12 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     from lasasr.provenance import provenance
     from lasasr.recognizer import Recognizer
     from lasasr.runs import Run
-    from lasasr.training.averaging import mean
+    from lasasr.training.averaging import mean, refuse_other
 
     recognizer = Recognizer.load(source.bundle)
-    recognizer.load_state_dict(mean(checkpoints))
+    means = mean(checkpoints)
+    refuse_other(recognizer.state_dict(), means, source.bundle, checkpoints[-1])
+    recognizer.load_state_dict(means)
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Run(Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.")))
     try:

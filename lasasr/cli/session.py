@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import hydra
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -19,7 +20,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
-from lasasr.cli import recipes
+from lasasr.cli import bounded, recipes
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
 VERSION_BASE = "1.3"
@@ -48,8 +49,14 @@ class Session:
         return GlobalHydra.instance().config_loader()
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through."""
-        return hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through.
+
+        Raises:
+            UsageError: a recipe would run code by it, or fill the memory (`bounded`).
+        """
+        config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        bounded.refuse(config, self.name)
+        return config
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """The overrides, read by Hydra's grammar."""
@@ -100,9 +107,12 @@ def _alone() -> Iterator[None]:
     """Set an open Hydra (we may run inside a job of a sweep) aside, and put it back."""
     if Dictionary not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(Dictionary)
-    outer = GlobalHydra.instance().hydra
+    outer, sources = GlobalHydra.instance().hydra, SourcesRegistry.instance().types
+    before = sources["file"]
     GlobalHydra.instance().clear()
+    sources["file"] = bounded.BoundedFiles
     try:
         yield
     finally:
+        sources["file"] = before
         GlobalHydra.instance().hydra = outer

@@ -83,6 +83,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
     folder = _announce(recipe, name, overrides, beside, searches)
     job = Job(work, name, raises=searches)
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
+        opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Any, Final, NamedTuple
 
 from lasasr.data import mirror, tar
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
+from lasasr.files import lines, parse_json, replacing
 
 SCHEMA: Final = 1
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
+_MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
 _EVERY: Final = 100  # files between two reports of progress
 
 
@@ -100,10 +102,9 @@ def recorded(manifest: Path) -> dict[str, Digest]:
     if not place.exists():
         return {}
     try:
-        with gzip.open(place, "rt", encoding="utf-8") as packed:
-            content = json.load(packed)
+        content = parse_json(next(lines(place, _MOST_BYTES)))
         if content["schema"] != SCHEMA:
             raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
         return {path: Digest(*one) for path, one in content["files"].items()}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None
