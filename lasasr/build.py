@@ -19,7 +19,8 @@ from hydra.utils import get_class, instantiate
 from torch import nn
 
 from lasasr import runs
-from lasasr.audio.frontend import Frontend
+from lasasr.audio import base as frontends
+from lasasr.audio.base import Frontend
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
@@ -111,8 +112,14 @@ def any_corpus(config: Config) -> Corpus | TextCorpus:
 
 
 def frontend(config: Config) -> Frontend:
-    """Waveform → features; global statistics, where asked for, are still to be fitted or loaded."""
-    return cast(Frontend, build(config["frontend"], "frontend"))
+    """Waveform → features; one that is not `ready` is still to be fitted or loaded.
+
+    Raises:
+        LasasrError: it does not keep to the contract.
+    """
+    made = frontends.checked(build(config["frontend"], "frontend"))
+    initialise(made, int(config["seed"]), "frontend.")
+    return made
 
 
 def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
@@ -157,7 +164,7 @@ def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     return made
 
 
-def initialise(module: nn.Module, seed: int) -> None:
+def initialise(module: nn.Module, seed: int, prefix: str = "") -> None:
     """Draw every part's initial weights from a generator keyed by (seed, name of the part).
 
     Changing one part (another attention, say) then leaves the start of all others equal, so that two runs of one seed
@@ -167,7 +174,7 @@ def initialise(module: nn.Module, seed: int) -> None:
     for name, part in reversed(list(module.named_modules())):
         reset = getattr(part, "reset_parameters", None)
         if callable(reset):
-            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            digest = hashlib.sha256(f"{seed}/{prefix}{name}".encode()).digest()
             torch.manual_seed(int.from_bytes(digest[:7], "little"))
             reset()
     torch.set_rng_state(state)

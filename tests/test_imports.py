@@ -29,7 +29,7 @@ FLOORS = (
     ("audio", "listen", "attend", "loss", "report"),
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
-    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
+    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "conformance", "moved"),
     ("errors", "host"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )

@@ -12,7 +12,7 @@ def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
     made = {
         **dict.fromkeys(PARTS),
         "seed": 1,
-        "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
+        "frontend": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 8},
         "listen": {
             "_target_": "lasasr.listen.pyramid.PyramidEncoder",
             "_partial_": True,

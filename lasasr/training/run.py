@@ -14,6 +14,7 @@ from lasasr import build
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
 from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
@@ -73,7 +74,7 @@ def train(
         for split in config["evaluate"]["splits"]
     }
     return {
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         **fitted,
         "precision": trained_in,
         "threads": threads,
@@ -93,6 +94,12 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
+    frontend = build.frontend(config)
+    if config["augment"]["specaugment"] and not frontend.spectral:
+        raise UsageError(
+            f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
+            f"axis: take an augment without it, as augment=none or augment=speed"
+        )
     if config["warm_start"]["run"] and not begun:
         trained_bundle(config["warm_start"]["run"])
 
