@@ -25,7 +25,7 @@ from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
 from lasasr.lm.base import LanguageModel
-from lasasr.loss import parts_needed
+from lasasr.losses.base import Heads, Loss
 from lasasr.model import CTCHead, Model
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
@@ -147,11 +147,27 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     return load_tokenizer(runs.bundle_folder(run))
 
 
+def loss(config: Config) -> Loss:
+    """What training minimises.
+
+    Raises:
+        LasasrError: it does not keep to the contract.
+    """
+    made = build(config["loss"], "loss")
+    if not isinstance(made, Loss):
+        raise LasasrError(f"loss {type(made).__name__} is no lasasr.losses.base.Loss; derive it from that class")
+    return made
+
+
+def heads(config: Config) -> Heads:
+    """The heads of a model: what its loss needs, or in a bundle what `heads` says."""
+    return Heads(**config["heads"]) if "heads" in config else loss(config).heads
+
+
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
     encoder = build(config["listen"], "listen", input_dim=input_dim)
-    weight = config["loss"]["ctc_weight"]
-    needs_decoder, needs_ctc = parts_needed(build(weight, "loss.ctc_weight") if isinstance(weight, Mapping) else weight)
+    needs_decoder, needs_ctc = heads(config)
     decoder = None
     if needs_decoder:
         attend = lambda **sizes: build(config["attend"], "attend", **sizes)  # noqa: E731

@@ -6,5 +6,7 @@ from typing import Final
 
 MOVED: Final[dict[str, str]] = {
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
+    "lasasr.loss.Annealed": "lasasr.losses.joint.Annealed",
+    "lasasr.loss.JointLoss": "lasasr.losses.joint.JointLoss",
 }
 """Old dotted path → the path of today."""

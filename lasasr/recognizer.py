@@ -27,7 +27,7 @@ from lasasr.text.base import Tokenizer
 SCHEMA = 1
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
 _PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
-PARTS = ("frontend", "listen", "attend", "spell", "loss", "search", "seed")  # of the config, that a bundle carries
+PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # of the config, that a bundle carries
 
 
 class Spectrogram(NamedTuple):
@@ -59,7 +59,8 @@ class Recognizer(nn.Module):
         super().__init__()
         self.frontend, self.model = frontend, model
         self.tokenizer, self.search = tokenizer, search
-        self.config = {name: config[name] for name in PARTS}
+        heads = {"decoder": model.decoder is not None, "ctc": model.ctc is not None}
+        self.config = {**{name: config[name] for name in PARTS}, "heads": heads}
         self.normalizer, self.trained_on = normalizer, trained_on
 
     @classmethod
@@ -237,11 +238,22 @@ class Recognizer(nn.Module):
         if "lm" in bundle.read_config(folder, SCHEMA, ()):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        config["heads"] = _heads(config, folder)
         config["search"] = language_model.found(config["search"], folder)
         made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, folder)
         return made.to(device).eval()
+
+
+def _heads(config: Mapping[str, Any], folder: Path) -> dict[str, bool]:
+    """The heads of a bundle; those of 0.1.0 tell the loss in their place."""
+    heads = config.get("heads")
+    if heads is None and "loss" in config:
+        return build.heads(config)._asdict()
+    if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
+        raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
+    return heads
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:

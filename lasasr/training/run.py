@@ -16,7 +16,6 @@ from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
-from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
@@ -167,8 +166,9 @@ def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
-    loss: JointLoss = build.build(config["loss"], "loss")
-    loss.count(prepared.token_counts())
+    loss = build.loss(config)
+    build.initialise(loss, int(config["seed"]), "loss.")
+    loss.prepare(prepared.token_counts())
     return Training(
         recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),
         loss=loss,
