@@ -76,6 +76,6 @@ def about(recognizer: Recognizer, prepared: Prepared, config: Mapping[str, Any])
         "seed": config["seed"],
         "recipe": config["recipe"],
         "attend": config["choices"].get("attend"),
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         "corpus": prepared.fingerprint,
     }

@@ -14,8 +14,8 @@ from lasasr import build
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
-from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
@@ -73,7 +73,7 @@ def train(
         for split in config["evaluate"]["splits"]
     }
     return {
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         **fitted,
         "precision": trained_in,
         "threads": threads,
@@ -93,6 +93,12 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
+    frontend = build.frontend(config)
+    if config["augment"]["specaugment"] and not frontend.spectral:
+        raise UsageError(
+            f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
+            f"axis: take an augment without it, as augment=none or augment=speed"
+        )
     if config["warm_start"]["run"] and not begun:
         trained_bundle(config["warm_start"]["run"])
 
@@ -160,8 +166,9 @@ def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
-    loss: JointLoss = build.build(config["loss"], "loss")
-    loss.count(prepared.token_counts())
+    loss = build.loss(config)
+    build.initialise(loss, int(config["seed"]), "loss.")
+    loss.prepare(prepared.token_counts())
     return Training(
         recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),
         loss=loss,
