@@ -177,7 +177,7 @@ def loss(config: Config) -> Loss:
 
 def heads(config: Config) -> Heads:
     """The heads of a model: what its loss needs, or in a bundle what `heads` says."""
-    return Heads(**config["heads"]) if "heads" in config else loss(config).heads
+    return Heads(**config["heads"]) if config.get("heads") else loss(config).heads
 
 
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
