@@ -82,7 +82,6 @@ def _waveforms(
         return {}
     config = Run(entries[0].folder).config()
     try:
-        build.check_targets(config)
         folder = folder_of(build.corpus(config), config)
         if not (folder / f"{split}.jsonl.gz").exists():
             notes.append("No attention maps: the corpus is not prepared here (lasasr prepare RECIPE does it).")

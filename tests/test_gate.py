@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -286,6 +287,13 @@ def test_every_place_has_a_shipped_part_or_classes_of_lightning() -> None:
     kinds = {gate.place_kind(place) for _, place in shipped_targets()}
     assert kinds <= set(CONTRACTS)
     assert {kind.partition(".")[0] for kind in set(CONTRACTS) - kinds} <= {"callbacks", "logger", "trainer"}
+
+
+def test_the_page_has_a_row_for_every_place() -> None:
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {place for cell in cells for place in re.findall("`(.+?)`", cell)}
+    assert named == {*CONTRACTS, "validation.search"}
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

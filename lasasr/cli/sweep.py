@@ -18,6 +18,7 @@ from lasasr import runs
 from lasasr.cli import recipes, session
 from lasasr.cli.compose import Config, compose, expand, plain_config, spelled_out
 from lasasr.cli.errors import explained
+from lasasr.cli.hydra_section import LAUNCHING, POWERFUL, check_settings
 from lasasr.errors import Interrupted, LasasrError, UsageError
 
 Work = Callable[[Config, list[str]], Any]
@@ -79,6 +80,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
     """
     name = recipes.find(recipe).name
     overrides = spelled_out(recipe, overrides)
+    _check_hydra_section(recipe, overrides)
     searches = any(one.startswith("hydra/sweeper=") for one in overrides)
     folder = _announce(recipe, name, overrides, beside, searches)
     job = Job(work, name, raises=searches)
@@ -101,6 +103,23 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None
         ) from RuntimeError(failed[0].told)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
     return returned
+
+
+def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+    """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
+
+    Raises:
+        UsageError: one does not.
+    """
+    quiet = _quiet(Path())
+    with session.on_stored({}, {}, recipe) as opened:
+        default = opened.compose(quiet)
+    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+        fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
+        of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
+        for allowed, keys in ((of_files, LAUNCHING + POWERFUL), (fixed, POWERFUL)):
+            composed = opened.compose([*quiet, *(str(one.input_line) for one in allowed)])
+            check_settings(composed, default, keys, f"recipe {recipe}" if allowed is of_files else "an override")
 
 
 def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:
