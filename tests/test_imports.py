@@ -28,7 +28,7 @@ FLOORS = (
     ("data", "spell"),
     ("audio", "listen", "attend", "report"),
     ("comparison",),
-    ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
+    ("text", "metrics", "lm", "runs", "results", "provenance", "bundle", "run_lock"),
     ("yaml_files",),
     (
         "lengths",

@@ -40,10 +40,20 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"--{kind} must be at least 1, got {count}")
 
     from lasasr import runs
-    from lasasr.training.averaging import chosen
+    from lasasr.run_lock import writing
 
     source = runs.find_run(options.run)
-    place = options.out or source.folder / f"average-{kind}{count}"
+    with writing(source.folder, "averaged"):
+        _average_in(source, kind, count, options.out)
+    return 0
+
+
+def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
+    """Average the checkpoints of a run that no other process writes into."""
+    from lasasr import runs
+    from lasasr.training.averaging import chosen
+
+    place = out or source.folder / f"average-{kind}{count}"
     if place.exists():
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
     runs.bundle_folder(source.folder)  # says so where training has not finished
@@ -52,7 +62,6 @@ def run(arguments: list[str]) -> int:
     print(f"mean of: {', '.join(path.name for path in checkpoints)}")
     print(f"written: {place}")
     print(f"decode:  lasasr evaluate {place}")
-    return 0
 
 
 def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:

@@ -74,16 +74,27 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     """Train in a run folder, unless that is finished, and say what came of it.
 
     Raises:
-        LasasrError: the run was begun before, and neither `resume` nor `fresh` is asked for.
+        LasasrError: another process writes into the folder, or the run was begun before, and neither `resume` nor
+            `fresh` is asked for.
     """
-    from lasasr.cli.tell import tell_run
-    from lasasr.provenance import provenance
+    from lasasr.run_lock import writing
 
     if launch.helper():
         _help(place, config, resume)
-        return
-    if fresh and place.folder.exists():
-        shutil.rmtree(place.folder)
+    elif place.status == "finished" and not fresh:  # nothing is written, whoever else may write
+        _write_in(place, config, overrides, resume)
+    else:
+        with writing(place.folder, "trained"):
+            _write_in(place, config, overrides, resume, fresh)
+
+
+def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool, fresh: bool = False) -> None:
+    """Train in a run folder that no other process writes into."""
+    from lasasr.cli.tell import tell_run
+    from lasasr.provenance import provenance
+
+    if fresh:
+        _clear(place.folder)
     if place.status == "finished":
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
@@ -109,6 +120,17 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
             raise
         place.finish(**facts, diverged=None)
     tell_run(place)
+
+
+def _clear(folder: Path) -> None:
+    """Delete what a run folder holds, but for the lock."""
+    from lasasr.run_lock import FILE
+
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != FILE:
+            path.unlink()
 
 
 def _check(config: dict[str, Any]) -> None:
