@@ -27,9 +27,11 @@ FLOORS = (
     ("model", "search", "corpora", "losses"),
     ("data", "spell"),
     ("audio", "listen", "attend", "report"),
-    ("comparison",),
+    ("comparison", "sweeps"),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle", "run_lock"),
-    ("yaml_files",),
+    ("identity", "run_names", "yaml_files"),
+    ("settings", "signature_defaults"),
+    ("source",),
     (
         "lengths",
         "tree",
@@ -57,6 +59,7 @@ ONLY_IN = {
     "espeakng_loader": ("corpora",),
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
+WITHOUT_TORCH = ("metrics", "runs", "results", "files", "identity", "signature_defaults", "sweeps", "comparison")
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 
 
@@ -169,7 +172,7 @@ def test_search_never_sees_an_attention_and_spell_only_the_contract() -> None:
             assert attends <= {"lasasr.attend.base"}, f"{module} imports {attends}"
 
 
-@pytest.mark.parametrize("module", [one for one in MODULES if room(one) in ("metrics", "runs", "results", "files")])
+@pytest.mark.parametrize("module", [one for one in MODULES if room(one) in WITHOUT_TORCH])
 def test_numbers_and_run_folders_are_read_without_torch(module: str) -> None:
     assert not loads(module) & {"torch", "torchaudio", "lightning", "lhotse"}
 

@@ -46,7 +46,7 @@ def document(
     """
     compared = compare([one.system() for one in systems], baseline, rules)
     first = found.entries[0]
-    keys = differing([one.entries[0].settings.values for one in systems])
+    keys = differing([one.entries[0].settings.normal for one in systems])
     pairs = [_pair(one) for one in compared.pairs]
     made: dict[str, Any] = {
         "schema": SCHEMA,
