@@ -73,6 +73,15 @@ def test_what_010_wrote_over_the_own_one_makes_way(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["splits"] == {"dev": foreign}
 
 
+def test_a_further_split_is_the_runs_own_where_its_card_knows_its_content(tmp_path: Path) -> None:
+    run = made(tmp_path, {"dev": record()})
+    run.note(data={"splits": {"train": {"content": "a" * 16}}})
+    (path,) = perplexity_results.write(run, {"train": record("train", "b" * 16)}, CONFIG)
+    assert path.name.startswith("perplexity@train_data-")
+    perplexity_results.write(run, {"train": record("train", "a" * 16)}, CONFIG)
+    assert set(own_splits(run)) == {"dev", "train"}
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 2, "splits": {}}', '{"schema": 1, "splits": {"dev": 3}}'])
 def test_a_damaged_file_is_named_and_measured_again(tmp_path: Path, content: str) -> None:
     run = made(tmp_path, {"dev": record()})
