@@ -22,8 +22,9 @@ from lasasr import build, files, launch, special
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.corpora.base import Progress, Source
-from lasasr.data import digests
+from lasasr.data import content, digests
 from lasasr.data.batch import Batch
+from lasasr.data.content import Content
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader
 from lasasr.data.manifest import Utterances, read_manifest
@@ -54,10 +55,32 @@ class Prepared:
         Raises:
             LasasrError: there is no such split; the message names those there are.
         """
+        utterances = read_manifest(self._manifest(split), self.rule)
+        return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
+
+    def _manifest(self, split: str) -> Path:
         if split not in self.manifests:
             raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.manifests))}")
-        utterances = read_manifest(self.manifests[split], self.rule)
-        return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
+        return self.manifests[split]
+
+    def content(self, split: str) -> str:
+        """16 hexadecimal digits over what the utterances of a split hold, wherever they lie; see `data.content`.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        return self.contents(split).fingerprint
+
+    def contents(self, split: str) -> Content:
+        """The same with the number of utterances.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        manifest, ordered = self._manifest(split), content.is_ordered(split)
+        if self.first_utterances is not None:
+            return content.of_utterances(self.utterances(split), digests.recorded(manifest), ordered)
+        return content.of_split(manifest, str(self.rule), ordered, lambda: self.utterances(split))
 
     def lengths(self) -> Lengths:
         """How long the utterances of training are."""

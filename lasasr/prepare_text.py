@@ -11,6 +11,8 @@ from typing import Any
 
 from lasasr import build
 from lasasr.corpora.base import Progress, TextCorpus
+from lasasr.data import content
+from lasasr.data.content import Content
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching
 from lasasr.data.sentences import Sentences, encode_split, load_split
@@ -33,6 +35,26 @@ class PreparedText:
     fingerprint: str  # of the corpus as configured
     rule: TranscriptRule
     tokenizer: Tokenizer
+    texts: Texts
+    manifests: Mapping[str, Path]  # split → manifest, of a corpus of speech; of text there are none
+
+    def content(self, split: str) -> str:
+        """16 hexadecimal digits over the normalised sentences of a split; see `data.content`.
+
+        Raises:
+            LasasrError: there is no such split, or its text cannot be read any more.
+        """
+        return self.contents(split).fingerprint
+
+    def contents(self, split: str) -> Content:
+        """The same with the number of sentences.
+
+        Raises:
+            LasasrError: see `content`.
+        """
+        self._check(split)
+        made_from = [self.manifests[split]] if split in self.manifests else []
+        return content.of_text(self.folder, split, str(self.rule), made_from, self.texts[split])
 
     def sentences(self, split: str) -> Sentences:
         """The encoded sentences of a split.
@@ -40,9 +62,12 @@ class PreparedText:
         Raises:
             LasasrError: there is no such split; the message names those there are.
         """
+        self._check(split)
+        return load_split(self.splits[split])
+
+    def _check(self, split: str) -> None:
         if split not in self.splits:
             raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.splits))}")
-        return load_split(self.splits[split])
 
 
 def prepare_text(
@@ -67,7 +92,7 @@ def prepare_text(
     with preparing(corpus, config):
         if not isinstance(corpus, TextCorpus):
             corpus.fetch(progress)
-        folder = folder_of(corpus, config)
+        folder, manifests = folder_of(corpus, config), {}
         if isinstance(corpus, TextCorpus):
             texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
         else:
@@ -81,7 +106,8 @@ def prepare_text(
         for split, source in texts.items():
             if split in wanted and not (place / f"{split}.json").exists():
                 encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
-    return PreparedText(folder, {split: place / split for split in texts}, corpus.fingerprint(), rule, tokenizer)
+    encoded = {split: place / split for split in texts}
+    return PreparedText(folder, encoded, corpus.fingerprint(), rule, tokenizer, texts, manifests)
 
 
 def token_batching(config: Mapping[str, Any]) -> Batching:

@@ -28,7 +28,11 @@ FLOORS = (
     ("data", "spell"),
     ("audio", "listen", "attend", "report"),
     ("comparison", "sweeps"),
-    ("text", "metrics", "lm", "runs", "results", "provenance", "bundle", "run_lock"),
+    ("run_results", "perplexity_results"),
+    ("results",),
+    ("result_names",),
+    ("search_identity",),
+    ("text", "metrics", "lm", "runs", "provenance", "bundle", "run_lock"),
     ("identity", "run_names", "yaml_files"),
     ("settings", "signature_defaults"),
     ("source",),
@@ -59,7 +63,20 @@ ONLY_IN = {
     "espeakng_loader": ("corpora",),
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
-WITHOUT_TORCH = ("metrics", "runs", "results", "files", "identity", "signature_defaults", "sweeps", "comparison")
+WITHOUT_TORCH = (
+    "metrics",
+    "runs",
+    "results",
+    "run_results",
+    "perplexity_results",
+    "identity",
+    "signature_defaults",
+    "sweeps",
+    "comparison",
+    "result_names",
+    "search_identity",
+    "files",
+)
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 
 

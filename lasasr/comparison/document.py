@@ -23,6 +23,7 @@ from lasasr.metrics.significance.pair import Answer
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.search_identity import search_words
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
@@ -90,6 +91,7 @@ def _system(group: Group, told: Summary, keys: Sequence[str], columns: Sequence[
         "percent_converged": told.percent_converged,
         **facts(group.entries),
         "own": {one.key: one.cell(group.name, group.entries) for one in columns},
+        "search_words": search_words(group.entries[0].summary.get("search")),
         "settings": {key: values[key] for key in keys if key in values},
     }
 

@@ -21,6 +21,7 @@ from lasasr.errors import LasasrError
 from lasasr.files import lines, parse_json, replacing
 
 SCHEMA: Final = 1
+KINDS: Final = ("file", tar.KIND)  # of a source whose digest is noted
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
 _MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
@@ -39,8 +40,7 @@ def sources(cut: Mapping[str, Any]) -> list[str]:
     if "tracks" in cut:
         return [path for track in cut["tracks"] for path in sources(track["cut"])]
     recording = cut.get("recording") or {}
-    kept = ("file", tar.KIND)
-    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") in kept]
+    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") in KINDS]
 
 
 def digest(source: str) -> Digest | None:
@@ -61,9 +61,15 @@ def digest(source: str) -> Digest | None:
         return None
 
 
+def split_of(manifest: Path) -> str:
+    """The split whose manifest this is, `<split>.jsonl.gz`; another file's name up to its first dot."""
+    name = manifest.name
+    return name.removesuffix(".jsonl.gz") if name.endswith(".jsonl.gz") else name.split(".")[0]
+
+
 def beside(manifest: Path) -> Path:
     """Where the digests of a manifest's audio stand."""
-    return manifest.with_name(f"{manifest.name.split('.')[0]}.digests.json.gz")
+    return manifest.with_name(f"{split_of(manifest)}.digests.json.gz")
 
 
 def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, int], None]) -> None:
@@ -82,7 +88,7 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, 
             if one is not None:
                 found[path] = one
             if done % _EVERY == 0 or done == len(paths):
-                progress(f"digests of {place.name.split('.')[0]}", done, len(paths))
+                progress(f"digests of {split_of(manifest)}", done, len(paths))
     with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         packed.write(json.dumps({"schema": SCHEMA, "files": found}).encode())
 

@@ -51,6 +51,14 @@ def is_mirrored(split: Path) -> bool:
     return _is_mirrored(split.parent)
 
 
+def listed(shard: Path) -> tuple[int, str] | None:
+    """Bytes and MD5 of a shard of a mirror, whether it is here or not; None where it is of none."""
+    if not is_mirrored(shard.parent):
+        return None
+    found = read_json(shard.parent.parent / _FILE)["files"].get(f"{shard.parent.name}/{shard.name}")
+    return None if found is None else (found[0], found[1])
+
+
 def opened(shard: Path) -> BinaryIO:
     """A shard to read from, fetched before where it is of a mirror and not here.
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lasasr.report.comparison_columns import Column, columns, test_set
+from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
 
 NARROWEST = 16  # characters of the first column, which may break lines
 _GAP = 2
@@ -55,6 +55,6 @@ def _widest(column: Column) -> int:
 
 
 def _legend(made: Mapping[str, Any], shown: Sequence[Column]) -> str:
-    told = [f"{made['split']}: {test_set(made)}"]
+    told = [f"{made['split']}: {test_set(made)}", f"search: {searched_with(made)}"]
     told += [f"{one.header}: {one.about}" for one in shown if one.explained]
     return "; ".join(told)
