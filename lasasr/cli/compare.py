@@ -19,6 +19,7 @@ EPILOG = """\
 examples:
   lasasr compare runs/synthetic/las_char/sweep-...            all that the sweep trained
   lasasr compare RUN RUN RUN --baseline attend=dot            each against one
+  lasasr compare SWEEP --search greedy                        as lasasr evaluate RUN search=greedy decoded each
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
   lasasr compare results/attention.json --markdown            the table again, from its card"""
@@ -63,7 +64,7 @@ def _check(options: Namespace) -> None:
 
 def _check_finished(options: Namespace) -> None:
     """What a finished comparison cannot be asked for any more."""
-    for name in ("html", "baseline", "split", "out", "any_search", "any_corpus", "normal_seeds", "points"):
+    for name in ("html", "baseline", "split", "search", "out", "any_search", "any_corpus", "normal_seeds", "points"):
         if getattr(options, name) not in (None, False):
             option = name.replace("_", "-")
             raise UsageError(f"--{option} needs the runs: {options.paths[0]} is a comparison that was made without it")
@@ -74,6 +75,7 @@ def _parser() -> Parser:
     parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
     parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")
     parser.add_argument("--split", help="of the results (default: test, or the only one)")
+    parser.add_argument("--search", metavar="NAME", help="of the results, by text or digits (default: the runs' own)")
     parser.add_argument("--markdown", action="store_true", help="print Markdown for a README")
     parser.add_argument("--out", metavar="FILE", type=Path, help="of comparison.json (default: in SWEEP, else here)")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that needs no network")
@@ -108,12 +110,13 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
 
 
 def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Group]]]:
+    from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.document import document
     from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import groups
     from lasasr.metrics.significance.verdict import Rules
 
-    found = find(options.paths, options.split)
+    found = find(options.paths, options.split, options.search, evaluate_command)
     systems, notes = groups(found, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)

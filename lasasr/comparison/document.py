@@ -22,6 +22,7 @@ from lasasr.metrics.significance.pair import Answer
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.search_identity import search_words
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
@@ -79,6 +80,7 @@ def _system(group: Group, told: Summary, keys: Sequence[str]) -> dict[str, Any]:
         "lost": list(told.lost),
         "percent_converged": told.percent_converged,
         **facts(group.entries),
+        "search_words": search_words(group.entries[0].summary.get("search")),
         "settings": {key: values[key] for key in keys if key in values},
     }
 

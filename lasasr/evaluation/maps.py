@@ -14,6 +14,7 @@ from lasasr.evaluation.outcome import Outcome
 from lasasr.prepare import Prepared
 from lasasr.recognizer import Recognizer
 from lasasr.report import attention_map, figures
+from lasasr.run_results import plot_name
 
 
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
@@ -23,7 +24,7 @@ def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence
     for one in shown:
         if one.best.weights is not None:
             figure = attention_figure(recognizer, dataset.waveform(places[one.id]), one)
-            figures.save(figure, folder / f"attention-{split}-{one.id.replace('/', '_')}.png")
+            figures.save(figure, folder / plot_name(split, one.id))
 
 
 def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome) -> Figure:

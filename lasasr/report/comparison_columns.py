@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
+from lasasr.search_identity import search_words
 
 NOTHING = "–"
 WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "undecided"}
@@ -35,6 +36,16 @@ def test_set(made: Mapping[str, Any]) -> str:
     sizes = {"utterances": made["utterances"], "speakers": made["speakers"], units: made["reference_length"]}
     one, of, length = (f"{count:,} {name if count != 1 else name[:-1]}" for name, count in sizes.items())
     return f"{one} of {of}, {length}"
+
+
+def searched_with(made: Mapping[str, Any]) -> str:
+    """The search that all systems were scored with, or that of each, in words."""
+    usual = search_words(made.get("search"))
+    words = {one["name"]: str(one.get("search_words", usual)) for one in sorted_systems(made)}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    _, short = labels(made)
+    return "; ".join(f"{short[name]}: {said}" for name, said in words.items())
 
 
 def columns(made: Mapping[str, Any]) -> list[Column]:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lasasr.report.comparison_columns import Column, columns, test_set
+from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
 
 # what goes first where there is little room
 PRIORITY = (
@@ -77,6 +77,6 @@ def _widest(column: Column) -> int:
 
 
 def _legend(made: Mapping[str, Any], shown: Sequence[Column]) -> str:
-    told = [f"{made['split']}: {test_set(made)}"]
+    told = [f"{made['split']}: {test_set(made)}", f"search: {searched_with(made)}"]
     told += [f"{one.header}: {one.about}" for one in shown if one.key in EXPLAINED]
     return "; ".join(told)

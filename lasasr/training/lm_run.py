@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lasasr import build, files
+from lasasr import build, perplexity_results
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
@@ -44,28 +44,31 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
     if not fitted:
         return {}
     trained.eval().save(folder / "bundle")
+    results = evaluate(config, trained, prepared, progress)
+    perplexity_results.write_own(folder, results)
     return {
         "parameters": sum(p.numel() for p in trained.parameters()),
         **fitted,
         "precision": trained_in,
         "threads": threads,
         "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
-        "results": evaluate(config, trained, prepared, folder, progress),
+        "results": results,
     }
 
 
 def evaluate(
-    config: Mapping[str, Any], trained: TrainedLM, prepared: PreparedText, folder: Path | None, progress: Progress
+    config: Mapping[str, Any], trained: TrainedLM, prepared: PreparedText, progress: Progress
 ) -> dict[str, Any]:
-    """Perplexities of the splits `evaluate.splits`; written to perplexity.json below `folder` (None writes nothing)."""
+    """Perplexities of the splits `evaluate.splits`, each with what its text is."""
     batching = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
-    found = {
-        split: {"split": split, **perplexity(trained, prepared, split, batching, progress)}
+    return {
+        split: {
+            "split": split,
+            "data": prepared.content(split),
+            **perplexity(trained, prepared, split, batching, progress),
+        }
         for split in config["evaluate"]["splits"]
     }
-    if folder is not None:
-        files.write_json(folder / "perplexity.json", {"schema": 1, "splits": found})
-    return found
 
 
 def _fit(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_runs import line, lines, write_run, write_sweep
@@ -97,14 +98,16 @@ def test_the_same_ids_with_another_content_are_refused(tmp_path: Path, changes: 
     ],
 )
 def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, told: dict[str, str], message: str) -> None:
-    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told)
+    own = {"search": told["search"]} if "search" in told else {}  # its own search, or the result were not its own
+    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told, **own)
     with pytest.raises(LasasrError, match=message):
         groups(find([one.folder, other.folder]))
 
 
 def test_what_is_told_to_be_compared_is_said(tmp_path: Path) -> None:
     one = write_run(tmp_path)
-    other = write_run(tmp_path, "additive", told={"search": {"beam": 3}, "corpus": "ba9876543210"})
+    told: dict[str, Any] = {"search": {"beam": 3}, "corpus": "ba9876543210"}
+    other = write_run(tmp_path, "additive", told=told, search=told["search"])
     found = find([one.folder, other.folder])
     systems, notes = groups(found, any_search=True, any_corpus=True)
     verdict = document(found, systems, notes, None, FAST)["verdict"]
