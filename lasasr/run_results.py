@@ -69,9 +69,13 @@ class RunResults:
 
     def own_data(self, split: str) -> str | None:
         """The content of a split when the run was made; None: runs of 0.1.0 do not know it."""
-        at_training = (self.run.card().get("results") or {}).get(split) or {}
+        card = self.run.card()
+        at_training = (card.get("results") or {}).get(split) or {}
         if "data" in at_training:
             return str(at_training["data"])
+        noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
+        if "content" in noted:  # of a mean of checkpoints, which was not decoded yet
+            return str(noted["content"])
         own = self.own(split)
         data = None if own is None else own.summary().get("data")
         return None if data is None else str(data)

@@ -41,6 +41,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr import runs
     from lasasr.training.averaging import chosen
+    from lasasr.training.data_check import refuse_other_data
 
     source = runs.find_run(options.run)
     place = options.out or source.folder / f"average-{kind}{count}"
@@ -48,6 +49,7 @@ def run(arguments: list[str]) -> int:
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
     runs.bundle_folder(source.folder)  # says so where training has not finished
     checkpoints = chosen(source.checkpoints, count, best=kind == "best")
+    refuse_other_data(source, checkpoints)
     average(source, checkpoints, place)
     print(f"mean of: {', '.join(path.name for path in checkpoints)}")
     print(f"written: {place}")

@@ -85,6 +85,9 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     if fresh and place.folder.exists():
         shutil.rmtree(place.folder)
     if place.status == "finished":
+        from lasasr.cli.finished_run import check_finished
+
+        check_finished(place, config)
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
         if place.begun and not resume:
