@@ -151,7 +151,7 @@ def content_at_training(card: Mapping[str, Any], split: str) -> str | None:
     """The content of a split when the run was made, as its card says it; None: a card of 0.1.0 does not."""
     noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
     result = (card.get("results") or {}).get(split) or {}
-    content = noted.get("content", result.get("data"))
+    content = result.get("data", noted.get("content"))  # of a mean of checkpoints, nothing is decoded yet
     return None if content is None else str(content)
 
 

@@ -19,6 +19,7 @@ from lasasr.evaluation.split import evaluate_split
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
+from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -55,6 +56,7 @@ def train(
     keep_freed_memory()
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
@@ -77,7 +79,7 @@ def train(
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "data": data,
         "results": results,
     }
 
@@ -115,6 +117,7 @@ def _fit(
 ) -> dict[str, Any]:
     """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = training_module(config, prepared, recognizer)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
     meter, watch = Meter(config["trainer"]["log_every_n_steps"]), AlignmentWatch(**config["alignment"])
