@@ -18,13 +18,14 @@ import torch
 from torch import nn
 
 from lasasr import gate, runs
-from lasasr.audio.frontend import Frontend
+from lasasr.audio import base as frontends
+from lasasr.audio.base import Frontend
 from lasasr.configurable import configurable
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
 from lasasr.lm.base import LanguageModel
-from lasasr.loss import parts_needed
+from lasasr.losses.base import Heads, Loss
 from lasasr.model import CTCHead, Model
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
@@ -131,8 +132,14 @@ def any_corpus(config: Config) -> Corpus | TextCorpus:
 
 
 def frontend(config: Config) -> Frontend:
-    """Waveform → features; global statistics, where asked for, are still to be fitted or loaded."""
-    return cast(Frontend, build(config["frontend"], "frontend"))
+    """Waveform → features; one that is not `ready` is still to be fitted or loaded.
+
+    Raises:
+        LasasrError: it does not keep to the contract.
+    """
+    made = frontends.checked(build(config["frontend"], "frontend"))
+    initialise(made, int(config["seed"]), "frontend.")
+    return made
 
 
 def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
@@ -163,11 +170,20 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     return load_tokenizer(runs.bundle_folder(run))
 
 
+def loss(config: Config) -> Loss:
+    """What training minimises."""
+    return cast(Loss, build(config["loss"], "loss"))
+
+
+def heads(config: Config) -> Heads:
+    """The heads of a model: what its loss needs, or in a bundle what `heads` says."""
+    return Heads(**config["heads"]) if config.get("heads") else loss(config).heads
+
+
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
     encoder = build(config["listen"], "listen", input_dim=input_dim)
-    weight = config["loss"]["ctc_weight"]
-    needs_decoder, needs_ctc = parts_needed(build(weight, "loss.ctc_weight") if isinstance(weight, Mapping) else weight)
+    needs_decoder, needs_ctc = heads(config)
     decoder = None
     if needs_decoder:
         attend = lambda **sizes: build(config["attend"], "attend", **sizes)  # noqa: E731
@@ -180,7 +196,7 @@ def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     return made
 
 
-def initialise(module: nn.Module, seed: int) -> None:
+def initialise(module: nn.Module, seed: int, prefix: str = "") -> None:
     """Draw every part's initial weights from a generator keyed by (seed, name of the part).
 
     Changing one part (another attention, say) then leaves the start of all others equal, so that two runs of one seed
@@ -190,7 +206,7 @@ def initialise(module: nn.Module, seed: int) -> None:
     for name, part in reversed(list(module.named_modules())):
         reset = getattr(part, "reset_parameters", None)
         if callable(reset):
-            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            digest = hashlib.sha256(f"{seed}/{prefix}{name}".encode()).digest()
             torch.manual_seed(int.from_bytes(digest[:7], "little"))
             reset()
     torch.set_rng_state(state)

@@ -27,16 +27,17 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "batching": Contract(("lasasr.data.sampler.Batching",)),
     "callbacks": _CALLBACK,
     "callbacks.*": _CALLBACK,
+    "column": Contract(("lasasr.comparison.column.Column",)),
     "corpus": Contract(("lasasr.corpora.base.Corpus", "lasasr.corpora.base.TextCorpus")),
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
-    "frontend": Contract(("lasasr.audio.frontend.Frontend",)),
+    "frontend": Contract(("lasasr.audio.base.Frontend",)),
     "listen": Contract(("lasasr.listen.base.Encoder",)),
     "lm": Contract(("lasasr.lm.base.LanguageModel",)),
     "loading": Contract(("lasasr.data.loader.Loading",)),
     "logger": _LOGGER,
     "logger.*": _LOGGER,
-    "loss": Contract(("lasasr.loss.JointLoss",)),
-    "loss.ctc_weight": Contract(("lasasr.loss.Annealed",)),
+    "loss": Contract(("lasasr.losses.base.Loss",)),
+    "loss.ctc_weight": Contract(("lasasr.losses.joint.Annealed",)),
     "optimizer": Contract(("torch.optim.Optimizer",)),
     "sampling": Contract(("lasasr.spell.sampling.Sampling",), called=True),
     "schedule": Contract(("torch.optim.lr_scheduler.LRScheduler",)),
@@ -60,7 +61,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
 PART_MODULES: Final = (
     *(
         f"lasasr.{name}"
-        for name in ("attend", "audio", "build", "corpora", "data", "listen", "lm", "loss", "search", "spell", "text")
+        for name in ("attend", "audio", "build", "corpora", "data", "listen", "lm", "losses", "search", "spell", "text")
     ),
     "lasasr.training",
     "lightning.pytorch.callbacks",

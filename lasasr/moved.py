@@ -7,13 +7,20 @@ from typing import Any, Final
 
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
-MOVED: Final[dict[str, str]] = {}
+MOVED: Final[dict[str, str]] = {
+    "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
+    "lasasr.loss": "lasasr.losses.joint",
+}
 
 
 def current_path(path: str) -> str:
     """The path of today for one that a file or a command line names; `Class.method` moves with its class."""
-    old = max((old for old in MOVED if f"{path}.".startswith(f"{old}.")), key=len, default=None)
-    return path if old is None else MOVED[old] + path[len(old) :]
+    parts = path.split(".")
+    for count in range(len(parts), 0, -1):
+        new = MOVED.get(".".join(parts[:count]))
+        if new is not None:
+            return ".".join([new, *parts[count:]])
+    return path
 
 
 def current_config(config: Any) -> Any:

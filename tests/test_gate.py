@@ -214,7 +214,7 @@ def test_a_bundle_that_names_it_does_not_load(unmarked: Path, bundle: Path, targ
     edited(bundle, "config.yaml", {"search": part})
     with pytest.raises(UsageError, match=r"search\._target_"):
         Recognizer.load(unmarked)
-    edited(bundle, "config.yaml", {"loss": {"ctc_weight": part}})
+    edited(bundle, "config.yaml", {"heads": None, "loss": {"_target_": "lasasr.loss.JointLoss", "ctc_weight": part}})
     with pytest.raises(UsageError, match=r"loss\.ctc_weight\._target_"):
         Recognizer.load(unmarked)
     edited(bundle, "tokenizer.json", {"type": target})
@@ -231,13 +231,13 @@ def test_a_tokenizer_file_that_names_no_tokenizer_is_refused(unmarked: Path, bun
 
 
 def test_interpolations_in_a_bundle_are_text(unmarked: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET", "8")
+    monkeypatch.setenv("SECRET", "27182818")
     edited(
         bundle, "config.yaml", {"frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": "${oc.env:SECRET}"}}
     )
     with pytest.raises(UsageError) as raised:
         Recognizer.load(unmarked)
-    assert "8" not in str(raised.value)
+    assert "27182818" not in str(raised.value)
 
 
 @pytest.mark.parametrize("target", ["os.system", "lasasr.files.write_text", "torch.optim.adam.torch.load", "own.Own"])

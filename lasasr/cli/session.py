@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -23,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lasasr.cli import recipes
+from lasasr.cli import bounded, recipes
 from lasasr.cli.hydra_section import check_search_path
 from lasasr.errors import LasasrError
 
@@ -57,11 +58,14 @@ class Session:
         """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through.
 
         Raises:
-            UsageError: a folder to search is a package that may not be imported.
+            UsageError: a recipe would run code by it, or fill the memory (`bounded`); a folder to search is a package
+                that may not be imported.
         """
         for override in self.parse([text for text in overrides if "searchpath" in text]):
             check_search_path(override.value(), str(override.input_line))
-        return hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        bounded.refuse(config, self.name)
+        return config
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """The overrides, read by Hydra's grammar."""
@@ -140,9 +144,12 @@ def _alone() -> Iterator[None]:
     """Set an open Hydra (we may run inside a job of a sweep) aside, and put it back."""
     if Dictionary not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(Dictionary)
-    outer = GlobalHydra.instance().hydra
+    outer, sources = GlobalHydra.instance().hydra, SourcesRegistry.instance().types
+    before = sources["file"]
     GlobalHydra.instance().clear()
+    sources["file"] = bounded.BoundedFiles
     try:
         yield
     finally:
+        sources["file"] = before
         GlobalHydra.instance().hydra = outer
