@@ -7,7 +7,10 @@ from typing import Any, Final
 
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
-MOVED: Final[dict[str, str]] = {}
+MOVED: Final[dict[str, str]] = {
+    "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
+    "lasasr.loss": "lasasr.losses.joint",
+}
 
 
 def current_path(path: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
-from lasasr import files, identity
+from lasasr import files, identity, moved, yaml_files
 from lasasr.errors import LasasrError, nearest
 from lasasr.run_names import folder_words
 from lasasr.signature_defaults import as_text
@@ -114,7 +114,7 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            return _checked(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+            return dict(moved.current_config(_checked(path, yaml_files.read(path))))
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -128,9 +128,11 @@ class Run:
         """
         path = self.folder / "overrides.txt"
         try:
-            return path.read_text(encoding="utf-8").splitlines()
+            return files.read_bounded(path).decode("utf-8").splitlines()
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
+        except UnicodeDecodeError as error:
+            raise LasasrError(f"{path} is damaged: {error}") from None
 
 
 def _checked(path: Path, content: Any) -> dict[str, Any]:
@@ -143,6 +145,14 @@ def _checked(path: Path, content: Any) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def content_at_training(card: Mapping[str, Any], split: str) -> str | None:
+    """The content of a split when the run was made, as its card says it; None: a card of 0.1.0 does not."""
+    noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
+    result = (card.get("results") or {}).get(split) or {}
+    content = result.get("data", noted.get("content"))  # of a mean of checkpoints, nothing is decoded yet
+    return None if content is None else str(content)
 
 
 class Placed(NamedTuple):

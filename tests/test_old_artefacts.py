@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr import Recognizer, results, runs
 from lasasr.cli.main import main
 from lasasr.language_model import TrainedLM
+from lasasr.moved import current_path
 
 FROZEN = Path(__file__).parent / "data" / "v0_1_0"
 EXPECTED: dict[str, Any] = json.loads((FROZEN / "expected.json").read_text(encoding="utf-8"))
@@ -204,7 +205,7 @@ def targets_in(plain: Any) -> Iterator[str]:
 def test_every_class_that_could_be_named_is_there() -> None:
     assert len(TARGETS) == 70
     for name in TARGETS:
-        assert callable(pkgutil.resolve_name(name)), name
+        assert callable(pkgutil.resolve_name(current_path(name))), name
 
 
 def test_the_artefacts_name_no_other_class() -> None:

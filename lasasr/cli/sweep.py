@@ -22,6 +22,7 @@ from lasasr import runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
+from lasasr.cli.hydra_section import LAUNCHING, POWERFUL, check_settings
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.runs import Run
 from lasasr.sweeps import Planned, Sweep
@@ -101,6 +102,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
         LasasrError: at least one job failed; the others have run.
     """
     overrides = spelled_out(recipe, overrides)
+    _check_hydra_section(recipe, overrides)
     if _searches(overrides):
         return _search(recipe, overrides, work, fresh)
     begun = sweep_plan.begin(recipe, overrides, fresh)
@@ -176,6 +178,7 @@ def _by_hydra(begun: Sweep, job: Job) -> Any:
     """Run the jobs by Hydra's sweeper and launcher."""
     folder, overrides = begun.folder, begun.overrides
     with session.on_recipe(begun.recipe) as opened, explained(opened, overrides):
+        opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:
@@ -205,6 +208,23 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
             f"{len(failed)} job(s) failed, see above; lasasr train --resume {folder} takes up what is not finished"
         ) from RuntimeError(failed[0].told)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
+
+
+def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+    """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
+
+    Raises:
+        UsageError: one does not.
+    """
+    quiet = _quiet(Path())
+    with session.on_stored({}, {}, recipe) as opened:
+        default = opened.compose(quiet)
+    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+        fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
+        of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
+        for allowed, keys in ((of_files, LAUNCHING + POWERFUL), (fixed, POWERFUL)):
+            composed = opened.compose([*quiet, *(str(one.input_line) for one in allowed)])
+            check_settings(composed, default, keys, f"recipe {recipe}" if allowed is of_files else "an override")
 
 
 def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:

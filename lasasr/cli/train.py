@@ -77,18 +77,32 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
         fresh: the folder is a new one, or will be when the first process has made it.
 
     Raises:
-        LasasrError: the run was begun before, and `resume` is not asked for.
+        LasasrError: another process writes into the folder, or the run was begun before, and `resume` is not asked
+            for.
     """
-    from lasasr.cli.tell import tell_run
-    from lasasr.provenance import provenance
+    from lasasr.run_lock import writing
 
     if resume and place.begun:
         config, overrides = place.config(), place.overrides()
     if launch.helper():
         if fresh or place.status != "finished":
             _help(place, config, resume)
-        return
+    elif place.status == "finished":  # nothing is written, whoever else may write
+        _write_in(place, config, overrides, resume)
+    else:
+        with writing(place.folder, "trained"):
+            _write_in(place, config, overrides, resume)
+
+
+def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool) -> None:
+    """Train in a run folder that no other process writes into."""
+    from lasasr.cli.tell import tell_run
+    from lasasr.provenance import provenance
+
     if place.status == "finished":
+        from lasasr.cli.finished_run import check_finished
+
+        check_finished(place, config)
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
         if place.begun and not resume:

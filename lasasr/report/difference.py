@@ -14,6 +14,7 @@ from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
 from lasasr.metrics.significance.comparison import Pair
 from lasasr.report.aligned_text import aligned_text
+from lasasr.search_identity import search_words
 
 ABSENT = "–"
 
@@ -29,7 +30,7 @@ def difference(
         most: utterances to show of those that became better, and of those that became worse.
         width: characters of a line.
     """
-    yield Text(f"first:  {first.name}\nsecond: {second.name}\n")
+    yield Text(f"first:  {_name(first)}\nsecond: {_name(second)}\n")
     yield from _configuration(first, second)
     yield Text(_rates(first, second, pair))
     yield from (Text(f"note: {note}") for note in notes)
@@ -42,6 +43,10 @@ def difference(
             yield Text(f"\n{title} errors in the second, the largest changes first", style="bold")
         for one in some[:most]:
             yield _flip(one, first.summary["metric"], width)
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.name} (search: {search_words(entry.summary.get('search'))})"
 
 
 def _told(entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:

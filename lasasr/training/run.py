@@ -14,11 +14,12 @@ from lasasr import build
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
-from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
+from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -55,6 +56,7 @@ def train(
     keep_freed_memory()
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
@@ -73,11 +75,11 @@ def train(
         for split in config["evaluate"]["splits"]
     }
     return {
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "data": data,
         "results": results,
     }
 
@@ -93,6 +95,12 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
+    frontend = build.frontend(config)
+    if config["augment"]["specaugment"] and not frontend.spectral:
+        raise UsageError(
+            f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
+            f"axis: take an augment without it, as augment=none or augment=speed"
+        )
     if config["warm_start"]["run"] and not begun:
         trained_bundle(config["warm_start"]["run"])
 
@@ -109,6 +117,7 @@ def _fit(
 ) -> dict[str, Any]:
     """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = training_module(config, prepared, recognizer)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
     meter, watch = Meter(config["trainer"]["log_every_n_steps"]), AlignmentWatch(**config["alignment"])
@@ -160,8 +169,9 @@ def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
-    loss: JointLoss = build.build(config["loss"], "loss")
-    loss.count(prepared.token_counts())
+    loss = build.loss(config)
+    build.initialise(loss, int(config["seed"]), "loss.")
+    loss.prepare(prepared.token_counts())
     return Training(
         recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),
         loss=loss,
