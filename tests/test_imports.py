@@ -30,7 +30,7 @@ FLOORS = (
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
     ("yaml_files",),
-    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "allocation"),
+    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "allocation", "kinds"),
     ("errors", "host"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )

@@ -42,15 +42,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _train(options: Any) -> int:
-    from lasasr import files, runs
+    from lasasr import runs
     from lasasr.cli.compose import compose
     from lasasr.cli.sweep import sweep
 
     if options.resume is not None:
         if (note := options.resume / "sweep.json").exists():
-            about = files.read_json(note)
-            if not isinstance(about, dict) or not {"recipe", "overrides"} <= set(about):
-                raise LasasrError(f"{note} is damaged: it names no recipe and overrides; begin the sweep again with -m")
+            about = runs.read_sweep(note)
             again = functools.partial(execute, resume=True)
             sweep(about["recipe"], about["overrides"], again, beside=options.resume.resolve().parent)
         else:
