@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lasasr import allocation, files, yaml_files
+from lasasr import allocation, files, moved, yaml_files
 from lasasr.errors import LasasrError, UsageError
 
 CONFIG = "config.yaml"
@@ -59,7 +59,7 @@ def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, An
         kind = kinds.get(name, dict)
         if not isinstance(config[name], kind | None if kind is dict else kind):
             raise LasasrError(f"{path}: {name} is {str(config[name])[:60]!r}, not {_SAID[kind]}")
-    return dict(config)
+    return dict(moved.current_config(config))
 
 
 class Stored(NamedTuple):

@@ -1,4 +1,4 @@
-"""Of what kind the values in a file of the toolkit are, so that an edited or made-up one is refused where it is read."""
+"""Of what kind the values in a file of the toolkit are: an edited or made-up one is refused where it is read."""
 
 from __future__ import annotations
 

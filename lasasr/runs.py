@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from lasasr import files, kinds, yaml_files
+from lasasr import files, kinds, moved, yaml_files
 from lasasr.errors import LasasrError, nearest
 
 SCHEMA: Final = 1
@@ -28,14 +28,16 @@ PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie doe
 BESIDE: Final = ("schema", "recipe", "choices")  # stands in config.yaml, but is no value of it
 NAME_LENGTH: Final = 60  # characters of the overrides that a folder's name keeps
 PARTS: Final = ("bundle", "checkpoints", "results", "tensorboard")
-_SECTIONS: Final = ("frontend", "listen", "attend", "spell", "loss", "search", "lm", "corpus", "tokenizer", "batching")
-_SECTIONS_TOO: Final = ("evaluate", "validation", "checkpoint", "trainer", "optimizer", "schedule", "augment", "loading")
+_SECTIONS: Final = (
+    *("frontend", "listen", "attend", "spell", "loss", "search", "lm", "corpus", "tokenizer", "batching"),
+    *("evaluate", "validation", "checkpoint", "trainer", "optimizer", "schedule", "augment", "loading"),
+)
 CONFIG_KINDS: Final[Mapping[str, Any]] = {
     "recipe": str,
     "choices": dict,
     "seed": int,
     **dict.fromkeys(PLACES, str),
-    **dict.fromkeys((*_SECTIONS, *_SECTIONS_TOO), dict | None),
+    **dict.fromkeys(_SECTIONS, dict | None),
 }
 CARD_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
@@ -146,7 +148,7 @@ class Run:
             raise LasasrError(f"{path} is damaged: {' '.join(str(error).split())}") from None
         for group, choice in config.get("choices", {}).items():
             kinds.refuse_others(path, {f"choices.{group}": choice}, {f"choices.{group}": str | list[str] | None})
-        return config
+        return dict(moved.current_config(config))
 
     def overrides(self) -> list[str]:
         """What the command line said, one per line of overrides.txt.

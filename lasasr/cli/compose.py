@@ -15,6 +15,7 @@ from typing import Any, cast
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lasasr import moved
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
@@ -95,7 +96,7 @@ def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> C
         choices: config group → choice, Hydra's own groups among them (they are left out).
     """
     _refuse_gaps(config, name)
-    made = OmegaConf.to_container(config, resolve=True)
+    made = moved.current_config(OmegaConf.to_container(config, resolve=True))
     assert isinstance(made, dict)
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra/")}
     return {"recipe": name, "choices": chosen, **{str(key): value for key, value in made.items()}}
