@@ -147,7 +147,8 @@ class Run:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise LasasrError(f"{path} is damaged: {' '.join(str(error).split())}") from None
         for group, choice in config.get("choices", {}).items():
-            kinds.refuse_others(path, {f"choices.{group}": choice}, {f"choices.{group}": str | list[str] | None})
+            if not isinstance(choice, str | list | None):
+                raise LasasrError(f"{path} is damaged: choices.{group} is {str(choice)[:60]}, not a choice")
         return dict(moved.current_config(config))
 
     def overrides(self) -> list[str]:
