@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,23 @@ def run(arguments: list[str]) -> int:
     options = _parser().read(arguments)
     _check(options)
 
+    from lasasr.comparison.card import drawn_from
+
+    finished = _is_comparison(options.paths)
+    made, details = _read(options) if finished else _compare(options)
+    with drawn_from(options.paths[0]) if finished else nullcontext():
+        _tell(made, details, options)
+    return 0
+
+
+def _tell(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
+    """Write what is asked for, and print the table."""
     from lasasr.comparison.budget import unmatched
 
-    made, details = _read(options) if _is_comparison(options.paths) else _compare(options)
     if told := unmatched(made["budgets"], options.matched or ()):
         raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
     _write(made, details, options)
     _print(made, options.markdown)
-    return 0
 
 
 def _check(options: Namespace) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 
 from lasasr import build
 from lasasr.corpora.base import Progress
@@ -63,7 +62,8 @@ def train(
     if config["warm_start"]["run"] and not begun:
         warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
-    _try_search(recognizer)
+    recognizer.try_search()
+    recognizer.train()
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, recognizer)
     if not fitted:
@@ -103,13 +103,6 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
         )
     if config["warm_start"]["run"] and not begun:
         trained_bundle(config["warm_start"]["run"])
-
-
-def _try_search(recognizer: Recognizer) -> None:
-    """Decode half a second of silence: a search that does not fit the model is said now, not after training."""
-    samples = recognizer.frontend.sample_rate_hz // 2
-    recognizer.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
-    recognizer.train()
 
 
 def _fit(
