@@ -286,14 +286,16 @@ def test_every_shipped_target_passes_at_its_place() -> None:
 def test_every_place_has_a_shipped_part_or_classes_of_lightning() -> None:
     kinds = {gate.place_kind(place) for _, place in shipped_targets()}
     assert kinds <= set(CONTRACTS)
-    assert {kind.partition(".")[0] for kind in set(CONTRACTS) - kinds} <= {"callbacks", "logger", "trainer"}
+    assert {kind.partition(".")[0] for kind in set(CONTRACTS) - kinds} <= {"callbacks", "column", "logger", "trainer"}
 
 
 def test_the_page_has_a_row_for_every_place() -> None:
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
     cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     named = {place for cell in cells for place in re.findall("`(.+?)`", cell)}
-    assert named == {*CONTRACTS, "validation.search"}
+    assert named == {*CONTRACTS, "validation.search", "lasasr compare --column"}
+    bases = {base for contract in CONTRACTS.values() for base in contract.bases if base.startswith("lasasr.")}
+    assert [base for base in bases if f"`{base}`" not in page] == []
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

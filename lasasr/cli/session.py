@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lasasr.cli import bounded, recipes
-from lasasr.cli.hydra_section import check_search_path
+from lasasr.cli.hydra_section import check_composed, check_search_path
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import MOST_DEPTH
 
@@ -65,6 +65,7 @@ class Session:
         for override in self.parse([text for text in overrides if "searchpath" in text]):
             check_search_path(override.value(), str(override.input_line))
         config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        check_composed(config, f"recipe {self.name}")
         bounded.refuse(config, self.name)
         return config
 
