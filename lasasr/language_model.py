@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,12 +18,14 @@ from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.scorer import Scorer
+from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
 PARTS = ("lm", "seed")  # of the config, that a bundle carries
 N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
 _SPACE = "▁"  # how tokenizers print a space
+_CARRIED = re.compile(r"lm-\d+")  # a model in a bundle
 
 
 class TrainedLM(nn.Module):
@@ -60,9 +63,22 @@ class TrainedLM(nn.Module):
         if "lm" not in config:
             raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
-        bundle.read_weights(made, folder)
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("lm",))
+        with bundle.building(header):
+            made = cls.build(config, tokenizer, config["normalizer"])
+        bundle.read_weights(made, header)
         return made.eval()
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a bundle.
+
+    Raises:
+        LasasrError: it is missing or damaged, in whatever way.
+    """
+    with bundle.explained(folder / storage.FILE):
+        return build.load_tokenizer(folder)
 
 
 def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
@@ -131,18 +147,30 @@ def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The reverse of `carried`, when the bundle is read."""
-    return _renamed(config, lambda path: str(folder / path))
+    """The reverse of `carried`, when the bundle is read.
+
+    Raises:
+        LasasrError: a model is not in the bundle: what a bundle from elsewhere names outside would be read, and copied.
+    """
+
+    def place(path: str) -> str:
+        if not _CARRIED.fullmatch(path):
+            config = folder / bundle.CONFIG
+            raise LasasrError(f"{config}: search names {path!r}, which is no model in the bundle (lm-0)")
+        return str(folder / path)
+
+    return _renamed(config, place)
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a model, and nothing that only lies beside it: a bundle from elsewhere could link to anything there."""
     source = source if source.is_file() else runs.bundle_folder(source)
     if target.exists() and target.samefile(source):
         return
     if source.is_file():
         shutil.copyfile(source, target)
     else:
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        TrainedLM.load(source).save(target)
 
 
 def _renamed(part: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from typing import NamedTuple
 
+LOOK_FOR_PARENT_S = 1.0
 INTERACTIVE = ("bash", "interactive")  # SLURM jobs in which a person types: nothing was started for them
 
 
@@ -44,3 +47,29 @@ def helper() -> str | None:
     if node:
         return f"node {node}, rank {process} of it"
     return f"rank {process}" if process else None
+
+
+_parent: int | None = None  # that started this rank; None: it need not end with its parent
+
+
+def end_with_parent() -> None:
+    """Have this process, if it is one of several ranks, end within seconds of whatever started it, however that ended.
+
+    A launcher that is killed cannot end its ranks, and the ranks that Lightning starts would outlive a first one that
+    is killed. They end at once and silently: files are written whole or not at all, and the others end too.
+    """
+    global _parent
+    if _parent is None and (launched() or helper()):
+        _parent = os.getppid()
+        threading.Thread(target=_end_once_orphaned, daemon=True).start()
+
+
+def orphaned() -> bool:
+    """Whether this is a rank whose parent has ended."""
+    return _parent is not None and os.getppid() != _parent
+
+
+def _end_once_orphaned() -> None:
+    while not orphaned():
+        time.sleep(LOOK_FOR_PARENT_S)
+    os._exit(1)

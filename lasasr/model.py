@@ -94,11 +94,23 @@ class Model(nn.Module):
         log_probs = None if self.ctc is None else self.ctc_log_probs(encoded)
         if self.decoder is None:
             return Output(None, None, log_probs, encoded_lengths)
+        logits, weights = self.forced(encoded, encoded_lengths, tokens, token_lengths, sampling)
+        return Output(logits, weights, log_probs, encoded_lengths)
+
+    def forced(
+        self, encoded: Tensor, encoded_lengths: Tensor, tokens: Tensor, token_lengths: Tensor, sampling: float = 0.0
+    ) -> Unrolled:
+        """Logits (B, U + 1, V) and weights (B, U + 1, H, T') of the decoder, teacher-forced by tokens (B, U).
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError("this model was built without a decoder (its loss needs none)")
         mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
         text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
-        logits, weights = _spelled(self.decoder, encoded, mask, read, sampling)
-        return Output(logits, weights, log_probs, encoded_lengths)
+        return _spelled(self.decoder, encoded, mask, read, sampling)
 
 
 def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:

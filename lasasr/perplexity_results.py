@@ -13,7 +13,7 @@ from typing import Any, Final
 from lasasr import files
 from lasasr.errors import LasasrError
 from lasasr.result_names import data_difference, sanitised
-from lasasr.runs import Run
+from lasasr.runs import Run, content_at_training
 from lasasr.search_identity import digest
 
 SCHEMA: Final = 1
@@ -57,11 +57,14 @@ def write(run: Run, records: Mapping[str, Record], config: Mapping[str, Any]) ->
         The files that were written.
     """
     there, written = _there(run.folder), []
-    at_training = run.card().get("results") or {}
+    card = run.card()
+    at_training = card.get("results") or {}
     own: dict[str, Record] = {}
     for split, record in records.items():
+        content = content_at_training(card, split)
         before = at_training.get(split) or there.get(split)
-        if before is not None and not _same_text(before, record):
+        is_own = record.get("data") == content if content else before is None or _same_text(before, record)
+        if not is_own:
             written.append(_write_other(run, split, record, data_difference(run.config(), config).text()))
             continue
         if split in there and not _same_text(there[split], record):  # 0.1.0 wrote it over the run's own

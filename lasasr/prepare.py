@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
 from lasasr import build, files, launch, special
-from lasasr.audio.cmvn import Statistics
-from lasasr.audio.frontend import Frontend
+from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests
@@ -29,6 +29,7 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.splits import Splits
+from lasasr.errors import LasasrError
 from lasasr.ranks import Ranks
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
@@ -195,15 +196,21 @@ def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
 
 
 def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
-    """Give global CMVN its statistics over the training audio; they are summed once and kept."""
+    """Fit a front end that needs it to the training audio; what it learns is computed once and kept."""
     if frontend.ready:
         return
-    path = prepared.folder / f"cmvn-{digest([config['frontend'], prepared.first_utterances])}.json"
+    path = prepared.folder / f"frontend-{digest([config['frontend'], prepared.first_utterances])}.safetensors"
     with preparing(build.corpus(config), config):
         if not path.exists():
             batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
-            frontend.fit(_counted(batches, progress)).save(path)
-    frontend.load(Statistics.load(path))
+            frontend.fit(_counted(batches, progress))
+            with files.replacing(path) as temporary:
+                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+    try:
+        frontend.load_state_dict(load_file(path))
+    except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"{path} is damaged ({reason}); delete it and run the command again") from None
 
 
 def _counted(batches: Loader, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

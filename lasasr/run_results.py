@@ -17,7 +17,7 @@ from lasasr import files, results
 from lasasr.errors import LasasrError
 from lasasr.result_names import Difference, ResultName, data_difference, named, sanitised, search_difference
 from lasasr.results import Stored
-from lasasr.runs import Run
+from lasasr.runs import Run, content_at_training
 from lasasr.search_identity import (
     SearchIdentity,
     identity_of,
@@ -69,13 +69,8 @@ class RunResults:
 
     def own_data(self, split: str) -> str | None:
         """The content of a split when the run was made; None: runs of 0.1.0 do not know it."""
-        card = self.run.card()
-        at_training = (card.get("results") or {}).get(split) or {}
-        if "data" in at_training:
-            return str(at_training["data"])
-        noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
-        if "content" in noted:  # of a mean of checkpoints, which was not decoded yet
-            return str(noted["content"])
+        if told := content_at_training(self.run.card(), split):
+            return told
         own = self.own(split)
         data = None if own is None else own.summary().get("data")
         return None if data is None else str(data)

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr import runs
+from lasasr import moved, runs
 from lasasr.errors import LasasrError
-from lasasr.signature_defaults import without_defaults
+from lasasr.signature_defaults import canonical, without_defaults
 
 DIGITS = 8  # hexadecimal, of an id
 _NEVER_SHOWN = ("_target_", "keep_weights")
@@ -58,8 +58,8 @@ def normal(part: Plain) -> dict[str, Any]:
 
     The weight of a language model is left out where none is named: it weighs nothing.
     """
-    canonical: dict[str, Any] = _canonical(without_defaults(_without_idle_weights(part)))
-    return canonical
+    form: dict[str, Any] = canonical(without_defaults(_without_idle_weights(moved.current_config(part))))
+    return form
 
 
 def _without_idle_weights(part: Plain) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def search_name(search: Plain) -> str:
 def shown_values(search: Plain) -> dict[str, str]:
     """dotted key → value of what is not at its default, and of the width of a beam in any case; models by name."""
     kept = dict(flattened(normal(search)))
-    width = {"beam": _canonical(search["beam"])} if "beam" in search else {}
+    width = {"beam": canonical(search["beam"])} if "beam" in search else {}
     return {
         key: shown_value(value) for key, value in (width | kept).items() if key.rpartition(".")[2] not in _NEVER_SHOWN
     }
@@ -130,7 +130,7 @@ def shown_value(value: Any) -> str:
     """As a command line would say it; of a path the last name only."""
     if isinstance(value, str):
         return model_name(value) if "/" in value else value
-    return json.dumps(_canonical(value), ensure_ascii=False)
+    return json.dumps(canonical(value), ensure_ascii=False)
 
 
 def model_name(path: str) -> str:
@@ -138,16 +138,6 @@ def model_name(path: str) -> str:
     parts = [part for part in path.split("?")[0].split("/") if part not in ("", ".", "..")]
     named = [part for part in parts if part != "bundle"] or parts
     return named[-1] if named else "path"
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def _model_content(folder: Path, path: str) -> str:

@@ -77,7 +77,7 @@ def ours() -> Toolkit:
     """lasasr."""
     from lasasr.attend.location import LocationAttention
     from lasasr.listen.blstm import BLSTMEncoder
-    from lasasr.loss import JointLoss
+    from lasasr.losses.joint import JointLoss
     from lasasr.model import CTCHead, Model
     from lasasr.search.acoustics import Acoustics
     from lasasr.search.beam import BeamSearch

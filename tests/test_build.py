@@ -1,4 +1,4 @@
-"""The door between configs and objects."""
+"""Where configs become objects; what a `_target_` may be: test_gate.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ def test_targets_outside_the_allowed_prefixes_are_refused_at_any_depth(target: s
 
 
 def test_a_user_can_allow_a_prefix_but_not_what_merely_begins_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LASASR_ALLOW", "mine")
-    build.check_targets({"_target_": "mine.attention.Own"})
-    with pytest.raises(UsageError):
-        build.check_targets({"_target_": "mineral.attention.Own"})
+    monkeypatch.setenv("LASASR_ALLOW", "torch.nn")
+    with pytest.raises(UsageError, match="attend takes a subclass of"):
+        build.check_targets({"attend": {"_target_": "torch.nn.Linear"}})
+    monkeypatch.setenv("LASASR_ALLOW", "torch.n, torch.nn.Lin")
+    with pytest.raises(UsageError, match="LASASR_ALLOW"):
+        build.check_targets({"attend": {"_target_": "torch.nn.Linear"}})
 
 
 @pytest.mark.parametrize(

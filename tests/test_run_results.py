@@ -113,9 +113,14 @@ def test_a_run_of_010_knows_its_data_by_utterances_and_references(tmp_path: Path
         assert of_run.name("test", decoding(run, SEARCH), DATA, lambda other=other: other).text == "data"
 
 
-def test_the_data_of_training_are_the_runs_own_even_where_its_result_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "card", [{"results": {"test": {"data": DATA}}}, {"data": {"splits": {"test": {"content": DATA, "utterances": 48}}}}]
+)
+def test_the_data_of_training_are_the_runs_own_even_where_its_result_is_gone(
+    tmp_path: Path, card: dict[str, Any]
+) -> None:
     run = own_run(tmp_path)
-    run.note(results={"test": {"data": DATA}})
+    run.note(**card)
     shutil.rmtree(run.results)
     assert name(run, SEARCH) == ResultName("test")
     assert name(run, SEARCH, "1" * 16).text == "data"

@@ -46,10 +46,12 @@ def run(arguments: list[str]) -> int:
     from lasasr.cli.compose import recompose
     from lasasr.cli.tell import tell_files, tell_summaries
     from lasasr.ranks import Ranks
+    from lasasr.run_lock import writing
 
     found = runs.find_run(options.run)
     if "lm" in found.config():
-        return _evaluate_lm(found, options)
+        with writing(found.folder, "evaluated"):
+            return _evaluate_lm(found, options)
     _refuse_training_keys(options.overrides)
     jobs = _grid(options.overrides) if options.multirun else [options.overrides]
     if len(jobs) > 1:
@@ -58,7 +60,8 @@ def run(arguments: list[str]) -> int:
     if any(_but_search(one.config) != _but_search(decodings[0].config) for one in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.of_torchrun()
-    summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
+    with writing(found.folder, "evaluated"):
+        summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:
         names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
         tell_summaries(summaries, names if options.multirun else ())

@@ -79,13 +79,15 @@ def _decode(run: Run, config: Mapping[str, Any], names: Sequence[str]) -> None:
     """Decode splits to results of their own; the run's own results stay."""
     from lasasr.cli.evaluate import evaluate_lm_run, evaluate_run
     from lasasr.ranks import Ranks
+    from lasasr.run_lock import writing
     from lasasr.run_results import Decoding
 
     of_these = {**config, "evaluate": {**config["evaluate"], "splits": list(names)}}
-    if "lm" in config:
-        evaluate_lm_run(run, of_these, _device(config))
-    else:
-        evaluate_run(run, [Decoding(of_these)], _device(config), Ranks())
+    with writing(run.folder, "evaluated"):
+        if "lm" in config:
+            evaluate_lm_run(run, of_these, _device(config))
+        else:
+            evaluate_run(run, [Decoding(of_these)], _device(config), Ranks())
 
 
 def _is_decoded(run: Run, config: Mapping[str, Any], split: str, splits: AnySplits) -> bool:

@@ -59,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(one in ("-v", "--verbose") for one in arguments)
     arguments = [one for one in arguments if one not in ("-v", "--verbose")]
+    launch.end_with_parent()
     with _terminable():
         try:
             status = _dispatch(arguments)
@@ -66,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             return status
         except BaseException as error:
             _deafen()
+            if launch.orphaned():  # what else it meets comes of that
+                return 1
             if launch.helper() and isinstance(error, Exception):
                 _let_the_first_speak()
             if verbose and not isinstance(error, SystemExit):

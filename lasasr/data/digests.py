@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -19,13 +20,14 @@ from typing import Any, Final, NamedTuple
 
 from lasasr.data import mirror, tar
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
+from lasasr.files import lines, parse_json, replacing
 
 SCHEMA: Final = 1
 Report = Callable[[str, int, int], None]
 KINDS: Final = ("file", tar.KIND)  # of a source whose digest is noted
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
+_MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
 _SKEW_NS: Final = 60_000_000_000  # by which the clock of a file server may be behind
 _EVERY: Final = 100  # files between two reports of progress
 
@@ -155,10 +157,9 @@ def _read(manifest: Path) -> tuple[int | None, dict[str, Digest]]:
     if not place.exists():
         return None, {}
     try:
-        with gzip.open(place, "rt", encoding="utf-8") as packed:
-            content = json.load(packed)
+        content = parse_json(next(lines(place, _MOST_BYTES)))
         if content["schema"] != SCHEMA:
             raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
         return content.get("recorded_at_ns"), {path: Digest(*noted) for path, noted in content["files"].items()}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from lasasr.data import remote
 from lasasr.errors import LasasrError
-from lasasr.files import locked, read_json, write_json
+from lasasr.files import locked, open_regular, read_json, write_json
 
 _FILE: Final = "mirror.json"
 GB: Final = 1_000_000_000
@@ -64,12 +64,12 @@ def opened(shard: Path) -> BinaryIO:
 
     Raises:
         OSError: it is of no mirror and cannot be opened.
-        LasasrError: it cannot be fetched.
+        LasasrError: it cannot be fetched, or is no regular file.
     """
     if not is_mirrored(shard.parent):
-        return shard.open("rb")
+        return open_regular(shard)
     try:
-        file = shard.open("rb")
+        file = open_regular(shard)
     except FileNotFoundError:
         return _fetched(shard)
     _note_use(file)
@@ -109,7 +109,7 @@ def _fetched(shard: Path) -> BinaryIO:
             if content["room_gb"] is not None:
                 _make_room(folder, content["room_gb"] * GB - size)
             remote.fetch(f"{content['address']}/{name}", shard, size, md5)
-        file = shard.open("rb")
+        file = open_regular(shard)
         _note_use(file)
         return file
 

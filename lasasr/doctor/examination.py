@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import build, runs
+from lasasr import build, identity
 from lasasr.corpora.base import Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
@@ -27,7 +27,7 @@ Splits = Mapping[str, Utterances]
 
 def place(config: Mapping[str, Any]) -> Path:
     """Where the report of a configuration is written, unless told otherwise."""
-    name = f"{config['recipe']}-{runs.fingerprint(config)}.json"
+    name = f"{config['recipe']}-{identity.whole_digest(config)}.json"
     return Path(config["prepared_dir"]) / "doctor" / name
 
 

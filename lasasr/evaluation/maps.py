@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -35,14 +34,13 @@ def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome)
     """
     if outcome.best.weights is None:
         raise ValueError(f"the hypothesis of {outcome.id} carries no attention weights")
-    device = next(recognizer.parameters()).device
-    features, _ = recognizer.frontend(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    spectrogram = recognizer.spectrogram(waveform)
     return attention_map.attention_map(
         weights=outcome.best.weights.float().cpu().numpy(),
         tokens=[recognizer.tokenizer.tokens[token] for token in (*outcome.best.tokens, special.EOS)],
-        features=features[0].cpu().numpy(),
+        features=spectrogram.values.numpy(),
         encoded_frame_s=recognizer.encoded_frame_s,
-        feature_frame_s=recognizer.frontend.frame_shift_ms / 1000.0,
+        feature_frame_s=spectrogram.frame_s,
         title=outcome.id,
         reference=outcome.reference,
         hypothesis=outcome.best.text,

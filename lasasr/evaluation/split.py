@@ -90,6 +90,6 @@ def about(recognizer: Recognizer, prepared: Prepared, split: str, config: Mappin
         "seed": config["seed"],
         "recipe": config["recipe"],
         "attend": config["choices"].get("attend"),
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         "corpus": prepared.fingerprint,
     }

@@ -8,8 +8,6 @@ from typing import Any
 from lasasr.errors import UsageError
 from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
 
-LEFT_OUT = ("steps", "memory")
-
 
 def comparison_markdown(made: Mapping[str, Any]) -> str:
     """Verdict, table, what the columns are, and where the numbers come from.
@@ -17,7 +15,7 @@ def comparison_markdown(made: Mapping[str, Any]) -> str:
     Args:
         made: the contents of comparison.json or of a card.
     """
-    shown = [one for one in columns(made) if one.key not in LEFT_OUT]
+    shown = [one for one in columns(made) if one.published]
     blocks = [" ".join(made["verdict"]), table(shown), "\n".join(_certificate(made, shown))]
     return "\n\n".join(escaped(one) if place == 0 else one for place, one in enumerate(blocks))
 

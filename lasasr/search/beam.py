@@ -9,6 +9,7 @@ import torch
 
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Search
 from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.search.frontier import Frontier
@@ -22,7 +23,7 @@ from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
 
 
-class BeamSearch:
+class BeamSearch(Search):
     """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
 
     The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm − what `subtract` says + length_bonus ·

@@ -9,6 +9,7 @@ from cli_yaml import write
 from hydra.core.global_hydra import GlobalHydra
 
 from lasasr.cli.compose import compose, expand, recompose, spelled_out
+from lasasr.cli.known import refuse_not_taken
 from lasasr.errors import UsageError
 
 RECIPE = "synthetic/las_char"
@@ -145,10 +146,6 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
             "{defaults: [/base, _self_], attend: {_target_: lasasr.attend.location.LocationAttention, dimm: 2}}",
             "LocationAttention does not take; nearest: attend.dim",
         ),
-        (
-            "{defaults: [/base, _self_], attend: {dim: [{_target_: torch.optim.Adam, ler: 2}]}}",
-            "attend.dim[0].ler, which torch.optim.Adam does not take; nearest: attend.dim[0].lr",
-        ),
     ],
 )
 def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: str) -> None:
@@ -156,6 +153,14 @@ def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: s
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         compose("mine.yaml")
     assert message in str(caught.value)
+
+
+def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
+    speeds = {"_target_": "lasasr.audio.perturb.SpeedPerturb", "factor": 2}
+    with pytest.raises(
+        UsageError, match=r"augment\.waveform\[0\]\.factor, which .*SpeedPerturb does not take; nearest: "
+    ):
+        refuse_not_taken({"augment": {"waveform": [speeds]}}, "mine")
 
 
 def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) -> None:

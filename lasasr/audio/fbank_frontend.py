@@ -1,12 +1,13 @@
-"""From waveforms to the features that the encoder sees; travels with the bundle, so that both sides hear the same."""
+"""Log-mel filterbank energies, normalised: the front end that recipes use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lasasr.audio.base import Frontend
 from lasasr.audio.cmvn import GlobalCMVN, Statistics, UtteranceCMVN
 from lasasr.audio.fbank import Fbank
 from lasasr.errors import LasasrError, UsageError, nearest
@@ -14,7 +15,7 @@ from lasasr.errors import LasasrError, UsageError, nearest
 CMVN = ("global", "none", "utterance")
 
 
-class Frontend(nn.Module):
+class FbankFrontend(Frontend):
     """Waveforms (B, S) → normalised log-mel features (B, T, F), float32, 0 on padding, without gradient.
 
     The state dict holds the statistics of global CMVN, and nothing for the other kinds.
@@ -38,14 +39,17 @@ class Frontend(nn.Module):
         frame_shift_ms: float = 10.0,
         cmvn: str = "utterance",
     ) -> None:
-        super().__init__()
+        # a window speaks for the time around its middle
+        super().__init__(
+            sample_rate_hz=sample_rate_hz,
+            output_dim=bins,
+            frame_shift_ms=frame_shift_ms,
+            first_centre_ms=int(sample_rate_hz * frame_length_ms / 1000) * 500.0 / sample_rate_hz,
+        )
         if cmvn not in CMVN:
             raise UsageError(f"unknown CMVN {cmvn!r}; {nearest(cmvn, CMVN)}")
         self.fbank = Fbank(sample_rate_hz, bins, frame_length_ms, frame_shift_ms)
         self.cmvn = {"global": GlobalCMVN(bins), "utterance": UtteranceCMVN(), "none": None}[cmvn]
-        self.sample_rate_hz = sample_rate_hz
-        self.frame_shift_ms = frame_shift_ms
-        self.output_dim = bins
         self._ready = cmvn != "global"
 
     @property
@@ -75,25 +79,16 @@ class Frontend(nn.Module):
         features, produced = self.fbank(waveforms, lengths)
         return (features if self.cmvn is None else self.cmvn(features, produced)), produced
 
-    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Statistics:
-        """Set global CMVN from (waveforms (B, S), lengths (B,)) of the training data; return what was summed.
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Set global CMVN from (waveforms (B, S), lengths (B,)) of the training data.
 
         Raises:
             LasasrError: there is no frame, or one is not finite.
-        """
-        statistics = Statistics(self.output_dim)
-        for waveforms, lengths in batches:
-            statistics.add(*self.fbank(waveforms, lengths))
-        self.load(statistics)
-        return statistics
-
-    def load(self, statistics: Statistics) -> None:
-        """Set global CMVN from statistics that were summed before.
-
-        Raises:
-            LasasrError: they hold no frame, are of another width, or are not finite.
             ValueError: `cmvn` is not "global".
         """
         if not isinstance(self.cmvn, GlobalCMVN):
             raise ValueError("cmvn must be 'global' to take statistics")
+        statistics = Statistics(self.output_dim)
+        for waveforms, lengths in batches:
+            statistics.add(*self.fbank(waveforms, lengths))
         self.cmvn.fit(statistics)

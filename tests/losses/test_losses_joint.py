@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lasasr import special
 from lasasr.errors import LasasrError
-from lasasr.loss import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
+from lasasr.losses.joint import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
 from lasasr.spell.base import mask_never_emitted
 
 V = 7
@@ -64,7 +64,7 @@ def test_smoothed_cross_entropy_is_the_divergence_from_its_target(epsilon: float
     counts = torch.tensor([9, 9, 9, 4, 3, 2, 1])
     shares = torch.tensor([0, 0, 0, 1, 1, 1, 1] if prior == "uniform" else [0, 0, 0, 4, 3, 2, 1]).double()
     loss = JointLoss(ctc_weight=0.0, label_smoothing=epsilon, prior=prior)  # type: ignore[arg-type]
-    loss.count(counts) if prior == "unigram" else None
+    loss.prepare(counts) if prior == "unigram" else None
     expected = []
     for row, length in zip(_logits(), TOKEN_LENGTHS.tolist(), strict=True):
         total = torch.zeros((), dtype=torch.float64)
@@ -233,7 +233,7 @@ def test_quantity_over_ranks_adds_up() -> None:
 def test_the_plateau_is_the_least_a_constant_decoder_can_lose(epsilon: float, prior: str) -> None:
     """Found by gradient descent on one row of logits for all steps."""
     loss = JointLoss(ctc_weight=0.0, label_smoothing=epsilon, prior=prior)  # type: ignore[arg-type]
-    loss.count(
+    loss.prepare(
         torch.bincount(targets(TOKENS, TOKEN_LENGTHS).flatten(), minlength=V).index_fill(
             0, torch.tensor(special.PAD), 0
         )
@@ -249,7 +249,7 @@ def test_the_plateau_is_the_least_a_constant_decoder_can_lose(epsilon: float, pr
         return total
 
     optimizer.step(lost)
-    assert loss.of_token_frequencies() == pytest.approx(float(lost()), abs=1e-3)
+    assert loss.plateau() == pytest.approx(float(lost()), abs=1e-3)
 
 
 def test_targets_end_with_eos() -> None:
@@ -302,8 +302,7 @@ def test_options_without_meaning_are_refused(wrong: dict[str, object]) -> None:
 def test_an_unknown_unigram_and_an_empty_output_are_refused() -> None:
     with pytest.raises(ValueError, match="count"):
         _losses(JointLoss(label_smoothing=0.1, prior="unigram"))
-    with pytest.raises(ValueError, match="count"):
-        JointLoss().of_token_frequencies()
+    assert JointLoss().plateau() is None
     with pytest.raises(ValueError, match="weights"):
         _losses(JointLoss(quantity_weight=0.1))
     with pytest.raises(ValueError, match="neither"):

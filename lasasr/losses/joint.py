@@ -1,4 +1,4 @@
-"""The training loss: (1 − w) · attention cross-entropy + w · CTC, both in nats per target token.
+"""The loss of LAS recipes: (1 − w) · attention cross-entropy + w · CTC, both in nats per target token.
 
 *Target tokens.* An utterance of U tokens has U + 1 target tokens in both losses, its tokens and eos: the decoder
 predicts eos, and a CTC path too says that nothing follows. So w weighs nats per token against nats per token, whatever
@@ -8,9 +8,10 @@ the batch and its padding.
 many frames an utterance's steps select more or fewer than it has target tokens. The name is from CIF (Dong & Xu 2020);
 for MoChA: StableEmit (Inaguma & Kawahara 2021). Weights that sum to 1 have none.
 
-*Over all ranks.* Each loss is its sum over this rank's utterances, divided by the target tokens of *all* ranks. An
-utterance without a CTC path adds nothing to CTC's sum but counts all the same: with one count for both losses, batches
-that are accumulated into one update add up to the loss of their union, however such utterances are spread over them.
+*Over all ranks.* The sums over this rank's utterances are divided by the target tokens of *all* ranks, once, when the
+update is made. An utterance without a CTC path adds nothing to CTC's sum but counts all the same: with one count for
+both losses, batches that are accumulated into one update add up to the loss of their union, however such utterances are
+spread over them.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lasasr import host, lengths, special
 from lasasr.errors import LasasrError
+from lasasr.losses.base import Heads, Loss, StepView, Terms
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,11 @@ def schedule(ctc_weight: float | Annealed) -> Annealed:
     return ctc_weight if isinstance(ctc_weight, Annealed) else Annealed(ctc_weight, ctc_weight, 0)
 
 
-class Parts(NamedTuple):
-    """Which parts of the model a loss trains."""
-
-    decoder: bool
-    ctc: bool
-
-
-def parts_needed(ctc_weight: float | Annealed) -> Parts:
+def parts_needed(ctc_weight: float | Annealed) -> Heads:
     """A decoder unless the weight is always 1, a CTC head unless it is always 0."""
     weights = schedule(ctc_weight)
     ends = (weights.start, weights.end) if weights.steps else (weights.end,)
-    return Parts(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
+    return Heads(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
 
 
 class Losses(NamedTuple):
@@ -94,7 +89,7 @@ def target_tokens(token_lengths: Tensor) -> Tensor:
     return (token_lengths + 1).sum()
 
 
-class JointLoss(nn.Module):
+class JointLoss(Loss):
     """(1 − w) · label-smoothed cross-entropy + w · CTC (Watanabe et al. 2017, eq. 11), as defined above.
 
     With `quantity_weight` λ: + λ · quantity loss.
@@ -106,7 +101,7 @@ class JointLoss(nn.Module):
     Args:
         ctc_weight: w in [0, 1], or a schedule.
         label_smoothing: ε in [0, 1).
-        prior: "uniform", or "unigram" (`count` must then be called before training).
+        prior: "uniform", or "unigram" (`prepare` must then be called before training).
         quantity_weight: λ ≥ 0.
 
     Raises:
@@ -136,14 +131,48 @@ class JointLoss(nn.Module):
         self.ctc_weight = schedule(ctc_weight)
         self.label_smoothing, self.prior = label_smoothing, prior
         self.register_buffer("counts", None, persistent=False)
-        self.plateau: float | None = None
+        self._plateau: float | None = None
 
-    def count(self, counts: Tensor) -> None:
-        """Take the unigram prior from counts (V,): how often each token is a target in training, eos too."""
-        self.counts = counts.to(torch.float32)
+    @property
+    def heads(self) -> Heads:
+        """A decoder unless ctc_weight is always 1, a CTC head unless it is always 0."""
+        return parts_needed(self.ctc_weight)
+
+    def prepare(self, token_counts: Tensor) -> None:
+        """Take the unigram prior, and the plateau on which a decoder begins, from counts (V,)."""
+        self.counts = token_counts.to(torch.float32)
         shares = self.counts.double() / self.counts.sum()
         mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
-        self.plateau = float(-torch.special.xlogy(mixed, mixed).sum())
+        self._plateau = float(-torch.special.xlogy(mixed, mixed).sum())
+
+    def terms(self, step: StepView) -> Terms:
+        """The sums of one batch; see the module."""
+        batch = step.batch
+        count = target_tokens(batch.token_lengths)
+        logits = step.logits
+        losses = self(
+            logits,
+            step.ctc_log_probs,
+            step.encoded_lengths,
+            batch.tokens,
+            batch.token_lengths,
+            step.update,
+            torch.ones_like(count),
+            step.weights if self.quantity_weight else None,
+        )
+        sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
+        known = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
+        return Terms(
+            total=losses.total,
+            divisor=count,
+            sums={name: value.detach() for name, value in sums.items() if value is not None},
+            of_utterance=torch.stack(known).sum(0),
+            infeasible=None if losses.ctc is None else losses.infeasible,
+        )
+
+    def ctc_share(self, update: int) -> float:
+        """w after so many updates, 0 without a CTC head."""
+        return self.ctc_weight(update) if self.heads.ctc else 0.0
 
     def forward(
         self,
@@ -208,24 +237,16 @@ class JointLoss(nn.Module):
     def _prior(self, like: Tensor) -> Tensor:
         """The distribution (V,) that smoothing mixes in."""
         if self.prior == "unigram" and self.counts is None:
-            raise ValueError("the unigram prior is not known yet: call count() with the training set's token counts")
+            raise ValueError("the unigram prior is not known yet: call prepare() with the training set's token counts")
         size = like.shape[-1]
         shares = like.new_ones(size) if self.counts is None else self.counts.to(like)
         emitted = torch.arange(size, device=like.device) > max(special.NEVER_EMITTED)
         shares = torch.where(emitted, shares, 0.0)
         return shares / shares.sum()
 
-    def of_token_frequencies(self) -> float:
-        """Nats per target token, on the training set, of the best decoder that ignores audio and text so far.
-
-        It is the entropy of the smoothed token frequencies: the plateau on which a decoder begins.
-
-        Raises:
-            ValueError: `count` has not been called.
-        """
-        if self.plateau is None:
-            raise ValueError("token frequencies are not known yet: call count() with the training set's token counts")
-        return self.plateau
+    def plateau(self) -> float | None:
+        """The entropy of the smoothed token frequencies: what the best decoder that ignores audio and text reaches."""
+        return self._plateau
 
 
 def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
