@@ -29,8 +29,9 @@ FLOORS = (
     ("audio", "listen", "attend", "loss", "report"),
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
+    ("shared_layers",),
     ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
-    ("errors", "host"),
+    ("errors", "host", "tracing"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
