@@ -7,22 +7,20 @@ cannot run their code.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
-from torch import nn
 
 from lasasr import runs
 from lasasr.audio.frontend import Frontend
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
+from lasasr.initial_weights import built_by, initialise
 from lasasr.lm.base import LanguageModel
 from lasasr.loss import parts_needed
 from lasasr.model import CTCHead, Model
@@ -142,41 +140,28 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
 
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
-    encoder = build(config["listen"], "listen", input_dim=input_dim)
+    seed = int(config["seed"])
+    encoder = built_by(seed, "encoder", lambda: build(config["listen"], "listen", input_dim=input_dim))
     weight = config["loss"]["ctc_weight"]
     needs_decoder, needs_ctc = parts_needed(build(weight, "loss.ctc_weight") if isinstance(weight, Mapping) else weight)
+    sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
     decoder = None
     if needs_decoder:
-        attend = lambda **sizes: build(config["attend"], "attend", **sizes)  # noqa: E731
-        decoder = build(
-            config["spell"], "spell", attend=attend, encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size
+        attend = lambda **sizes: built_by(  # noqa: E731
+            seed, "decoder.attention", lambda: build(config["attend"], "attend", **sizes)
         )
-    ctc = CTCHead(encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size) if needs_ctc else None
+        decoder = built_by(seed, "decoder", lambda: build(config["spell"], "spell", attend=attend, **sizes))
+    ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if needs_ctc else None
     made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
-    initialise(made, int(config["seed"]))
+    initialise(made, seed)
     return made
-
-
-def initialise(module: nn.Module, seed: int) -> None:
-    """Draw every part's initial weights from a generator keyed by (seed, name of the part).
-
-    Changing one part (another attention, say) then leaves the start of all others equal, so that two runs of one seed
-    are a pair. Children come before parents, whose `reset_parameters` may set what theirs left.
-    """
-    state = torch.get_rng_state()
-    for name, part in reversed(list(module.named_modules())):
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-            torch.manual_seed(int.from_bytes(digest[:7], "little"))
-            reset()
-    torch.set_rng_state(state)
 
 
 def language_model(config: Config, vocabulary_size: int) -> LanguageModel:
     """The language model; initial weights follow `seed` and each part's name."""
-    made: LanguageModel = build(config["lm"], "lm", vocabulary_size=vocabulary_size)
-    initialise(made, int(config["seed"]))
+    seed = int(config["seed"])
+    made: LanguageModel = built_by(seed, "lm", lambda: build(config["lm"], "lm", vocabulary_size=vocabulary_size))
+    initialise(made, seed)
     return made
 
 

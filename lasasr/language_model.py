@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from lasasr import build, bundle, runs
+from lasasr import build, bundle, initial_weights, runs
 from lasasr.errors import LasasrError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
@@ -60,7 +60,8 @@ class TrainedLM(nn.Module):
         if "lm" not in config:
             raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        with initial_weights.read_later():
+            made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
         bundle.read_weights(made, folder)
         return made.eval()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, bundle, gathered, host, language_model, lengths, transcription
+from lasasr import build, bundle, gathered, host, initial_weights, language_model, lengths, transcription
 from lasasr.audio.frontend import Frontend
 from lasasr.audio.pauses import Lengths
 from lasasr.errors import LasasrError, UsageError
@@ -215,7 +215,8 @@ class Recognizer(nn.Module):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         config["search"] = language_model.found(config["search"], folder)
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        with initial_weights.read_later():
+            made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, folder)
         return made.to(device).eval()

@@ -30,7 +30,7 @@ FLOORS = (
     ("comparison",),
     ("text", "metrics", "lm", "runs", "results", "provenance", "bundle"),
     ("shared_layers",),
-    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch"),
+    ("lengths", "tree", "files", "special", "concurrent", "gathered", "ranks", "launch", "initial_weights"),
     ("errors", "host", "tracing"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
