@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from lasasr import build, bundle, runs
+from lasasr import build, bundle, initial_weights, runs
 from lasasr.errors import LasasrError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
@@ -65,7 +65,7 @@ class TrainedLM(nn.Module):
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("lm",))
-        with bundle.building(header):
+        with bundle.building(header), initial_weights.read_later():
             made = cls.build(config, tokenizer, config["normalizer"])
         bundle.read_weights(made, header)
         return made.eval()
