@@ -56,8 +56,10 @@ def run(arguments: list[str]) -> int:
 
 def _refuse_training_keys(overrides: list[str]) -> None:
     for one in overrides:
-        key = one.lstrip("+~").partition("=")[0].partition(".")[0]
-        if key not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
+        place = one.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
+        if place == "hydra.searchpath":  # where choices of one's own lie
+            continue
+        if place.partition(".")[0] not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
             raise UsageError(f"{one}: a trained run can only change search, evaluate and where its corpus lies")
 
 
@@ -101,7 +103,8 @@ def _keys(config: dict[str, Any], place: str) -> set[str]:
 
 
 def _but_search(config: dict[str, Any]) -> dict[str, Any]:
-    choices = {group: choice for group, choice in config["choices"].items() if group != "search"}
+    about_search = ("search", "scorer@search.")
+    choices = {group: choice for group, choice in config["choices"].items() if not group.startswith(about_search)}
     return {**config, "search": None, "choices": choices}
 
 

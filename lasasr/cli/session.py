@@ -69,12 +69,16 @@ class Session:
 def on_recipe(recipe: str) -> Iterator[Session]:
     """Open Hydra on a recipe; its folder comes first in the search path, so that it may bring groups of its own.
 
+    Hydra is opened on that very folder: a group that the command line adds (+scorer@search.scorers.mine=mine) is looked
+    for beside the recipe, as Hydra has it, and so in the dictionary too.
+
     Raises:
         UsageError: there is no such recipe.
     """
     found = recipes.find(recipe)
-    with _alone(), hydra.initialize_config_dir(str(found.folder), job_name="lasasr", version_base=VERSION_BASE):
-        yield Session(recipe, found.config)
+    path = found.folder / found.config
+    with _alone(), hydra.initialize_config_dir(str(path.parent), job_name="lasasr", version_base=VERSION_BASE):
+        yield Session(recipe, path.name)
 
 
 @contextmanager
