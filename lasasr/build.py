@@ -221,9 +221,15 @@ def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
     for key, value in part.items():
         if key == "lm" and isinstance(value, str):
             finish[key] = lm(value)
-        elif isinstance(value, Mapping) and isinstance(value.get("lm"), str):
+        elif isinstance(value, Mapping) and _names_lm(value):
             finish[key] = _with_lms(value, f"{place}.{key}", lm)
     if not finish:
         return build(part, place)
     rest = {key: value for key, value in part.items() if key not in finish}
+    if "_target_" not in part:  # a mapping of parts
+        return {**{key: build(value, f"{place}.{key}") for key, value in rest.items()}, **finish}
     return build({**rest, "_partial_": True}, place, **finish)
+
+
+def _names_lm(part: Config) -> bool:
+    return isinstance(part.get("lm"), str) or any(_names_lm(one) for one in part.values() if isinstance(one, Mapping))
