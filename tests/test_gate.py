@@ -260,7 +260,9 @@ def test_the_command_line_and_a_recipe_are_held_to_it(
 def shipped_targets() -> Iterator[tuple[str, str]]:
     """(target, place) of every yaml of configs/ and recipes/."""
     for path in sorted((ROOT / "configs").rglob("*.yaml")):
-        yield from targets(yaml.safe_load(path.read_text()), ".".join(path.relative_to(ROOT / "configs").parts[:-1]))
+        group = ".".join(path.relative_to(ROOT / "configs").parts[:-1])
+        place = f"search.scorers.{path.stem}" if group == "scorer" else group
+        yield from targets(yaml.safe_load(path.read_text()), place)
     for path in sorted((ROOT / "recipes").rglob("*.yaml")):
         yield from targets(yaml.safe_load(path.read_text()), "")
 
