@@ -262,7 +262,7 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
 @pytest.mark.parametrize("path", ["/etc/passwd", "../favoured.txt"])
 def test_a_bundle_names_no_file_outside_itself(path: str, tmp_path: Path) -> None:
     listed = {"_target_": f"{__name__}.Listed", "file": path, "weight": 9.0}
-    with pytest.raises(LasasrError, match=r"config.yaml: search.scorers names .* outside the bundle"):
+    with pytest.raises(LasasrError, match=r"config.yaml: search names .* none of the bundle's own files"):
         language_model.found(_search(mine=listed), tmp_path)
 
 
