@@ -116,24 +116,29 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file, or a link to one, to read its bytes: a FIFO or a device could be waited for without end.
 
     Raises:
         OSError: it is missing, or may not be read.
         LasasrError: it is something else.
     """
-    _refuse_irregular(path, path.stat().st_mode)  # before it is opened, which a device may notice
+    refuse_irregular(path, path.stat().st_mode)  # before it is opened, which a device may notice
     file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115
     try:
-        _refuse_irregular(path, os.fstat(file.fileno()).st_mode)
+        refuse_irregular(path, os.fstat(file.fileno()).st_mode)
     except LasasrError:
         file.close()
         raise
     return file
 
 
-def _refuse_irregular(path: Path, mode: int) -> None:
+def refuse_irregular(path: Path, mode: int) -> None:
+    """Refuse what is no regular file, by the mode that `stat` tells.
+
+    Raises:
+        LasasrError: names the path and what it is.
+    """
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
         raise LasasrError(f"{path} is {kind}, not a file")
