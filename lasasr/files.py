@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -206,7 +207,10 @@ class _Unpacked(gzip.GzipFile):
         self._path, self._packed, self._unpacked = path, packed, 0
 
     def read(self, size: int | None = -1) -> bytes:
-        content = super().read(size)
+        try:
+            content = super().read(size)
+        except zlib.error as error:
+            raise gzip.BadGzipFile(str(error)) from None
         self._unpacked += len(content)
         if self._unpacked > max(ALWAYS_UNPACKED, MOST_UNPACKED * self._packed.tell()):
             raise LasasrError(f"{self._path} unpacks to more than {MOST_UNPACKED} times its size, which no text does")

@@ -77,6 +77,7 @@ def recompose(config: Mapping[str, Any], overrides: Sequence[str]) -> Config:
 def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
     """Compose in an open session, resolve, and check the values."""
     with explained(opened, overrides):
+        _refuse_second_choice(opened, opened.parse(overrides))
         config = opened.compose(overrides)
         choices = OmegaConf.to_container(config.hydra.runtime.choices)
         with open_dict(config):
@@ -86,6 +87,15 @@ def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
         if setting:
             values.check(setting, foundation(opened, opened.parse(overrides)), plain)
     return plain
+
+
+def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:
+    """Refuse +attend=dot: Hydra would lay it over the choice that is there, and keep keys of both."""
+    added = [one for one in overrides if one.is_add() and opened.chooses(one) and one.package is None]
+    chosen = opened.compose([]).hydra.runtime.choices if added else {}
+    for one in added:
+        if one.key_or_group in chosen:
+            raise UsageError(f"{one.input_line}: leave the + out, {one.key_or_group} is chosen already")
 
 
 def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> Config:

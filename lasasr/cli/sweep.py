@@ -22,7 +22,7 @@ from lasasr import runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
-from lasasr.cli.hydra_section import LAUNCHING, POWERFUL, check_settings
+from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.runs import Run
 from lasasr.sweeps import Planned, Sweep
@@ -121,6 +121,7 @@ def resume(folder: Path, work: Work) -> Any:
     """
     begun = sweeps.read(folder)
     if _searches(begun.overrides) or not begun.planned:
+        _check_hydra_section(begun.recipe, begun.overrides)
         return _search(begun.recipe, begun.overrides, work, fresh=False, folder=folder)
     lost = ""
     if not begun.jobs:
@@ -134,7 +135,10 @@ def resume(folder: Path, work: Work) -> Any:
         raise LasasrError(f"the jobs of {folder} that have not begun cannot be composed any more: {lost}")
     sweeps.write(begun)
     changed = sweep_plan.changed(begun)
-    return _in_turn(begun, job, changed) if changed else _by_hydra(begun, job)
+    if changed:
+        return _in_turn(begun, job, changed)
+    _check_hydra_section(begun.recipe, begun.overrides)
+    return _by_hydra(begun, job)
 
 
 def _searches(overrides: Sequence[str]) -> bool:
@@ -178,7 +182,6 @@ def _by_hydra(begun: Sweep, job: Job) -> Any:
     """Run the jobs by Hydra's sweeper and launcher."""
     folder, overrides = begun.folder, begun.overrides
     with session.on_recipe(begun.recipe) as opened, explained(opened, overrides):
-        opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:
@@ -222,7 +225,7 @@ def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
         fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
         of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
-        for allowed, keys in ((of_files, LAUNCHING + POWERFUL), (fixed, POWERFUL)):
+        for allowed, keys in ((of_files, LAUNCHING + UNCHANGED), (fixed, UNCHANGED)):
             composed = opened.compose([*quiet, *(str(one.input_line) for one in allowed)])
             check_settings(composed, default, keys, f"recipe {recipe}" if allowed is of_files else "an override")
 
