@@ -13,8 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from lasasr import launch
 from lasasr.data import content_files
 from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
@@ -22,6 +20,7 @@ from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
 from lasasr.errors import LasasrError
 from lasasr.runs import Run
+from lasasr.training import checkpoint_file
 from lasasr.training.checkpoints import BEFORE, LAST
 
 TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
@@ -131,10 +130,9 @@ def noted(run: Run) -> dict[str, Any] | None:
 def of_checkpoint(path: Path) -> dict[str, str] | None:
     """Split → content, as a checkpoint holds them; None: it was written before there were any."""
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # whatever a reader of damaged bytes stumbles over
-        reason = " ".join(str(error).split())[:200]
-        raise LasasrError(f"checkpoint {path} is damaged ({type(error).__name__}: {reason})") from None
+        held = checkpoint_file.read(path, mmap=True)
+    except LasasrError as error:
+        raise LasasrError(f"checkpoint {path} is damaged ({error})") from None
     for kind in (SpeechDataModule, TextDataModule):
         state = held.get(kind.__qualname__)
         if isinstance(state, Mapping) and isinstance(state.get(CONTENT), Mapping):
