@@ -149,7 +149,7 @@ class SpeechDataModule(BatchDataModule):
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        return SpeechDataset(self.utterances(split), *given)
+        return SpeechDataset(self.utterances(split), *given, verify=self.loading.verifies)
 
 
 class TextDataModule(BatchDataModule):
