@@ -22,6 +22,7 @@ WEIGHTS = "model.safetensors"
 OF_WEIGHTS: Final = 4
 SPARE_BYTES: Final = 1 << 28
 SPARE_TENSORS: Final = 1000
+SMALL: Final = 1_000_000  # what numbers may be however small the weights are
 _SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
@@ -100,6 +101,25 @@ def read_header(folder: Path) -> Header:
     return Header(path, tensors, size)
 
 
+def refuse_huge(config: Mapping[str, Any], header: Header, parts: Sequence[str]) -> None:
+    """Refuse sizes and counts that no model of these weights can have, before anything counts so far.
+
+    Raises:
+        LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
+    """
+    most = max(header.bytes, SMALL)
+    waiting = [(name, config[name]) for name in parts]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}[{number}]", inner) for number, inner in enumerate(value)]
+        elif isinstance(value, int | float) and not abs(value) <= most and not isinstance(value, bool):
+            path = header.path.with_name(CONFIG)
+            raise LasasrError(f"{path}: {key} is {str(value)[:40]}, which is no size of a model of {header.path.name}")
+
+
 @contextmanager
 def building(header: Header) -> Iterator[None]:
     """Let parts be built from the config.yaml beside weights: no larger than these; what goes wrong is one line.
@@ -120,7 +140,7 @@ def building(header: Header) -> Iterator[None]:
 
 @contextmanager
 def explained(config: Path) -> Iterator[None]:
-    """What goes wrong while something is made of a config.yaml is said in one line that names it.
+    """What goes wrong while something is made of a file of a bundle is said in one line that names it.
 
     Raises:
         LasasrError: of any exception but those that mean to be raised.
@@ -128,12 +148,12 @@ def explained(config: Path) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{config}: {error}") from error
+        raise UsageError(f"{config}: {str(error).removeprefix(f'{config}: ')}") from error
     except (LasasrError, allocation.TooLargeError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise LasasrError(f"{config} cannot be made a model ({type(error).__name__}: {reason})") from error
+        raise LasasrError(f"{config} holds what cannot be used ({type(error).__name__}: {reason})") from error
 
 
 def read_weights(module: nn.Module, header: Header) -> None:

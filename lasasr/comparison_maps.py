@@ -87,7 +87,10 @@ def _waveforms(
             notes.append("No attention maps: the corpus is not prepared here (lasasr prepare RECIPE does it).")
             return {}
         prepared = prepare(config, progress)
-        if prepared.fingerprint != entries[0].summary.get("corpus"):
+        decoded_on = entries[0].summary
+        corpora = prepared.fingerprint, decoded_on.get("corpus")
+        now, before = (prepared.content(split), decoded_on["data"]) if "data" in decoded_on else corpora
+        if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
         rate = build.frontend(config).sample_rate_hz

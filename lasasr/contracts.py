@@ -27,6 +27,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "batching": Contract(("lasasr.data.sampler.Batching",)),
     "callbacks": _CALLBACK,
     "callbacks.*": _CALLBACK,
+    "column": Contract(("lasasr.comparison.column.Column",)),
     "corpus": Contract(("lasasr.corpora.base.Corpus", "lasasr.corpora.base.TextCorpus")),
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
     "frontend": Contract(("lasasr.audio.base.Frontend",)),

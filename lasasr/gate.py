@@ -61,9 +61,10 @@ def resolve(target: object, place: str, subject: str = "") -> Callable[..., Any]
     path = moved.current_path(target)
     try:
         _check_path(path)
-        part = _find(path, place)
+        kind = place_kind(place)
+        part = _find(path, kind)
         _check_definition(part)
-        _check_kind(part, path.rpartition(".")[2], place_kind(place))
+        _check_kind(part, path.rpartition(".")[2], kind)
     except _RefusalError as refusal:
         raise UsageError(f"{subject}={_shown(target)} {refusal}") from refusal.__cause__
     return part.value  # type: ignore[no-any-return]
@@ -99,14 +100,14 @@ def may_import(module: str) -> bool:
     return below(module, roots) or any(below(root, (module,)) for root in roots)
 
 
-def _find(path: str, place: str) -> _Part:
+def _find(path: str, kind: str) -> _Part:
     """What the path leads to; nothing is called to find it."""
     module, names = _module(path.split("."))
     if not names:
         raise _RefusalError("is a module; name a class or function in it")
     beside = f"{module.__name__}.{names[0]}"
     if not may_import(beside) and _exists(beside):
-        raise _RefusalError(f"lies in {beside}, which holds no parts; {nearest(path, PART_MODULES)}")
+        raise _RefusalError(f"lies in {beside}, which holds no parts; {_expected(kind, contract_of(kind))}")
     owner, value = None, _attribute(module, names[0])
     for name in names[1:]:
         if isinstance(value, ModuleType):
@@ -115,7 +116,7 @@ def _find(path: str, place: str) -> _Part:
     if isinstance(value, ModuleType):
         raise _RefusalError(f"leads through {module.__name__} to the module {value.__name__}, which is only used there")
     if value is None:
-        raise _RefusalError(f"does not exist; {nearest(path, _alternatives(module, place_kind(place)))}")
+        raise _RefusalError(f"does not exist; {nearest(path, _alternatives(module, kind))}")
     if isinstance(value, classmethod | staticmethod) and owner is not None:
         return _Part(getattr(owner, names[-1]), value.__func__, owner)
     if isinstance(value, type) or (isinstance(value, FunctionType) and owner is None):

@@ -18,6 +18,7 @@ from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.scorer import Scorer
+from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
@@ -62,11 +63,22 @@ class TrainedLM(nn.Module):
         if "lm" not in config:
             raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        header, tokenizer = bundle.read_header(folder), build.load_tokenizer(folder)
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("lm",))
         with bundle.building(header):
             made = cls.build(config, tokenizer, config["normalizer"])
         bundle.read_weights(made, header)
         return made.eval()
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a bundle.
+
+    Raises:
+        LasasrError: it is missing or damaged, in whatever way.
+    """
+    with bundle.explained(folder / storage.FILE):
+        return build.load_tokenizer(folder)
 
 
 def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:

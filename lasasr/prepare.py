@@ -29,6 +29,7 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.splits import Splits
+from lasasr.errors import LasasrError
 from lasasr.ranks import Ranks
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer

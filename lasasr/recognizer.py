@@ -16,6 +16,7 @@ from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.pauses import Lengths
 from lasasr.errors import LasasrError, UsageError
+from lasasr.language_model import load_tokenizer
 from lasasr.metrics.error_rates import Metric
 from lasasr.model import Model
 from lasasr.search.acoustics import Acoustics
@@ -26,6 +27,7 @@ from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
+DAY_S = 86_400.0
 _PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
 PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # of the config, that a bundle carries
 
@@ -219,6 +221,11 @@ class Recognizer(nn.Module):
         found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
         return [nbest[0] for nbest in found]
 
+    def try_search(self) -> None:
+        """Decode half a second of silence, in evaluation mode: a search that does not fit the model is said now."""
+        samples = self.frontend.sample_rate_hz // 2
+        self.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
+
     def save(self, folder: Path) -> None:
         """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -240,7 +247,8 @@ class Recognizer(nn.Module):
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         config["heads"] = _heads(config, folder)
         config["search"] = language_model.found(config["search"], folder)
-        header, tokenizer = bundle.read_header(folder), build.load_tokenizer(folder)
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
         with bundle.building(header):
             frontend = build.frontend(config)
             model = build.model(config, frontend.output_dim, tokenizer.vocabulary_size)
@@ -249,6 +257,8 @@ class Recognizer(nn.Module):
         made = cls(frontend, model, tokenizer, search, config, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, header)
+        with bundle.explained(folder / bundle.CONFIG):
+            made.try_search()
         return made.to(device).eval()
 
 
@@ -265,6 +275,11 @@ def _heads(config: Mapping[str, Any], folder: Path) -> dict[str, bool]:
 def _lengths(told: Any, folder: Path) -> Lengths | None:
     """What a bundle tells of its training utterances; those made before it was told do not."""
     try:
-        return None if told is None else Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+        if told is None:
+            return None
+        lengths = Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+        if not 0 <= lengths.usual_s <= lengths.longest_s <= DAY_S:
+            raise ValueError("no utterance is so long")
+        return lengths
     except (TypeError, KeyError, ValueError, UsageError):
         raise LasasrError(f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {told}") from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lasasr import files
+from lasasr import files, kinds
 from lasasr.errors import LasasrError, nearest
 from lasasr.result_names import ResultName, parsed
 from lasasr.search_identity import identity_of
@@ -28,6 +28,25 @@ SUMMARY: Final = {
     **dict.fromkeys(COUNTS, int),
     "reference_length": int,
     "utterances": int,
+}
+METRICS: Final = ("wer", "cer", "per")
+OPTIONAL: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("cer_percent", "audio_s", "decode_s", "rtf"), kinds.NUMBER | None),
+    **dict.fromkeys(("normalizer", "recipe", "corpus", "ci_method"), str),
+    **dict.fromkeys(("attend", "protocol"), str | None),
+    **dict.fromkeys(("alignment", "alignment.boundaries", "triage"), dict | None),
+    **{f"alignment.boundaries.{name}": dict | None for name in ("combined", "attention", "ctc")},
+    **{f"alignment.{name}": kinds.NUMBER | None for name in ("correlation", "focus", "skipped", "reread")},
+    "search": dict,
+    "seed": int,
+    "parameters": int,
+    "ci95": list[int | float] | None,
+}
+LINE_OPTIONAL: Final[Mapping[str, Any]] = {
+    "speaker": str | None,
+    "duration_s": kinds.NUMBER,
+    "flags": list[str],
+    "words": list[dict],  # type: ignore[type-arg]
 }
 LINE: Final = {"id": str, "reference": str, "hypothesis": str, **dict.fromkeys(COUNTS, int)}
 
@@ -152,6 +171,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         for line in files.lines(path):
             if line.strip():
                 listed.append(files.parse_json(line))
+            if listed and not isinstance(listed[-1], dict):
+                raise _damaged(path, f"line {len(listed)} is no utterance")
     except FileNotFoundError:
         raise _damaged(path, "it is missing") from None
     except UnicodeDecodeError as error:
@@ -164,9 +185,13 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _check(path: Path, summary: Mapping[str, Any], lines: list[dict[str, Any]] | list[Mapping[str, Any]]) -> None:
     """Each utterance once, and every count of the summary the sum over the utterances."""
     _typed(path, "summary", summary, SUMMARY)
+    kinds.refuse_others(path, summary, OPTIONAL)
+    if summary["metric"] not in METRICS:
+        raise _damaged(path, f"metric is {summary['metric']!r}, not one of {', '.join(METRICS)}")
     seen: set[str] = set()
     for line in lines:
         _typed(path.with_suffix(".jsonl"), f"utterance {line.get('id')}", line, LINE)
+        kinds.refuse_others(path.with_suffix(".jsonl"), line, LINE_OPTIONAL)
         if line["id"] in seen:
             raise _damaged(path.with_suffix(".jsonl"), f"utterance {line['id']} stands there twice")
         seen.add(line["id"])

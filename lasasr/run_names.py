@@ -49,8 +49,14 @@ def shortened(overrides: Iterable[str]) -> str:
     """
     named = [_split(override) for override in overrides]
     kept = [(key, value) for key, value in named if key not in _UNNAMED and not key.startswith("hydra")]
-    words = [f"{re.split(r'[./]', key)[-1]}-{_last_names(value)}" if value else key for key, value in _ordered(kept)]
-    return _safe("_".join(words))[:LONGEST].rstrip("-._,") or "default"
+    name = ""
+    for key, value in _ordered(kept):
+        word = _safe(f"{re.split(r'[./]', key)[-1]}-{_last_names(value)}" if value else key)
+        if not name:
+            name = word[:LONGEST]
+        elif len(name) + 1 + len(word) <= LONGEST:  # words that do not fit are left out whole
+            name = f"{name}_{word}"
+    return name.rstrip("-._,") or "default"
 
 
 def _split(override: str) -> tuple[str, str]:

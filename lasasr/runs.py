@@ -20,13 +20,39 @@ from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
-from lasasr import files, identity, moved, yaml_files
+from lasasr import files, identity, kinds, moved, yaml_files
 from lasasr.errors import LasasrError, nearest
 from lasasr.run_names import folder_words
 from lasasr.signature_defaults import as_text
 
 SCHEMA: Final = 1
 PARTS: Final = ("bundle", "checkpoints", "results", "tensorboard")
+_SECTIONS: Final = (
+    *("frontend", "listen", "attend", "spell", "loss", "search", "lm", "corpus", "tokenizer", "batching"),
+    *("evaluate", "validation", "checkpoint", "trainer", "optimizer", "schedule", "augment", "loading"),
+)
+CONFIG_KINDS: Final[Mapping[str, Any]] = {
+    "recipe": str,
+    "choices": dict,
+    "seed": int,
+    **dict.fromkeys(identity.PLACES, str),
+    **dict.fromkeys(_SECTIONS, dict | None),
+}
+CARD_KINDS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
+    **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
+    **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
+    "averaged.checkpoints": list[str],
+    "seed": int,
+    "parameters": int,
+    "steps": int,
+    "train_s": kinds.NUMBER,
+    "peak_memory_mib": kinds.NUMBER | None,
+    "aligned_at_step": int | None,
+    "threads": int | None,
+    "validations": list,
+}
+SWEEP_KINDS: Final[Mapping[str, Any]] = {"recipe": str, "overrides": list[str], "runs": list[str], "jobs": list}
 
 
 def root() -> Path:
@@ -104,7 +130,7 @@ class Run:
             LasasrError: it is missing, damaged, or of another schema.
         """
         path = self.folder / "card.json"
-        return _checked(path, files.read_json(path))
+        return _checked(path, files.read_json(path), CARD_KINDS)
 
     def config(self) -> dict[str, Any]:
         """config.yaml.
@@ -114,11 +140,15 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            return dict(moved.current_config(_checked(path, yaml_files.read(path))))
+            config = _checked(path, yaml_files.read(path), CONFIG_KINDS)
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise LasasrError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        for group, choice in config.get("choices", {}).items():
+            if not isinstance(choice, str | list | None):
+                raise LasasrError(f"{path} is damaged: choices.{group} is {str(choice)[:60]}, not a choice")
+        return dict(moved.current_config(config))
 
     def overrides(self) -> list[str]:
         """What the command line said, one per line of overrides.txt.
@@ -135,12 +165,32 @@ class Run:
             raise LasasrError(f"{path} is damaged: {error}") from None
 
 
-def _checked(path: Path, content: Any) -> dict[str, Any]:
+def _checked(path: Path, content: Any, kinds_of: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise LasasrError(f"{path} is damaged: it holds no keys")
     if content.get("schema") != SCHEMA:
         raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
+    kinds.refuse_others(path, content, kinds_of)
     return content
+
+
+def read_sweep(note: Path) -> dict[str, Any]:
+    """sweep.json, whose paths may still lead anywhere.
+
+    Raises:
+        LasasrError: it is missing or damaged.
+    """
+    about = files.read_json(note)
+    lacking = [name for name in ("recipe", "overrides", "runs") if not isinstance(about, dict) or name not in about]
+    if lacking:
+        way_out = "name the run folders, or begin the sweep again with -m"
+        raise LasasrError(f"{note} is damaged: it lacks {', '.join(lacking)}; {way_out}")
+    if about.get("schema") != SCHEMA:
+        raise LasasrError(f"{note} has schema {about.get('schema')}, this version of lasasr reads {SCHEMA}")
+    kinds.refuse_others(note, about, SWEEP_KINDS)
+    if any("\0" in one for one in about["runs"]):
+        raise LasasrError(f"{note} is damaged: a path in it has a sign that no path has")
+    return dict(about)
 
 
 def _now() -> str:
@@ -151,7 +201,7 @@ def content_at_training(card: Mapping[str, Any], split: str) -> str | None:
     """The content of a split when the run was made, as its card says it; None: a card of 0.1.0 does not."""
     noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
     result = (card.get("results") or {}).get(split) or {}
-    content = noted.get("content", result.get("data"))
+    content = result.get("data", noted.get("content"))  # of a mean of checkpoints, nothing is decoded yet
     return None if content is None else str(content)
 
 
@@ -321,7 +371,7 @@ def find_runs(path: str | Path) -> list[Run]:
     note = Path(path) / "sweep.json"
     if not note.exists():
         return [find_run(path)]
-    about = _checked(note, files.read_json(note))
+    about = read_sweep(note)
     found = [Run(Path(os.path.normpath(note.parent / one))) for one in about["runs"]]
     if begun := [run for run in found if run.status != "absent"]:
         return begun

@@ -22,7 +22,7 @@ from typing import Any, Final
 from lasasr import files
 from lasasr.errors import LasasrError
 from lasasr.run_names import folder_words
-from lasasr.runs import Run
+from lasasr.runs import Run, read_sweep
 
 SCHEMA: Final = 1
 FILE: Final = "sweep.json"
@@ -111,6 +111,13 @@ def place_sweep(parent: Path, overrides: Sequence[str], planned: Iterable[Path],
     raise AssertionError("unreachable")
 
 
+def _is_job(stored: Any) -> bool:
+    if not isinstance(stored, dict) or not isinstance(stored.get("config"), dict):
+        return False
+    overrides = stored.get("overrides")
+    return isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)
+
+
 def write(sweep: Sweep) -> None:
     """Write sweep.json."""
     runs = [job.run for job in sweep.jobs] or sweep.planned
@@ -133,14 +140,10 @@ def read(folder: Path) -> Sweep:
         LasasrError: it is missing, damaged, or of another schema.
     """
     path = folder / FILE
-    about = files.read_json(path)
-    if not isinstance(about, dict) or not {"recipe", "overrides", "runs"} <= set(about):
-        raise LasasrError(f"{path} is damaged: it names no recipe, overrides and runs; begin the sweep again with -m")
-    if about.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} has schema {about.get('schema')}, this version of lasasr reads {SCHEMA}")
+    about = read_sweep(path)
     planned = [Run(Path(os.path.normpath(folder / one))) for one in about["runs"]]
     stored = about.get("jobs", [])
-    if stored and (len(stored) != len(planned) or not all({"overrides", "config"} <= set(job) for job in stored)):
+    if stored and (len(stored) != len(planned) or not all(map(_is_job, stored))):
         raise LasasrError(f"{path} is damaged: its jobs are not those of its {len(planned)} runs")
     jobs = [Planned(job["overrides"], job["config"], run) for job, run in zip(stored, planned, strict=False)]
     return Sweep(folder, about["recipe"], about["overrides"], jobs, planned, str(about.get("launcher", "basic")))

@@ -73,6 +73,11 @@ def check(text: str) -> None:
             _count(opened[-1], finished.get(str(event.anchor), 0), None, finished, event)
 
 
+def first(text: str) -> Any:
+    """The event that begins the first value of YAML that `check` has passed; None where there is none."""
+    return next((event for event in yaml.parse(text, Loader=_LOADER) if isinstance(event, yaml.NodeEvent)), None)
+
+
 @dataclass
 class _Collection:
     anchor: str | None = None

@@ -48,6 +48,7 @@ FLOORS = (
         "allocation",
         "gate",
         "conformance",
+        "kinds",
     ),
     ("errors", "host", "configurable", "contracts", "moved"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception

@@ -40,6 +40,12 @@ def test_a_long_path_pushes_nothing_out() -> None:
     )
 
 
+def test_words_that_do_not_fit_are_left_out_whole() -> None:
+    long = [f"a.key{number}={'x' * 16}" for number in range(4)]
+    assert shortened([*long, "b.k=1"]) == f"key0-{'x' * 16}_key1-{'x' * 16}_k-1"
+    assert shortened([f"a.k={'x' * 99}"]) == f"k-{'x' * 58}"
+
+
 @given(st.lists(st.text(min_size=1, max_size=80), max_size=20))
 def test_a_name_is_safe_for_any_file_system_and_shell(overrides: list[str]) -> None:
     name = shortened(overrides)

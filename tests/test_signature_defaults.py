@@ -1,6 +1,7 @@
 """Defaults read from source are those of Python itself; what cannot be read has none."""
 
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import yaml
 from hydra.utils import get_object
 
 from lasasr import source
+from lasasr.moved import current_path
 from lasasr.signature_defaults import defaults, is_default, same, without_defaults
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -161,3 +163,18 @@ def test_every_part_of_the_configs_is_known() -> None:
         assert all(parameter.default is parameter.empty for parameter in parameters), target
     assert len(yaml.safe_load((CONFIGS / "base.yaml").read_text())) > 5
     assert len(TARGETS) - len(empty) > 40
+
+
+PROMISED = json.loads((Path(__file__).parent / "data" / "absent_keys.json").read_text())
+
+
+@pytest.mark.parametrize("target", PROMISED)
+def test_what_an_absent_key_meant_it_means_for_ever(target: str) -> None:
+    """Runs that are older than a key had its default. To begin with another value is for yaml to say.
+
+    The file holds the defaults of 0.1.0; whoever adds a parameter adds its default.
+    """
+    read = defaults(current_path(target))
+    assert {name: read[name][0] for name in PROMISED[target]} == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in PROMISED[target].items()
+    }

@@ -52,12 +52,14 @@ def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
     """Average the checkpoints of a run that no other process writes into."""
     from lasasr import runs
     from lasasr.training.averaging import chosen
+    from lasasr.training.data_check import refuse_other_data
 
     place = out or source.folder / f"average-{kind}{count}"
     if place.exists():
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
     runs.bundle_folder(source.folder)  # says so where training has not finished
     checkpoints = chosen(source.checkpoints, count, best=kind == "best")
+    refuse_other_data(source, checkpoints)
     average(source, checkpoints, place)
     print(f"mean of: {', '.join(path.name for path in checkpoints)}")
     print(f"written: {place}")

@@ -36,7 +36,10 @@ class BoundedFiles(FileConfigSource):
         path = Path(os.path.realpath(Path(self.path) / self._normalize_file_name(config_path)))
         if path.exists():
             try:
-                yaml_files.check(files.read_bounded(path, yaml_files.MOST_BYTES).decode("utf-8"))
+                text = files.read_bounded(path, yaml_files.MOST_BYTES).decode("utf-8")
+                yaml_files.check(text)
+                if not isinstance(yaml_files.first(text), yaml.MappingStartEvent | None):
+                    raise UsageError(f"{path} is no recipe: it holds no keys")
             except yaml.MarkedYAMLError as error:
                 line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
                 raise UsageError(f"{path}{line} is not valid YAML: {error.problem or error.context}") from None

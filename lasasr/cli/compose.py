@@ -6,9 +6,10 @@ the values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from typing import Any, cast
 
 from hydra.core.override_parser.types import Glob, Override
@@ -22,6 +23,7 @@ from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]
+MOST_JOBS = 10_000  # of a sweep: each is composed before the first one runs
 
 
 def compose(recipe: str, overrides: Sequence[str] = ()) -> Config:
@@ -109,6 +111,8 @@ def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
         parsed = opened.parse([*_swept_by_recipe(opened, overrides), *overrides])
         jobs = {one.get_key_element(): _values(one) for one in parsed if not one.is_hydra_override()}
+    if (count := math.prod(map(len, jobs.values()))) > MOST_JOBS:
+        raise UsageError(f"the sweep has {count:,} jobs; {MOST_JOBS:,} are taken at most")
     return [[f"{key}={value}" for key, value in zip(jobs, job, strict=True)] for job in product(*jobs.values())]
 
 
@@ -129,7 +133,7 @@ def _values(override: Override) -> list[str]:
         return [str(override.get_value_element_as_str())]
     if not override.is_discrete_sweep():
         raise UsageError(f"{override.input_line} needs a sweeper that searches: add hydra/sweeper=optuna or the like")
-    found = list(override.sweep_string_iterator())
+    found = list(islice(override.sweep_string_iterator(), MOST_JOBS + 1))  # a range has as many as it says
     return [one for one in found if not one.startswith("_")] if isinstance(override.value(), Glob) else found
 
 

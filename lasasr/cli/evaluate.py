@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
+    from lasasr.prepare import Prepared
+    from lasasr.prepare_text import PreparedText
     from lasasr.ranks import Ranks
     from lasasr.run_results import Decoding
     from lasasr.runs import Run
@@ -58,7 +61,7 @@ def run(arguments: list[str]) -> int:
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.of_torchrun()
     with writing(found.folder, "evaluated"):
-        summaries, stems = _evaluate(found, decodings, usable(ranks.device(options.device)), ranks)
+        summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:
         names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
         tell_summaries(summaries, names if options.multirun else ())
@@ -138,7 +141,7 @@ def _but_search(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "search": None, "choices": choices}
 
 
-def _evaluate(
+def evaluate_run(
     found: Run, decodings: list[Decoding], device: str, ranks: Ranks
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Summaries, and the names of their files, search by search, of each split; the model hears every batch once."""
@@ -155,6 +158,8 @@ def _evaluate(
     with progress() if ranks.first else nullcontext(_silent) as report:
         prepared = ranks.in_turn(lambda: prepare(configs[0], report))
         splits = configs[0]["evaluate"]["splits"]
+        if ranks.first:
+            _tell_other_data(found, prepared, splits)
         # before anything is decoded: what cannot be named is said at once
         names = [result_names(found, decodings, prepared, split, heard) if ranks.first else [] for split in splits]
         decoded = [
@@ -165,19 +170,20 @@ def _evaluate(
     return by_search, [name for of_search in zip(*names, strict=True) for name in of_search]
 
 
+def _tell_other_data(found: Run, prepared: Prepared | PreparedText, splits: Sequence[str]) -> None:
+    from lasasr.training.data_check import other_data
+
+    for line in other_data(found, prepared, splits):
+        print(f"note: {line}", file=sys.stderr)
+
+
 def _silent(task: str, done: int, total: int) -> None:
     """Only the first rank tells how far it is."""
 
 
 def _evaluate_lm(found: Any, options: Any) -> int:
     """Perplexities of a language model's evaluation splits."""
-    from lasasr import perplexity_results, runs
     from lasasr.cli.compose import recompose
-    from lasasr.cli.progress import progress
-    from lasasr.cli.tell import tell_perplexities
-    from lasasr.language_model import TrainedLM
-    from lasasr.prepare_text import prepare_text
-    from lasasr.training.lm_run import evaluate
 
     if options.multirun:
         raise UsageError("a language model has no search to sweep over: leave out -m")
@@ -190,11 +196,24 @@ def _evaluate_lm(found: Any, options: Any) -> int:
             "corpus",
         ):
             raise UsageError(f"{one}: a trained language model can only change evaluate and its corpus")
-    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(usable(options.device))
+    evaluate_lm_run(found, config, usable(options.device))
+    return 0
+
+
+def evaluate_lm_run(found: Run, config: Mapping[str, Any], device: str) -> None:
+    """Measure the perplexities of a language model's evaluation splits, print and write them."""
+    from lasasr import perplexity_results, runs
+    from lasasr.cli.progress import progress
+    from lasasr.cli.tell import tell_perplexities
+    from lasasr.language_model import TrainedLM
+    from lasasr.prepare_text import prepare_text
+    from lasasr.training.lm_run import evaluate
+
+    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(device)
     with progress() as report:
         prepared = prepare_text(config, report, config["evaluate"]["splits"], trained.tokenizer)
+        _tell_other_data(found, prepared, config["evaluate"]["splits"])
         measured = evaluate(config, trained, prepared, report)
     tell_perplexities(measured)
     for path in perplexity_results.write(found, measured, config):
         print(f"result:          {path}")
-    return 0

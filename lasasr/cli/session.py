@@ -26,7 +26,8 @@ from yaml import YAMLError
 
 from lasasr.cli import bounded, recipes
 from lasasr.cli.hydra_section import check_search_path
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
+from lasasr.files import MOST_DEPTH
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
 VERSION_BASE = "1.3"
@@ -68,7 +69,14 @@ class Session:
         return config
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
-        """The overrides, read by Hydra's grammar."""
+        """The overrides, read by Hydra's grammar.
+
+        Raises:
+            UsageError: one has more brackets within brackets than the grammar can be followed into.
+        """
+        for one in overrides:
+            if sum(map(one.count, "[{(")) > MOST_DEPTH:
+                raise UsageError(f"{one[:40]}... has more than {MOST_DEPTH} brackets; write a recipe")
         return OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
 
     def choices(self, group: str) -> list[str]:

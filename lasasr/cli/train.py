@@ -100,6 +100,9 @@ def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: 
     from lasasr.provenance import provenance
 
     if place.status == "finished":
+        from lasasr.cli.finished_run import check_finished
+
+        check_finished(place, config)
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
         if place.begun and not resume:

@@ -1,45 +1,54 @@
-"""A column of one's own in a comparison: `lasasr compare ... --column my.module.NAME`."""
+"""A column of one's own in a comparison: `lasasr compare ... --column my.module.Class`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from lasasr.comparison.entries import Entry
 from lasasr.errors import LasasrError, UsageError
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(ABC):
     """What stands in a column, said once; table, Markdown, page and comparison.json follow.
 
-    Args:
-        key: its name in comparison.json, a Python identifier.
-        header: above the column, short.
-        about: what it is, with its unit, for the legend.
-        read: the runs of one system, one per seed → a number, a text, or None where it is not known. Each run has
-            `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl) and `folder`.
-        form: how a number is printed, as `str.format` takes it.
-        priority: columns of a lower number stay where there is little room; the shipped ones have 10, 20, ... 160.
+    Its constructor takes no arguments.
 
     Raises:
         UsageError: `key` is no identifier, or `header` is empty.
     """
 
-    key: str
-    header: str
-    about: str
-    read: Callable[[Sequence[Entry]], float | str | None]
-    form: str = "{:.2f}"
-    priority: int = 65
+    key: ClassVar[str]
+    """Its name in comparison.json, a Python identifier."""
+    header: ClassVar[str]
+    """Above the column, short."""
+    about: ClassVar[str]
+    """What it is, with its unit, for the legend."""
+    form: ClassVar[str] = "{:.2f}"
+    """How a number is printed, as `str.format` takes it."""
+    priority: ClassVar[int] = 65
+    """Columns of a lower number stay where there is little room; the shipped ones have 10, 20, ... 160."""
 
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        name = type(self).__name__
+        for attribute in ("key", "header", "about"):
+            if not isinstance(getattr(self, attribute, None), str):
+                raise UsageError(f"the column {name} sets no {attribute}, a text")
         if not self.key.isidentifier():
-            raise UsageError(f"the key of a column must be an identifier, got {self.key!r}")
+            raise UsageError(f"the key of the column {name} must be an identifier, got {self.key!r}")
         if not self.header.strip():
-            raise UsageError(f"the header of the column {self.key} is empty")
+            raise UsageError(f"the header of the column {name} is empty")
+
+    @abstractmethod
+    def read(self, entries: Sequence[Entry]) -> float | str | None:
+        """The runs of one system, one per seed → a number, a text, or None where it is not known.
+
+        Args:
+            entries: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
+                `settings` (the configuration) and `folder`.
+        """
 
     def declaration(self) -> dict[str, Any]:
         """What comparison.json keeps of it, so that a card prints the column without this object."""

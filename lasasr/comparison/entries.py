@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lasasr import files, results, runs
+from lasasr import results, runs
 from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
 from lasasr.errors import LasasrError, UsageError
@@ -144,9 +144,7 @@ def _sources(path: Path) -> list[_Source | Missing]:
     """The runs of a sweep in its order, a run, or a result file."""
     note = path / "sweep.json"
     if note.exists():
-        about = files.read_json(note)
-        if not isinstance(about, dict) or not isinstance(about.get("runs"), list):
-            raise LasasrError(f"{note} is damaged: it lists no runs; name the run folders")
+        about = runs.read_sweep(note)
         folders = [(path / one).resolve() for one in about["runs"]]
         if not folders:
             raise LasasrError(f"{note} lists no runs: a searching sweeper chose them; name the run folders")

@@ -120,16 +120,23 @@ def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool 
         if not any_search:
             raise LasasrError(f"the runs were decoded by different searches ({told}); --any-search compares them so")
         notes.append(f"decoded by different searches: {told}")
-    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
-    if len(corpora) > 1:
-        told = f"fingerprints {', '.join(corpora)}"
+    if (differ := _other_data(entries)) is not None:
         if not any_corpus:
             raise LasasrError(
-                f"the runs' corpora are configured differently ({told}), so that even utterances of the same name may "
-                f"sound different; --any-corpus compares them so"
+                f"the runs' {differ}, so that even utterances of the same name may sound different; --any-corpus "
+                f"compares them so"
             )
-        notes.append(f"corpora configured differently: {told}")
+        notes.append(differ)
     return notes
+
+
+def _other_data(entries: Sequence[Entry]) -> str | None:
+    """How the data of the runs differ: by what they hold, where all results say it, or else as they are configured."""
+    if all("data" in entry.summary for entry in entries):
+        contents = sorted({str(entry.summary["data"]) for entry in entries})
+        return f"recordings differ (contents {', '.join(contents)})" if len(contents) > 1 else None
+    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
+    return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
 
 
 def _refuse_other(what: str, first: Entry, other: Entry) -> None:

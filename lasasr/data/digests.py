@@ -85,7 +85,7 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Report) -> None:
     place, begun_ns = beside(manifest), time.time_ns()
     known = recorded(manifest)
     paths = {path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)}
-    found = _digested(sorted(paths - set(known)), split_of(manifest), progress)
+    found = _digested(sorted(paths - set(known)), f"digests of {split_of(manifest)}", progress)
     if place.exists() and not found:
         return
     content = {"schema": SCHEMA, "recorded_at_ns": _recorded_at_ns(manifest) or begun_ns, "files": known | found}
@@ -93,7 +93,7 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Report) -> None:
         packed.write(json.dumps(content).encode())
 
 
-def _digested(paths: Sequence[str], split: str, progress: Report) -> dict[str, Digest]:
+def _digested(paths: Sequence[str], task: str, progress: Report) -> dict[str, Digest]:
     """The digests of those that can be read."""
     found = {}
     with ThreadPoolExecutor(_READERS) as readers:
@@ -101,7 +101,7 @@ def _digested(paths: Sequence[str], split: str, progress: Report) -> dict[str, D
             if digested is not None:
                 found[path] = digested
             if done % _EVERY == 0 or done == len(paths):
-                progress(f"digests of {split}", done, len(paths))
+                progress(task, done, len(paths))
     return found
 
 
@@ -131,7 +131,7 @@ def changed(manifest: Path, progress: Report) -> list[str]:
     known, since_ns = recorded(manifest), _recorded_at_ns(manifest)
     touched = cache(partial(_is_touched, since_ns=(since_ns or 0) - _SKEW_NS))
     suspects = [path for path in known if touched(path if Path(path).is_file() else path.rpartition("?")[0])]
-    now = _digested(suspects, split_of(manifest), progress)
+    now = _digested(suspects, f"audio of {split_of(manifest)}, written to since it was prepared", progress)
     return [path for path, digested in now.items() if digested != known[path]]
 
 

@@ -18,6 +18,7 @@ FILE: Final = "file"
 _PLAIN: Final = ("id", "type", "start", "duration", "channel")  # of a cut: scalars
 # of features and arrays, which are never read here: in files, or left out of Lhotse Shar
 _STORED: Final = ("lilcom_files", "lilcom_chunky", "lilcom_hdf5", "chunked_lilcom_hdf5", "numpy_files", "numpy_hdf5")
+_RECORDING: Final = {"id", "sources", "sampling_rate"}  # by which Lhotse knows one wherever it stands
 _PICTURES: Final = ("pillow_files",)
 _ELSEWHERE: Final = re.compile(r"-|pipe:.*|.*\|\s*|\w[\w+.-]*://.*", re.DOTALL)  # a stream, a command, an address
 _RATIOS: Final = {"factor": (0.1, 10.0), "source_sampling_rate": (1, 1e6), "target_sampling_rate": (1, 1e6)}
@@ -105,7 +106,7 @@ def _anything(what: str, value: Any, kinds: Sequence[str]) -> None:
     while waiting:
         one = waiting.pop()
         if isinstance(one, Mapping):
-            if "sources" in one:
+            if one.keys() >= _RECORDING:
                 _recording(what, one, kinds)
                 continue
             stored = one.get("storage_type")

@@ -136,6 +136,7 @@ def _entry(tar: Path, opened: tarfile.TarFile, audio: tarfile.TarInfo) -> Entry:
         return Entry(name, None, None)
     read = opened.extractfile(described)
     recording = parse_json(read.read()) if read is not None else None
-    if not isinstance(recording, dict) or len(recording.get("sources", ())) != 1:
+    sources = recording.get("sources") if isinstance(recording, dict) else None
+    if not isinstance(recording, dict) or not isinstance(sources, list) or len(sources) != 1:
         raise LasasrError(f"shard {tar}: {described.name} describes no recording")
     return Entry(name, Member(tar, audio.offset_data, audio.size), recording)

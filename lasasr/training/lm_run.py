@@ -16,6 +16,7 @@ from lasasr.data.sampler import Batching
 from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
+from lasasr.training import data_check
 from lasasr.training.console import Console, quiet
 from lasasr.training.fit import check_config, fit
 from lasasr.training.lm_meter import LMMeter
@@ -38,6 +39,7 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
     threads = set_threads(config["threads"])
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare_text(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     trained = TrainedLM.build(config, prepared.tokenizer, str(prepared.rule))
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, trained)
@@ -51,7 +53,7 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "data": data,
         "results": results,
     }
 
@@ -77,6 +79,7 @@ def _fit(
     """Train the model; what the card says of that, on the first rank."""
     validation = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
     data = TextDataModule(prepared.sentences, token_batching(config), validation, config["seed"])
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = LMTraining(
         trained,
         prepared.sentences("dev").counts,

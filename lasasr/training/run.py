@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 
 from lasasr import build
 from lasasr.corpora.base import Progress
@@ -19,6 +18,7 @@ from lasasr.evaluation.split import evaluate_split
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
+from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -55,13 +55,15 @@ def train(
     keep_freed_memory()
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
     if config["warm_start"]["run"] and not begun:
         warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
-    _try_search(recognizer)
+    recognizer.try_search()
+    recognizer.train()
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, recognizer)
     if not fitted:
@@ -77,7 +79,7 @@ def train(
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "data": data,
         "results": results,
     }
 
@@ -103,18 +105,12 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
         trained_bundle(config["warm_start"]["run"])
 
 
-def _try_search(recognizer: Recognizer) -> None:
-    """Decode half a second of silence: a search that does not fit the model is said now, not after training."""
-    samples = recognizer.frontend.sample_rate_hz // 2
-    recognizer.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
-    recognizer.train()
-
-
 def _fit(
     config: Mapping[str, Any], folder: Path, resume: bool, prepared: Prepared, recognizer: Recognizer
 ) -> dict[str, Any]:
     """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = training_module(config, prepared, recognizer)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
     meter, watch = Meter(config["trainer"]["log_every_n_steps"]), AlignmentWatch(**config["alignment"])
