@@ -18,11 +18,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr import runs, sweeps
+from lasasr import gate, runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_section import LAUNCHING, POWERFUL, check_settings
+from lasasr.cli.session import Session
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.runs import Run
 from lasasr.sweeps import Planned, Sweep
@@ -101,12 +102,14 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
         UsageError: a job's configuration is wrong; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
-    overrides = spelled_out(recipe, overrides)
-    _check_hydra_section(recipe, overrides)
-    if _searches(overrides):
+    with session.on_recipe(recipe) as opened:
+        overrides = spelled_out(opened, overrides)
+        fixed = _checked_hydra_section(opened, overrides)
+        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh)
+    if begun is None:
         return _search(recipe, overrides, work, fresh)
-    begun = sweep_plan.begin(recipe, overrides, fresh)
-    return _by_hydra(begun, Job(work, recipe, folder=begun.folder))
+    job = Job(work, recipe, folder=begun.folder)
+    return _by_hydra(begun, job) if _needs_hydra(begun) else _in_turn(begun, job)
 
 
 def resume(folder: Path, work: Work) -> Any:
@@ -133,8 +136,22 @@ def resume(folder: Path, work: Work) -> Any:
         _in_turn(begun, job, lost)
         raise LasasrError(f"the jobs of {folder} that have not begun cannot be composed any more: {lost}")
     sweeps.write(begun)
+    if not _needs_hydra(begun):
+        return _in_turn(begun, job)
     changed = sweep_plan.changed(begun)
     return _in_turn(begun, job, changed) if changed else _by_hydra(begun, job)
+
+
+def _needs_hydra(begun: Sweep) -> bool:
+    """Whether another launcher than the plain one runs the jobs, or the user has had Hydra do more (docs/trust.md).
+
+    Hydra composes every job twice more before it runs it.
+    """
+    return (
+        begun.launcher != "basic"
+        or bool(sweep_plan.hydra_overrides(begun.overrides))
+        or gate.below("hydra", gate.users_prefixes())
+    )
 
 
 def _searches(overrides: Sequence[str]) -> bool:
@@ -158,8 +175,12 @@ def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, fold
     return _by_hydra(searching, Job(work, recipes.find(recipe).name, fresh=fresh, raises=True))
 
 
-def _in_turn(begun: Sweep, job: Job, why: str) -> Any:
-    """Run the jobs in this process, one after the other."""
+def _in_turn(begun: Sweep, job: Job, why: str = "") -> Any:
+    """Run the jobs in this process, one after the other.
+
+    Args:
+        why: not by the launcher that they were begun with.
+    """
     if begun.launcher != "basic":
         print(f"the jobs run here, one after the other, and not by the launcher {begun.launcher}: {why}", flush=True)
     try:
@@ -210,21 +231,25 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
 
 
-def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictConfig:
     """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
+
+    Returns:
+        What is composed of the overrides that are no sweep.
 
     Raises:
         UsageError: one does not.
     """
     quiet = _quiet(Path())
-    with session.on_stored({}, {}, recipe) as opened:
-        default = opened.compose(quiet)
-    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+    with session.on_stored({}, {}, opened.name) as empty:
+        default = empty.compose(quiet)
+    with explained(opened, overrides):
         fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
         of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
         for allowed, keys in ((of_files, LAUNCHING + POWERFUL), (fixed, POWERFUL)):
-            composed = opened.compose([*quiet, *(str(one.input_line) for one in allowed)])
-            check_settings(composed, default, keys, f"recipe {recipe}" if allowed is of_files else "an override")
+            composed = opened.shared([*quiet, *(str(one.input_line) for one in allowed)])
+            check_settings(composed, default, keys, f"recipe {opened.name}" if allowed is of_files else "an override")
+    return composed
 
 
 def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:

@@ -3,6 +3,8 @@
 card.json             data.splits: split → {"content": ..., "utterances": ...}, of train, dev and what is evaluated
 checkpoints/*.ckpt    the same fingerprints, so that a card that was edited or lost deceives nobody
 data/<split>.rows.gz  short digests of each utterance, to say what differs
+
+torch and Lightning are loaded only to read a checkpoint: a finished run and an evaluation are compared by the card.
 """
 
 from __future__ import annotations
@@ -13,17 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import torch
-
 from lasasr import launch
 from lasasr.data import content
 from lasasr.data.content import Content, Row
-from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.errors import LasasrError
 from lasasr.runs import Run
 from lasasr.text.transcript import TranscriptRule
-from lasasr.training.checkpoints import BEFORE, LAST
 
 TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
@@ -136,6 +134,8 @@ def _known(run: Run) -> dict[str, Any] | None:
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoints import BEFORE, LAST
+
     for name in (LAST, BEFORE):
         with suppress(LasasrError):  # what is damaged is said when it is gone on from
             if (run.checkpoints / name).exists():
@@ -153,6 +153,10 @@ def noted(run: Run) -> dict[str, Any] | None:
 
 def of_checkpoint(path: Path) -> dict[str, str] | None:
     """Split → content, as a checkpoint holds them; None: it was written before there were any."""
+    import torch
+
+    from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
+
     try:
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # whatever a reader of damaged bytes stumbles over
