@@ -8,14 +8,10 @@ no code of theirs. The keys beside it are arguments; `_partial_: true` leaves so
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
-
-import torch
-from torch import nn
 
 from lasasr import gate, runs
 from lasasr.audio import base as frontends
@@ -24,6 +20,7 @@ from lasasr.configurable import configurable
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import read_json
+from lasasr.initial_weights import built_by, initialise
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Heads, Loss
 from lasasr.model import CTCHead, Model
@@ -137,8 +134,9 @@ def frontend(config: Config) -> Frontend:
     Raises:
         LasasrError: it does not keep to the contract.
     """
-    made = frontends.checked(build(config["frontend"], "frontend"))
-    initialise(made, int(config["seed"]), "frontend.")
+    seed = int(config["seed"])
+    made = frontends.checked(built_by(seed, "frontend", lambda: build(config["frontend"], "frontend")))
+    initialise(made, seed, "frontend.")
     return made
 
 
@@ -171,8 +169,11 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
 
 
 def loss(config: Config) -> Loss:
-    """What training minimises."""
-    return cast(Loss, build(config["loss"], "loss"))
+    """What training minimises; initial weights of one that has parameters follow `seed`."""
+    seed = int(config["seed"])
+    made: Loss = built_by(seed, "loss", lambda: build(config["loss"], "loss"))
+    initialise(made, seed, "loss.")
+    return made
 
 
 def heads(config: Config) -> Heads:
@@ -182,40 +183,27 @@ def heads(config: Config) -> Heads:
 
 def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
-    encoder = build(config["listen"], "listen", input_dim=input_dim)
+    seed = int(config["seed"])
+    encoder = built_by(seed, "encoder", lambda: build(config["listen"], "listen", input_dim=input_dim))
     needs_decoder, needs_ctc = heads(config)
+    sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
     decoder = None
     if needs_decoder:
-        attend = lambda **sizes: build(config["attend"], "attend", **sizes)  # noqa: E731
-        decoder = build(
-            config["spell"], "spell", attend=attend, encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size
+        attend = lambda **sizes: built_by(  # noqa: E731
+            seed, "decoder.attention", lambda: build(config["attend"], "attend", **sizes)
         )
-    ctc = CTCHead(encoded_dim=encoder.output_dim, vocabulary_size=vocabulary_size) if needs_ctc else None
+        decoder = built_by(seed, "decoder", lambda: build(config["spell"], "spell", attend=attend, **sizes))
+    ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if needs_ctc else None
     made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
-    initialise(made, int(config["seed"]))
+    initialise(made, seed)
     return made
-
-
-def initialise(module: nn.Module, seed: int, prefix: str = "") -> None:
-    """Draw every part's initial weights from a generator keyed by (seed, name of the part).
-
-    Changing one part (another attention, say) then leaves the start of all others equal, so that two runs of one seed
-    are a pair. Children come before parents, whose `reset_parameters` may set what theirs left.
-    """
-    state = torch.get_rng_state()
-    for name, part in reversed(list(module.named_modules())):
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            digest = hashlib.sha256(f"{seed}/{prefix}{name}".encode()).digest()
-            torch.manual_seed(int.from_bytes(digest[:7], "little"))
-            reset()
-    torch.set_rng_state(state)
 
 
 def language_model(config: Config, vocabulary_size: int) -> LanguageModel:
     """The language model; initial weights follow `seed` and each part's name."""
-    made: LanguageModel = build(config["lm"], "lm", vocabulary_size=vocabulary_size)
-    initialise(made, int(config["seed"]))
+    seed = int(config["seed"])
+    made: LanguageModel = built_by(seed, "lm", lambda: build(config["lm"], "lm", vocabulary_size=vocabulary_size))
+    initialise(made, seed)
     return made
 
 
@@ -233,9 +221,15 @@ def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
     for key, value in part.items():
         if key == "lm" and isinstance(value, str):
             finish[key] = lm(value)
-        elif isinstance(value, Mapping) and isinstance(value.get("lm"), str):
+        elif isinstance(value, Mapping) and _names_lm(value):
             finish[key] = _with_lms(value, f"{place}.{key}", lm)
     if not finish:
         return build(part, place)
     rest = {key: value for key, value in part.items() if key not in finish}
+    if "_target_" not in part:  # a mapping of parts
+        return {**{key: build(value, f"{place}.{key}") for key, value in rest.items()}, **finish}
     return build({**rest, "_partial_": True}, place, **finish)
+
+
+def _names_lm(part: Config) -> bool:
+    return isinstance(part.get("lm"), str) or any(_names_lm(one) for one in part.values() if isinstance(one, Mapping))

@@ -79,6 +79,11 @@ def idle_values(config: Config) -> Values:
     return {one.key: one.value for one in values if one.idle and one.key != "seed"}
 
 
+def all_values(config: Config) -> Values:
+    """Every key that the configuration has, but the places."""
+    return {one.key: one.value for one in _values(current(config))}
+
+
 def system_digest(config: Config) -> str:
     """Eight hexadecimal digits over the normal form."""
     return digest(normal_form(config))
@@ -86,7 +91,7 @@ def system_digest(config: Config) -> str:
 
 def whole_digest(config: Config) -> str:
     """Eight hexadecimal digits over every value but the places: what is trained, and how it is run and looked at."""
-    return digest({one.key: one.value for one in _values(current(config))})
+    return digest(all_values(config))
 
 
 def digest(values: Config) -> str:

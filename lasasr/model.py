@@ -117,8 +117,8 @@ def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, samp
     """The teacher-forced pass of the decoder; on a CPU each half of the batch has a thread of its own.
 
     A decoder's loop is a long row of small operations that no OpenMP thread speeds up. Where random numbers are drawn
-    the batch stays whole, because two threads would draw them in an order of chance; and where the step is
-    compiled, which one thread does at a time.
+    the batch stays whole, because two threads would draw them in an order of chance; where the step is compiled, which
+    one thread does at a time; and where a module has hooks, which are to see the whole batch and its graph.
     """
 
     def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Unrolled:
@@ -127,8 +127,16 @@ def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, samp
 
     whole, half = (encoded, mask, read), len(read) // 2
     two_threads = encoded.device.type == "cpu" and torch.is_grad_enabled() and concurrent.cores_per_process() > 1
-    if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles:
+    if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles or _has_hooks(decoder):
         return spell(*whole)
     weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
     return Unrolled(*(torch.cat(halves) for halves in zip(*concurrently(spell, spell, one, two), strict=True)))
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether anything is called before or after a part of `module`, forward or backward."""
+    return any(
+        part._forward_pre_hooks or part._forward_hooks or part._backward_pre_hooks or part._backward_hooks
+        for part in module.modules()
+    )

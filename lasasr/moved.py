@@ -15,12 +15,8 @@ MOVED: Final[dict[str, str]] = {
 
 def current_path(path: str) -> str:
     """The path of today for one that a file or a command line names; `Class.method` moves with its class."""
-    parts = path.split(".")
-    for count in range(len(parts), 0, -1):
-        new = MOVED.get(".".join(parts[:count]))
-        if new is not None:
-            return ".".join([new, *parts[count:]])
-    return path
+    old = max((old for old in MOVED if f"{path}.".startswith(f"{old}.")), key=len, default=None)
+    return path if old is None else MOVED[old] + path[len(old) :]
 
 
 def current_config(config: Any) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, bundle, gathered, host, language_model, lengths, transcription
+from lasasr import build, bundle, gathered, host, initial_weights, language_model, lengths, transcription
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.pauses import Lengths
@@ -249,7 +249,7 @@ class Recognizer(nn.Module):
         config["search"] = language_model.found(config["search"], folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
-        with bundle.building(header):
+        with bundle.building(header), initial_weights.read_later():
             frontend = build.frontend(config)
             model = build.model(config, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):

@@ -320,8 +320,9 @@ def _form_at(folder: Path, changed_ns: int, size: int) -> dict[str, Any]:
 
 def _idle_remarks(run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
     """What was asked for in vain, because it does not make another run."""
-    own, wanted = identity.idle_values(run.config()), identity.idle_values(config)
-    told = [f"{key}={_told(own, key)}, not {_told(wanted, key)}" for key in identity.differing(own, wanted)]
+    own = run.config()
+    keys = identity.differing(identity.idle_values(own), identity.idle_values(config))
+    told = [f"{_told(own, key)}, not {_told(config, key).partition('=')[2]}" for key in keys]
     if not told:
         return ()
     return (f"{run.folder} keeps {_listed(told)}: that changes nothing of what is trained",)
@@ -331,13 +332,15 @@ def _beside(run: Run, before: Run, fresh: bool, config: Mapping[str, Any]) -> st
     """Why a new folder stands beside another one of its name."""
     if fresh:
         return f"{before.folder} stays; it is trained again in {run.folder}"
-    own, wanted = identity.trained_values(before.config()), identity.trained_values(config)
-    told = [f"{key}={_told(own, key)}, here {_told(wanted, key)}" for key in identity.differing(own, wanted)]
+    own = before.config()
+    keys = identity.differing(identity.normal_form(own), identity.normal_form(config))
+    told = [f"{_told(own, key)}, here {_told(config, key).partition('=')[2]}" for key in keys]
     return f"{before.folder} was begun with other defaults ({_listed(told)}): this is another run, {run.folder}"
 
 
-def _told(values: Mapping[str, Any], key: str) -> str:
-    return as_text(values[key]) if key in values else "its default"
+def _told(config: Mapping[str, Any], key: str) -> str:
+    values = identity.all_values(config)
+    return f"{key}={as_text(values[key]) if key in values else 'its default'}"
 
 
 def _listed(told: Sequence[str]) -> str:

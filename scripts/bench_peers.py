@@ -288,7 +288,7 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
         toolkit.model.zero_grad()
         for layer in toolkit.model.modules():
             if isinstance(layer, BiLSTM):
-                layer.implementation = "recomputed" if again else "auto"
+                layer.implementation, layer.lstm.recompute = "recomputed" if again else "auto", again
         with torch.autocast(device, torch.bfloat16, enabled=halves):
             loss = toolkit.train(batch)
         loss.backward()

@@ -35,7 +35,7 @@ FLOORS = (
     ("text", "metrics", "lm", "runs", "provenance", "bundle", "run_lock"),
     ("identity", "run_names", "yaml_files"),
     ("settings", "signature_defaults"),
-    ("source",),
+    ("source", "shared_layers"),
     (
         "lengths",
         "tree",
@@ -49,8 +49,9 @@ FLOORS = (
         "gate",
         "conformance",
         "kinds",
+        "initial_weights",
     ),
-    ("errors", "host", "configurable", "contracts", "moved"),
+    ("errors", "host", "configurable", "contracts", "moved", "tracing"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -98,16 +98,26 @@ def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
 
 def _composition(opened: Session, overrides: Sequence[str], name: str) -> Composition:
     with explained(opened, overrides):
+        parsed = opened.parse(overrides)
+        _refuse_second_choice(opened, parsed)
         config = opened.compose(overrides)
         choices = cast(Config, OmegaConf.to_container(config.hydra.runtime.choices))
         with open_dict(config):
             del config["hydra"]
         plain = plain_config(config, choices, name)
-        parsed = opened.parse(overrides)
         setting = [one for one in parsed if _sets(opened, one)]
         if setting:
             values.check(setting, foundation(opened, parsed), plain)
     return Composition(plain, config, choices)
+
+
+def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:
+    """Refuse +attend=dot: Hydra would lay it over the choice that is there, and keep keys of both."""
+    added = [one for one in overrides if one.is_add() and opened.chooses(one) and one.package is None]
+    chosen = opened.shared([]).hydra.runtime.choices if added else {}
+    for one in added:
+        if one.key_or_group in chosen:
+            raise UsageError(f"{one.input_line}: leave the + out, {one.key_or_group} is chosen already")
 
 
 def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> Config:

@@ -92,8 +92,10 @@ def _decodings(config: dict[str, Any], jobs: list[list[str]], multirun: bool) ->
 
 def _refuse_training_keys(overrides: list[str]) -> None:
     for one in overrides:
-        key = one.lstrip("+~").partition("=")[0].partition(".")[0]
-        if key not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
+        place = one.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
+        if place == "hydra.searchpath":  # where choices of one's own lie
+            continue
+        if place.partition(".")[0] not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
             raise UsageError(f"{one}: a trained run can only change search, evaluate and where its corpus lies")
 
 
@@ -137,7 +139,8 @@ def _keys(config: dict[str, Any], place: str) -> set[str]:
 
 
 def _but_search(config: Mapping[str, Any]) -> dict[str, Any]:
-    choices = {group: choice for group, choice in config["choices"].items() if group != "search"}
+    about_search = ("search", "scorer@search.")
+    choices = {group: choice for group, choice in config["choices"].items() if not group.startswith(about_search)}
     return {**config, "search": None, "choices": choices}
 
 

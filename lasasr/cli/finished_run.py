@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lasasr.errors import LasasrError
 
 if TYPE_CHECKING:
+    from lasasr.data.splits import AnySplits
     from lasasr.runs import Run
-    from lasasr.training.data_check import AnySplits
 
 
 class UncheckedError(LasasrError):

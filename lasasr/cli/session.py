@@ -26,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lasasr.cli import bounded, recipes
-from lasasr.cli.hydra_section import check_search_path
+from lasasr.cli.hydra_section import check_composed, check_search_path
 from lasasr.errors import LasasrError, UsageError
 from lasasr.files import MOST_DEPTH
 
@@ -68,6 +68,7 @@ class Session:
         for override in self.parse([text for text in overrides if "searchpath" in text]):
             check_search_path(override.value(), str(override.input_line))
         config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        check_composed(config, f"recipe {self.name}")
         bounded.refuse(config, self.name)
         return config
 
@@ -110,14 +111,18 @@ class Session:
 def on_recipe(recipe: str) -> Iterator[Session]:
     """Open Hydra on a recipe; its folder comes first in the search path, so that it may bring groups of its own.
 
+    Hydra is opened on that very folder: a group that the command line adds (+scorer@search.scorers.mine=mine) is looked
+    for beside the recipe, as Hydra has it, and so in the dictionary too.
+
     Raises:
         UsageError: there is no such recipe, or it would have Hydra import a package to look for yaml files.
     """
     found = recipes.find(recipe)
-    with _alone(), hydra.initialize_config_dir(str(found.folder), job_name="lasasr", version_base=VERSION_BASE):
+    path = found.folder / found.config
+    with _alone(), hydra.initialize_config_dir(str(path.parent), job_name="lasasr", version_base=VERSION_BASE):
         if recipe.endswith(".yaml"):
-            _check_file(recipe, found.config)
-        yield Session(recipe, found.config)
+            _check_file(recipe, path.name)
+        yield Session(recipe, path.name)
 
 
 def _check_file(recipe: str, config: str) -> None:

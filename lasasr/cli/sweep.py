@@ -22,7 +22,7 @@ from lasasr import gate, runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
-from lasasr.cli.hydra_section import LAUNCHING, POWERFUL, check_settings
+from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.cli.session import Session
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.runs import Run
@@ -96,7 +96,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
         fresh: train anew, beside the runs that are there.
 
     Returns:
-        What the sweeper returns.
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
 
     Raises:
         UsageError: a job's configuration is wrong; nothing has run then.
@@ -116,7 +116,7 @@ def resume(folder: Path, work: Work) -> Any:
     """Go on with a sweep: its jobs have the configurations that it was begun with.
 
     Returns:
-        What the sweeper returns.
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
 
     Raises:
         UsageError: it was begun in another folder, which its paths are relative to.
@@ -124,6 +124,7 @@ def resume(folder: Path, work: Work) -> Any:
     """
     begun = sweeps.read(folder)
     if _searches(begun.overrides) or not begun.planned:
+        _check_hydra_section(begun.recipe, begun.overrides)
         return _search(begun.recipe, begun.overrides, work, fresh=False, folder=folder)
     lost = ""
     if not begun.jobs:
@@ -139,7 +140,10 @@ def resume(folder: Path, work: Work) -> Any:
     if not _needs_hydra(begun):
         return _in_turn(begun, job)
     changed = sweep_plan.changed(begun)
-    return _in_turn(begun, job, changed) if changed else _by_hydra(begun, job)
+    if changed:
+        return _in_turn(begun, job, changed)
+    _check_hydra_section(begun.recipe, begun.overrides)
+    return _by_hydra(begun, job)
 
 
 def _needs_hydra(begun: Sweep) -> bool:
@@ -149,7 +153,7 @@ def _needs_hydra(begun: Sweep) -> bool:
     """
     return (
         begun.launcher != "basic"
-        or bool(sweep_plan.hydra_overrides(begun.overrides))
+        or any(one.lstrip("+~").startswith("hydra") for one in begun.overrides)
         or gate.below("hydra", gate.users_prefixes())
     )
 
@@ -199,7 +203,6 @@ def _by_hydra(begun: Sweep, job: Job) -> Any:
     """Run the jobs by Hydra's sweeper and launcher."""
     folder, overrides = begun.folder, begun.overrides
     with session.on_recipe(begun.recipe) as opened, explained(opened, overrides):
-        opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:
@@ -231,6 +234,11 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
 
 
+def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+    with session.on_recipe(recipe) as opened:
+        _checked_hydra_section(opened, overrides)
+
+
 def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictConfig:
     """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
 
@@ -246,7 +254,7 @@ def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictCon
     with explained(opened, overrides):
         fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
         of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
-        for allowed, keys in ((of_files, LAUNCHING + POWERFUL), (fixed, POWERFUL)):
+        for allowed, keys in ((of_files, LAUNCHING + UNCHANGED), (fixed, UNCHANGED)):
             composed = opened.shared([*quiet, *(str(one.input_line) for one in allowed)])
             check_settings(composed, default, keys, f"recipe {opened.name}" if allowed is of_files else "an override")
     return composed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from lasasr.data import content, digests
+from lasasr.data import content, content_files, digests
 from lasasr.data.content import Content, Row
 from lasasr.data.manifest import Utterances
 from lasasr.data.manifest_cache import MANIFESTS
@@ -52,7 +53,7 @@ class Splits:
         if self.first_utterances is not None:
             return self._computed(split)
         manifest, ordered = self._manifest(split), content.is_ordered(split)
-        return content.of_split(manifest, str(self.rule), ordered, lambda: self.utterances(split))
+        return content_files.of_split(manifest, str(self.rule), ordered, lambda: self.utterances(split))
 
     def rows(self, split: str) -> Mapping[str, Row]:
         """Short digests of every utterance, by id, in their order.
@@ -60,10 +61,10 @@ class Splits:
         Raises:
             LasasrError: see `utterances`.
         """
-        place = content.rows_beside(self._manifest(split), str(self.rule))
+        place = content_files.rows_beside(self._manifest(split), str(self.rule))
         if self.first_utterances is None and place.exists():
             self.contents(split)  # which writes the rows again where they are of other data
-            return content.read_rows(place)
+            return content_files.read_rows(place)
         return self._computed(split).rows or {}
 
     def _computed(self, split: str) -> Content:
@@ -102,7 +103,7 @@ class TextSplits:
         """
         self.check(split)
         made_from = [self.manifests[split]] if split in self.manifests else []
-        return content.of_text(self.folder, split, str(self.rule), made_from, self.texts[split])
+        return content_files.of_text(self.folder, split, str(self.rule), made_from, self.texts[split])
 
     def rows(self, split: str) -> None:
         """Sentences have no names: they cannot be told apart one by one."""
@@ -115,3 +116,25 @@ class TextSplits:
         """
         if split not in self.texts:
             raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.texts))}")
+
+
+class AnySplits(Protocol):
+    """What both have in common."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the corpus as configured."""
+        ...
+
+    @property
+    def rule(self) -> TranscriptRule:
+        """Of its transcripts."""
+        ...
+
+    def contents(self, split: str) -> Content:
+        """What a split holds."""
+        ...
+
+    def rows(self, split: str) -> Mapping[str, Row] | None:
+        """The short digests of its utterances; None: they have no names."""
+        ...

@@ -13,40 +13,17 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from lasasr import launch
-from lasasr.data import content
-from lasasr.data.content import Content, Row
+from lasasr.data import content_files
 from lasasr.data.differences import how_counts_differ, how_rows_differ
+from lasasr.data.splits import AnySplits
 from lasasr.errors import LasasrError
 from lasasr.runs import Run
-from lasasr.text.transcript import TranscriptRule
 
 TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
-
-
-class AnySplits(Protocol):
-    """What a corpus is prepared as: `data.splits.Splits` or `TextSplits`."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the corpus as configured."""
-        ...
-
-    @property
-    def rule(self) -> TranscriptRule:
-        """Of its transcripts."""
-        ...
-
-    def contents(self, split: str) -> Content:
-        """What a split holds."""
-        ...
-
-    def rows(self, split: str) -> Mapping[str, Row] | None:
-        """The short digests of its utterances; None: they have no names."""
-        ...
 
 
 class Difference(NamedTuple):
@@ -112,7 +89,7 @@ def _note(run: Run, splits: AnySplits, data: Mapping[str, Any]) -> None:
     for name in data["splits"]:
         rows = splits.rows(name)
         if rows is not None:
-            content.write_rows(_rows_place(run, name), rows)
+            content_files.write_rows(_rows_place(run, name), rows)
     if (run.folder / "card.json").exists():
         run.note(data=data)
 
@@ -225,7 +202,7 @@ def _how(run: Run, split: str, before: Mapping[str, Any], splits: AnySplits, now
     rows = splits.rows(split)
     if rows is not None:
         try:
-            said = how_rows_differ(content.read_rows(_rows_place(run, split)), rows)
+            said = how_rows_differ(content_files.read_rows(_rows_place(run, split)), rows)
         except LasasrError:  # the run folder was not copied whole: less can be said
             said = ""
         if said:

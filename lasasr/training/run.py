@@ -163,7 +163,6 @@ def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: R
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
     loss = build.loss(config)
-    build.initialise(loss, int(config["seed"]), "loss.")
     loss.prepare(prepared.token_counts())
     return Training(
         recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),

@@ -42,6 +42,13 @@ def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(diction
     assert config["listen"] == {"layers": 5, "dropout": 0.1}
 
 
+def test_a_second_choice_of_a_group_is_refused_in_a_recipe_of_ones_own(dictionary: Path, tmp_path: Path) -> None:
+    """Hydra would lay one attention over the other and keep keys of both."""
+    write(tmp_path, "mine.yaml", "{defaults: [/synthetic/las_char, _self_], seed: 7}")
+    with pytest.raises(UsageError, match=r"^\+attend=dot: leave the \+ out, attend is chosen already$"):
+        compose(str(tmp_path / "mine.yaml"), ["+attend=dot"])
+
+
 def test_the_file_of_a_shipped_recipe_is_that_recipe(dictionary: Path) -> None:
     assert compose(str(dictionary / "recipes" / f"{RECIPE}.yaml")) == compose(RECIPE)
 

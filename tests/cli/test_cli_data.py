@@ -16,7 +16,7 @@ from doctor_corpus import Corpus, Row, tone
 
 from lasasr import results
 from lasasr.cli.main import main
-from lasasr.data import content
+from lasasr.data import content_files
 from lasasr.runs import Run
 
 RECIPE = "synthetic/las_char"
@@ -273,7 +273,7 @@ def test_resuming_goes_on_where_only_what_is_evaluated_has_changed(
     assert card["data"]["splits"]["test"]["utterances"] == 2
     summary, _ = results.read(place.run.results, "test")
     assert (summary["utterances"], summary["data"]) == (2, card["data"]["splits"]["test"]["content"])
-    assert len(content.read_rows(place.run.folder / "data" / "test.rows.gz")) == 2
+    assert len(content_files.read_rows(place.run.folder / "data" / "test.rows.gz")) == 2
 
 
 def test_replaced_audio_is_noticed_prepared_anew_and_then_refused(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from lasasr import runs
 from lasasr.cli.compose import compose, recompose
 from lasasr.cli.main import main
-from lasasr.cli.sweep import sweep
+from lasasr.cli.sweep import resume, sweep
 from lasasr.errors import LasasrError, UsageError
 
 OWN = "open('mark', 'w')\nfrom hydra.experimental.callback import Callback\nclass Own(Callback): pass\n"
@@ -23,6 +25,9 @@ POWERFUL = {
     "hydra.job_logging": f"{{job_logging: {LOGGING}}}",
     "hydra.job.env_set": "{job: {env_set: {LASASR_ALLOW: own}}}",
 }
+FILE = "{version: 1, handlers: {own: {class: own.Own}}, root: {handlers: [own]}}"
+COMMAND = "{version: 1, handlers: {own: {class: subprocess.Popen, args: [touch, mark]}}, root: {handlers: [own]}}"
+SWEPT = {"hydra.hydra_logging": f"{{hydra_logging: {COMMAND}}}", "hydra.job_logging": f"{{job_logging: {FILE}}}"}
 LAUNCHING = {
     "hydra.sweeper": "{sweeper: {_target_: own.Own}}",
     "hydra.launcher": "{launcher: {_target_: own.Own}}",
@@ -45,16 +50,19 @@ def recipe(text: str) -> str:
     return "mine.yaml"
 
 
-def nothing(config: dict[str, Any], overrides: list[str]) -> None:
+def nothing(run: runs.Run, config: dict[str, Any], overrides: list[str]) -> None:
     """The work of a job."""
 
 
-@pytest.mark.parametrize(("key", "section"), (POWERFUL | LAUNCHING).items())
+@pytest.mark.parametrize(
+    ("key", "section"),
+    [*POWERFUL.items(), *SWEPT.items(), *LAUNCHING.items(), ("hydra.job.chdir", "{job: {chdir: true}}")],
+)
 def test_a_recipe_that_sets_it_is_not_swept(folder: Path, key: str, section: str) -> None:
     for text in (f"defaults: [/base, _self_]\nhydra: {section}\n", "defaults: [/base, extra: own, _self_]\n"):
         Path("extra").mkdir(exist_ok=True)
         Path("extra/own.yaml").write_text(f"# @package _global_\nhydra: {section}\n")
-        with pytest.raises(UsageError, match=rf"^recipe mine.yaml sets {key}, which can run commands"):
+        with pytest.raises(UsageError, match=rf"^recipe mine.yaml sets {key}.*, which can run commands"):
             sweep(recipe(text), ["seed=1,2"], nothing)
     assert not (folder / "mark").exists()
 
@@ -69,8 +77,30 @@ def test_a_recipe_that_sets_it_is_not_swept(folder: Path, key: str, section: str
 )
 def test_an_override_that_a_sweep_was_stored_with_may_not_either(folder: Path, key: str, override: str) -> None:
     override = override.replace("{()", "{'()'")
-    with pytest.raises(UsageError, match=rf"sets {key}, which can run commands|cannot read"):
+    with pytest.raises(UsageError, match=rf"sets {key}.*, which can run commands|cannot read"):
         sweep("synthetic/las_char", ["seed=1,2", override], nothing)
+    assert not (folder / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.callbacks.own={_target_: own.Own}",
+        "+hydra.job_logging.handlers={own: {class: own.Own}}",
+        "hydra.searchpath=[pkg://own]",
+    ],
+)
+def test_nor_one_that_was_written_into_a_sweep(folder: Path, override: str) -> None:
+    sweep("synthetic/las_char", ["seed=1,2"], nothing)
+    (file,) = Path("runs").rglob("sweep.json")
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({**stored, "overrides": [*stored["overrides"], override]}))
+    with suppress(UsageError):  # one that Hydra would not compose as planned is resumed without Hydra
+        resume(file.parent, nothing)
+    assert not (folder / "mark").exists()
+    file.write_text(json.dumps({**stored, "runs": [], "jobs": [], "overrides": ["seed=1,2", override]}))
+    with pytest.raises(UsageError, match=r"LASASR_ALLOW=(hydra|own)$"):  # as of a sweeper that searches
+        resume(file.parent, nothing)
     assert not (folder / "mark").exists()
 
 
@@ -83,7 +113,7 @@ def test_who_trusts_the_file_says_so(folder: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_grid_of_a_recipe_is_still_swept(folder: Path) -> None:
     text = "defaults: [/base, _self_]\nhydra: {sweeper: {params: {attend: 'dot,location'}}}\n"
-    assert len(sweep(recipe(text), [], nothing)[0]) == 2
+    assert len(sweep(recipe(text), [], nothing)) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from data_corpus import cut, write_corpus, write_manifest
 from lhotse import CutSet
 from lhotse.utils import fastcopy
 
-from lasasr.data import content, digests
+from lasasr.data import content, content_files, digests
 from lasasr.data.content import Content, Row
 from lasasr.data.manifest import read_manifest
 from lasasr.errors import LasasrError
@@ -190,7 +190,7 @@ def noted(manifest: Path, ordered: bool = True) -> tuple[Content, int]:
         reads += 1
         return read_manifest(manifest, str.strip)
 
-    return content.of_split(manifest, "english/1", ordered, read), reads
+    return content_files.of_split(manifest, "english/1", ordered, read), reads
 
 
 def test_it_is_computed_once_and_anew_when_what_it_is_of_has_changed(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_it_is_computed_once_and_anew_when_what_it_is_of_has_changed(tmp_path: P
     digests.record(manifest, read_manifest(manifest, str.strip).cuts, silent)
     first, reads = noted(manifest)
     assert reads == 1
-    assert first.rows == content.read_rows(content.rows_beside(manifest, "english/1"))
+    assert first.rows == content_files.read_rows(content_files.rows_beside(manifest, "english/1"))
     again, reads = noted(manifest)
     assert (again.fingerprint, again.utterances, reads) == (first.fingerprint, 2, 0)
     edited, reads = noted(changed(manifest, CHANGES["text"][0]))
@@ -212,7 +212,7 @@ def test_it_is_computed_once_and_anew_when_what_it_is_of_has_changed(tmp_path: P
 def test_a_damaged_note_is_written_again(tmp_path: Path, damage: str) -> None:
     manifest = write_corpus(tmp_path, 3000)
     before = noted(manifest)[0]
-    content.beside(manifest, "english/1").write_text(damage)
+    content_files.beside(manifest, "english/1").write_text(damage)
     assert noted(manifest) == (before, 1)
     assert noted(manifest)[1] == 0
 
@@ -220,11 +220,11 @@ def test_a_damaged_note_is_written_again(tmp_path: Path, damage: str) -> None:
 def test_damaged_rows_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.gz"
     rows = {"a\tb": Row("1", "2", "3"), "ö": Row("4", "5", "6")}
-    content.write_rows(path, rows)
-    assert content.read_rows(path) == rows
+    content_files.write_rows(path, rows)
+    assert content_files.read_rows(path) == rows
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(LasasrError, match=r"rows.gz cannot be read"):
-        content.read_rows(path)
+        content_files.read_rows(path)
 
 
 def test_splits_with_dots_in_their_names_have_files_of_their_own() -> None:

@@ -176,7 +176,7 @@ def test_heads_without_meaning_are_refused(heads: str, tmp_path: Path) -> None:
 
 def test_what_is_no_loss_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"FbankFrontend; loss takes a subclass of lasasr\.losses\.base\.Loss"):
-        build.loss({"loss": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}})
+        build.loss({"loss": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, "seed": 1})
 
 
 def test_utterances_that_are_not_finite_are_told_apart() -> None:
