@@ -26,7 +26,7 @@ from lasasr.data import digests
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader, Loading
-from lasasr.data.manifest import read_manifest
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.splits import Splits
 from lasasr.errors import LasasrError
@@ -120,7 +120,7 @@ def _splits(corpus: Corpus, config: Mapping[str, Any], progress: Progress) -> Sp
 
 
 def _texts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
-    return read_manifest(manifest, rule).texts
+    return MANIFESTS.read(manifest, rule).texts
 
 
 def _note_content(splits: Splits, split: str, progress: Progress) -> None:

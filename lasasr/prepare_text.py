@@ -11,7 +11,7 @@ from typing import Any
 
 from lasasr import build
 from lasasr.corpora.base import Corpus, Progress, TextCorpus
-from lasasr.data.manifest import read_manifest
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching
 from lasasr.data.sentences import Sentences, encode_split, load_split
 from lasasr.data.splits import Texts, TextSplits
@@ -71,6 +71,7 @@ def prepare_text(
         for split, source in found.texts.items():
             if split in wanted and not (place / f"{split}.json").exists():
                 encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
+    MANIFESTS.clear()  # the sentences lie encoded in files: training needs no cuts
     encoded = {split: place / split for split in found.texts}
     return PreparedText(**vars(found), splits=encoded, tokenizer=tokenizer)
 
@@ -109,7 +110,7 @@ def _normalised(raw: Callable[[], Iterator[str]], rule: TranscriptRule) -> Itera
 
 
 def _transcripts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
-    return read_manifest(manifest, rule).texts
+    return MANIFESTS.read(manifest, rule).texts
 
 
 def _sampled(texts: Callable[[], Iterable[str]], most: int) -> list[str]:

@@ -87,13 +87,13 @@ def _sweep(override: Override, choices: Sequence[str]) -> str:
 
 
 def foundation(session: Session, overrides: Sequence[Override]) -> DictConfig:
-    """The configuration before any key is set: only the group choices of the command line applied."""
+    """The configuration before any key is set: only the group choices of the command line applied; see `shared`."""
     chosen = [
         str(one.input_line)
         for one in overrides
         if (session.chooses(one) or one.key_or_group == "hydra.searchpath") and not one.is_sweep_override()
     ]
-    return session.compose(chosen)
+    return session.shared(chosen)
 
 
 def _key(override: Override, base: DictConfig) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import hydra
@@ -20,6 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -49,6 +50,8 @@ class Session:
 
     name: str
     config: str
+    _shared: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False, compare=False)
+    _groups: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def loader(self) -> ConfigLoader:
@@ -68,6 +71,20 @@ class Session:
         check_composed(config, f"recipe {self.name}")
         bounded.refuse(config, self.name)
         return config
+
+    def shared(self, overrides: Sequence[str]) -> DictConfig:
+        """What `compose` gives, composed once in this session: to look at, not to change."""
+        key = (self.config, *overrides)
+        if key not in self._shared:
+            self._shared[key] = self.compose(overrides)
+        return self._shared[key]
+
+    def groups(self) -> list[str]:
+        """The config groups that the primary config chooses from, without Hydra's own."""
+        if self.config not in self._groups:
+            known = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
+            self._groups[self.config] = [group for group in known if not group.startswith("hydra/")]
+        return self._groups[self.config]
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
         """The overrides, read by Hydra's grammar.

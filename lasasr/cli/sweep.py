@@ -18,11 +18,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr import runs, sweeps
+from lasasr import gate, runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
+from lasasr.cli.session import Session
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.runs import Run
 from lasasr.sweeps import Planned, Sweep
@@ -95,25 +96,27 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
         fresh: train anew, beside the runs that are there.
 
     Returns:
-        What the sweeper returns.
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
 
     Raises:
         UsageError: a job's configuration is wrong; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
-    overrides = spelled_out(recipe, overrides)
-    _check_hydra_section(recipe, overrides)
-    if _searches(overrides):
+    with session.on_recipe(recipe) as opened:
+        overrides = spelled_out(opened, overrides)
+        fixed = _checked_hydra_section(opened, overrides)
+        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh)
+    if begun is None:
         return _search(recipe, overrides, work, fresh)
-    begun = sweep_plan.begin(recipe, overrides, fresh)
-    return _by_hydra(begun, Job(work, recipe, folder=begun.folder))
+    job = Job(work, recipe, folder=begun.folder)
+    return _by_hydra(begun, job) if _needs_hydra(begun) else _in_turn(begun, job)
 
 
 def resume(folder: Path, work: Work) -> Any:
     """Go on with a sweep: its jobs have the configurations that it was begun with.
 
     Returns:
-        What the sweeper returns.
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
 
     Raises:
         UsageError: it was begun in another folder, which its paths are relative to.
@@ -134,11 +137,25 @@ def resume(folder: Path, work: Work) -> Any:
         _in_turn(begun, job, lost)
         raise LasasrError(f"the jobs of {folder} that have not begun cannot be composed any more: {lost}")
     sweeps.write(begun)
+    if not _needs_hydra(begun):
+        return _in_turn(begun, job)
     changed = sweep_plan.changed(begun)
     if changed:
         return _in_turn(begun, job, changed)
     _check_hydra_section(begun.recipe, begun.overrides)
     return _by_hydra(begun, job)
+
+
+def _needs_hydra(begun: Sweep) -> bool:
+    """Whether another launcher than the plain one runs the jobs, or the user has had Hydra do more (docs/trust.md).
+
+    Hydra composes every job twice more before it runs it.
+    """
+    return (
+        begun.launcher != "basic"
+        or any(one.lstrip("+~").startswith("hydra") for one in begun.overrides)
+        or gate.below("hydra", gate.users_prefixes())
+    )
 
 
 def _searches(overrides: Sequence[str]) -> bool:
@@ -162,8 +179,12 @@ def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, fold
     return _by_hydra(searching, Job(work, recipes.find(recipe).name, fresh=fresh, raises=True))
 
 
-def _in_turn(begun: Sweep, job: Job, why: str) -> Any:
-    """Run the jobs in this process, one after the other."""
+def _in_turn(begun: Sweep, job: Job, why: str = "") -> Any:
+    """Run the jobs in this process, one after the other.
+
+    Args:
+        why: not by the launcher that they were begun with.
+    """
     if begun.launcher != "basic":
         print(f"the jobs run here, one after the other, and not by the launcher {begun.launcher}: {why}", flush=True)
     try:
@@ -214,20 +235,29 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
 
 
 def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+    with session.on_recipe(recipe) as opened:
+        _checked_hydra_section(opened, overrides)
+
+
+def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictConfig:
     """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
+
+    Returns:
+        What is composed of the overrides that are no sweep.
 
     Raises:
         UsageError: one does not.
     """
     quiet = _quiet(Path())
-    with session.on_stored({}, {}, recipe) as opened:
-        default = opened.compose(quiet)
-    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+    with session.on_stored({}, {}, opened.name) as empty:
+        default = empty.compose(quiet)
+    with explained(opened, overrides):
         fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
         of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
         for allowed, keys in ((of_files, LAUNCHING + UNCHANGED), (fixed, UNCHANGED)):
-            composed = opened.compose([*quiet, *(str(one.input_line) for one in allowed)])
-            check_settings(composed, default, keys, f"recipe {recipe}" if allowed is of_files else "an override")
+            composed = opened.shared([*quiet, *(str(one.input_line) for one in allowed)])
+            check_settings(composed, default, keys, f"recipe {opened.name}" if allowed is of_files else "an override")
+    return composed
 
 
 def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:

@@ -6,26 +6,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from lasasr import runs, sweeps
 from lasasr.cli import recipes, session
-from lasasr.cli.compose import Config, compose, expand
+from lasasr.cli.announce import announce
+from lasasr.cli.compose import Config, compose, compose_job, expand, expand_over
 from lasasr.cli.errors import explained
+from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 from lasasr.runs import Run
 from lasasr.sweeps import Planned, Sweep
 
 
-def begin(recipe: str, overrides: Sequence[str], fresh: bool) -> Sweep:
+def begin(opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: bool) -> Sweep:
     """Compose every job, so that a mistake in the last one shows now, and write down what the sweep consists of.
 
     Args:
+        opened: on the recipe.
+        fixed: composed of those overrides that are no sweep.
         fresh: all are trained anew, beside the runs that are there.
 
     Raises:
         UsageError: a job's configuration is wrong; nothing is written then.
     """
-    jobs_overrides = expand(recipe, overrides)
-    composed = [compose(recipe, [*hydra_overrides(overrides), *own]) for own in jobs_overrides]
+    jobs_overrides = expand_over(opened, overrides, fixed)
+
+    def before_loading(config: Config) -> None:
+        announce(f"{config['recipe']}, {len(jobs_overrides)} jobs", "looking at their configurations")
+
+    of_hydra = hydra_overrides(overrides)
+    composed = [compose_job(opened, [*of_hydra, *own], before_loading) for own in jobs_overrides]
     name = composed[0].get("name")
     if any(config.get("name") != name for config in composed):
         raise UsageError("name calls the sweep and takes one value with -m; its runs are called by their overrides")
@@ -39,7 +50,8 @@ def begin(recipe: str, overrides: Sequence[str], fresh: bool) -> Sweep:
     parent = Path(composed[0]["runs_dir"]) / str(composed[0]["recipe"])
     folder = sweeps.place_sweep(parent, overrides, [job.run.folder for job in jobs], name)
     print("".join(f"note: {remark}\n" for remark in dict.fromkeys(remarks)), end="", flush=True)
-    sweep = Sweep(folder, lasting_name(recipe), list(overrides), jobs, [], _launcher(recipe, overrides))
+    launcher = str(fixed.hydra.runtime.choices["hydra/launcher"])
+    sweep = Sweep(folder, lasting_name(opened.name), list(overrides), jobs, [], launcher)
     sweeps.write(sweep)
     return sweep
 
@@ -57,12 +69,6 @@ def hydra_overrides(overrides: Sequence[str]) -> list[str]:
 def lasting_name(recipe: str) -> str:
     """How a command line in any folder names the recipe."""
     return recipe if recipes.find(recipe).name == recipe else str(Path(recipe).resolve())
-
-
-def _launcher(recipe: str, overrides: Sequence[str]) -> str:
-    own = hydra_overrides(overrides)
-    with session.on_recipe(recipe) as opened, explained(opened, own):
-        return str(opened.compose(own).hydra.runtime.choices["hydra/launcher"])
 
 
 def adopt(sweep: Sweep) -> tuple[Sweep, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr import launch
+from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
 
@@ -54,7 +56,8 @@ def _train(options: Any) -> int:
     elif options.multirun:
         sweep(options.recipe, options.overrides, functools.partial(run_in, fresh=options.fresh), fresh=options.fresh)
     else:
-        execute(compose(options.recipe, options.overrides), options.overrides, fresh=options.fresh)
+        config = compose(options.recipe, options.overrides, before_loading=_announce)
+        execute(config, options.overrides, fresh=options.fresh)
     return 0
 
 
@@ -102,6 +105,7 @@ def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: 
     if place.status == "finished":
         from lasasr.cli.finished_run import check_finished
 
+        _announce(config)
         check_finished(place, config)
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
@@ -109,6 +113,7 @@ def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: 
             raise LasasrError(
                 f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
             )
+        _announce(config)
         if not place.begun:
             _check(config)
             place.start(config, overrides, **provenance())
@@ -127,6 +132,10 @@ def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: 
             raise
         place.finish(**facts, diverged=None)
     tell_run(place)
+
+
+def _announce(config: Mapping[str, Any]) -> None:
+    announce(f"{config['recipe']}, seed {config['seed']}", "reading the corpus")
 
 
 def _check(config: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from lasasr.data import content, content_files, digests
 from lasasr.data.content import Content, Row
-from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.data.manifest import Utterances
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.errors import LasasrError
 from lasasr.text.transcript import TranscriptRule
 
@@ -32,7 +33,7 @@ class Splits:
         Raises:
             LasasrError: there is no such split; the message names those there are.
         """
-        utterances = read_manifest(self._manifest(split), self.rule)
+        utterances = MANIFESTS.read(self._manifest(split), self.rule)
         return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
 
     def content(self, split: str) -> str:

@@ -3,6 +3,8 @@
 card.json             data.splits: split → {"content": ..., "utterances": ...}, of train, dev and what is evaluated
 checkpoints/*.ckpt    the same fingerprints, so that a card that was edited or lost deceives nobody
 data/<split>.rows.gz  short digests of each utterance, to say what differs
+
+torch and Lightning are loaded only to read a checkpoint: a finished run and an evaluation are compared by the card.
 """
 
 from __future__ import annotations
@@ -15,13 +17,10 @@ from typing import Any, NamedTuple
 
 from lasasr import launch
 from lasasr.data import content_files
-from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
 from lasasr.errors import LasasrError
 from lasasr.runs import Run
-from lasasr.training import checkpoint_file
-from lasasr.training.checkpoints import BEFORE, LAST
 
 TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
@@ -112,6 +111,8 @@ def _known(run: Run) -> dict[str, Any] | None:
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoints import BEFORE, LAST
+
     for name in (LAST, BEFORE):
         with suppress(LasasrError):  # what is damaged is said when it is gone on from
             if (run.checkpoints / name).exists():
@@ -129,6 +130,9 @@ def noted(run: Run) -> dict[str, Any] | None:
 
 def of_checkpoint(path: Path) -> dict[str, str] | None:
     """Split → content, as a checkpoint holds them; None: it was written before there were any."""
+    from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
+    from lasasr.training import checkpoint_file
+
     try:
         held = checkpoint_file.read(path, mmap=True)
     except LasasrError as error:

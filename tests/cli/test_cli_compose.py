@@ -8,6 +8,7 @@ import yaml
 from cli_yaml import write
 from hydra.core.global_hydra import GlobalHydra
 
+from lasasr.cli import session
 from lasasr.cli.compose import compose, expand, recompose, spelled_out
 from lasasr.cli.known import refuse_not_taken
 from lasasr.errors import UsageError
@@ -211,7 +212,8 @@ def test_expand_takes_what_the_recipe_sweeps_over(dictionary: Path) -> None:
 
 def test_glob_leaves_parts_of_others_out(dictionary: Path) -> None:
     assert expand(RECIPE, ["attend=glob(*)"]) == [["attend=dot"], ["attend=location"]]
-    assert spelled_out(RECIPE, ["attend=glob(*)", "seed=1,2"]) == ["attend=dot,location", "seed=1,2"]
+    with session.on_recipe(RECIPE) as opened:
+        assert spelled_out(opened, ["attend=glob(*)", "seed=1,2"]) == ["attend=dot,location", "seed=1,2"]
 
 
 def test_a_continuous_range_needs_another_sweeper(dictionary: Path) -> None:

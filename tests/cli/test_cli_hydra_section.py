@@ -113,7 +113,7 @@ def test_who_trusts_the_file_says_so(folder: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_grid_of_a_recipe_is_still_swept(folder: Path) -> None:
     text = "defaults: [/base, _self_]\nhydra: {sweeper: {params: {attend: 'dot,location'}}}\n"
-    assert len(sweep(recipe(text), [], nothing)[0]) == 2
+    assert len(sweep(recipe(text), [], nothing)) == 2
 
 
 @pytest.mark.parametrize(

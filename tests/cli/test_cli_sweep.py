@@ -75,7 +75,7 @@ def test_it_leaves_only_the_folder_of_the_sweep(capfd: pytest.CaptureFixture[str
     sweep(RECIPE, ["attend=glob(*)"], note)
     assert [path.name for path in Path().iterdir()] == ["runs"]
     (folder,) = Path("runs", RECIPE).iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["multirun.yaml", "sweep.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["sweep.json"]
     about = json.loads((folder / "sweep.json").read_text())
     places = [runs.place(config, overrides).folder for config, overrides in SEEN]
     assert [(folder / one).resolve() for one in about["runs"]] == [place.resolve() for place in places]
