@@ -82,16 +82,18 @@ def _waveforms(
         return {}
     config = Run(entries[0].folder).config()
     try:
-        build.check_targets(config)
         folder = folder_of(build.corpus(config), config)
         if not (folder / f"{split}.jsonl.gz").exists():
             notes.append("No attention maps: the corpus is not prepared here (lasasr prepare RECIPE does it).")
             return {}
         prepared = prepare(config, progress)
-        if prepared.fingerprint != entries[0].summary.get("corpus"):
+        decoded_on = entries[0].summary
+        corpora = prepared.fingerprint, decoded_on.get("corpus")
+        now, before = (prepared.content(split), decoded_on["data"]) if "data" in decoded_on else corpora
+        if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
-        rate = config["frontend"]["sample_rate_hz"]
+        rate = build.frontend(config).sample_rate_hz
         dataset = prepared.dataset(split, rate)
         places = {one: index for index, one in enumerate(dataset.utterances.ids)}
         return {one: Waveform(dataset.waveform(places[one]), rate) for one in ids if one in places}
@@ -134,11 +136,11 @@ def _recognizer(entry: Entry) -> Recognizer:
 
 
 def _spectrogram(recognizer: Recognizer, waveform: Tensor) -> dict[str, Any]:
-    features, _ = recognizer.frontend(waveform[None], torch.tensor([len(waveform)]))
-    values = features[0].numpy()
+    spectrogram = recognizer.spectrogram(waveform)
+    values = spectrogram.values.numpy()
     low, high = np.percentile(values, [2.0, 99.5])
     image = picture(values.T[::-1], "magma", float(low), float(high))
-    seconds = len(values) * recognizer.frontend.frame_shift_ms / 1000.0
+    seconds = len(values) * spectrogram.frame_s
     return {"spectrogram": image, "duration_s": seconds, "maps": {}}
 
 

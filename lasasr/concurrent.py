@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from lasasr import tracing
+
 Function = Callable[..., Tensor | tuple[Tensor, ...]]
 R = TypeVar("R")
 
@@ -32,9 +34,10 @@ def concurrently(first: Function, second: Function, firsts: Sequence[Tensor], se
 
     Both functions must be pure, draw no random numbers (two threads would take turns at one generator as chance has
     it) and use no tensor that requires a gradient but their arguments; a module's parameters may be passed as
-    arguments and then used through the module.
+    arguments and then used through the module. A hook on the gradient of an argument is called once, in one thread.
     """
-    if cores_per_process() < 2:
+    hooked = any(argument.is_leaf and argument._backward_hooks for argument in (*firsts, *seconds))
+    if hooked or tracing.active() or cores_per_process() < 2:
         return [first(*firsts), second(*seconds)]
     if torch.is_grad_enabled() and any(argument.requires_grad for argument in (*firsts, *seconds)):
         shapes: list[int] = []

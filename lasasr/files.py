@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
+import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 from lasasr.errors import LasasrError
+
+MOST_BYTES: Final = 16 << 20  # of a document: JSON of so many needs less than 1 GiB as objects
+MOST_DEPTH: Final = 100  # levels of a document
+MOST_LINE_BYTES: Final = 16 << 20  # of a file of lines
+MOST_UNPACKED: Final = 100  # bytes that a packed byte may stand for: JSON has 10 to 30, a bomb 1,000
+ALWAYS_UNPACKED: Final = 64 << 20  # bytes, however few packed ones they stand for
+_KINDS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @contextmanager
@@ -100,15 +117,124 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON.
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file, or a link to one, to read its bytes: a FIFO or a device could be waited for without end.
 
     Raises:
-        LasasrError: `path` is missing or is not JSON; the message names the file.
+        OSError: it is missing, or may not be read.
+        LasasrError: it is something else.
+    """
+    refuse_irregular(path, path.stat().st_mode)  # before it is opened, which a device may notice
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115
+    try:
+        refuse_irregular(path, os.fstat(file.fileno()).st_mode)
+    except LasasrError:
+        file.close()
+        raise
+    return file
+
+
+def refuse_irregular(path: Path, mode: int) -> None:
+    """Refuse what is no regular file, by the mode that `stat` tells.
+
+    Raises:
+        LasasrError: names the path and what it is.
+    """
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+        raise LasasrError(f"{path} is {kind}, not a file")
+
+
+def read_bounded(path: Path, limit: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: it is missing, or may not be read.
+        LasasrError: it is larger, or no regular file.
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise LasasrError(f"{path} has more than {limit >> 20} MiB, which no such file needs; it is not read")
+    return content
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON of at most `MOST_DEPTH` levels.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    text = text if isinstance(text, str) else text.decode("utf-8")
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"more than {MOST_DEPTH} levels") from None
+    if text.count("[") + text.count("{") > MOST_DEPTH:  # else it cannot have so many
+        _refuse_deep(value)
+    return value
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for many in inner for one in many]
+        if not level:
+            return
+    raise ValueError(f"more than {MOST_DEPTH} levels")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON of at most `MOST_BYTES` and `MOST_DEPTH` levels.
+
+    Raises:
+        LasasrError: `path` is missing, no regular file, too large, or is not JSON; the message names the file.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_bounded(path).decode("utf-8"))
     except FileNotFoundError:
         raise LasasrError(f"{path} is missing") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise LasasrError(f"{path} is not valid JSON ({error}); delete it and run the command again") from None
+
+
+class _Unpacked(gzip.GzipFile):
+    """What a gzip file holds, until it is too much for its size."""
+
+    def __init__(self, path: Path, packed: BinaryIO) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._path, self._packed, self._unpacked = path, packed, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            content = super().read(size)
+        except zlib.error as error:
+            raise gzip.BadGzipFile(str(error)) from None
+        self._unpacked += len(content)
+        if self._unpacked > max(ALWAYS_UNPACKED, MOST_UNPACKED * self._packed.tell()):
+            raise LasasrError(f"{self._path} unpacks to more than {MOST_UNPACKED} times its size, which no text does")
+        return content
+
+
+def lines(path: Path, most_bytes: int = MOST_LINE_BYTES) -> Iterator[str]:
+    """The lines of a text file, unpacked where it is called `.gz`, one at a time, with their ends.
+
+    Args:
+        most_bytes: of one line.
+
+    Raises:
+        OSError, EOFError: it is missing or damaged.
+        UnicodeDecodeError: it is no UTF-8.
+        LasasrError: it is no regular file, a line is longer, or it unpacks to far more than text can.
+    """
+    with open_regular(path) as packed:
+        content: Any = packed
+        if path.suffix == ".gz":
+            content = io.BufferedReader(_Unpacked(path, packed), 1 << 17)
+        number = 0
+        while line := content.readline(most_bytes + 1):
+            number += 1
+            if len(line) > most_bytes:
+                raise LasasrError(f"{path}, line {number}: more than {most_bytes >> 20} MiB in one line")
+            yield line.decode("utf-8")

@@ -2,8 +2,9 @@
 
 Autograd gives what U steps share (a weight, the keys and values of an utterance) U gradients of its own size and adds
 them up, which costs more than the steps themselves. Inside `loop()` the functions of this file keep the small factors
-of each step and multiply them once, when the backward pass has come through all steps. Outside of it, and where no
-gradient is recorded, they are the plain operations; the values are the same either way.
+of each step and multiply them once, when the backward pass has come through all steps. Outside of it, where no
+gradient is recorded, and while torch exports or compiles (`tracing.py`), they are the plain operations; the values are
+the same either way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from lasasr import tracing
 
 R = TypeVar("R")
 T = TypeVar("T", bound="Tape")
@@ -41,24 +44,29 @@ def loop() -> Iterator[None]:
     parameters alone is shared with a loop around this one, where there is one: with all batches of an evaluation, say.
     """
     before = _open.shared, _open.lasting, _open.inner
-    compiling = torch.compiler.is_compiling()
+    traced = tracing.active()
     _open.inner = _open.lasting is not None
-    _open.shared = None if compiling else {}
-    _open.lasting = None if compiling else {} if _open.lasting is None else _open.lasting
+    _open.shared = None if traced else {}
+    _open.lasting = None if traced else {} if _open.lasting is None else _open.lasting
     try:
         yield
     finally:
         _open.shared, _open.lasting, _open.inner = before
 
 
+def _shares() -> bool:
+    """Whether a loop is open, and torch is not recording the operations of a step to run them elsewhere."""
+    return not tracing.active() and _open.shared is not None
+
+
 def recording() -> bool:
     """Whether a loop is open and gradients are recorded, so that functions with a backward of their own are of use."""
-    return _open.shared is not None and torch.is_grad_enabled()
+    return _shares() and torch.is_grad_enabled()
 
 
 def preparing() -> bool:
     """Whether a loop is open and no gradients are recorded, so that what the steps share may be worked on first."""
-    return _open.shared is not None and not torch.is_grad_enabled()
+    return _shares() and not torch.is_grad_enabled()
 
 
 def lasting() -> bool:
@@ -68,7 +76,7 @@ def lasting() -> bool:
 
 def once(make: Callable[..., R], *arguments: Any) -> R:
     """`make(*arguments)`; within a loop the result of the first call with these very objects (numbers: values)."""
-    if _open.shared is None or _open.lasting is None:
+    if not _shares() or _open.shared is None or _open.lasting is None:
         return make(*arguments)
     shared = _open.lasting if all(isinstance(one, nn.Parameter) for one in arguments) else _open.shared
     key = torch.is_grad_enabled(), make, *(one if isinstance(one, int | float | str) else id(one) for one in arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,18 +12,20 @@ from typing import Any
 
 from torch import nn
 
-from lasasr import build, bundle, runs
-from lasasr.errors import LasasrError
+from lasasr import build, bundle, initial_weights, runs
+from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
+from lasasr.search.base import Scorer
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
-from lasasr.search.scorer import Scorer
+from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
 PARTS = ("lm", "seed")  # of the config, that a bundle carries
 N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
 _SPACE = "▁"  # how tokenizers print a space
+_CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
 
 
 class TrainedLM(nn.Module):
@@ -60,9 +63,22 @@ class TrainedLM(nn.Module):
         if "lm" not in config:
             raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
-        bundle.read_weights(made, folder)
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("lm",))
+        with bundle.building(header), initial_weights.read_later():
+            made = cls.build(config, tokenizer, config["normalizer"])
+        bundle.read_weights(made, header)
         return made.eval()
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a bundle.
+
+    Raises:
+        LasasrError: it is missing or damaged, in whatever way.
+    """
+    with bundle.explained(folder / storage.FILE):
+        return build.load_tokenizer(folder)
 
 
 def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
@@ -74,7 +90,25 @@ def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
     Raises:
         LasasrError: see `scorer`.
     """
-    return build.search(config, partial(scorer, tokenizer=tokenizer))
+    agreed = {**config, "search": _without_double(config["search"])}
+    return build.search(agreed, partial(scorer, tokenizer=tokenizer))
+
+
+def _without_double(search: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A search's configuration without the entry `scorers.lm` where `lm` and `lm_weight` say the same.
+
+    Raises:
+        UsageError: they do not.
+    """
+    entry = (search.get("scorers") or {}).get("lm")
+    if not isinstance(entry, Mapping) or search.get("lm") is None:
+        return search
+    for key, own in (("lm", "lm"), ("lm_weight", "weight")):
+        if search.get(key) != entry.get(own):
+            raise UsageError(
+                f"search.{key} is {search.get(key)}, but search.scorers.lm.{own} is {entry.get(own)}; give one of them"
+            )
+    return {**search, "scorers": {name: one for name, one in search["scorers"].items() if name != "lm"}}
 
 
 def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
@@ -118,8 +152,15 @@ def pieces(tokenizer: Tokenizer) -> list[str]:
 
 
 def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A search's configuration with its language models copied into the bundle `folder`, named relative to it."""
+    """A search's configuration with its language models, and the files of `search.scorers`, copied into the bundle.
+
+    They are named relative to the bundle `folder`.
+
+    Raises:
+        LasasrError: one of them is missing.
+    """
     copies: dict[str, str] = {}
+    files: dict[str, str] = {}
 
     def take(path: str) -> str:
         if path not in copies:
@@ -127,30 +168,66 @@ def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             _copy(Path(path).expanduser(), folder / copies[path])
         return copies[path]
 
-    return _renamed(config, take)
+    def take_file(path: str) -> str:
+        source = Path(path).expanduser()
+        if not source.is_file():
+            raise LasasrError(f"{path}, which search.scorers names, is no file, so the bundle cannot carry it")
+        if path not in files:
+            files[path] = f"scorer-{len(files)}{source.suffix}"
+            _copy(source, folder / files[path])
+        return files[path]
+
+    return _with_files(_renamed(config, take, _is_lm), take_file)
 
 
 def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The reverse of `carried`, when the bundle is read."""
-    return _renamed(config, lambda path: str(folder / path))
+    """The reverse of `carried`, when the bundle is read.
+
+    Raises:
+        LasasrError: a model or a file of a scorer is not in the bundle: what a bundle from elsewhere names outside it
+            would be read, and copied.
+    """
+
+    def place(path: str) -> str:
+        if not _CARRIED.fullmatch(path):
+            config = folder / bundle.CONFIG
+            raise LasasrError(f"{config}: search names {path!r}, which is none of the bundle's own files (lm-0, ...)")
+        return str(folder / path)
+
+    return _with_files(_renamed(config, place, _is_lm), place)
+
+
+def _with_files(config: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    scorers = config.get("scorers")
+    return {**config, "scorers": _renamed(scorers, name, _is_file)} if isinstance(scorers, Mapping) else config
+
+
+def _is_lm(key: str) -> bool:
+    return key == "lm"
+
+
+def _is_file(key: str) -> bool:
+    """Whether this option of a scorer names a file (`lasasr/search/base.py`)."""
+    return key == "file" or key.endswith("_file")
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a model, and nothing that only lies beside it: a bundle from elsewhere could link to anything there."""
     source = source if source.is_file() else runs.bundle_folder(source)
     if target.exists() and target.samefile(source):
         return
     if source.is_file():
         shutil.copyfile(source, target)
     else:
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        TrainedLM.load(source).save(target)
 
 
-def _renamed(part: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
-    """A deep copy in which every string under a key `lm` has another name."""
+def _renamed(part: Mapping[str, Any], name: Callable[[str], str], concerns: Callable[[str], bool]) -> dict[str, Any]:
+    """A deep copy in which every string under a key that this `concerns` has another name."""
     return {
         key: name(value)
-        if key == "lm" and isinstance(value, str)
-        else _renamed(value, name)
+        if concerns(key) and isinstance(value, str)
+        else _renamed(value, name, concerns)
         if isinstance(value, Mapping)
         else copy.deepcopy(value)
         for key, value in part.items()

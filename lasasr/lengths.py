@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lasasr import host
+from lasasr import host, tracing
 
 
 def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
@@ -47,7 +47,8 @@ def reverse(values: Tensor, lengths: Tensor) -> Tensor:
     steps = torch.arange(longest, device=values.device)[None, :]
     index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     rows = index + longest * torch.arange(batch, device=values.device)[:, None]
-    moved: Tensor = _Involution.apply(values.flatten(0, 1), rows.flatten())
+    flat, order = values.flatten(0, 1), rows.flatten()
+    moved: Tensor = flat.index_select(0, order) if tracing.active() else _Involution.apply(flat, order)
     return moved.view_as(values)
 
 

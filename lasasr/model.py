@@ -94,19 +94,31 @@ class Model(nn.Module):
         log_probs = None if self.ctc is None else self.ctc_log_probs(encoded)
         if self.decoder is None:
             return Output(None, None, log_probs, encoded_lengths)
+        logits, weights = self.forced(encoded, encoded_lengths, tokens, token_lengths, sampling)
+        return Output(logits, weights, log_probs, encoded_lengths)
+
+    def forced(
+        self, encoded: Tensor, encoded_lengths: Tensor, tokens: Tensor, token_lengths: Tensor, sampling: float = 0.0
+    ) -> Unrolled:
+        """Logits (B, U + 1, V) and weights (B, U + 1, H, T') of the decoder, teacher-forced by tokens (B, U).
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError("this model was built without a decoder (its loss needs none)")
         mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
         text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
-        logits, weights = _spelled(self.decoder, encoded, mask, read, sampling)
-        return Output(logits, weights, log_probs, encoded_lengths)
+        return _spelled(self.decoder, encoded, mask, read, sampling)
 
 
 def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:
     """The teacher-forced pass of the decoder; on a CPU each half of the batch has a thread of its own.
 
     A decoder's loop is a long row of small operations that no OpenMP thread speeds up. Where random numbers are drawn
-    the batch stays whole, because two threads would draw them in an order of chance; and where the step is
-    compiled, which one thread does at a time.
+    the batch stays whole, because two threads would draw them in an order of chance; where the step is compiled, which
+    one thread does at a time; and where a module has hooks, which are to see the whole batch and its graph.
     """
 
     def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Unrolled:
@@ -115,8 +127,16 @@ def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, samp
 
     whole, half = (encoded, mask, read), len(read) // 2
     two_threads = encoded.device.type == "cpu" and torch.is_grad_enabled() and concurrent.cores_per_process() > 1
-    if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles:
+    if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles or _has_hooks(decoder):
         return spell(*whole)
     weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
     return Unrolled(*(torch.cat(halves) for halves in zip(*concurrently(spell, spell, one, two), strict=True)))
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether anything is called before or after a part of `module`, forward or backward."""
+    return any(
+        part._forward_pre_hooks or part._forward_hooks or part._backward_pre_hooks or part._backward_hooks
+        for part in module.modules()
+    )

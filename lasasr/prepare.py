@@ -9,25 +9,26 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
 from lasasr import build, files, launch, special
-from lasasr.audio.cmvn import Statistics
-from lasasr.audio.frontend import Frontend
+from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
-from lasasr.corpora.base import Progress, Source
+from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
-from lasasr.data.loader import Loader
-from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.data.loader import Loader, Loading
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.data.splits import Splits
 from lasasr.errors import LasasrError
 from lasasr.ranks import Ranks
 from lasasr.text import transcript
@@ -38,26 +39,11 @@ ALONE = Ranks()
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Splits):
     """What training and evaluation start from."""
 
-    folder: Path  # where all of it lies
-    manifests: Mapping[str, Path]  # split → Lhotse cut manifest
-    fingerprint: str  # of the corpus as configured
-    rule: TranscriptRule
     tokenizer: Tokenizer
-    first_utterances: int | None  # a trial on the first so many of each split
-
-    def utterances(self, split: str) -> Utterances:
-        """The checked utterances of a split, transcripts normalised.
-
-        Raises:
-            LasasrError: there is no such split; the message names those there are.
-        """
-        if split not in self.manifests:
-            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.manifests))}")
-        utterances = read_manifest(self.manifests[split], self.rule)
-        return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
+    verify: bool  # audio is compared with its digest when it is first read
 
     def lengths(self) -> Lengths:
         """How long the utterances of training are."""
@@ -67,7 +53,7 @@ class Prepared:
 
     def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
         """The unperturbed utterances of a split."""
-        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz)
+        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz, verify=self.verify)
 
     def batches(self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE) -> Loader:
         """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each; every rank its share.
@@ -88,24 +74,76 @@ class Prepared:
         return counts
 
 
-def prepare(config: Mapping[str, Any], progress: Progress) -> Prepared:
+def prepare(config: Mapping[str, Any], progress: Progress, again: bool = False) -> Prepared:
     """Make what is missing below `prepared_dir`; reuse what is there.
+
+    Args:
+        again: look whether audio has changed since it was prepared, and prepare the splits of what has anew.
 
     Raises:
         LasasrError: the corpus is missing or damaged.
     """
     corpus = build.corpus(config)
-    rule = transcript.rule(corpus.transcript)
+    loading: Loading = build.build(config["loading"], "loading")
     with preparing(corpus, config):
         corpus.fetch(progress)
-        folder = folder_of(corpus, config)
-        manifests = corpus.prepare(folder, progress)
-        _record_digests(manifests, rule, progress)
-        tokenizer = tokenizer_in(folder, config, rule, lambda: read_manifest(manifests["train"], rule).texts)
+        if again:
+            _discard_changed(folder_of(corpus, config), progress)
+        splits = _splits(corpus, config, progress)
+        transcripts = partial(_texts, splits.manifests["train"], splits.rule)
+        tokenizer = tokenizer_in(splits.folder, config, splits.rule, transcripts)
+    return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
+
+
+def prepare_splits(config: Mapping[str, Any], progress: Progress) -> Splits:
+    """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = build.corpus(config)
+    with preparing(corpus, config):
+        return _splits(corpus, config, progress)
+
+
+def _splits(corpus: Corpus, config: Mapping[str, Any], progress: Progress) -> Splits:
+    folder, rule = folder_of(corpus, config), transcript.rule(corpus.transcript)
+    manifests = corpus.prepare(folder, progress)
+    splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
+    for split in manifests:
+        _note_content(splits, split, progress)
     first = config["debug"]["overfit_utterances"]
-    if first is not None:  # learn, validate and be tested on the same few
-        manifests = dict.fromkeys(manifests, manifests["train"])
-    return Prepared(folder, manifests, corpus.fingerprint(), rule, tokenizer, first)
+    if first is None:
+        return splits
+    # learn, validate and be tested on the same few
+    return replace(splits, manifests=dict.fromkeys(manifests, manifests["train"]), first_utterances=first)
+
+
+def _texts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
+    return MANIFESTS.read(manifest, rule).texts
+
+
+def _note_content(splits: Splits, split: str, progress: Progress) -> None:
+    """Note what the audio files of a split are, and what it holds, so that it is seen when either has changed."""
+    manifest = splits.manifests[split]
+    if not digests.beside(manifest).exists() or splits.contents(split).without_digest:
+        digests.record(manifest, splits.utterances(split).cuts, progress)
+    splits.contents(split)
+
+
+def _discard_changed(folder: Path, progress: Progress) -> None:
+    """Delete what was made of audio that is not any more what it was."""
+    for manifest in sorted(folder.glob("*.jsonl.gz")):
+        changed = digests.changed(manifest, progress)
+        if not changed:
+            continue
+        split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        if launch.helper() is None:
+            now = "has" if len(changed) == 1 else "have"
+            sys.stderr.write(f"{split}: {changed[0]}{more} {now} changed since it was prepared: it is prepared anew\n")
+        made_of_it = [manifest, digests.beside(manifest), *folder.glob(f"{split}.content-*")]
+        for path in [*made_of_it, *(folder.glob("cmvn-*.json") if split == "train" else ())]:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -123,13 +161,6 @@ def _tell_waiting(name: str) -> None:
 def folder_of(corpus: Source, config: Mapping[str, Any]) -> Path:
     """Where what is made of a corpus lies."""
     return Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
-
-
-def _record_digests(manifests: Mapping[str, Path], rule: TranscriptRule, progress: Progress) -> None:
-    """Note what the audio files are, so that `lasasr doctor` sees when one has changed."""
-    for manifest in manifests.values():
-        if not digests.beside(manifest).exists():
-            digests.record(manifest, read_manifest(manifest, rule).cuts, progress)
 
 
 def tokenizer_in(
@@ -165,15 +196,21 @@ def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
 
 
 def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
-    """Give global CMVN its statistics over the training audio; they are summed once and kept."""
+    """Fit a front end that needs it to the training audio; what it learns is computed once and kept."""
     if frontend.ready:
         return
-    path = prepared.folder / f"cmvn-{digest([config['frontend'], prepared.first_utterances])}.json"
+    path = prepared.folder / f"frontend-{digest([config['frontend'], prepared.first_utterances])}.safetensors"
     with preparing(build.corpus(config), config):
         if not path.exists():
             batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
-            frontend.fit(_counted(batches, progress)).save(path)
-    frontend.load(Statistics.load(path))
+            frontend.fit(_counted(batches, progress))
+            with files.replacing(path) as temporary:
+                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+    try:
+        frontend.load_state_dict(load_file(path))
+    except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"{path} is damaged ({reason}); delete it and run the command again") from None
 
 
 def _counted(batches: Loader, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

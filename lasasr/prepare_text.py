@@ -10,28 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from lasasr import build
-from lasasr.corpora.base import Progress, TextCorpus
-from lasasr.data.manifest import read_manifest
+from lasasr.corpora.base import Corpus, Progress, TextCorpus
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching
 from lasasr.data.sentences import Sentences, encode_split, load_split
-from lasasr.errors import LasasrError
+from lasasr.data.splits import Texts, TextSplits
 from lasasr.prepare import digest, folder_of, preparing, tokenizer_in
 from lasasr.text import storage, transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
 
-Texts = Mapping[str, Callable[[], Iterable[str]]]  # split → its normalised sentences
 _EVERY = 10_000  # sentences between two reports of progress
 
 
 @dataclass(frozen=True)
-class PreparedText:
+class PreparedText(TextSplits):
     """What the training of a language model starts from."""
 
-    folder: Path
     splits: Mapping[str, Path]  # split → where `load_split` finds it
-    fingerprint: str  # of the corpus as configured
-    rule: TranscriptRule
     tokenizer: Tokenizer
 
     def sentences(self, split: str) -> Sentences:
@@ -40,8 +36,7 @@ class PreparedText:
         Raises:
             LasasrError: there is no such split; the message names those there are.
         """
-        if split not in self.splits:
-            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.splits))}")
+        self.check(split)
         return load_split(self.splits[split])
 
 
@@ -63,25 +58,44 @@ def prepare_text(
         LasasrError: the corpus is missing or damaged, or the tokenizer does not fit it.
     """
     corpus = build.any_corpus(config)
-    rule = transcript.rule(corpus.transcript)
     with preparing(corpus, config):
         if not isinstance(corpus, TextCorpus):
             corpus.fetch(progress)
-        folder = folder_of(corpus, config)
-        if isinstance(corpus, TextCorpus):
-            texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
-        else:
-            manifests = corpus.prepare(folder, progress)
-            texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
+        found = _splits(corpus, config, progress)
         if tokenizer is None:
-            sample = partial(_sampled, texts["train"], config["tokenizer_sentences"])
-            tokenizer = tokenizer_in(folder, config, rule, sample)
-        place = folder / f"tokens-{digest([storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(rule)])}"
-        wanted = set(texts) if splits is None else set(splits)
-        for split, source in texts.items():
+            sample = partial(_sampled, found.texts["train"], config["tokenizer_sentences"])
+            tokenizer = tokenizer_in(found.folder, config, found.rule, sample)
+        made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(found.rule)]
+        place = found.folder / f"tokens-{digest(made_by)}"
+        wanted = set(found.texts) if splits is None else set(splits)
+        for split, source in found.texts.items():
             if split in wanted and not (place / f"{split}.json").exists():
                 encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
-    return PreparedText(folder, {split: place / split for split in texts}, corpus.fingerprint(), rule, tokenizer)
+    MANIFESTS.clear()  # the sentences lie encoded in files: training needs no cuts
+    encoded = {split: place / split for split in found.texts}
+    return PreparedText(**vars(found), splits=encoded, tokenizer=tokenizer)
+
+
+def prepare_text_splits(config: Mapping[str, Any], progress: Progress) -> TextSplits:
+    """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = build.any_corpus(config)
+    with preparing(corpus, config):
+        return _splits(corpus, config, progress)
+
+
+def _splits(corpus: Corpus | TextCorpus, config: Mapping[str, Any], progress: Progress) -> TextSplits:
+    rule, folder = transcript.rule(corpus.transcript), folder_of(corpus, config)
+    if isinstance(corpus, TextCorpus):
+        manifests: Mapping[str, Path] = {}
+        texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
+    else:
+        manifests = corpus.prepare(folder, progress)
+        texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
+    return TextSplits(folder, corpus.fingerprint(), rule, texts, manifests)
 
 
 def token_batching(config: Mapping[str, Any]) -> Batching:
@@ -96,7 +110,7 @@ def _normalised(raw: Callable[[], Iterator[str]], rule: TranscriptRule) -> Itera
 
 
 def _transcripts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
-    return read_manifest(manifest, rule).texts
+    return MANIFESTS.read(manifest, rule).texts
 
 
 def _sampled(texts: Callable[[], Iterable[str]], most: int) -> list[str]:

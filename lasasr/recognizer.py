@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import build, bundle, gathered, host, language_model, lengths, transcription
-from lasasr.audio.frontend import Frontend
+from lasasr import build, bundle, gathered, host, initial_weights, language_model, lengths, transcription
+from lasasr.audio.base import Frontend
+from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.pauses import Lengths
 from lasasr.errors import LasasrError, UsageError
+from lasasr.language_model import load_tokenizer
 from lasasr.metrics.error_rates import Metric
 from lasasr.model import Model
 from lasasr.search.acoustics import Acoustics
@@ -25,7 +27,16 @@ from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
-PARTS = ("frontend", "listen", "attend", "spell", "loss", "search", "seed")  # of the config, that a bundle carries
+DAY_S = 86_400.0
+_PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
+PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # of the config, that a bundle carries
+
+
+class Spectrogram(NamedTuple):
+    """For pictures."""
+
+    values: Tensor  # (T, F)
+    frame_s: float  # from one frame to the next
 
 
 class Recognizer(nn.Module):
@@ -50,7 +61,8 @@ class Recognizer(nn.Module):
         super().__init__()
         self.frontend, self.model = frontend, model
         self.tokenizer, self.search = tokenizer, search
-        self.config = {name: config[name] for name in PARTS}
+        heads = {"decoder": model.decoder is not None, "ctc": model.ctc is not None}
+        self.config = {**{name: config[name] for name in PARTS}, "heads": heads}
         self.normalizer, self.trained_on = normalizer, trained_on
 
     @classmethod
@@ -78,8 +90,12 @@ class Recognizer(nn.Module):
     @property
     def encoded_begin_s(self) -> float:
         """When the first encoded frame begins: a window of 25 ms every 10 ms speaks for the 10 ms in its middle."""
-        fbank = self.frontend.fbank
-        return (fbank.window_size - fbank.shift) / 2.0 / fbank.sample_rate_hz
+        return (self.frontend.first_centre_ms - self.frontend.frame_shift_ms / 2.0) / 1000.0
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable and frozen parameters of front end and model."""
+        return sum(p.numel() for part in (self.frontend, self.model) for p in part.parameters())
 
     @torch.inference_mode()
     def recognize(
@@ -133,6 +149,16 @@ class Recognizer(nn.Module):
         """Waveforms (B, S) of so many samples, on any device, as a search needs them."""
         device = next(self.parameters()).device
         return self.acoustics(*self.frontend(host.to(waveforms, device), host.to(waveform_lengths, device)))
+
+    @torch.inference_mode()
+    def spectrogram(self, waveform: Tensor) -> Spectrogram:
+        """What attention maps of waveform (S,) are drawn over: its features where they are a spectrum, else log-mel."""
+        device = next(self.parameters()).device
+        frontend: Frontend = self.frontend
+        if not frontend.spectral:
+            frontend = FbankFrontend(frontend.sample_rate_hz, bins=_PICTURE_BINS).to(device)
+        features, _ = frontend(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+        return Spectrogram(features[0].float().cpu(), frontend.frame_shift_ms / 1000.0)
 
     def _timed(
         self, acoustics: Acoustics, waveform_lengths: Tensor, read: Sequence[tuple[Sequence[int], Tensor | None]]
@@ -195,6 +221,11 @@ class Recognizer(nn.Module):
         found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
         return [nbest[0] for nbest in found]
 
+    def try_search(self) -> None:
+        """Decode half a second of silence, in evaluation mode: a search that does not fit the model is said now."""
+        samples = self.frontend.sample_rate_hz // 2
+        self.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
+
     def save(self, folder: Path) -> None:
         """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,16 +245,41 @@ class Recognizer(nn.Module):
         if "lm" in bundle.read_config(folder, SCHEMA, ()):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        config["heads"] = _heads(config, folder)
         config["search"] = language_model.found(config["search"], folder)
-        made = cls.build(config, build.load_tokenizer(folder), config["normalizer"])
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
+        with bundle.building(header), initial_weights.read_later():
+            frontend = build.frontend(config)
+            model = build.model(config, frontend.output_dim, tokenizer.vocabulary_size)
+        with bundle.explained(folder / bundle.CONFIG):
+            search = language_model.search(config, tokenizer)
+        made = cls(frontend, model, tokenizer, search, config, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
-        bundle.read_weights(made, folder)
+        bundle.read_weights(made, header)
+        with bundle.explained(folder / bundle.CONFIG):
+            made.try_search()
         return made.to(device).eval()
+
+
+def _heads(config: Mapping[str, Any], folder: Path) -> dict[str, bool]:
+    """The heads of a bundle; those of 0.1.0 tell the loss in their place."""
+    heads = config.get("heads")
+    if heads is None and "loss" in config:
+        return build.heads(config)._asdict()
+    if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
+        raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
+    return heads
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:
     """What a bundle tells of its training utterances; those made before it was told do not."""
     try:
-        return None if told is None else Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+        if told is None:
+            return None
+        lengths = Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+        if not 0 <= lengths.usual_s <= lengths.longest_s <= DAY_S:
+            raise ValueError("no utterance is so long")
+        return lengths
     except (TypeError, KeyError, ValueError, UsageError):
         raise LasasrError(f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {told}") from None

@@ -8,27 +8,57 @@ A run is finished when its card says so; the card is written last, and whole or 
 
 from __future__ import annotations
 
-import hashlib
-import json
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import yaml
 
-from lasasr import files
+from lasasr import files, identity, kinds, moved, yaml_files
 from lasasr.errors import LasasrError, nearest
+from lasasr.run_names import folder_words
+from lasasr.signature_defaults import as_text
 
 SCHEMA: Final = 1
-PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie does not change what a run is
-WATCHING: Final = ("logger", "trainer.profiler")  # how a run is looked at does not change it either
-BESIDE: Final = ("schema", "recipe", "choices")  # stands in config.yaml, but is no value of it
-NAME_LENGTH: Final = 60  # characters of the overrides that a folder's name keeps
 PARTS: Final = ("bundle", "checkpoints", "results", "tensorboard")
+_SECTIONS: Final = (
+    *("frontend", "listen", "attend", "spell", "loss", "search", "lm", "corpus", "tokenizer", "batching"),
+    *("evaluate", "validation", "checkpoint", "trainer", "optimizer", "schedule", "augment", "loading"),
+)
+CONFIG_KINDS: Final[Mapping[str, Any]] = {
+    "recipe": str,
+    "choices": dict,
+    "seed": int,
+    **dict.fromkeys(identity.PLACES, str),
+    **dict.fromkeys(_SECTIONS, dict | None),
+}
+# without which nothing is trained or decoded; runs of 0.1.0 have all of them
+_OF_ALL: Final = (
+    *("choices", "data_dir", "prepared_dir", "runs_dir", "corpus", "tokenizer", "batching"),
+    *("optimizer", "schedule", "trainer", "evaluate", "checkpoint"),
+)
+_OF_RECOGNIZERS: Final = ("frontend", "listen", "attend", "spell", "loss", "search", "augment", "loading", "validation")
+CARD_KINDS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
+    **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
+    **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
+    "averaged.checkpoints": list[str],
+    "seed": int,
+    "parameters": int,
+    "steps": int,
+    "train_s": kinds.NUMBER,
+    "peak_memory_mib": kinds.NUMBER | None,
+    "aligned_at_step": int | None,
+    "threads": int | None,
+    "validations": list,
+}
+SWEEP_KINDS: Final[Mapping[str, Any]] = {"recipe": str, "overrides": list[str], "runs": list[str], "jobs": list}
 
 
 def root() -> Path:
@@ -106,7 +136,7 @@ class Run:
             LasasrError: it is missing, damaged, or of another schema.
         """
         path = self.folder / "card.json"
-        return _checked(path, files.read_json(path))
+        return _checked(path, files.read_json(path), CARD_KINDS)
 
     def config(self) -> dict[str, Any]:
         """config.yaml.
@@ -116,11 +146,25 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            return _checked(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+            config = _checked(path, yaml_files.read(path), CONFIG_KINDS)
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise LasasrError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        for group, choice in config.get("choices", {}).items():
+            if not isinstance(choice, str | list | None):
+                raise LasasrError(f"{path} is damaged: choices.{group} is {str(choice)[:60]}, not a choice")
+        return dict(moved.current_config(config))
+
+    def whole_config(self) -> dict[str, Any]:
+        """config.yaml with all that training and decoding start from.
+
+        Raises:
+            LasasrError: it is missing, damaged, or lacks a section.
+        """
+        config = self.config()
+        refuse_partial(self.folder / "config.yaml", config)
+        return config
 
     def overrides(self) -> list[str]:
         """What the command line said, one per line of overrides.txt.
@@ -130,100 +174,204 @@ class Run:
         """
         path = self.folder / "overrides.txt"
         try:
-            return path.read_text(encoding="utf-8").splitlines()
+            return files.read_bounded(path).decode("utf-8").splitlines()
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
+        except UnicodeDecodeError as error:
+            raise LasasrError(f"{path} is damaged: {error}") from None
 
 
-def _checked(path: Path, content: Any) -> dict[str, Any]:
+def _checked(path: Path, content: Any, kinds_of: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise LasasrError(f"{path} is damaged: it holds no keys")
     if content.get("schema") != SCHEMA:
         raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
+    kinds.refuse_others(path, content, kinds_of)
     return content
+
+
+def refuse_partial(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration without the sections that every run has.
+
+    Raises:
+        LasasrError: names the file that holds it, and the section.
+    """
+    needed = (*_OF_ALL, *(() if "lm" in config else _OF_RECOGNIZERS))
+    if lacking := [name for name in needed if name not in config]:
+        raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}, which every run has")
+
+
+def read_sweep(note: Path) -> dict[str, Any]:
+    """sweep.json, whose paths may still lead anywhere.
+
+    Raises:
+        LasasrError: it is missing or damaged.
+    """
+    about = files.read_json(note)
+    lacking = [name for name in ("recipe", "overrides", "runs") if not isinstance(about, dict) or name not in about]
+    if lacking:
+        way_out = "name the run folders, or begin the sweep again with -m"
+        raise LasasrError(f"{note} is damaged: it lacks {', '.join(lacking)}; {way_out}")
+    if about.get("schema") != SCHEMA:
+        raise LasasrError(f"{note} has schema {about.get('schema')}, this version of lasasr reads {SCHEMA}")
+    kinds.refuse_others(note, about, SWEEP_KINDS)
+    if any("\0" in one for one in about["runs"]):
+        raise LasasrError(f"{note} is damaged: a path in it has a sign that no path has")
+    return dict(about)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def place(config: Mapping[str, Any], overrides: Iterable[str]) -> Run:
-    """The folder of the run that `config` describes; the same configuration always has the same folder.
-
-    A folder whose hash agrees is found again even when the overrides were written another way.
-    """
-    parent = Path(config["runs_dir"]) / str(config["recipe"])
-    ending = f"-s{config['seed']}-{fingerprint(config)}"
-    for found in sorted(parent.glob(f"*{ending}")):
-        return Run(found)
-    return Run(parent / f"{shortened(overrides)}{ending}")
+def content_at_training(card: Mapping[str, Any], split: str) -> str | None:
+    """The content of a split when the run was made, as its card says it; None: a card of 0.1.0 does not."""
+    noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
+    result = (card.get("results") or {}).get(split) or {}
+    content = result.get("data", noted.get("content"))  # of a mean of checkpoints, nothing is decoded yet
+    return None if content is None else str(content)
 
 
-def fingerprint(config: Mapping[str, Any]) -> str:
-    """8 hexadecimal digits over every value of the configuration, but not over where data and runs lie."""
-    moved = {str(config[key]): f"<{key}>" for key in PLACES if key in config}
-    values = trained_values(config)
-    text = json.dumps(_canonical(values, moved), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+class Placed(NamedTuple):
+    """Where a configuration is trained, and what has to be said about that."""
+
+    run: Run
+    remarks: tuple[str, ...] = ()
 
 
-def trained_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without what says where a run lies and how it is looked at; no callbacks are none at all."""
-    values = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE, *WATCHING)}
-    for section, _, key in (place.partition(".") for place in WATCHING):
-        if isinstance(values.get(section), Mapping):
-            values[section] = {name: value for name, value in values[section].items() if name != key}
-    return {key: value for key, value in values.items() if key != "callbacks" or value}
+def place(config: Mapping[str, Any], overrides: Iterable[str], fresh: bool = False) -> Run:
+    """The folder of the run that `config` describes; see `placed`."""
+    return placed(config, overrides, fresh).run
 
 
-def _canonical(value: Any, moved: Mapping[str, str]) -> Any:
-    """The same for 1 and 1.0, and for a path below `data_dir` wherever that is."""
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(one, moved) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(one, moved) for one in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        for before, after in sorted(moved.items(), key=lambda pair: -len(pair[0])):
-            if value == before or value.startswith(f"{before}/"):
-                return after + value[len(before) :]
-    return value
+def placed(config: Mapping[str, Any], overrides: Iterable[str], fresh: bool = False) -> Placed:
+    """The folder of the run that `config` describes: the newest whose configuration trains the same, or a new one.
 
-
-def shortened(overrides: Iterable[str]) -> str:
-    """Overrides as part of a folder's name: sorted, only the last word of each key, nothing a shell would touch.
-
-    `listen.layers=2 attend=dot seed=3` → `attend-dot_layers-2` (the seed stands at the end of the name).
-    """
-    words = []
-    for override in sorted(one.lstrip("+~") for one in overrides):
-        key, _, value = override.partition("=")
-        if key != "seed" and not key.startswith("hydra"):
-            words.append(f"{re.split(r'[./]', key)[-1]}-{value}" if value else key)
-    name = re.sub(r"[^\w.,]+", "-", "_".join(words), flags=re.ASCII).strip("-.")
-    return name[:NAME_LENGTH].rstrip("-._,") or "default"
-
-
-def sweep_folder(parent: Path, overrides: Sequence[str]) -> Path:
-    """Where a sweep lies among the runs of its recipe: the same sweep has the same folder."""
-    digest = hashlib.sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
-    return parent / f"sweep-{shortened(overrides)}-{digest}"
-
-
-def start_sweep(parent: Path, recipe: str, overrides: Sequence[str], planned: Sequence[Path]) -> Path:
-    """Make the folder of a sweep and note the runs it consists of.
+    A run is looked for by what its config.yaml says, among the folders of the recipe that end in its seed and eight
+    digits, whichever version named them. A name that another configuration has already, as when a default has changed
+    since, gets a number.
 
     Args:
-        parent: folder of the recipe's runs.
-        recipe: as a command line names it: shipped name, or path.
-        planned: the run folders, or none when a searching sweeper decides as it goes.
+        overrides: what the command line said.
+        fresh: a new folder in any case, beside the run that is there.
+
+    Raises:
+        LasasrError: the folder of that name is damaged.
+        UsageError: `name` is no name.
     """
-    folder = sweep_folder(parent, overrides)
-    where = [os.path.relpath(run, folder) for run in planned]
-    about = {"schema": SCHEMA, "recipe": recipe, "overrides": list(overrides), "runs": where}
-    files.write_json(folder / "sweep.json", about)
-    return folder
+    parent = Path(config["runs_dir"]) / str(config["recipe"])
+    words = folder_words(config.get("name"), overrides)
+    there = _runs_of_seed(parent, config["seed"])
+    ending = f"-s{config['seed']}-{identity.system_digest(config)}"
+    earlier = _same(there, config, ending, fresh)
+    if earlier and not fresh:
+        return Placed(earlier[-1], _idle_remarks(earlier[-1], config) if _kept(earlier[-1]) else ())
+    before = earlier[-1] if earlier else None  # what the new run stands beside
+    for number in itertools.count(max((_number(run) for run in earlier), default=0) + 1):
+        numbered = ending if number == 1 else f"{ending}-{number}"
+        holder = next((run for run in there if run.folder.name.endswith(numbered)), None)
+        if holder is None or holder.status == "absent":
+            run = holder or Run(parent / f"{words}{numbered}")
+            return Placed(run, () if before is None else (_beside(run, before, fresh, config),))
+        before = before or holder
+    raise AssertionError("unreachable")
+
+
+def newest_same(run: Run, config: Mapping[str, Any]) -> Run:
+    """The newest run beside `run` that trains what `config` says and is no older one of its name, or `run` itself."""
+    there = _runs_of_seed(run.folder.parent, config["seed"])
+    younger = [one for one in _same(there, config, run.folder.name, fresh=True) if _number(one) >= _number(run)]
+    return younger[-1] if younger else run
+
+
+def _runs_of_seed(parent: Path, seed: Any) -> list[Run]:
+    """The run folders of a seed, by number and, where that is the same, by when they were begun."""
+    ending = re.compile(rf"-s{re.escape(str(seed))}-[0-9a-f]{{8}}(-[0-9]+)?")
+    found = [Run(path) for path in parent.glob("*") if _ending(path.name, ending) and path.is_dir()]
+    return sorted(found, key=lambda run: (_number(run), _begun_at(run), run.folder.name))
+
+
+def _ending(name: str, pattern: re.Pattern[str]) -> bool:
+    return any(found.end() == len(name) for found in pattern.finditer(name))
+
+
+def _number(run: Run) -> int:
+    """Of runs that would have one name: 1, or what stands behind the hash."""
+    behind = re.search(r"-[0-9a-f]{8}-([0-9]+)$", run.folder.name)
+    return int(behind[1]) if behind else 1
+
+
+def _begun_at(run: Run) -> str:
+    try:
+        return str(run.card().get("started_at", ""))
+    except LasasrError:
+        return ""
+
+
+def _same(there: Sequence[Run], config: Mapping[str, Any], ending: str, fresh: bool) -> list[Run]:
+    """Those that train the same; one by another name whose configuration cannot be read is none of them."""
+    form, found = identity.normal_form(config), []
+    for run in there:
+        try:
+            if not identity.differing(_form_of(run), form):
+                found.append(run)
+        except LasasrError as error:
+            named_so = run.folder.name.endswith(ending) and run.status != "absent"
+            if named_so and not fresh:
+                raise LasasrError(f"{error}; repair it, or add --fresh to train beside it") from None
+    return found
+
+
+def _kept(run: Run) -> bool:
+    """Whether the run goes on by its own configuration; where nothing was trained it gets the new one."""
+    return run.begun or run.status == "finished"
+
+
+def _form_of(run: Run) -> dict[str, Any]:
+    return _form_at(run.folder, *_version(run.folder / "config.yaml"))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """What tells whether a file was written anew; the reader says what is wrong with one that is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=4096)
+def _form_at(folder: Path, changed_ns: int, size: int) -> dict[str, Any]:
+    return identity.normal_form(Run(folder).config())
+
+
+def _idle_remarks(run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was asked for in vain, because it does not make another run."""
+    own = run.config()
+    keys = identity.differing(identity.idle_values(own), identity.idle_values(config))
+    told = [f"{_told(own, key)}, not {_told(config, key).partition('=')[2]}" for key in keys]
+    if not told:
+        return ()
+    return (f"{run.folder} keeps {_listed(told)}: that changes nothing of what is trained",)
+
+
+def _beside(run: Run, before: Run, fresh: bool, config: Mapping[str, Any]) -> str:
+    """Why a new folder stands beside another one of its name."""
+    if fresh:
+        return f"{before.folder} stays; it is trained again in {run.folder}"
+    own = before.config()
+    keys = identity.differing(identity.normal_form(own), identity.normal_form(config))
+    told = [f"{_told(own, key)}, here {_told(config, key).partition('=')[2]}" for key in keys]
+    return f"{before.folder} was begun with other defaults ({_listed(told)}): this is another run, {run.folder}"
+
+
+def _told(config: Mapping[str, Any], key: str) -> str:
+    values = identity.all_values(config)
+    return f"{key}={as_text(values[key]) if key in values else 'its default'}"
+
+
+def _listed(told: Sequence[str]) -> str:
+    return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
 
 
 def find_run(path: str | Path) -> Run:
@@ -253,7 +401,7 @@ def find_runs(path: str | Path) -> list[Run]:
     note = Path(path) / "sweep.json"
     if not note.exists():
         return [find_run(path)]
-    about = _checked(note, files.read_json(note))
+    about = read_sweep(note)
     found = [Run(Path(os.path.normpath(note.parent / one))) for one in about["runs"]]
     if begun := [run for run in found if run.status != "absent"]:
         return begun

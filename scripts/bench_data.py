@@ -11,7 +11,7 @@ from bench_measure import Case
 
 from lasasr import lengths as length
 from lasasr.audio.fbank import Fbank
-from lasasr.audio.frontend import Frontend
+from lasasr.audio.fbank_frontend import FbankFrontend
 
 SECONDS = 12.0
 RATE_HZ = 16_000
@@ -24,7 +24,7 @@ def features(device: torch.device, utterances: int) -> Iterator[list[Case]]:
     samples = torch.linspace(SECONDS * RATE_HZ, SECONDS * RATE_HZ * 2 / 3, utterances).long().to(device)
     longest = int(SECONDS * RATE_HZ)
     waveforms = (torch.rand(utterances, longest, device=device) - 0.5) * length.mask(samples, longest)
-    fbank, frontend = Fbank().to(device), Frontend().to(device)
+    fbank, frontend = Fbank().to(device), FbankFrontend().to(device)
     mel = torchaudio.transforms.MelSpectrogram(RATE_HZ, 512, 400, 160, n_mels=80).to(device)
     kaldi = partial(torchaudio.compliance.kaldi.fbank, num_mel_bins=80, sample_frequency=float(RATE_HZ))
 

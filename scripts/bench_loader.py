@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,7 @@ from lasasr.audio.perturb import AdditiveNoise, Perturbation, SpeedPerturb
 from lasasr.corpora.manifest import recording, utterance, write_cuts
 from lasasr.corpora.shar import SharCorpus
 from lasasr.corpora.shar_writer import write_shards
+from lasasr.data import digests
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader
 from lasasr.data.manifest import read_manifest
@@ -45,6 +47,11 @@ def loader(bench: Bench, utterances: int) -> Iterator[list[Case]]:
             paths = sorted(folder.glob(f"*.{kind}"))
             bare = partial(_decoded, paths)
             cases.append(Case(f"{kind}: soundfile alone", bare, step, _audio_s(paths)))
+        for name, manifest in manifests.items():
+            utterances_of = read_manifest(manifest, str)
+            sources = [one for cut in utterances_of.cuts for one in digests.sources(json.loads(cut))]
+            compared = partial(_digested, sources)
+            cases.append(Case(f"{name}: loading.verify", compared, step, float(utterances_of.durations_s.sum())))
         for name, manifest in manifests.items():
             for workers in WORKERS:
                 label = f"{name}, {workers} workers"
@@ -96,6 +103,12 @@ def _case(
 def _decoded(paths: list[Path]) -> None:
     for path in paths:
         soundfile.read(path, dtype="float32")
+
+
+def _digested(sources: list[str]) -> None:
+    """What comparing audio with what it was takes, once per file."""
+    for source in sources:
+        digests.digest(source)
 
 
 def _audio_s(paths: list[Path]) -> float:

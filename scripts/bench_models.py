@@ -23,7 +23,7 @@ from lasasr.listen.base import Encoder
 from lasasr.listen.bilstm import BiLSTM
 from lasasr.listen.blstm import BLSTMEncoder
 from lasasr.listen.pyramid import PyramidEncoder
-from lasasr.loss import JointLoss
+from lasasr.losses.joint import JointLoss
 from lasasr.model import CTCHead, Model
 from lasasr.spell.base import Decoder
 from lasasr.spell.recurrent import RecurrentDecoder

@@ -77,7 +77,7 @@ def ours() -> Toolkit:
     """lasasr."""
     from lasasr.attend.location import LocationAttention
     from lasasr.listen.blstm import BLSTMEncoder
-    from lasasr.loss import JointLoss
+    from lasasr.losses.joint import JointLoss
     from lasasr.model import CTCHead, Model
     from lasasr.search.acoustics import Acoustics
     from lasasr.search.beam import BeamSearch
@@ -288,7 +288,7 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
         toolkit.model.zero_grad()
         for layer in toolkit.model.modules():
             if isinstance(layer, BiLSTM):
-                layer.implementation = "recomputed" if again else "auto"
+                layer.implementation, layer.lstm.recompute = "recomputed" if again else "auto", again
         with torch.autocast(device, torch.bfloat16, enabled=halves):
             loss = toolkit.train(batch)
         loss.backward()

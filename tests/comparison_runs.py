@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import results, runs
+from lasasr import results, runs, sweeps
 from lasasr.metrics.error_rates import compare, pooled
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
@@ -124,5 +124,6 @@ def write_run(
 
 def write_sweep(root: Path, planned: Sequence[runs.Run]) -> Path:
     """A sweep of these runs."""
-    folders = [run.folder for run in planned]
-    return runs.start_sweep(root / "synthetic" / "las_char", "synthetic/las_char", ["attend=dot,additive"], folders)
+    folder = sweeps.sweep_folder(root / "synthetic" / "las_char", ["attend=dot,additive"])
+    sweeps.write(sweeps.Sweep(folder, "synthetic/las_char", ["attend=dot,additive"], [], list(planned)))
+    return folder

@@ -7,8 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 from commandline import TINY, Command
+
+# how long drawing an input takes says something about the machine, not about the code
+hypothesis.settings.register_profile(
+    "any_machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The door between configs and objects."""
+"""Where configs become objects; what a `_target_` may be: test_gate.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from lasasr import build
 from lasasr.errors import UsageError
+from lasasr.initial_weights import initialise
 
 
 @pytest.mark.parametrize("target", ["os.system", "subprocess.run", "lasasrx.evil", "torch.hub.load", "builtins.exec"])
@@ -18,10 +19,12 @@ def test_targets_outside_the_allowed_prefixes_are_refused_at_any_depth(target: s
 
 
 def test_a_user_can_allow_a_prefix_but_not_what_merely_begins_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LASASR_ALLOW", "mine")
-    build.check_targets({"_target_": "mine.attention.Own"})
-    with pytest.raises(UsageError):
-        build.check_targets({"_target_": "mineral.attention.Own"})
+    monkeypatch.setenv("LASASR_ALLOW", "torch.nn")
+    with pytest.raises(UsageError, match="attend takes a subclass of"):
+        build.check_targets({"attend": {"_target_": "torch.nn.Linear"}})
+    monkeypatch.setenv("LASASR_ALLOW", "torch.n, torch.nn.Lin")
+    with pytest.raises(UsageError, match="LASASR_ALLOW"):
+        build.check_targets({"attend": {"_target_": "torch.nn.Linear"}})
 
 
 @pytest.mark.parametrize(
@@ -51,13 +54,13 @@ class Parts(nn.Module):
 
 def test_changing_one_part_leaves_the_start_of_the_others_equal() -> None:
     one, other = Parts(1), Parts(3)
-    build.initialise(one, 7)
+    initialise(one, 7)
     torch.rand(11)
-    build.initialise(other, 7)
+    initialise(other, 7)
     assert torch.equal(one.first.weight, other.first.weight)
     assert torch.equal(one.last.weight_hh_l0, other.last.weight_hh_l0)
     assert not torch.equal(one.middle[0].weight, other.middle[1].weight)
-    build.initialise(other, 8)
+    initialise(other, 8)
     assert not torch.equal(one.first.weight, other.first.weight)
 
 
@@ -66,5 +69,5 @@ def test_initialising_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    build.initialise(parts, 1)
+    initialise(parts, 1)
     assert torch.equal(torch.rand(4), expected)

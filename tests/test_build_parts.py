@@ -9,7 +9,7 @@ import torch
 from shipped_parts import names, part
 
 from lasasr import build, special
-from lasasr.loss import JointLoss
+from lasasr.losses.joint import JointLoss
 from lasasr.model import Model
 
 F, V = 12, 9
@@ -52,7 +52,7 @@ def test_one_backward_reaches_every_parameter(group: str, name: str, ctc_weight:
 def test_a_part_whose_weight_is_zero_for_a_while_learns_nothing_but_is_reached(
     start: float, end: float, step: int
 ) -> None:
-    weight = {"_target_": "lasasr.loss.Annealed", "start": start, "end": end, "steps": 10}
+    weight = {"_target_": "lasasr.losses.joint.Annealed", "start": start, "end": end, "steps": 10}
     loss = JointLoss(ctc_weight=build.build(weight, "loss.ctc_weight"))
     assert forgotten(model(weight), loss, step) == []
 

@@ -142,15 +142,79 @@ def test_audio_that_cannot_be_transcribed_is_named(tiny_run: Path, tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-def test_evaluate_under_another_search(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+def files_of(run: Path) -> dict[str, bytes]:
+    """The run's own results and maps."""
+    places = [*(run / "results").glob("test.*"), *(run / "plots").glob("*.png")]
+    return {path.name: path.read_bytes() for path in places}
+
+
+def test_evaluate_under_another_search_leaves_the_runs_own(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
     copy = tmp_path / "run"
     shutil.copytree(tiny_run, copy)
-    done = lasasr("evaluate", str(copy), "search=greedy", "evaluate.splits=[dev]")
+    before = files_of(copy)
+    assert {"test.json", "test.jsonl", "test.txt"} < set(before)
+    done = lasasr("evaluate", str(copy), "search=greedy", "evaluate.splits=[dev,test]")
     assert done.returncode == 0, done.stderr
-    summary = json.loads((copy / "results" / "dev.json").read_text())
+    assert files_of(copy) == before
+    (dev,), (test,) = ((copy / "results").glob(f"{split}@greedy-*.json") for split in ("dev", "test"))
+    assert f"result:          {test}" in done.stdout
+    assert "search: greedy" in done.stdout
+    summary = json.loads(test.read_text())
     assert summary["search"]["_target_"].endswith("GreedySearch")
+    assert (summary["search_choice"], len(summary["search_id"]), len(summary["data"])) == ("greedy", 8, 16)
+    assert "search: greedy" in test.with_suffix(".txt").read_text()
+    assert list((copy / "plots" / test.stem).glob("attention-test-*.png"))
+    assert json.loads(dev.read_text())["split"] == "dev"
+    again = lasasr("evaluate", str(copy), "search=greedy")
+    assert again.returncode == 0, again.stderr
+    assert len(list((copy / "results").glob("test@*.json"))) == 1
     assert lasasr("evaluate", str(copy), "listen.layers=9").returncode == 2
     assert lasasr("evaluate", str(copy), "evaluate.splits=[eval]").returncode == 1
+    shown = lasasr("train", "synthetic/las_char", *TINY)  # the original, whose results are its own
+    assert "search: beam beam=10 ctc_weight=0.1" in shown.stdout
+
+
+def test_a_grid_writes_a_result_for_each_search(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy)
+    before = files_of(copy)
+    done = lasasr("evaluate", str(copy), "search=greedy,beam_ctc", "search.beam=2,3", "-m")
+    assert done.returncode == 0, done.stderr
+    assert files_of(copy) == before
+    written = sorted(path.stem.rpartition("-")[0] for path in (copy / "results").glob("test@*.json"))
+    assert written == ["test@beam-2", "test@beam-3", "test@greedy"]
+    assert done.stdout.count("result:  ") == 3
+    assert not list((copy / "plots").glob("*/*.png"))  # of a grid only where maps are asked for
+    compared = lasasr("compare", str(copy), "--search", "beam-3", "--out", str(tmp_path / "c.json"))
+    assert compared.returncode == 0, compared.stderr
+    assert json.loads((tmp_path / "c.json").read_text())["search"]["beam"] == 3
+    lacking = lasasr("compare", str(copy), str(tiny_run), "--search", "greedy", "--split", "test")
+    assert (lacking.returncode, lacking.stderr.count("\n")) == (1, 1)
+    assert f"lasasr evaluate {tiny_run} search=greedy" in lacking.stderr
+
+
+def test_what_010_overwrote_is_told_and_decoded_again(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+    runs = tmp_path / "runs"
+    copy = runs / tiny_run.relative_to(tiny_run.parents[2])
+    shutil.copytree(tiny_run, copy)
+    summary = json.loads((copy / "results" / "test.json").read_text())
+    greedy = {"_target_": "lasasr.search.greedy.GreedySearch"}
+    later = ("search_id", "search_choice", "search_models", "data")
+    old = {key: value for key, value in summary.items() if key not in later} | {"search": greedy}
+    (copy / "results" / "test.json").write_text(json.dumps(old))
+    told = lasasr("train", "synthetic/las_char", *TINY, LASASR_RUNS=str(runs))
+    assert told.returncode == 0, told.stderr
+    assert "the run's own result is missing: test.json was written by search=greedy" in told.stdout
+    assert "95 % interval" not in told.stdout  # no table: it would be read as the run's own
+    again = lasasr("evaluate", str(copy))
+    assert again.returncode == 0, again.stderr
+    (moved,) = (copy / "results").glob("test@greedy-*.json")
+    assert json.loads(moved.read_text()) == old
+    own = json.loads((copy / "results" / "test.json").read_text())
+    assert {**own, "decode_s": 0, "rtf": 0} == {**summary, "decode_s": 0, "rtf": 0}
+    shown = lasasr("train", "synthetic/las_char", *TINY, LASASR_RUNS=str(runs)).stdout
+    assert "missing" not in shown
+    assert f"other result:    {moved.name}" in shown
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from lasasr import files
 from lasasr.errors import LasasrError
 from lasasr.files import read_json, replacing, replacing_folder, write_json, write_text
 
@@ -93,3 +96,52 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     assert (tmp_path / "deep" / "made").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_bytes(b"content")
+    assert files.read_bounded(tmp_path / "link") == b"content"
+    for name, kind in {"fifo": "a FIFO", ".": "a folder", "/dev/zero": "a device"}.items():
+        with pytest.raises(LasasrError, match=f"is {kind}, not a file"):
+            files.read_bounded(tmp_path / name)
+
+
+@pytest.mark.parametrize(("size", "allowed"), [(1000, True), (1001, False)])
+def test_reading_is_bounded(tmp_path: Path, size: int, allowed: bool) -> None:
+    (tmp_path / "x").write_bytes(b"x" * size)
+    if allowed:
+        assert len(files.read_bounded(tmp_path / "x", 1000)) == size
+    else:
+        with pytest.raises(LasasrError, match="is not read"):
+            files.read_bounded(tmp_path / "x", 1000)
+
+
+@pytest.mark.parametrize("levels", [1, files.MOST_DEPTH, files.MOST_DEPTH + 1, 100_000])
+def test_levels_of_json(levels: int) -> None:
+    text = "[" * levels + "]" * levels
+    if levels <= files.MOST_DEPTH:
+        assert files.parse_json(text) == json.loads(text)
+    else:
+        with pytest.raises(ValueError, match="levels"):
+            files.parse_json(text)
+    assert files.parse_json("[" + "[]," * 200 + "[]]") == [[]] * 201  # many are not deep
+
+
+def test_lines_are_those_of_a_text_reader(tmp_path: Path) -> None:
+    text = "one\ntwo ü\r\n\n" + "long" * 100_000 + "\nlast"
+    (tmp_path / "x.txt").write_bytes(text.encode())
+    (tmp_path / "x.txt.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("x.txt", "x.txt.gz"):
+        assert list(files.lines(tmp_path / name)) == text.splitlines(keepends=True)
+        with pytest.raises(LasasrError, match=r"line 4: more than 0 MiB in one line"):
+            list(files.lines(tmp_path / name, 100_000))
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b"a line like any other\n" * 100_000, 9))
+    assert len(list(files.lines(tmp_path / "x.gz"))) == 100_000  # in all not enough to matter
+    monkeypatch.setattr(files, "ALWAYS_UNPACKED", 1 << 20)
+    with pytest.raises(LasasrError, match=r"x\.gz unpacks to more than 100 times its size"):
+        list(files.lines(tmp_path / "x.gz"))

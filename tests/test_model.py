@@ -11,7 +11,7 @@ from shipped_parts import names, part
 from torch import Tensor, nn
 
 from lasasr import build, special
-from lasasr.loss import JointLoss, parts_needed
+from lasasr.losses.joint import JointLoss, parts_needed
 from lasasr.model import CTCHead, Model, Output
 from lasasr.spell.base import Decoder
 

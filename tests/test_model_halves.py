@@ -15,7 +15,7 @@ def model(attend: str, **spell: object) -> Model:
         "listen": {"_target_": "lasasr.listen.pyramid.PyramidEncoder", "_partial_": True, "hidden_dim": 8, "layers": 2},
         "attend": {"_target_": attend, "_partial_": True},
         "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 9, **spell},
-        "loss": {"ctc_weight": 0.3},
+        "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3},
     }
     return build.model(config, input_dim=5, vocabulary_size=11).train()
 

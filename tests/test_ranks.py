@@ -35,7 +35,7 @@ def test_each_rank_has_the_gpu_of_its_place(monkeypatch: pytest.MonkeyPatch) -> 
 def test_any_number_of_ranks_finds_the_same(
     world: int, tiny_run: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    found = []
+    found, names = [], []
     for number, launcher in ((1, ()), (world, ("-m", "torch.distributed.run", f"--nproc-per-node={world}"))):
         run = shutil.copytree(tiny_run, tmp_path / str(number))
         command = [sys.executable, *launcher, "-m", "lasasr", "evaluate", str(run), "evaluate.batch_s=5"]
@@ -43,6 +43,14 @@ def test_any_number_of_ranks_finds_the_same(
         assert done.returncode == 0, done.stderr
         summary = json.loads((run / "results" / "test.json").read_text())
         lines = [json.loads(line) for line in (run / "results" / "test.jsonl").read_text().splitlines()]
+        command = [*command[:-1], "search=greedy"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        (other,) = (run / "results").glob("test@greedy-*.json")
+        assert json.loads(other.read_text())["utterances"] == 6
+        assert json.loads((run / "results" / "test.json").read_text()) == summary
+        names.append(other.name)
         found.append(({**summary, "decode_s": None, "rtf": None}, [(one["id"], one["hypothesis"]) for one in lines]))
     assert found[0] == found[1]
+    assert names[0] == names[1]
     assert len({name for name, _ in found[0][1]}) == found[0][0]["utterances"] == 6

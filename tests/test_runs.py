@@ -1,17 +1,15 @@
 """Run folders: one per configuration, found again, finished only when the card says so."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lasasr import runs
-from lasasr.errors import LasasrError
-from lasasr.runs import Run, fingerprint, place, shortened
+from lasasr.errors import LasasrError, UsageError
+from lasasr.identity import system_digest
+from lasasr.runs import Run, place, placed
 
 CONFIG = {
     "recipe": "synthetic/las_char",
@@ -41,60 +39,7 @@ def run() -> Run:
 
 def test_the_name_says_recipe_overrides_seed_and_hash() -> None:
     folder = place(CONFIG, ["seed=3", "listen.layers=2", "attend=dot"]).folder
-    assert folder == Path(f"runs/synthetic/las_char/attend-dot_layers-2-s3-{fingerprint(CONFIG)}")
-
-
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ([], "default"),
-        (["seed=7"], "default"),
-        (["hydra/launcher=basic", "hydra.verbose=true"], "default"),
-        (["+corpus.train=/my data/tr*in.tsv"], "train-my-data-tr-in.tsv"),
-        (["~augment"], "augment"),
-        (["attend=dot,location"], "attend-dot,location"),
-        (["final=Größe"], "final-Gr-e"),
-    ],
-)
-def test_shortened(overrides: list[str], name: str) -> None:
-    assert shortened(overrides) == name
-
-
-@given(st.lists(st.text(min_size=1, max_size=80), max_size=20))
-def test_a_name_is_safe_for_any_file_system_and_shell(overrides: list[str]) -> None:
-    name = shortened(overrides)
-    assert 1 <= len(name) <= runs.NAME_LENGTH
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._,-")
-    assert name[0] not in ".-"
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"runs_dir": "/scratch/runs"},
-        {"data_dir": "/corpora", "corpus": {"root": "/corpora/LibriSpeech", "splits": ["test", "dev"]}},
-        {"recipe": "mine"},
-        {"attend": {"scale": 1, "dim": 8.0, "_target_": "lasasr.attend.Dot"}},
-    ],
-)
-def test_where_things_lie_does_not_change_the_hash(same: dict[str, Any]) -> None:
-    assert fingerprint({**CONFIG, **same}) == fingerprint(CONFIG)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"seed": 4},
-        {"attend": {"_target_": "lasasr.attend.Dot", "dim": 9, "scale": 1.0}},
-        {"attend": {"_target_": "lasasr.attend.Dot", "dim": 8, "scale": 1.5}},
-        {"corpus": {"root": "database/LibriSpeech", "splits": ["test", "dev"]}},
-        {"corpus": {"root": "data/LibriSpeech", "splits": ["dev", "test"]}},
-        {"early_stopping": False},
-        {"early_stopping": 0},
-    ],
-)
-def test_every_value_changes_the_hash(other: dict[str, Any]) -> None:
-    assert fingerprint({**CONFIG, **other}) != fingerprint(CONFIG)
+    assert folder == Path(f"runs/synthetic/las_char/attend-dot_layers-2-s3-{system_digest(CONFIG)}")
 
 
 def test_the_same_configuration_finds_its_folder_however_it_was_asked_for(run: Run) -> None:
@@ -195,29 +140,102 @@ def test_a_bundle_is_found_in_a_run_and_elsewhere(run: Run, tmp_path: Path) -> N
     assert runs.bundle_folder(tmp_path / "exported") == tmp_path / "exported"
 
 
-def test_a_sweep_is_its_runs_that_have_begun(run: Run) -> None:
-    waiting = place({**CONFIG, "seed": 4}, [])
-    folder = runs.start_sweep(run.folder.parent, CONFIG["recipe"], ["seed=3,4"], [run.folder, waiting.folder])
-    assert [found.folder.resolve() for found in runs.find_runs(folder)] == [run.folder.resolve()]
-    waiting.start({**CONFIG, "seed": 4}, [])
-    assert len(runs.find_runs(folder)) == 2
-    assert runs.find_runs(run.folder) == [run]
+def begun(config: dict[str, Any], name: str, checkpoint: bool = True) -> Run:
+    """A run of some name, as an earlier version would have left it."""
+    made = Run(Path("runs") / config["recipe"] / name)
+    made.start(config, [])
+    if checkpoint:
+        made.checkpoints.mkdir()
+        (made.checkpoints / "last.ckpt").touch()
+    return made
 
 
-def test_a_sweep_without_runs_says_so() -> None:
-    folder = runs.start_sweep(Path("runs/x"), "x", ["seed=1,2"], [Path("runs/x/a")])
-    assert json.loads((folder / "sweep.json").read_text())["runs"] == ["../a"]
-    with pytest.raises(LasasrError, match="has begun"):
-        runs.find_runs(folder)
+SAME: list[dict[str, Any]] = [
+    {"attend": {"dim": 8.0, "_target_": "lasasr.attend.Dot", "scale": 1}},
+    {"early_stopping": None, "ema": None, "threads": 4},
+    {"loading": {"_target_": "lasasr.data.loader.Loading", "num_workers": 3}},
+    {"name": "mine", "evaluate": {"splits": ["dev"]}},
+    {"data_dir": "/corpora", "corpus": {"root": "/corpora/LibriSpeech", "splits": ["test", "dev"]}},
+]
 
 
-def test_how_a_run_is_looked_at_and_keys_that_are_younger_do_not_change_its_folder() -> None:
-    older = {**CONFIG, "trainer": {"max_epochs": 3}}
-    tensorboard: dict[str, Any] = {"tensorboard": {"_target_": "lasasr.training.local_loggers.TensorBoard"}}
-    for younger in (
-        {"logger": tensorboard, "callbacks": {}},
-        {"logger": {}, "trainer": {"max_epochs": 3, "profiler": "simple"}},
-    ):
-        assert fingerprint({**older, **younger}) == fingerprint(older)
-    mine = {"callbacks": {"mine": {"_target_": "mine.Freeze"}}}
-    assert fingerprint({**older, **mine}) != fingerprint(older)
+@pytest.mark.parametrize("changes", SAME)
+def test_a_run_is_found_by_its_configuration_whatever_its_folder_is_called(changes: dict[str, Any]) -> None:
+    old = begun(CONFIG, "attend-dot-s3-00000000")
+    assert place({**CONFIG, **changes}, ["anything=else"]) == old
+    del changes
+    assert place({**CONFIG, "early_stopping": 2}, []) != old
+
+
+@pytest.mark.parametrize("name", ["attend-dot-s3-0000000", "attend-dot-s4-00000000", "s3-00000000-copy", "best"])
+def test_other_folders_are_not_looked_at(name: str) -> None:
+    begun(CONFIG, name)
+    assert place(CONFIG, []).status == "absent"
+
+
+def test_fresh_leaves_the_run_and_the_newest_is_found_from_then_on() -> None:
+    old = begun(CONFIG, "attend-dot-s3-00000000")
+    first = placed(CONFIG, ["attend=dot"], fresh=True)
+    assert first.run.folder.name == f"attend-dot-s3-{system_digest(CONFIG)}-2"
+    assert first.remarks == (f"{old.folder} stays; it is trained again in {first.run.folder}",)
+    first.run.start(CONFIG, [])
+    assert place(CONFIG, []) == first.run
+    second = place(CONFIG, [], fresh=True)
+    assert second.folder.name == f"default-s3-{system_digest(CONFIG)}-3"
+    assert old.status == "unfinished"
+    assert placed({**CONFIG, "seed": 4}, [], fresh=True).remarks == ()
+
+
+def test_a_default_that_has_changed_since_makes_another_run() -> None:
+    """The folder has the name of today's configuration, but was begun with another default."""
+    before = {**CONFIG, "early_stopping": 9}
+    named = begun(before, f"default-s3-{system_digest(CONFIG)}")
+    other, remarks = placed(CONFIG, [])
+    assert other.folder == named.folder.with_name(f"{named.folder.name}-2")
+    assert remarks == (
+        f"{named.folder} was begun with other defaults (early_stopping=9, here null): this is another run, "
+        f"{other.folder}",
+    )
+    other.start(CONFIG, [])
+    assert placed(CONFIG, []) == (other, ())
+    assert place(before, []) == named
+
+
+def test_what_is_asked_for_in_vain_is_said() -> None:
+    old = begun(CONFIG, "default-s3-00000000")
+    loading = {"_target_": "lasasr.data.loader.Loading", "num_workers": 3}
+    found, remarks = placed({**CONFIG, "loading": loading, "name": "x"}, ["loading.num_workers=3"])
+    assert found == old
+    assert remarks == (
+        f'{old.folder} keeps loading._target_=its default, not "lasasr.data.loader.Loading", '
+        'loading.num_workers=its default, not 3, name=its default, not "x": that changes nothing of what is trained',
+    )
+    assert placed(CONFIG, []).remarks == ()
+
+
+def test_a_run_without_a_checkpoint_begins_with_what_is_asked_for_now() -> None:
+    begun(CONFIG, "default-s3-00000000", checkpoint=False)
+    assert placed({**CONFIG, "threads": 3}, []).remarks == ()
+
+
+def test_a_damaged_run_of_that_name_is_named_and_others_are_passed_over() -> None:
+    own, other = begun(CONFIG, f"x-s3-{system_digest(CONFIG)}"), begun(CONFIG, "x-s3-00000000")
+    for run in (own, other):
+        (run.folder / "config.yaml").write_text("a: [1")
+    with pytest.raises(LasasrError, match=r"^[^\n]*config\.yaml is damaged[^\n]*--fresh[^\n]*$"):
+        place(CONFIG, [])
+    assert place(CONFIG, [], fresh=True).folder.name == f"default-s3-{system_digest(CONFIG)}-2"
+
+
+def test_an_empty_folder_of_that_name_is_taken() -> None:
+    empty = Path("runs", CONFIG["recipe"], f"x-s3-{system_digest(CONFIG)}")
+    empty.mkdir(parents=True)
+    assert place(CONFIG, []).folder == empty
+
+
+def test_a_name_stands_for_the_overrides() -> None:
+    ending = f"s3-{system_digest(CONFIG)}"
+    assert place({**CONFIG, "name": "my best/one"}, ["attend=dot"]).folder.name == f"my-best-one-{ending}"
+    assert place({**CONFIG, "name": None}, ["name=null"]).folder.name == f"default-{ending}"
+    with pytest.raises(UsageError, match="name='///' cannot be part"):
+        place({**CONFIG, "name": "///"}, [])

@@ -12,7 +12,7 @@ def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
     made = {
         **dict.fromkeys(PARTS),
         "seed": 1,
-        "frontend": {"_target_": "lasasr.audio.frontend.Frontend", "bins": 8},
+        "frontend": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 8},
         "listen": {
             "_target_": "lasasr.listen.pyramid.PyramidEncoder",
             "_partial_": True,
@@ -22,7 +22,7 @@ def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
         },
         "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
         "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-        "loss": {"ctc_weight": ctc_weight},
+        "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": ctc_weight},
         "search": {"_target_": "lasasr.search.greedy.GreedySearch"},
     }
     return made | changes

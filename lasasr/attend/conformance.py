@@ -6,21 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-import torch
-
+from lasasr import conformance
 from lasasr.attend import trial_behaviour, trial_numerics
-from lasasr.attend.trial import Make, Measured, Trial
-
-
-class Finding(NamedTuple):
-    """One line of the report."""
-
-    promise: str
-    kept: bool
-    number: str
-
+from lasasr.attend.trial import Make, Trial
+from lasasr.conformance import Finding, Measured
 
 PROMISES: dict[str, Callable[[Trial], Measured]] = {
     "shapes are (B, K, C), (B, K, H, T), memory (B, ...), state (B, K, ...)": trial_behaviour.shapes,
@@ -47,15 +37,5 @@ PROMISES: dict[str, Callable[[Trial], Measured]] = {
 
 
 def check(make: Make, device: str = "cpu") -> Iterator[Finding]:
-    """Try every promise on the attention that `make(encoded_dim=, query_dim=)` builds; one finding each, in order.
-
-    Whatever a third party's code raises breaks the promise that was being tried, and becomes its number.
-    """
-    for promise, attempt in PROMISES.items():
-        try:
-            with torch.random.fork_rng(devices=[] if device == "cpu" else None):
-                measured = attempt(Trial(make, device))
-        except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            measured = Measured(False, f"{type(error).__name__}: {lines[0][:160]}")
-        yield Finding(promise, measured.kept, measured.number)
+    """Try every promise on the attention that `make(encoded_dim=, query_dim=)` builds; one finding each, in order."""
+    return conformance.findings(PROMISES, lambda: Trial(make, device), device)

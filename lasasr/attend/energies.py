@@ -8,9 +8,10 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered
+from lasasr import gathered, tracing
 from lasasr.attend.squashed import squashed_energy
 from lasasr.attend.values import split_heads
+from lasasr.shared_layers import SharedLinear, parameter
 
 # Elements of a broadcast sum (B, K, H, T, A) beyond which it is made in pieces where no gradient needs it whole: on a
 # CPU a piece of 4 MB stays in the cache, and 8 utterances take a quarter of the time; elsewhere launches count: 32 MB.
@@ -36,7 +37,7 @@ class DotEnergy(nn.Module):
         self.heads, self.tanh = heads, tanh
         self.gain = 1.0 / math.sqrt(head_width(dim, heads)) if scaled else 1.0
         self.key = nn.Linear(encoded_dim, dim, bias=False)
-        self.query = nn.Linear(query_dim, dim)
+        self.query = SharedLinear(query_dim, dim)
 
     def keys(self, encoded: Tensor) -> Tensor:
         """Encoded (B, T, E) → keys (B, H, T, A / H)."""
@@ -45,7 +46,7 @@ class DotEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Query (B, K, Q) and keys (B, H, T, A / H) → energy (B, K, H, T)."""
-        query = gathered.linear(query, self.query.weight, self.query.bias)
+        query = self.query(query)
         query = split_heads(query.tanh() if self.tanh else query, self.heads)
         return (gathered.product(query, keys, transposed=True) * self.gain).transpose(1, 2)
 
@@ -84,7 +85,7 @@ class AdditiveEnergy(nn.Module):
         self.heads = heads
         width = head_width(dim, heads)
         self.key = nn.Linear(encoded_dim, dim, bias=bias)
-        self.query = nn.Linear(query_dim, dim, bias=False)
+        self.query = SharedLinear(query_dim, dim, bias=False)
         self.vector = nn.Parameter(torch.empty(heads, width))
         self.feature = nn.Parameter(torch.empty(heads, features, width)) if features else None
         self.reset_parameters()
@@ -101,12 +102,12 @@ class AdditiveEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor, features: Tensor | None = None) -> Tensor:
         """Query (B, K, Q), keys (B, H, T, A / H) and features (B, K, H, T, F) or None → energy (B, K, H, T)."""
-        query = gathered.linear(query, self.query.weight)
+        query = self.query(query)
         query = query.view(*query.shape[:2], self.heads, 1, -1)  # (B, K, H, 1, A / H)
         if gathered.recording() and query.shape[1] == 1:
-            weight = None if self.feature is None or features is None else gathered.once(_doubled, self.feature)
-            return squashed_energy(query, keys, self.vector, features, weight)
-        if torch.is_grad_enabled():
+            weight = None if self.feature is None or features is None else self._doubled("feature")
+            return squashed_energy(query, keys, parameter(self, "vector"), features, weight)
+        if torch.is_grad_enabled() or tracing.active():
             return self._energy(query, keys, features)
         return self._in_pieces(query, keys, features)
 
@@ -133,17 +134,20 @@ class AdditiveEnergy(nn.Module):
         total = torch.add(keys[:, None], query, alpha=2, out=out)
         shape = total.shape[:-1]
         if self.feature is not None and features is not None:
-            weight = gathered.once(_doubled, self.feature).to(total.dtype).expand(*shape[:2], -1, -1, -1).flatten(0, 2)
+            weight = self._doubled("feature").to(total.dtype).expand(*shape[:2], -1, -1, -1).flatten(0, 2)
             rows = total.flatten(0, 2)
             into = None if out is None else rows
             total = torch.baddbmm(rows, features.to(total.dtype).flatten(0, 2), weight, out=into).view_as(total)
         squashed = total.sigmoid_()
-        vector = gathered.once(_doubled, self.vector).to(squashed.dtype)
+        vector = self._doubled("vector").to(squashed.dtype)
         if self.heads == 1:
             energy = squashed.flatten(0, -2).mv(vector[0]).view(shape)
         else:
             energy = (squashed @ vector[..., None])[..., 0]
         return energy - vector.sum(-1)[:, None] / 2
+
+    def _doubled(self, name: str) -> Tensor:
+        return gathered.once(_doubled, parameter(self, name))
 
 
 def _doubled(weight: Tensor) -> Tensor:

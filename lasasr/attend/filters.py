@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr import gathered
+from lasasr import gathered, tracing
 
 BLOCK = 64  # frames that one product makes of an utterance longer than the filters
 
@@ -41,6 +41,8 @@ class LocationFilters(nn.Module):
     def forward(self, weights: Tensor) -> Tensor:
         """Weights (B, K, H, N, T) → features (B, K, H, T, F)."""
         weights = weights.to(self.weight[0].dtype)
+        if tracing.exporting():
+            return self._convolved(weights)
         frames, block = weights.shape[-1], min(BLOCK, self.widest)
         window = block + self.widest - 1
         if frames <= window:
@@ -50,6 +52,14 @@ class LocationFilters(nn.Module):
         else:
             features = self._in_blocks(weights, block, window)
         return features.reshape(*weights.shape[:3], -1, frames).transpose(3, 4)
+
+    def _convolved(self, weights: Tensor) -> Tensor:
+        """The same by torch's convolution, which other runtimes know, for any number of frames."""
+        batch, hypotheses, heads, _, frames = weights.shape
+        filters = torch.cat(self._padded())  # (H·F, N, W)
+        rows = weights.flatten(2, 3).flatten(0, 1)  # (B·K, H·N, T)
+        features = functional.conv1d(rows, filters, padding=self.widest // 2, groups=heads)
+        return features.view(batch, hypotheses, heads, -1, frames).transpose(3, 4)
 
     def _in_blocks(self, weights: Tensor, block: int, window: int) -> Tensor:
         """Features (B, K, H, F, T), a block of frames after another, each from the window of weights it depends on."""
@@ -64,8 +74,12 @@ class LocationFilters(nn.Module):
         return features.flatten(4)[..., :frames]
 
     def _band(self, rows: int, columns: int, shift: int) -> Tensor:
-        filters = [functional.pad(w, ((self.widest - w.shape[2]) // 2,) * 2) for w in self.weight]
-        return band(torch.stack(filters), rows, columns, shift)
+        return band(torch.stack(self._padded()), rows, columns, shift)
+
+    def _padded(self) -> list[Tensor]:
+        """The filters of each head (F, N, W), as wide as the widest."""
+        margins = [(self.widest - weight.shape[2]) // 2 for weight in self.weight]
+        return [functional.pad(w, (m, m)) if m else w for w, m in zip(self.weight, margins, strict=True)]
 
 
 def band(filters: Tensor, rows: int, columns: int, shift: int) -> Tensor:

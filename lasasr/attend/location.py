@@ -142,12 +142,13 @@ class LocationRecurrentAttention(FeatureAttention[RecurrentState]):
         super().__init__(encoded_dim=encoded_dim, query_dim=together, features=filters, **options)
         self.previous = Previous(alpha_0, detach)
         self.location = LocationFilters(filters, [kernel_size] * self.heads)
+        self.recurrent_dim = recurrent_dim
         self.recurrent = nn.LSTMCell(filters * self.heads, recurrent_dim)
 
     def initial(self, memory: ContentMemory, hypotheses: int) -> RecurrentState:
         """α_0 and a silent LSTM."""
         start = self.previous.start(memory.mask, hypotheses, self.heads, memory.keys.dtype)
-        silent = memory.keys.new_zeros(len(start), hypotheses, self.recurrent.hidden_size)
+        silent = memory.keys.new_zeros(len(start), hypotheses, self.recurrent_dim)
         return RecurrentState(start, silent, torch.zeros_like(silent))
 
     def forward(self, query: Tensor, memory: ContentMemory, state: RecurrentState) -> Attended[RecurrentState]:

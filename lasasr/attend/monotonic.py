@@ -13,6 +13,7 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.values import Values
 from lasasr.attend.weights import Previous, at_least_float32
+from lasasr.shared_layers import parameter
 
 
 class MonotonicMemory(NamedTuple):
@@ -67,7 +68,7 @@ class Stopping(nn.Module):
         self, query: Tensor, keys: Tensor, mask: Tensor, state: MonotonicState
     ) -> tuple[Tensor, MonotonicState]:
         """Query (B, K, Q), keys (B, 1, T, A) and mask (B, T) → weights of the stop (B, K, 1, T) and the next state."""
-        norm = at_least_float32(self.energy.vector).norm().clamp(min=1e-6)
+        norm = at_least_float32(parameter(self.energy, "vector")).norm().clamp(min=1e-6)
         energy = at_least_float32(self.energy(query, keys)) * (self.gain / norm) + self.offset
         mask = mask[:, None, None]
         if not self.training:
@@ -229,7 +230,7 @@ def decided(energy: Tensor, mask: Tensor, last: Tensor, median: bool) -> tuple[T
 
 def first(candidates: Tensor, dtype: torch.dtype) -> Tensor:
     """One-hot first True of (..., T) bool, all 0 where there is none."""
-    return (candidates & (candidates.cumsum(-1) == 1)).to(dtype)
+    return (candidates & (candidates.long().cumsum(-1) == 1)).to(dtype)
 
 
 def chunkwise(stops: Tensor, energy: Tensor, chunk: int) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lasasr import tree
 from lasasr.attend.base import Attended, Attention
+from lasasr.conformance import largest
 
 TOLERANCE = 1e-5  # float32, values of order 1
 LENGTHS = (9, 6, 1)  # encoded frames of the utterances tried
@@ -18,13 +19,6 @@ HYPOTHESES = 4
 STEPS = 3
 
 Make = Callable[..., Attention[Any, Any]]
-
-
-class Measured(NamedTuple):
-    """What trying a promise gave."""
-
-    kept: bool
-    number: str
 
 
 @dataclass(frozen=True)
@@ -82,18 +76,7 @@ def run(attention: Any, encoded: Tensor, mask: Tensor, queries: Tensor) -> list[
     return walk(attention, memory, attention.initial(memory, queries.shape[2]), queries)
 
 
-def largest(tensors: Iterable[Tensor]) -> float:
-    """The largest absolute value in any of `tensors`; NaN if there is one (which Python's `max` would pass over)."""
-    flat = [tensor.detach().double().abs().flatten() for tensor in tensors]
-    return float(torch.cat([*flat, torch.zeros(1, dtype=torch.float64, device=flat[0].device)]).max())
-
-
 def difference(ours: list[Attended[Any]], theirs: list[Attended[Any]]) -> float:
     """Largest difference of two runs: contexts, weights and states."""
     pairs = zip(tree.leaves(ours), tree.leaves(theirs), strict=True)
     return largest(one - other for one, other in pairs)
-
-
-def within(number: float, limit: float) -> Measured:
-    """Kept where `number` <= `limit`; NaN is not."""
-    return Measured(number <= limit, f"{number:.1e} <= {limit:.0e}")

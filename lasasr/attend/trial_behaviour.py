@@ -16,14 +16,12 @@ from lasasr.attend.trial import (
     LENGTHS,
     STEPS,
     TOLERANCE,
-    Measured,
     Trial,
     difference,
-    largest,
     run,
     walk,
-    within,
 )
+from lasasr.conformance import Measured, largest, within
 
 
 def shapes(trial: Trial) -> Measured:

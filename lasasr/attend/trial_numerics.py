@@ -9,7 +9,8 @@ from torch import Tensor
 
 from lasasr import tree
 from lasasr.attend.base import Attended
-from lasasr.attend.trial import HYPOTHESES, LENGTHS, TOLERANCE, Measured, Trial, difference, largest, run, within
+from lasasr.attend.trial import HYPOTHESES, LENGTHS, TOLERANCE, Trial, difference, run
+from lasasr.conformance import Measured, largest, within
 
 
 def gradients(trial: Trial) -> Measured:

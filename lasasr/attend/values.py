@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lasasr import gathered
+from lasasr.shared_layers import SharedLinear
 
 VALUES = ("raw", "projected")
 
@@ -30,7 +31,7 @@ class Values(nn.Module):
         if values == "projected":
             width = max(1, encoded_dim // heads)
             self.project = nn.Linear(encoded_dim, heads * width, bias=False)
-        self.join = nn.Linear(heads * width, encoded_dim, bias=False) if heads > 1 else None
+        self.join = SharedLinear(heads * width, encoded_dim, bias=False) if heads > 1 else None
         self.split = heads if values == "projected" else 1
 
     def prepare(self, encoded: Tensor) -> Tensor:
@@ -46,7 +47,10 @@ class Values(nn.Module):
         else:
             means = gathered.product(weights.transpose(1, 2), values).transpose(1, 2)
         means = means.flatten(2)
-        return means if self.join is None else gathered.linear(means, self.join.weight)
+        if self.join is None:
+            return means
+        joined: Tensor = self.join(means)
+        return joined
 
 
 def split_heads(frames: Tensor, heads: int) -> Tensor:

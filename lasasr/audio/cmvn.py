@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from lasasr import files
 from lasasr import lengths as length
 from lasasr.errors import LasasrError
 
@@ -55,28 +52,6 @@ class Statistics:
     def std(self) -> Tensor:
         """(F,) float64, at least SMALLEST_STD."""
         return (self.squares / self.frames - self.mean().square()).clamp(min=SMALLEST_STD**2).sqrt()
-
-    def save(self, path: Path) -> None:
-        """Write the sums as JSON."""
-        sums, squares = self.sums.tolist(), self.squares.tolist()
-        files.write_json(path, {"schema": 1, "frames": self.frames, "sums": sums, "squares": squares})
-
-    @classmethod
-    def load(cls, path: Path) -> Statistics:
-        """Read what `save` wrote.
-
-        Raises:
-            LasasrError: the file is missing or holds something else.
-        """
-        stored = files.read_json(path)
-        try:
-            statistics = cls(len(stored["sums"]))
-            statistics.frames = int(stored["frames"])
-            statistics.sums = torch.tensor(stored["sums"], dtype=torch.float64)
-            statistics.squares = torch.tensor(stored["squares"], dtype=torch.float64)
-        except (KeyError, TypeError, ValueError):
-            raise LasasrError(f"{path} holds no CMVN statistics; delete it and run the command again") from None
-        return statistics
 
 
 class GlobalCMVN(nn.Module):

@@ -12,6 +12,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from lasasr.audio.read import SUFFIXES, decoded, finished, opened, resample
+from lasasr.configurable import configurable
 from lasasr.errors import LasasrError, UsageError, nearest
 
 Perturbation = Callable[[Tensor, torch.Generator], Tensor]
@@ -19,6 +20,7 @@ Perturbation = Callable[[Tensor, torch.Generator], Tensor]
 COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls with frequency to this power
 
 
+@configurable("augment.waveform")
 class SpeedPerturb:
     """Play at a speed drawn from `factors`, which moves pitch and tempo together (Ko et al. 2015).
 
@@ -43,6 +45,7 @@ class SpeedPerturb:
         return resample(waveform, factor.numerator, factor.denominator)
 
 
+@configurable("augment.waveform")
 class AdditiveNoise:
     """Add noise at a signal-to-noise ratio drawn uniformly from `snr_db`.
 

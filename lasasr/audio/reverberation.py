@@ -11,9 +11,11 @@ from torch import Tensor
 
 from lasasr.audio.perturb import draw, recordings
 from lasasr.audio.read import decoded, finished, opened
+from lasasr.configurable import configurable
 from lasasr.errors import UsageError
 
 
+@configurable("augment.waveform")
 class Reverberation:
     """Put an utterance into a room that is drawn from a folder of impulse responses.
 

@@ -82,7 +82,6 @@ class SpecAugment(nn.Module):
         self.onset_step = onset_step
         self.seed = seed
 
-    @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, step: int, epoch: int, ids: Sequence[str]) -> Tensor:
         """Augment features (B, T, F); the input is left as it is, padding stays 0.
 

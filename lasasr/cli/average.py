@@ -52,12 +52,14 @@ def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
     """Average the checkpoints of a run that no other process writes into."""
     from lasasr import runs
     from lasasr.training.averaging import chosen
+    from lasasr.training.data_check import refuse_other_data
 
     place = out or source.folder / f"average-{kind}{count}"
     if place.exists():
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
     runs.bundle_folder(source.folder)  # says so where training has not finished
     checkpoints = chosen(source.checkpoints, count, best=kind == "best")
+    refuse_other_data(source, checkpoints)
     average(source, checkpoints, place)
     print(f"mean of: {', '.join(path.name for path in checkpoints)}")
     print(f"written: {place}")
@@ -73,10 +75,12 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     from lasasr.provenance import provenance
     from lasasr.recognizer import Recognizer
     from lasasr.runs import Run
-    from lasasr.training.averaging import mean
+    from lasasr.training.averaging import mean, refuse_other
 
     recognizer = Recognizer.load(source.bundle)
-    recognizer.load_state_dict(mean(checkpoints))
+    means = mean(checkpoints)
+    refuse_other(recognizer.state_dict(), means, source.bundle, checkpoints[-1])
+    recognizer.load_state_dict(means)
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Run(Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.")))
     try:

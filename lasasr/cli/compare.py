@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from lasasr.comparison.column import Column
     from lasasr.comparison.entries import Found
     from lasasr.comparison.grouping import Group
 
@@ -19,6 +21,7 @@ EPILOG = """\
 examples:
   lasasr compare runs/synthetic/las_char/sweep-...            all that the sweep trained
   lasasr compare RUN RUN RUN --baseline attend=dot            each against one
+  lasasr compare SWEEP --search greedy                        as lasasr evaluate RUN search=greedy decoded each
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
   lasasr compare results/attention.json --markdown            the table again, from its card"""
@@ -31,14 +34,23 @@ def run(arguments: list[str]) -> int:
     options = _parser().read(arguments)
     _check(options)
 
+    from lasasr.comparison.card import drawn_from
+
+    finished = _is_comparison(options.paths)
+    made, details = _read(options) if finished else _compare(options)
+    with drawn_from(options.paths[0]) if finished else nullcontext():
+        _tell(made, details, options)
+    return 0
+
+
+def _tell(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
+    """Write what is asked for, and print the table."""
     from lasasr.comparison.budget import unmatched
 
-    made, details = _read(options) if _is_comparison(options.paths) else _compare(options)
     if told := unmatched(made["budgets"], options.matched or ()):
         raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
     _write(made, details, options)
     _print(made, options.markdown)
-    return 0
 
 
 def _check(options: Namespace) -> None:
@@ -63,7 +75,18 @@ def _check(options: Namespace) -> None:
 
 def _check_finished(options: Namespace) -> None:
     """What a finished comparison cannot be asked for any more."""
-    for name in ("html", "baseline", "split", "out", "any_search", "any_corpus", "normal_seeds", "points"):
+    for name in (
+        "html",
+        "baseline",
+        "split",
+        "search",
+        "out",
+        "any_search",
+        "any_corpus",
+        "normal_seeds",
+        "points",
+        "column",
+    ):
         if getattr(options, name) not in (None, False):
             option = name.replace("_", "-")
             raise UsageError(f"--{option} needs the runs: {options.paths[0]} is a comparison that was made without it")
@@ -74,6 +97,7 @@ def _parser() -> Parser:
     parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
     parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")
     parser.add_argument("--split", help="of the results (default: test, or the only one)")
+    parser.add_argument("--search", metavar="NAME", help="of the results, by text or digits (default: the runs' own)")
     parser.add_argument("--markdown", action="store_true", help="print Markdown for a README")
     parser.add_argument("--out", metavar="FILE", type=Path, help="of comparison.json (default: in SWEEP, else here)")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that needs no network")
@@ -85,6 +109,7 @@ def _parser() -> Parser:
     parser.add_argument("--any-corpus", action="store_true", help="also runs on differently configured corpora")
     parser.add_argument("--matched", action="append", choices=BUDGETS, help="refuse budgets that differ by > 2 %%")
     parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
+    parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
     return parser
 
@@ -101,6 +126,26 @@ def _is_comparison(paths: Sequence[Path]) -> bool:
     return bool(found)
 
 
+def _own_columns(paths: Sequence[str]) -> list[Column]:
+    """The user's columns; their classes lie below what LASASR_ALLOW names.
+
+    Raises:
+        UsageError: a path leads to no column, or two have one key.
+    """
+    from lasasr import gate
+    from lasasr.report.comparison_columns import DECLARED
+
+    taken = {one.key for one in DECLARED}
+    columns: list[Column] = []
+    for path in paths:
+        column: Column = gate.resolve(path, "column", "--column")()
+        if column.key in taken:
+            raise UsageError(f"--column {path} has the key {column.key}, which another column has; choose another key")
+        taken.add(column.key)
+        columns.append(column)
+    return columns
+
+
 def _read(options: Namespace) -> tuple[dict[str, Any], None]:
     from lasasr.comparison.card import read
 
@@ -108,16 +153,17 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
 
 
 def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Group]]]:
+    from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.document import document
     from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import groups
     from lasasr.metrics.significance.verdict import Rules
 
-    found = find(options.paths, options.split)
+    found = find(options.paths, options.split, options.search, evaluate_command)
     systems, notes = groups(found, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
-    return document(found, systems, notes, baseline, rules), (found, systems)
+    return document(found, systems, notes, baseline, rules, _own_columns(options.column or ())), (found, systems)
 
 
 def _baseline(asked: str | None, systems: Sequence[Group]) -> str | None:

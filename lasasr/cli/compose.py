@@ -6,14 +6,16 @@ the values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
-from typing import Any, cast
+from itertools import islice, product
+from typing import Any, NamedTuple, cast
 
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lasasr import moved
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
@@ -22,40 +24,55 @@ from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]
+MOST_JOBS = 10_000  # of a sweep: each is composed before the first one runs
 
 
-def compose(recipe: str, overrides: Sequence[str] = (), multirun: bool = False) -> Config:
+class Composition(NamedTuple):
+    """What Hydra composed: as plain values, and as it was, without Hydra's own keys."""
+
+    plain: Config
+    config: DictConfig
+    choices: dict[str, Any]  # config group → choice, Hydra's own groups among them
+    hydra: DictConfig  # Hydra's own keys
+
+
+def compose(
+    recipe: str, overrides: Sequence[str] = (), before_loading: Callable[[Config], None] | None = None
+) -> Config:
     """The configuration of one run.
 
     Args:
-        multirun: whether Hydra's sweeper and launcher run it, and may be configured.
+        before_loading: called with it before the classes are imported that a recipe of one's own names.
 
     Raises:
         UsageError: unknown recipe, key or choice, a value of the wrong kind, a value still missing, ...
     """
-    refuse_idle(overrides, multirun)
+    refuse_idle(overrides)
     with session.on_recipe(recipe) as opened:
-        name = recipes.find(recipe).name
-        made = composed(opened, overrides, name)
-        if recipe.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
-            with explained(opened, overrides):
-                _refuse_unknown(opened, overrides, name)
-            refuse_not_taken(made, name)
-        return made
+        return compose_job(opened, overrides, before_loading)
 
 
-def _refuse_unknown(opened: Session, overrides: Sequence[str], name: str) -> None:
-    config = opened.compose(overrides)
-    start = replace(opened, config="lm_base" if "lm" in config else "base")
-    choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
-    own = start.compose([]).hydra.runtime.choices.items()
-    chosen = [group for group, choice in own if choice is not None and not group.startswith("hydra/")]  # not lists
-    base = start.compose([f"{group}={choices.get(group) or 'null'}" for group in chosen])
-    refuse_idle_in_recipe(config, base, name)
-    with open_dict(config):
-        del config["hydra"]
+def compose_job(
+    opened: Session, overrides: Sequence[str], before_loading: Callable[[Config], None] | None = None
+) -> Config:
+    """The configuration of one of several runs of a recipe, in the session that they share."""
+    name = recipes.find(opened.name).name
+    composition = _composition(opened, overrides, name)
+    if opened.name.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
+        with explained(opened, overrides):
+            _refuse_unknown(opened, composition, overrides, name)
+        if before_loading is not None:
+            before_loading(composition.plain)
+        refuse_not_taken(composition.plain, name)
+    return composition.plain
+
+
+def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
+    start, choices = replace(opened, config="lm_base" if "lm" in composition.config else "base"), composition.choices
+    base = start.shared([f"{group}={choices.get(group) or 'null'}" for group in start.groups()])
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]
-    refuse_unknown(config, base, choices, added, name)
+    refuse_idle_in_recipe(composition.hydra, base.hydra, name)
+    refuse_unknown(composition.config, base, choices, added, name)
 
 
 def recompose(config: Mapping[str, Any], overrides: Sequence[str]) -> Config:
@@ -80,16 +97,32 @@ def recompose(config: Mapping[str, Any], overrides: Sequence[str]) -> Config:
 
 def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
     """Compose in an open session, resolve, and check the values."""
+    return _composition(opened, overrides, name).plain
+
+
+def _composition(opened: Session, overrides: Sequence[str], name: str) -> Composition:
     with explained(opened, overrides):
+        parsed = opened.parse(overrides)
+        _refuse_second_choice(opened, parsed)
         config = opened.compose(overrides)
-        choices = OmegaConf.to_container(config.hydra.runtime.choices)
+        of_hydra = config.hydra
+        choices = cast(Config, OmegaConf.to_container(of_hydra.runtime.choices))
         with open_dict(config):
             del config["hydra"]
-        plain = plain_config(config, cast(Config, choices), name)
-        setting = [one for one in opened.parse(overrides) if _sets(opened, one)]
+        plain = plain_config(config, choices, name)
+        setting = [one for one in parsed if _sets(opened, one)]
         if setting:
-            values.check(setting, foundation(opened, opened.parse(overrides)), plain)
-    return plain
+            values.check(setting, foundation(opened, parsed), plain)
+    return Composition(plain, config, choices, of_hydra)
+
+
+def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:
+    """Refuse +attend=dot: Hydra would lay it over the choice that is there, and keep keys of both."""
+    added = [one for one in overrides if one.is_add() and opened.chooses(one) and one.package is None]
+    chosen = opened.shared([]).hydra.runtime.choices if added else {}
+    for one in added:
+        if one.key_or_group in chosen:
+            raise UsageError(f"{one.input_line}: leave the + out, {one.key_or_group} is chosen already")
 
 
 def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> Config:
@@ -100,7 +133,7 @@ def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> C
         choices: config group → choice, Hydra's own groups among them (they are left out).
     """
     _refuse_gaps(config, name)
-    made = OmegaConf.to_container(config, resolve=True)
+    made = moved.current_config(OmegaConf.to_container(config, resolve=True))
     assert isinstance(made, dict)
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra/")}
     return {"recipe": name, "choices": chosen, **{str(key): value for key, value in made.items()}}
@@ -113,37 +146,49 @@ def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
         UsageError: an override cannot be read, or is a sweep over a continuous range.
     """
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
-        parsed = opened.parse([*_swept_by_recipe(opened, overrides), *overrides])
-        jobs = {one.get_key_element(): _values(one) for one in parsed if not one.is_hydra_override()}
+        fixed = opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
+        return expand_over(opened, overrides, fixed)
+
+
+def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) -> list[list[str]]:
+    """The same, where what the jobs have in common is composed already.
+
+    Args:
+        fixed: composed of those overrides that are no sweep; `hydra.sweeper.params` is what the recipe itself sweeps.
+    """
+    params = fixed.hydra.sweeper.get("params") or {}
+    with explained(opened, overrides):
+        parsed = opened.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
+        jobs = {one.get_key_element(): discrete_values(one) for one in parsed if not one.is_hydra_override()}
+    if (count := math.prod(map(len, jobs.values()))) > MOST_JOBS:
+        raise UsageError(f"the sweep has {count:,} jobs; {MOST_JOBS:,} are taken at most")
     return [[f"{key}={value}" for key, value in zip(jobs, job, strict=True)] for job in product(*jobs.values())]
 
 
-def spelled_out(recipe: str, overrides: Sequence[str]) -> list[str]:
+def spelled_out(opened: Session, overrides: Sequence[str]) -> list[str]:
     """The overrides with `group=glob(*)` as the list of choices it stands for, without `_parts` of others."""
-    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+    with explained(opened, overrides):
         return [_spelled(one) for one in opened.parse(overrides)]
 
 
 def _spelled(override: Override) -> str:
     if isinstance(override.value(), Glob):
-        return f"{override.get_key_element()}={','.join(_values(override))}"
+        return f"{override.get_key_element()}={','.join(discrete_values(override))}"
     return str(override.input_line)
 
 
-def _values(override: Override) -> list[str]:
+def discrete_values(override: Override) -> list[str]:
+    """What an override stands for in a sweep, in Hydra's grammar; of one that is no sweep its one value.
+
+    Raises:
+        UsageError: it is a sweep over a continuous range.
+    """
     if not override.is_sweep_override():
         return [str(override.get_value_element_as_str())]
     if not override.is_discrete_sweep():
         raise UsageError(f"{override.input_line} needs a sweeper that searches: add hydra/sweeper=optuna or the like")
-    found = list(override.sweep_string_iterator())
+    found = list(islice(override.sweep_string_iterator(), MOST_JOBS + 1))  # a range has as many as it says
     return [one for one in found if not one.startswith("_")] if isinstance(override.value(), Glob) else found
-
-
-def _swept_by_recipe(opened: Session, overrides: Sequence[str]) -> list[str]:
-    """What the recipe itself sweeps over, in `hydra.sweeper.params`."""
-    fixed = [str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()]
-    params = opened.compose(fixed).hydra.sweeper.get("params") or {}
-    return [f"{key}={value}" for key, value in params.items()]
 
 
 def _sets(opened: Session, override: Override) -> bool:

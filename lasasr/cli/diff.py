@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   lasasr diff RUN RUN
-  lasasr diff RUN RUN --split dev --flips 20"""
+  lasasr diff RUN RUN --split dev --flips 20
+  lasasr diff RUN RUN/results/test@greedy-1a2b3c4d.json --any-search      one run under two searches"""
 
 
 def run(arguments: list[str]) -> int:

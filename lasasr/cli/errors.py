@@ -33,7 +33,7 @@ def explain(session: Session, overrides: Sequence[str], error: Exception) -> Usa
         case OverrideParseException():
             return UsageError(_unreadable(error.override))
         case MissingConfigException():
-            return UsageError(_missing_file(session, overrides, error))
+            return UsageError(_missing_file(session, error))
         case yaml.MarkedYAMLError():
             mark = error.problem_mark
             place = f"{mark.name}:{mark.line + 1}" if mark else f"recipe {session.name}"
@@ -49,11 +49,8 @@ def _unreadable(override: str) -> str:
     return f"cannot read {override!r}: quote values with spaces or signs, as in \"key='a value'\""
 
 
-def _missing_file(session: Session, overrides: Sequence[str], error: MissingConfigException) -> str:
+def _missing_file(session: Session, error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
-    for override in session.parse(overrides):
-        if override.is_add() and session.chooses(override):
-            return f"{override.input_line}: leave the + out, {override.key_or_group} is chosen already"
     known = session.choices(group)
     if group and known:
         return f"unknown choice {group}={choice}; {nearest(choice, known)}"
@@ -90,13 +87,13 @@ def _sweep(override: Override, choices: Sequence[str]) -> str:
 
 
 def foundation(session: Session, overrides: Sequence[Override]) -> DictConfig:
-    """The configuration before any key is set: only the group choices of the command line applied."""
+    """The configuration before any key is set: only the group choices of the command line applied; see `shared`."""
     chosen = [
         str(one.input_line)
         for one in overrides
         if (session.chooses(one) or one.key_or_group == "hydra.searchpath") and not one.is_sweep_override()
     ]
-    return session.compose(chosen)
+    return session.shared(chosen)
 
 
 def _key(override: Override, base: DictConfig) -> Iterator[str]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.errors import UsageError
+
+if TYPE_CHECKING:
+    from lasasr.prepare import Prepared
+    from lasasr.prepare_text import PreparedText
+    from lasasr.ranks import Ranks
+    from lasasr.run_results import Decoding
+    from lasasr.runs import Run
 
 EPILOG = """\
 examples:
@@ -18,7 +26,11 @@ examples:
   lasasr evaluate RUN evaluate.splits=[dev]        another split
   lasasr evaluate RUN search.beam=4,10 -m          a grid over search settings
   lasasr evaluate RUN search.lm=LMRUN search.lm_weight=0.3     with a language model
-  lasasr evaluate LMRUN                            perplexity of a language model"""
+  lasasr evaluate LMRUN                            perplexity of a language model
+
+results/<split>.json is the run's own: its recipe's search on the data it was made with. Another search, or other test
+data, write results/<split>@<what differs>-<digits>.json beside it. -m draws no attention maps, unless evaluate.maps=N
+is given."""
 
 
 def run(arguments: list[str]) -> int:
@@ -32,35 +44,58 @@ def run(arguments: list[str]) -> int:
 
     from lasasr import runs
     from lasasr.cli.compose import recompose
-    from lasasr.cli.tell import tell_summaries
+    from lasasr.cli.tell import tell_files, tell_summaries
     from lasasr.ranks import Ranks
     from lasasr.run_lock import writing
 
     found = runs.find_run(options.run)
-    if "lm" in found.config():
+    if "lm" in found.whole_config():
         with writing(found.folder, "evaluated"):
             return _evaluate_lm(found, options)
     _refuse_training_keys(options.overrides)
     jobs = _grid(options.overrides) if options.multirun else [options.overrides]
     if len(jobs) > 1:
         jobs = _without_idle(jobs, lambda job: recompose(found.config(), job)["search"])
-    configs = [recompose(found.config(), job) for job in jobs]
-    if any(_but_search(config) != _but_search(configs[0]) for config in configs):
+    decodings = _decodings(found.config(), jobs, options.multirun)
+    if any(_but_search(one.config) != _but_search(decodings[0].config) for one in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.of_torchrun()
     with writing(found.folder, "evaluated"):
-        summaries = _evaluate(found, configs, usable(ranks.device(options.device)), ranks, write=not options.multirun)
+        summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:
         names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
         tell_summaries(summaries, names if options.multirun else ())
+        tell_files(found, stems)
     ranks.leave()
     return 0
 
 
+def _decodings(config: dict[str, Any], jobs: list[list[str]], multirun: bool) -> list[Decoding]:
+    """What each job decodes with; what another choice of search stands for is composed, to see what the job changes."""
+    from lasasr.cli.compose import recompose
+    from lasasr.run_results import Decoding
+
+    decodings, bases = [], {}
+    for job in jobs:
+        changed = recompose(config, job)
+        if multirun and not any(one.lstrip("+").startswith("evaluate.maps=") for one in job):
+            changed = {**changed, "evaluate": {**changed["evaluate"], "maps": 0}}
+        choice = str(changed["choices"].get("search") or "")
+        if choice == config["choices"].get("search"):
+            decodings.append(Decoding(changed))
+            continue
+        if choice not in bases:
+            bases[choice] = recompose(config, [f"search={choice}"])["search"]
+        decodings.append(Decoding(changed, choice, bases[choice]))
+    return decodings
+
+
 def _refuse_training_keys(overrides: list[str]) -> None:
     for one in overrides:
-        key = one.lstrip("+~").partition("=")[0].partition(".")[0]
-        if key not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
+        place = one.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
+        if place == "hydra.searchpath":  # where choices of one's own lie
+            continue
+        if place.partition(".")[0] not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
             raise UsageError(f"{one}: a trained run can only change search, evaluate and where its corpus lies")
 
 
@@ -103,29 +138,46 @@ def _keys(config: dict[str, Any], place: str) -> set[str]:
     return {f"{place}.{key}" for key in config}.union(*inner)
 
 
-def _but_search(config: dict[str, Any]) -> dict[str, Any]:
-    choices = {group: choice for group, choice in config["choices"].items() if group != "search"}
+def _but_search(config: Mapping[str, Any]) -> dict[str, Any]:
+    about_search = ("search", "scorer@search.")
+    choices = {group: choice for group, choice in config["choices"].items() if not group.startswith(about_search)}
     return {**config, "search": None, "choices": choices}
 
 
-def _evaluate(found: Any, configs: list[dict[str, Any]], device: str, ranks: Any, write: bool) -> list[dict[str, Any]]:
-    """Summaries, search by search, of the splits of each; the model hears every batch once."""
+def evaluate_run(
+    found: Run, decodings: list[Decoding], device: str, ranks: Ranks
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Summaries, and the names of their files, search by search, of each split; the model hears every batch once."""
     from lasasr import language_model, runs
     from lasasr.cli.progress import progress
-    from lasasr.evaluation.split import evaluate_searches, evaluate_split
+    from lasasr.evaluation.names import result_names
+    from lasasr.evaluation.split import evaluate_searches
     from lasasr.prepare import prepare
     from lasasr.recognizer import Recognizer
 
     heard = Recognizer.load(runs.bundle_folder(found.folder), device)
+    configs = [one.config for one in decodings]
     recognizers = [heard.searching(language_model.search(config, heard.tokenizer)) for config in configs]
     with progress() if ranks.first else nullcontext(_silent) as report:
         prepared = ranks.in_turn(lambda: prepare(configs[0], report))
         splits = configs[0]["evaluate"]["splits"]
-        if write:
-            folder = found.folder
-            return [evaluate_split(recognizers[0], prepared, one, configs[0], folder, report, ranks) for one in splits]
-        decoded = [evaluate_searches(recognizers, prepared, one, configs, report, ranks) for one in splits]
-        return [summary for of_search in zip(*decoded, strict=True) for summary in of_search]
+        if ranks.first:
+            _tell_other_data(found, prepared, splits)
+        # before anything is decoded: what cannot be named is said at once
+        names = [result_names(found, decodings, prepared, split, heard) if ranks.first else [] for split in splits]
+        decoded = [
+            evaluate_searches(recognizers, prepared, split, configs, found.folder, report, ranks, of_split)
+            for split, of_split in zip(splits, names, strict=True)
+        ]
+    by_search = [summary for of_search in zip(*decoded, strict=True) for summary in of_search]
+    return by_search, [name for of_search in zip(*names, strict=True) for name in of_search]
+
+
+def _tell_other_data(found: Run, prepared: Prepared | PreparedText, splits: Sequence[str]) -> None:
+    from lasasr.training.data_check import other_data
+
+    for line in other_data(found, prepared, splits):
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _silent(task: str, done: int, total: int) -> None:
@@ -134,13 +186,7 @@ def _silent(task: str, done: int, total: int) -> None:
 
 def _evaluate_lm(found: Any, options: Any) -> int:
     """Perplexities of a language model's evaluation splits."""
-    from lasasr import runs
     from lasasr.cli.compose import recompose
-    from lasasr.cli.progress import progress
-    from lasasr.cli.tell import tell_perplexities
-    from lasasr.language_model import TrainedLM
-    from lasasr.prepare_text import prepare_text
-    from lasasr.training.lm_run import evaluate
 
     if options.multirun:
         raise UsageError("a language model has no search to sweep over: leave out -m")
@@ -153,8 +199,24 @@ def _evaluate_lm(found: Any, options: Any) -> int:
             "corpus",
         ):
             raise UsageError(f"{one}: a trained language model can only change evaluate and its corpus")
-    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(usable(options.device))
+    evaluate_lm_run(found, config, usable(options.device))
+    return 0
+
+
+def evaluate_lm_run(found: Run, config: Mapping[str, Any], device: str) -> None:
+    """Measure the perplexities of a language model's evaluation splits, print and write them."""
+    from lasasr import perplexity_results, runs
+    from lasasr.cli.progress import progress
+    from lasasr.cli.tell import tell_perplexities
+    from lasasr.language_model import TrainedLM
+    from lasasr.prepare_text import prepare_text
+    from lasasr.training.lm_run import evaluate
+
+    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(device)
     with progress() as report:
         prepared = prepare_text(config, report, config["evaluate"]["splits"], trained.tokenizer)
-        tell_perplexities(evaluate(config, trained, prepared, found.folder, report))
-    return 0
+        _tell_other_data(found, prepared, config["evaluate"]["splits"])
+        measured = evaluate(config, trained, prepared, report)
+    tell_perplexities(measured)
+    for path in perplexity_results.write(found, measured, config):
+        print(f"result:          {path}")

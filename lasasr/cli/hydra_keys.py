@@ -50,7 +50,7 @@ def refuse_idle_in_recipe(config: DictConfig, base: DictConfig, name: str) -> No
     """Refuse a recipe that sets such keys itself.
 
     Args:
-        config, base: composed with Hydra's keys, of the recipe and of /base or /lm_base.
+        config, base: Hydra's keys as composed of the recipe, and of /base or /lm_base.
         name: what messages call the recipe.
 
     Raises:
@@ -63,7 +63,7 @@ def refuse_idle_in_recipe(config: DictConfig, base: DictConfig, name: str) -> No
 
 def _written(config: DictConfig, key: str) -> Any:
     """The value of one of Hydra's keys, its interpolations as they stand: that of `run.dir` tells the time."""
-    value = OmegaConf.to_container(config.hydra, resolve=False)
+    value = OmegaConf.to_container(config, resolve=False)
     for part in key.split("."):
         assert isinstance(value, dict)
         value = value[part]

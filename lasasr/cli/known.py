@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pydoc
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -72,7 +71,7 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
     if not isinstance(config, dict):
         return
     prefix = f"{place}." if place else ""
-    taken = _taken(config["_target_"]) if "_target_" in config else None
+    taken = _taken(config["_target_"], place) if "_target_" in config else None
     for key, value in config.items():
         if taken is not None and not str(key).startswith("_") and key not in taken:
             known = [prefix + one for one in taken]
@@ -81,17 +80,15 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
         refuse_not_taken(value, name, prefix + str(key))
 
 
-def _taken(target: str) -> list[str] | None:
+def _taken(target: object, place: str) -> list[str] | None:
     """The arguments of a class or function; None: any, or not known."""
-    from lasasr.build import allowed_prefixes
+    from lasasr import gate
 
-    if not str(target).startswith(allowed_prefixes()):
-        return None
     try:
-        made: Any = pydoc.locate(target)
+        made = gate.resolve(target, place)
         function = inspect.getattr_static(made, "__init__") if isinstance(made, type) else made
         hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters
-    except Exception:  # whatever importing or reading it raises
+    except Exception:  # refused, or whatever reading it raises
         return None
     names: list[str] = []
     for name, parameter in parameters.items():

@@ -21,7 +21,7 @@ examples:
 
 def run(arguments: list[str]) -> int:
     """Prepare what the recipe needs, and say what there is."""
-    about = "Make the manifests, tokenizer and statistics of a recipe; what is there is reused."
+    about = "Make manifests, tokenizer and statistics of a recipe; what is there is reused unless audio has changed."
     parser = Parser("prepare", about, EPILOG)
     add_recipe(parser)
     _add_shards(parser)
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
             raise UsageError(f"--shards: {options.recipe} is a language model's recipe, whose corpus holds no audio")
         return _prepare_text(config)
     with progress() as report:
-        prepared = prepare(config, report)
+        prepared = prepare(config, report, again=True)
     for split in prepared.manifests:
         utterances = prepared.utterances(split)
         speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -17,9 +20,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from lasasr.cli import recipes
+from lasasr.cli import bounded, recipes
+from lasasr.cli.hydra_section import check_composed, check_search_path
+from lasasr.errors import LasasrError, UsageError
+from lasasr.files import MOST_DEPTH
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
 VERSION_BASE = "1.3"
@@ -41,6 +50,8 @@ class Session:
 
     name: str
     config: str
+    _shared: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False, compare=False)
+    _groups: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def loader(self) -> ConfigLoader:
@@ -48,11 +59,42 @@ class Session:
         return GlobalHydra.instance().config_loader()
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through."""
-        return hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through.
+
+        Raises:
+            UsageError: a recipe would run code by it, or fill the memory (`bounded`); a folder to search is a package
+                that may not be imported.
+        """
+        for override in self.parse([text for text in overrides if "searchpath" in text]):
+            check_search_path(override.value(), str(override.input_line))
+        config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        check_composed(config, f"recipe {self.name}")
+        bounded.refuse(config, self.name)
+        return config
+
+    def shared(self, overrides: Sequence[str]) -> DictConfig:
+        """What `compose` gives, composed once in this session: to look at, not to change."""
+        key = (self.config, *overrides)
+        if key not in self._shared:
+            self._shared[key] = self.compose(overrides)
+        return self._shared[key]
+
+    def groups(self) -> list[str]:
+        """The config groups that the primary config chooses from, without Hydra's own."""
+        if self.config not in self._groups:
+            known = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
+            self._groups[self.config] = [group for group in known if not group.startswith("hydra/")]
+        return self._groups[self.config]
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
-        """The overrides, read by Hydra's grammar."""
+        """The overrides, read by Hydra's grammar.
+
+        Raises:
+            UsageError: one has more brackets within brackets than the grammar can be followed into.
+        """
+        for one in overrides:
+            if sum(map(one.count, "[{(")) > MOST_DEPTH:
+                raise UsageError(f"{one[:40]}... has more than {MOST_DEPTH} brackets; write a recipe")
         return OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
 
     def choices(self, group: str) -> list[str]:
@@ -69,12 +111,30 @@ class Session:
 def on_recipe(recipe: str) -> Iterator[Session]:
     """Open Hydra on a recipe; its folder comes first in the search path, so that it may bring groups of its own.
 
+    Hydra is opened on that very folder: a group that the command line adds (+scorer@search.scorers.mine=mine) is looked
+    for beside the recipe, as Hydra has it, and so in the dictionary too.
+
     Raises:
-        UsageError: there is no such recipe.
+        UsageError: there is no such recipe, or it would have Hydra import a package to look for yaml files.
     """
     found = recipes.find(recipe)
-    with _alone(), hydra.initialize_config_dir(str(found.folder), job_name="lasasr", version_base=VERSION_BASE):
-        yield Session(recipe, found.config)
+    path = found.folder / found.config
+    with _alone(), hydra.initialize_config_dir(str(path.parent), job_name="lasasr", version_base=VERSION_BASE):
+        if recipe.endswith(".yaml"):
+            _check_file(recipe, path.name)
+        yield Session(recipe, path.name)
+
+
+def _check_file(recipe: str, config: str) -> None:
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    try:
+        primary = loader.repository.load_config(config_path=config)
+    except (OmegaConfBaseException, YAMLError, ValueError):  # composing it will say what is wrong
+        return
+    if primary is not None and OmegaConf.is_dict(primary.config):
+        folders = OmegaConf.select(primary.config, "hydra.searchpath")
+        check_search_path(list(folders) if OmegaConf.is_list(folders) else folders, f"recipe {recipe}")
 
 
 @contextmanager
@@ -85,8 +145,13 @@ def on_stored(config: Mapping[str, Any], choices: Mapping[str, Any], name: str) 
         config: plain values, without the groups that overrides will choose anew.
         choices: the groups that can be chosen anew.
         name: what messages call it.
+
+    Raises:
+        LasasrError: it holds what would tell Hydra what to read.
     """
-    node = {"defaults": ["_self_", *({group: None} for group in choices)], **config}
+    if steering := sorted({"defaults", "hydra"}.intersection(config)):
+        raise LasasrError(f"the configuration of {name} holds {steering[0]}, which no run writes: it was edited")
+    node = {"defaults": ["_self_", *({group: None} for group in choices)], **_literal(config)}
     ConfigStore.instance().store(name=STORED, node=node)
     try:
         with _alone(), hydra.initialize_config_module(recipes.PACKAGE, job_name="lasasr", version_base=VERSION_BASE):
@@ -95,14 +160,26 @@ def on_stored(config: Mapping[str, Any], choices: Mapping[str, Any], name: str) 
         cast(Any, ConfigStore.instance()).repo.pop(f"{STORED}.yaml")
 
 
+def _literal(value: Any) -> Any:
+    """Plain values that stay what they are when Hydra resolves interpolations."""
+    if isinstance(value, Mapping):
+        return {key: _literal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_literal(inner) for inner in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Set an open Hydra (we may run inside a job of a sweep) aside, and put it back."""
     if Dictionary not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(Dictionary)
-    outer = GlobalHydra.instance().hydra
+    outer, sources = GlobalHydra.instance().hydra, SourcesRegistry.instance().types
+    before = sources["file"]
     GlobalHydra.instance().clear()
+    sources["file"] = bounded.BoundedFiles
     try:
         yield
     finally:
+        sources["file"] = before
         GlobalHydra.instance().hydra = outer

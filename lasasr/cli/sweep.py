@@ -1,11 +1,15 @@
-"""`-m`: every combination of the swept values, run by Hydra's sweeper and launcher (basic, submitit, optuna, ...)."""
+"""`-m`: every combination of the swept values, run by Hydra's sweeper and launcher (basic, submitit, optuna, ...).
+
+What each job trains is composed once, when the sweep is begun, and kept in sweep.json: that is what its jobs run, then
+and whenever it is resumed, whatever has become of the recipe. Only a sweeper that searches composes as it goes.
+"""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr import runs
-from lasasr.cli import recipes, session
-from lasasr.cli.compose import Config, compose, expand, plain_config, spelled_out
+from lasasr import gate, runs, sweeps
+from lasasr.cli import recipes, session, sweep_plan
+from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_keys import refuse_idle
+from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
+from lasasr.cli.session import Session
 from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.runs import Run
+from lasasr.sweeps import Planned, Sweep
 
-Work = Callable[[Config, list[str]], Any]
+Work = Callable[[Run, Config, list[str]], Any]
 
 
 @dataclass(frozen=True)
@@ -39,69 +47,219 @@ class Job:
     """What Hydra calls for each combination; a launcher may pickle it and call it on another machine.
 
     Args:
-        work: called with the plain configuration and the overrides; a function of a module, so that it can be pickled.
+        work: called with the run folder, the plain configuration and the overrides; a function of a module, so that it
+            can be pickled.
         name: of the recipe.
+        folder: of the sweep, whose sweep.json has the configurations; None: the one that Hydra has composed is run.
+        fresh: a composed one is trained anew beside an earlier run.
         raises: whether to raise what goes wrong after it was said; a sweeper that searches asks for it.
     """
 
     work: Work
     name: str
+    folder: Path | None = None
+    fresh: bool = False
     raises: bool = False
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run one job; what goes wrong is said at once, for the other jobs go on."""
+        """Run one job."""
         about = HydraConfig.get()
         overrides = [str(one) for one in about.overrides.task]
-        label = " ".join(overrides)
-        print(f"job {about.job.num}: {label}", flush=True)
-        try:
+
+        def planned() -> Planned:
+            if self.folder is not None:
+                return sweeps.read(self.folder).job(overrides)
             choices: Any = OmegaConf.to_container(about.runtime.choices)
-            return self.work(plain_config(config, choices, self.name), overrides)
+            plain = sweep_plan.unnamed(plain_config(config, choices, self.name))
+            return Planned(overrides, plain, runs.place(plain, overrides, self.fresh))
+
+        return self.attempt(about.job.num, overrides, planned)
+
+    def attempt(self, number: int, overrides: Sequence[str], planned: Callable[[], Planned]) -> Any:
+        """Do the work; what goes wrong is said at once, for the other jobs go on."""
+        label = " ".join(overrides)
+        print(f"job {number}: {label}", flush=True)
+        try:
+            job = planned()
+            return self.work(job.run, job.config, job.overrides)
         except Exception as error:
             message = str(error) if isinstance(error, LasasrError) else f"{type(error).__name__}: {error}"
-            print(f"lasasr: job {about.job.num} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
+            print(f"lasasr: job {number} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
             if self.raises:
                 raise
             return Failed(traceback.format_exc())
 
 
-def sweep(recipe: str, overrides: Sequence[str], work: Work, beside: Path | None = None) -> Any:
-    """Check the configuration of every job, then run them all.
+def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False) -> Any:
+    """Compose the configuration of every job, then run them all.
 
     Args:
-        beside: the folder where its runs lie, if it is one that goes on.
+        fresh: train anew, beside the runs that are there.
 
     Returns:
-        What the sweeper returns.
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
 
     Raises:
-        UsageError: a job's configuration is wrong, or its runs would go elsewhere; nothing has run then.
+        UsageError: a job's configuration is wrong; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
     refuse_idle(overrides, multirun=True)
-    name = recipes.find(recipe).name
-    overrides = spelled_out(recipe, overrides)
-    searches = any(one.startswith("hydra/sweeper=") for one in overrides)
-    folder = _announce(recipe, name, overrides, beside, searches)
-    job = Job(work, name, raises=searches)
-    with session.on_recipe(recipe) as opened, explained(opened, overrides):
+    with session.on_recipe(recipe) as opened:
+        overrides = spelled_out(opened, overrides)
+        fixed = _checked_hydra_section(opened, overrides)
+        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh)
+    if begun is None:
+        return _search(recipe, overrides, work, fresh)
+    job = Job(work, recipe, folder=begun.folder)
+    return _by_hydra(begun, job) if _needs_hydra(begun) else _in_turn(begun, job)
+
+
+def resume(folder: Path, work: Work) -> Any:
+    """Go on with a sweep: its jobs have the configurations that it was begun with.
+
+    Returns:
+        What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
+
+    Raises:
+        UsageError: it was begun in another folder, which its paths are relative to.
+        LasasrError: at least one job failed, or cannot be composed any more; the others have run.
+    """
+    begun = sweeps.read(folder)
+    if _searches(begun.overrides) or not begun.planned:
+        _check_hydra_section(begun.recipe, begun.overrides)
+        return _search(begun.recipe, begun.overrides, work, fresh=False, folder=folder)
+    lost = ""
+    if not begun.jobs:
+        begun, lost = sweep_plan.adopt(begun)
+    for planned in begun.jobs:
+        sweep_plan.refuse_elsewhere(planned.config, folder)
+    begun = replace(begun, jobs=[sweep_plan.placed_again(planned) for planned in begun.jobs])
+    job = Job(work, begun.recipe, folder=folder)
+    if lost:
+        _in_turn(begun, job, lost)
+        raise LasasrError(f"the jobs of {folder} that have not begun cannot be composed any more: {lost}")
+    sweeps.write(begun)
+    if not _needs_hydra(begun):
+        return _in_turn(begun, job)
+    changed = sweep_plan.changed(begun)
+    if changed:
+        return _in_turn(begun, job, changed)
+    _check_hydra_section(begun.recipe, begun.overrides)
+    return _by_hydra(begun, job)
+
+
+def _needs_hydra(begun: Sweep) -> bool:
+    """Whether another launcher than the plain one runs the jobs, or the user has had Hydra do more (docs/trust.md).
+
+    Hydra composes every job twice more before it runs it.
+    """
+    return (
+        begun.launcher != "basic"
+        or any(one.lstrip("+~").startswith("hydra") for one in begun.overrides)
+        or gate.below("hydra", gate.users_prefixes())
+    )
+
+
+def _searches(overrides: Sequence[str]) -> bool:
+    return any(one.startswith("hydra/sweeper=") for one in overrides)
+
+
+def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, folder: Path | None = None) -> Any:
+    """A sweeper that searches chooses the jobs as it goes.
+
+    Args:
+        folder: of the sweep, if it is one that goes on.
+    """
+    parent = runs.root() / recipes.find(recipe).name
+    if folder is None:
+        name = next((one.partition("=")[2] for one in overrides if one.startswith("name=")), None)
+        folder = sweeps.place_sweep(parent, overrides, [], name)
+    elif parent.resolve() != folder.resolve().parent:
+        raise UsageError(sweep_plan.elsewhere(folder, parent))
+    searching = Sweep(folder, sweep_plan.lasting_name(recipe), list(overrides), [], [])
+    sweeps.write(searching)
+    return _by_hydra(searching, Job(work, recipes.find(recipe).name, fresh=fresh, raises=True))
+
+
+def _in_turn(begun: Sweep, job: Job, why: str = "") -> Any:
+    """Run the jobs in this process, one after the other.
+
+    Args:
+        why: not by the launcher that they were begun with.
+    """
+    if begun.launcher != "basic":
+        print(f"the jobs run here, one after the other, and not by the launcher {begun.launcher}: {why}", flush=True)
+    try:
+        results = [
+            job.attempt(number, one.overrides, lambda one=one: one)  # type: ignore[misc]
+            for number, one in enumerate(begun.jobs)
+        ]
+    except (KeyboardInterrupt, Interrupted):
+        _say_how_it_goes_on(begun.folder)
+        raise
+    _finish(begun.folder, results)
+    return results
+
+
+def _by_hydra(begun: Sweep, job: Job) -> Any:
+    """Run the jobs by Hydra's sweeper and launcher."""
+    folder, overrides = begun.folder, begun.overrides
+    with session.on_recipe(begun.recipe) as opened, explained(opened, overrides):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         try:
             returned = hydra.multirun(opened.config, job, [*_quiet(folder), *overrides])
         except (KeyboardInterrupt, Interrupted):
-            print(f"the sweep goes on with: lasasr train --resume {folder}", file=sys.stderr)
+            _say_how_it_goes_on(folder)
             raise
         except Exception as error:
             _blame_launcher(error, overrides, folder)
             raise
-    results = [] if searches else [one.return_value for batch in returned for one in batch]
+    _finish(folder, [] if job.raises else [one.return_value for batch in returned for one in batch])
+    return returned
+
+
+def _say_how_it_goes_on(folder: Path) -> None:
+    print(f"the sweep goes on with: lasasr train --resume {folder}", file=sys.stderr)
+
+
+def _finish(folder: Path, results: Sequence[Any]) -> None:
+    """Say what came of it.
+
+    Raises:
+        LasasrError: a job has failed.
+    """
     if failed := [one for one in results if isinstance(one, Failed)]:
         raise LasasrError(
             f"{len(failed)} job(s) failed, see above; lasasr train --resume {folder} takes up what is not finished"
         ) from RuntimeError(failed[0].told)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
-    return returned
+
+
+def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:
+    with session.on_recipe(recipe) as opened:
+        _checked_hydra_section(opened, overrides)
+
+
+def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictConfig:
+    """See that files leave it to Hydra and the command line how jobs are run, and neither has Hydra run anything else.
+
+    Returns:
+        What is composed of the overrides that are no sweep.
+
+    Raises:
+        UsageError: one does not.
+    """
+    quiet = _quiet(Path())
+    with session.on_stored({}, {}, opened.name) as empty:
+        default = empty.compose(quiet)
+    with explained(opened, overrides):
+        fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
+        of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
+        for allowed, keys in ((of_files, LAUNCHING + UNCHANGED), (fixed, UNCHANGED)):
+            composed = opened.shared([*quiet, *(str(one.input_line) for one in allowed)])
+            check_settings(composed, default, keys, f"recipe {opened.name}" if allowed is of_files else "an override")
+    return composed
 
 
 def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) -> None:
@@ -118,22 +276,6 @@ def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) ->
         f"the launcher {chosen[-1]} could not begin a job or has lost one; when the others have ended, "
         f"lasasr train --resume {folder} takes up what is not finished ({reason[:300]})"
     ) from error
-
-
-def _announce(recipe: str, name: str, overrides: Sequence[str], beside: Path | None, searches: bool) -> Path:
-    """Compose every job, so that a mistake in the last one shows now, and note the runs the sweep consists of."""
-    hydras = [one for one in overrides if one.startswith("hydra")]
-    jobs = [] if searches else expand(recipe, overrides)
-    configs = [compose(recipe, [*hydras, *job], multirun=True) for job in jobs]
-    root = Path(configs[0]["runs_dir"]) if configs else runs.root()
-    if beside is not None and (root / name).resolve() != beside:
-        raise UsageError(
-            f"the sweep's runs lie in {beside}, but runs_dir={root} would begin them anew in {root / name}: "
-            f"go on from the folder where it was begun, or set LASASR_RUNS"
-        )
-    planned = [runs.place(config, job).folder for config, job in zip(configs, jobs, strict=True)]
-    again = recipe if name == recipe else str(Path(recipe).resolve())
-    return runs.start_sweep(root / name, again, overrides, planned)
 
 
 def _quiet(folder: Path) -> list[str]:

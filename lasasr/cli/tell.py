@@ -7,15 +7,21 @@ from typing import Any
 
 from rich.console import Console
 
-from lasasr import files, results
+from lasasr import perplexity_results, results
+from lasasr.errors import LasasrError
 from lasasr.report.tables import evaluation_table, perplexity_table
 from lasasr.report.triage_table import triage_table
+from lasasr.results import Stored
+from lasasr.run_results import RunResults
 from lasasr.runs import Run
+from lasasr.search_identity import search_words
+
+MOST_OTHERS = 10  # results of other searches that are listed
 
 
 def tell_run(run: Run) -> None:
     """Print the table of results and the places of a run."""
-    if (run.folder / "perplexity.json").exists():
+    if (run.folder / perplexity_results.OWN).exists():
         _tell_lm(run)
         return
     tell_results(run)
@@ -27,7 +33,9 @@ def tell_run(run: Run) -> None:
 
 
 def _tell_lm(run: Run) -> None:
-    tell_perplexities(files.read_json(run.folder / "perplexity.json")["splits"])
+    tell_perplexities(perplexity_results.read(run.folder / perplexity_results.OWN))
+    for path in perplexity_results.others(run.folder)[:MOST_OTHERS]:
+        print(f"other result:    {path}")
     print(f"run folder:      {run.folder}")
     _tell_curves(run)
     print(f"decode with it:  lasasr evaluate RUN search.lm={run.folder} search.lm_weight=0.3")
@@ -48,8 +56,39 @@ def tell_perplexities(splits: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def tell_results(run: Run) -> None:
-    """Print the table of what was decoded."""
-    tell_summaries([results.read(run.results, split)[0] for split in results.splits(run.results)])
+    """Print the run's own results as a table, and name those of other searches and data."""
+    of_run, others = RunResults(run), []
+    own, missing = [], []
+    for stored in results.listed(run.results):
+        if stored.name.code:
+            others.append(stored)
+        elif of_run.foreign(stored):
+            missing.append(of_run.missing(stored.name.split))
+            others.append(stored)
+        else:
+            own.append(stored.read()[0])
+    tell_summaries(own)
+    for line in missing:
+        print(line)
+    for stored in others[:MOST_OTHERS]:
+        print(f"other result:    {_in_a_line(stored)}")
+    if len(others) > MOST_OTHERS:
+        print(f"other results:   {len(others) - MOST_OTHERS} more in {run.results}")
+
+
+def _in_a_line(stored: Stored) -> str:
+    try:
+        summary, _ = stored.read()
+    except LasasrError as error:
+        return str(error)
+    rate = f"{summary['metric'].upper()} {summary['percent']:.2f} %"
+    return f"{stored.path.name}: {rate}, search: {search_words(summary.get('search'))}"
+
+
+def tell_files(run: Run, stems: Sequence[str]) -> None:
+    """Print where results are, each once."""
+    for stem in dict.fromkeys(stems):
+        print(f"result:          {run.results / f'{stem}.json'}")
 
 
 def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr import launch
+from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
 
@@ -29,7 +30,7 @@ def run(arguments: list[str]) -> int:
     add_recipe(parser, optional=True)
     parser.add_argument("-m", "--multirun", action="store_true", help="every combination of the swept values")
     parser.add_argument("--resume", metavar="RUN|SWEEP", type=Path, help="go on where it stopped")
-    parser.add_argument("--fresh", action="store_true", help="throw an unfinished or finished run away and start again")
+    parser.add_argument("--fresh", action="store_true", help="train again beside the run that is there, which stays")
     options = parser.read(arguments)
     if (options.recipe is None) == (options.resume is None):
         raise UsageError("train takes a RECIPE, or --resume RUN (lasasr train --help)")
@@ -42,66 +43,77 @@ def run(arguments: list[str]) -> int:
 
 
 def _train(options: Any) -> int:
-    from lasasr import files, runs
+    from lasasr import runs, sweeps
     from lasasr.cli.compose import compose
-    from lasasr.cli.sweep import sweep
+    from lasasr.cli.sweep import resume, sweep
 
     if options.resume is not None:
-        if (note := options.resume / "sweep.json").exists():
-            about = files.read_json(note)
-            if not isinstance(about, dict) or not {"recipe", "overrides"} <= set(about):
-                raise LasasrError(f"{note} is damaged: it names no recipe and overrides; begin the sweep again with -m")
-            again = functools.partial(execute, resume=True)
-            sweep(about["recipe"], about["overrides"], again, beside=options.resume.resolve().parent)
+        if (options.resume / sweeps.FILE).exists():
+            resume(options.resume, functools.partial(run_in, resume=True))
         else:
             found = runs.find_run(options.resume)
             run_in(found, found.config(), found.overrides(), resume=True)
     elif options.multirun:
-        sweep(options.recipe, options.overrides, functools.partial(execute, fresh=options.fresh))
+        sweep(options.recipe, options.overrides, functools.partial(run_in, fresh=options.fresh), fresh=options.fresh)
     else:
-        execute(compose(options.recipe, options.overrides), options.overrides, fresh=options.fresh)
+        config = compose(options.recipe, options.overrides, before_loading=_announce)
+        execute(config, options.overrides, fresh=options.fresh)
     return 0
 
 
-def execute(config: dict[str, Any], overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
+def execute(config: dict[str, Any], overrides: list[str], fresh: bool = False) -> None:
     """Train one configuration in the folder that is its own."""
     from lasasr import runs
 
-    run_in(runs.place(config, overrides), config, overrides, resume, fresh)
+    helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
+    place, remarks = runs.placed(config, overrides, fresh and not helps)
+    for remark in () if helps else remarks:
+        print(f"note: {remark}", flush=True)
+    run_in(place, config, overrides, fresh=fresh)
 
 
-def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool, fresh: bool = False) -> None:
+def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
     """Train in a run folder, unless that is finished, and say what came of it.
 
+    Args:
+        resume: go on with what has begun, by its own configuration.
+        fresh: the folder is a new one, or will be when the first process has made it.
+
     Raises:
-        LasasrError: another process writes into the folder, or the run was begun before, and neither `resume` nor
-            `fresh` is asked for.
+        LasasrError: another process writes into the folder, or the run was begun before, and `resume` is not asked
+            for.
     """
     from lasasr.run_lock import writing
 
+    if resume and place.begun:
+        config, overrides = place.config(), place.overrides()
     if launch.helper():
-        _help(place, config, resume)
-    elif place.status == "finished" and not fresh:  # nothing is written, whoever else may write
+        if fresh or place.status != "finished":
+            _help(place, config, resume)
+    elif place.status == "finished":  # nothing is written, whoever else may write
         _write_in(place, config, overrides, resume)
     else:
         with writing(place.folder, "trained"):
-            _write_in(place, config, overrides, resume, fresh)
+            _write_in(place, config, overrides, resume)
 
 
-def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool, fresh: bool = False) -> None:
+def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool) -> None:
     """Train in a run folder that no other process writes into."""
     from lasasr.cli.tell import tell_run
     from lasasr.provenance import provenance
 
-    if fresh:
-        _clear(place.folder)
     if place.status == "finished":
+        from lasasr.cli.finished_run import check_finished
+
+        _announce(config)
+        check_finished(place, config)
         print(f"{place.folder} is finished (--fresh trains it again)")
     else:
         if place.begun and not resume:
             raise LasasrError(
                 f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
             )
+        _announce(config)
         if not place.begun:
             _check(config)
             place.start(config, overrides, **provenance())
@@ -122,15 +134,8 @@ def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: 
     tell_run(place)
 
 
-def _clear(folder: Path) -> None:
-    """Delete what a run folder holds, but for the lock."""
-    from lasasr.run_lock import FILE
-
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != FILE:
-            path.unlink()
+def _announce(config: Mapping[str, Any]) -> None:
+    announce(f"{config['recipe']}, seed {config['seed']}", "reading the corpus")
 
 
 def _check(config: dict[str, Any]) -> None:
@@ -147,9 +152,6 @@ def _check(config: dict[str, Any]) -> None:
 
 def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
     """Train beside the first process, which says and writes what there is; one of all prepares, and says so."""
-    if place.status == "finished":
-        return
-
     from lasasr.cli.progress import progress
 
     try:
@@ -163,6 +165,9 @@ def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
 
 def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:
     """Train a recognizer, after a glance at its data, or a language model; what the card says of it."""
+    from lasasr.runs import refuse_partial
+
+    refuse_partial(folder / "config.yaml", config)
     if "lm" in config:
         from lasasr.training import lm_run
 

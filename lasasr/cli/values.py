@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from hydra.core.override_parser.types import Override
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from lasasr.errors import UsageError
@@ -86,17 +85,16 @@ def _admitted(config: Mapping[str, Any], key: str, value: Any) -> bool:
     target = part.get("_target_") if isinstance(part, Mapping) else None
     if not isinstance(target, str):
         return False
-    return admits(_annotations(target).get(name, None), value)
+    return admits(_annotations(target, parent).get(name, None), value)
 
 
-def _annotations(target: str) -> dict[str, Any]:
-    from lasasr.build import check_targets
+def _annotations(target: str, place: str) -> dict[str, Any]:
+    from lasasr import gate
 
-    check_targets({"_target_": target})
+    made = gate.resolve(target, place)
     try:
-        made: Any = get_object(target)
         return typing.get_type_hints(inspect.getattr_static(made, "__init__") if isinstance(made, type) else made)
-    except Exception:  # whatever importing or reading it raises: then only the yaml speaks
+    except Exception:  # whatever reading it raises: then only the yaml speaks
         return {}
 
 

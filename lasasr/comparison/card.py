@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from lasasr import files
+from lasasr import files, kinds
 from lasasr.comparison.document import KIND, SCHEMA
 from lasasr.comparison.pairs import centre
 from lasasr.errors import LasasrError
 
 NEEDED: Final = ("systems", "pairs", "verdict", "about", "baseline", "budgets", "split", "metric", "utterances")
+_KINDS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("systems", "pairs", "missing"), list[dict]),  # type: ignore[type-arg]
+    **dict.fromkeys(("verdict", "notes", "corpora", "settings"), list),
+    **dict.fromkeys(("about", "split", "metric", "command", "made_at"), str),
+    **dict.fromkeys(("budgets", "rules"), dict),
+    "baseline": str | None,
+    "utterances": int,
+}
 OF_RUN: Final = ("name", "seed", "percent", "commit", "command", "hardware", "precision", "aligned_at_step")
 OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_runs", "why_of_runs", "systems", "runs")
 
@@ -60,7 +69,24 @@ def read(path: Path) -> dict[str, Any]:
         raise LasasrError(f"{path} has schema {found.get('schema')}, this version of lasasr reads {SCHEMA}")
     if lacking := [name for name in NEEDED if name not in found]:
         raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}; compare the runs again")
+    kinds.refuse_others(path, found, _KINDS)
+    if not found["systems"]:
+        raise LasasrError(f"{path} is damaged: it holds no system; compare the runs again")
     return dict(found)
+
+
+@contextmanager
+def drawn_from(path: Path) -> Iterator[None]:
+    """What goes wrong while a table is made of a card from anyone is the card's fault, said in one line.
+
+    Raises:
+        LasasrError: of what a value of another kind, or an absent one, leads to.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise LasasrError(f"{path} is damaged ({reason}); compare the runs again") from error
 
 
 def is_comparison(found: Any) -> bool:

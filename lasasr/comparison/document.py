@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lasasr import provenance
 from lasasr.comparison.budget import budgets
+from lasasr.comparison.column import Column
 from lasasr.comparison.entries import Found, Missing
 from lasasr.comparison.facts import facts
 from lasasr.comparison.grouping import Group
@@ -22,22 +23,31 @@ from lasasr.metrics.significance.pair import Answer
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.search_identity import search_words
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
 
 
 def document(
-    found: Found, systems: Sequence[Group], notes: Sequence[str], baseline: str | None, rules: Rules
+    found: Found,
+    systems: Sequence[Group],
+    notes: Sequence[str],
+    baseline: str | None,
+    rules: Rules,
+    columns: Sequence[Column] = (),
 ) -> dict[str, Any]:
     """Compare, and write down all of it.
+
+    Args:
+        columns: of the user's own.
 
     Raises:
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
     compared = compare([one.system() for one in systems], baseline, rules)
     first = found.entries[0]
-    keys = differing([one.entries[0].settings.values for one in systems])
+    keys = differing([one.entries[0].settings.normal for one in systems])
     pairs = [_pair(one) for one in compared.pairs]
     made: dict[str, Any] = {
         "schema": SCHEMA,
@@ -54,7 +64,8 @@ def document(
         "baseline": baseline,
         "notes": list(notes),
         "settings": keys,
-        "systems": [_system(one, told, keys) for one, told in zip(systems, compared.summaries, strict=True)],
+        "columns": [one.declaration() for one in columns],
+        "systems": [_system(one, told, keys, columns) for one, told in zip(systems, compared.summaries, strict=True)],
         "pairs": pairs,
         "about": scope(pairs),
         "missing": [_missing(one, systems) for one in found.missing],
@@ -64,7 +75,7 @@ def document(
     return made
 
 
-def _system(group: Group, told: Summary, keys: Sequence[str]) -> dict[str, Any]:
+def _system(group: Group, told: Summary, keys: Sequence[str], columns: Sequence[Column]) -> dict[str, Any]:
     """A summary beside what the system cost."""
     values = group.entries[0].settings.values
     return {
@@ -79,6 +90,8 @@ def _system(group: Group, told: Summary, keys: Sequence[str]) -> dict[str, Any]:
         "lost": list(told.lost),
         "percent_converged": told.percent_converged,
         **facts(group.entries),
+        "own": {one.key: one.cell(group.name, group.entries) for one in columns},
+        "search_words": search_words(group.entries[0].summary.get("search")),
         "settings": {key: values[key] for key in keys if key in values},
     }
 

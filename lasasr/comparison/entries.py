@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lasasr import files, results, runs
+from lasasr import results, runs
+from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import Pair, align, count
+from lasasr.result_names import ResultName, parsed
+from lasasr.results import Stored
+from lasasr.run_results import RunResults
+from lasasr.search_identity import search_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +54,25 @@ class Found:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where results may be: the folder that holds <split>.json, and the run it belongs to."""
+    """Where results may be: the folder that holds them, and the run it belongs to."""
 
     results: Path
     run: runs.Run | None
-    split: str | None = None  # only this one was named
+    name: ResultName | None = None  # only this one was named
 
 
-def find(paths: Sequence[Path], split: str | None = None) -> Found:
+def find(
+    paths: Sequence[Path], split: str | None = None, search: str | None = None, command: Command | None = None
+) -> Found:
     """Read every run that the paths name.
+
+    Args:
+        search: takes the results of this search (`comparison.searches`); None: the runs' own.
+        command: says how a run is decoded with a search that it has no result of.
 
     Raises:
         LasasrError: a path is nothing of the kind, results are damaged or missing, or no run is finished.
-        UsageError: the runs have no split in common, or several and none is asked for.
+        UsageError: the runs have no split in common, or several and none is asked for; `search` names no search.
     """
     named = _once([(one, (path / "sweep.json").exists()) for path in paths for one in _sources(path)])
     sources = [one for one in named if isinstance(one, _Source)]
@@ -69,8 +80,46 @@ def find(paths: Sequence[Path], split: str | None = None) -> Found:
     if not sources:
         listed = ", ".join(f"{one.name} is {one.status}" for one in missing[:5])
         raise LasasrError(f"there is nothing to compare yet: {listed}")
-    chosen = split or _common(sources)
-    return Found(chosen, [_entry(one, chosen) for one in sources], missing)
+    chosen = split or _common(sources, any_result=search is not None)
+    if search is None:
+        stored = [_own(one, chosen) for one in sources]
+    else:
+        stored = by_search(_of_runs(sources, search), chosen, search, command or _plain_command)
+    return Found(chosen, [_entry(*one) for one in zip(sources, stored, strict=True)], missing)
+
+
+def _of_runs(sources: Sequence[_Source], search: str) -> list[RunResults]:
+    found = []
+    for one in sources:
+        if one.run is None or one.name is not None:
+            raise UsageError(f"--search {search} chooses among the results of a run, but {_path(one)} is one result")
+        found.append(RunResults(one.run))
+    return found
+
+
+def _path(source: _Source) -> Path:
+    return source.results / f"{source.name}.json" if source.name else source.results
+
+
+def _plain_command(of_run: RunResults, summary: Mapping[str, Any]) -> str:
+    return f"lasasr evaluate {of_run.run.folder} (search: {search_words(summary.get('search'))})"
+
+
+def _own(source: _Source, split: str) -> Stored:
+    """The result that was named, or the run's own.
+
+    Raises:
+        LasasrError: another search wrote it; says the way out.
+    """
+    if source.name is not None and source.name.split != split:
+        raise UsageError(f"{_path(source)} holds {source.name.split}, but --split is {split}")
+    stored = Stored(source.results, source.name or ResultName(split))
+    if source.run is None or source.name is not None or not stored.path.exists():
+        return stored
+    of_run = RunResults(source.run)
+    if of_run.foreign(stored):
+        raise LasasrError(f"{of_run.missing(split)}; --search takes the results of other searches")
+    return stored
 
 
 def _once(named: Sequence[tuple[_Source | Missing, bool]]) -> list[_Source | Missing]:
@@ -95,9 +144,7 @@ def _sources(path: Path) -> list[_Source | Missing]:
     """The runs of a sweep in its order, a run, or a result file."""
     note = path / "sweep.json"
     if note.exists():
-        about = files.read_json(note)
-        if not isinstance(about, dict) or not isinstance(about.get("runs"), list):
-            raise LasasrError(f"{note} is damaged: it lists no runs; name the run folders")
+        about = runs.read_sweep(note)
         folders = [(path / one).resolve() for one in about["runs"]]
         if not folders:
             raise LasasrError(f"{note} lists no runs: a searching sweeper chose them; name the run folders")
@@ -110,7 +157,10 @@ def _sources(path: Path) -> list[_Source | Missing]:
 def _of_file(path: Path) -> _Source | Missing:
     folder = path.resolve().parent.parent
     inside = (folder / "card.json").exists() and (folder / "config.yaml").exists()
-    return _Source(path.parent, runs.Run(folder) if inside else None, path.stem)
+    name = parsed(path.stem)
+    if name is None:
+        raise LasasrError(f"{path} has no name of results: <split>.json or <split>@<text>-<digits>.json")
+    return _Source(path.parent, runs.Run(folder) if inside else None, name)
 
 
 def _of_run(run: runs.Run) -> _Source | Missing:
@@ -127,9 +177,13 @@ def _of_run(run: runs.Run) -> _Source | Missing:
     return Missing(name, "diverged" if why else "unfinished", why, seed, settings(run.config()))
 
 
-def _common(sources: Sequence[_Source]) -> str:
-    """The split to compare on where none is asked for: the only one that all have, or test."""
-    of_each = [{one.split} if one.split else set(results.splits(one.results)) for one in sources]
+def _common(sources: Sequence[_Source], any_result: bool) -> str:
+    """The split to compare on where none is asked for: the only one that all have, or test.
+
+    Args:
+        any_result: results of other searches than the runs' own count too.
+    """
+    of_each = [_splits(one, any_result) for one in sources]
     shared = sorted(set.intersection(*of_each))
     if "test" in shared or len(shared) == 1:
         return "test" if "test" in shared else shared[0]
@@ -141,14 +195,22 @@ def _common(sources: Sequence[_Source]) -> str:
     raise UsageError(f"the runs have results of no split in common ({listed}); decode one with lasasr evaluate")
 
 
+def _splits(source: _Source, any_result: bool) -> set[str]:
+    if source.name is not None:
+        return {source.name.split}
+    if any_result:
+        return {stored.name.split for stored in results.listed(source.results)}
+    return set(results.splits(source.results))
+
+
 def _named(source: _Source) -> str:
     return source.run.folder.name if source.run else source.results.name
 
 
-def _entry(source: _Source, split: str) -> Entry:
-    if source.split not in (None, split):
-        raise UsageError(f"{source.results / f'{source.split}.json'} holds {source.split}, but --split is {split}")
-    summary, lines = results.read(source.results, split)
+def _entry(source: _Source, stored: Stored) -> Entry:
+    if not stored.path.exists():
+        results.read(stored.folder, stored.name.split)  # says what is missing, and the nearest
+    summary, lines = stored.read()
     card = source.run.card() if source.run else {}
     config = source.run.config() if source.run else _as_told(summary)
     if "seed" not in config:
@@ -162,7 +224,7 @@ def _entry(source: _Source, split: str) -> Entry:
         summary=summary,
         lines=lines,
         folder=source.run.folder if source.run else None,
-        alignments=_aligned(source.results / f"{split}.jsonl", summary, lines),
+        alignments=_aligned(stored.path.with_suffix(".jsonl"), summary, lines),
     )
 
 

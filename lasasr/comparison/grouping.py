@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lasasr.comparison.entries import Entry, Found, Missing
-from lasasr.comparison.settings import differing, flattened, names, numbered, shown
+from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance import scores
 
@@ -98,8 +98,8 @@ def _with_missing(group: Group, missing: Sequence[Missing]) -> Group:
     def trained(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if not key.startswith("search.")}
 
-    own = trained(group.entries[0].settings.values)
-    mine = [one for one in missing if one.settings is not None and trained(one.settings.values) == own]
+    own = trained(group.entries[0].settings.normal)
+    mine = [one for one in missing if one.settings is not None and trained(one.settings.normal) == own]
     return replace(group, missing=tuple(mine))
 
 
@@ -114,22 +114,29 @@ def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool 
         for what in ("metric", "normalizer"):
             _refuse_other(what, first, entry)
         _refuse_other_audio(first, entry)
-    searches = [dict(flattened(entry.summary.get("search") or {})) for entry in entries]
-    if keys := differing(searches):
-        told = _spread(keys, searches)
+    searches = [search_settings(entry.summary.get("search")) for entry in entries]
+    if keys := differing([one.normal for one in searches]):
+        told = _spread(keys, [one.values for one in searches])
         if not any_search:
             raise LasasrError(f"the runs were decoded by different searches ({told}); --any-search compares them so")
         notes.append(f"decoded by different searches: {told}")
-    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
-    if len(corpora) > 1:
-        told = f"fingerprints {', '.join(corpora)}"
+    if (differ := _other_data(entries)) is not None:
         if not any_corpus:
             raise LasasrError(
-                f"the runs' corpora are configured differently ({told}), so that even utterances of the same name may "
-                f"sound different; --any-corpus compares them so"
+                f"the runs' {differ}, so that even utterances of the same name may sound different; --any-corpus "
+                f"compares them so"
             )
-        notes.append(f"corpora configured differently: {told}")
+        notes.append(differ)
     return notes
+
+
+def _other_data(entries: Sequence[Entry]) -> str | None:
+    """How the data of the runs differ: by what they hold, where all results say it, or else as they are configured."""
+    if all("data" in entry.summary for entry in entries):
+        contents = sorted({str(entry.summary["data"]) for entry in entries})
+        return f"recordings differ (contents {', '.join(contents)})" if len(contents) > 1 else None
+    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
+    return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
 
 
 def _refuse_other(what: str, first: Entry, other: Entry) -> None:
@@ -161,5 +168,6 @@ def _refuse_other_audio(first: Entry, other: Entry) -> None:
 
 def _spread(keys: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
     """`beam: 4 / 10`, of the first few keys."""
-    told = [f"{key}: {' / '.join(dict.fromkeys(shown(one.get(key)) for one in values))}" for key in keys[:4]]
+    each = {key: dict.fromkeys(shown(one.get(key)) for one in values) for key in keys[:4]}
+    told = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
     return "; ".join(told) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

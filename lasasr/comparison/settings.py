@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from lasasr.runs import trained_values
+from lasasr import identity as identities
+from lasasr.identity import Values
+from lasasr.signature_defaults import as_text
 
-# what changes how training is run or looked at, but not what is trained, and the seed, which makes runs of one system
-IDLE: Final = ("seed", "evaluate", "threads", "loading", "alignment", "validation.maps", "checkpoint.every_s")
 LONGEST: Final = 60  # characters of a name
-
-Values = dict[str, Any]
 
 
 class Settings(NamedTuple):
-    """The configuration of a run without its seed."""
+    """The configuration of a run without its seed and without what does not change what is trained."""
 
-    values: Values  # dotted key → value
+    values: Values  # dotted key → value, as far as the configuration has them
+    normal: Values  # the same without keys at their default: an absent key means that
     choices: dict[str, str]  # config group → choice
 
     @property
     def identity(self) -> str:
-        """The same for runs of one system: how the values were chosen does not matter."""
-        return json.dumps(self.values, sort_keys=True)
+        """The same for runs of one system: how the values were chosen does not matter, nor which version wrote them."""
+        return as_text(self.normal)
 
 
 def settings(config: Mapping[str, Any], search: Mapping[str, Any] | None = None, averaged: int = 0) -> Settings:
@@ -35,57 +34,51 @@ def settings(config: Mapping[str, Any], search: Mapping[str, Any] | None = None,
         search: with which the split was decoded, where that may be another than the configured one.
         averaged: checkpoints whose mean the run is; 0: it is no mean.
     """
-    kept = trained_values(config)
+    kept = dict(config)
     choices = {str(group): str(choice) for group, choice in config.get("choices", {}).items()}
     if search is not None:
-        if search != kept.get("search"):
+        if search_settings(search).identity != search_settings(kept.get("search")).identity:
             choices["search"] = str(search.get("_target_", "another")).rpartition(".")[2]
         kept["search"] = search
     if averaged:
         kept["averaged"] = averaged
-    return Settings({key: value for key, value in flattened(kept) if not _below(key, IDLE)}, choices)
+    return Settings(identities.trained_values(kept), identities.normal_form(kept), choices)
 
 
-def flattened(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted key; 1.0 is 1, as in a run's fingerprint."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", int(value) if isinstance(value, float) and value.is_integer() else value
+def search_settings(search: Any) -> Settings:
+    """Of a search alone; its keys begin with `search.`."""
+    alone = {"search": search} if search else {}
+    return Settings(identities.trained_values(alone), identities.normal_form(alone), {})
 
 
 def differing(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys whose values are not the same in all; a key that only some have is one of them."""
-    keys = dict.fromkeys(key for one in systems for key in one)
-    absent = object()
-    return [key for key in keys if any(one.get(key, absent) != systems[0].get(key, absent) for one in systems)]
+    first, *others = systems
+    every = dict.fromkeys(key for one in systems for key in one)
+    found = {key for other in others for key in identities.differing(dict(first), dict(other))}
+    return [key for key in every if key in found]
 
 
 def names(systems: Sequence[Settings]) -> list[str]:
     """A name for each by the keys that differ: `attend=dot`, `attend=location attend.dim=64`.
 
-    A choice stands for all it brings along; below it only what differs between systems of the same choice is named. An
-    option that is off (0, false, null) and that some do not have at all, for it is younger than their runs, is named
-    only if nothing else tells systems apart. A single system is named by its attention.
+    A choice stands for all it brings along; below it only what differs between systems of the same choice is named. A
+    single system is named by its attention.
     """
     if len(systems) == 1:
         attend = systems[0].choices.get("attend")
         return [f"attend={attend}" if attend else "the system"]
     groups = differing([one.choices for one in systems])
-    named = [_name(one, systems, groups, off=False) for one in systems]
-    if len(set(named)) < len(named):
-        named = [_name(one, systems, groups, off=True) for one in systems]
+    named = [_name(one, systems, groups) for one in systems]
     return [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
 
 
-def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str], off: bool) -> str:
+def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str]) -> str:
     words = [f"{group}={one.choices[group]}" for group in groups if group in one.choices and _alters(group, systems)]
-    for key in differing([other.values for other in systems]):
+    for key in differing([other.normal for other in systems]):
         chosen = [group for group in groups if _below(key, (_package(group),))]
-        alike = [other.values for other in systems if all(_choice(other, g) == _choice(one, g) for g in chosen)]
-        silent = not off and not one.values.get(key) and not all(key in other for other in alike)
-        if key in one.values and not silent and key in differing(alike):
+        alike = [other.normal for other in systems if all(_choice(other, g) == _choice(one, g) for g in chosen)]
+        if key in one.values and key in differing(alike):
             words.append(f"{key}={shown(one.values[key])}")
     name = " ".join(words) or "as the recipe says"
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
@@ -94,7 +87,7 @@ def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str], off
 def _alters(group: str, systems: Sequence[Settings]) -> bool:
     """Whether a choice changes any value that counts (`loading=...` does not)."""
     package = (_package(group),)
-    return any(_below(key, package) for key in differing([one.values for one in systems]))
+    return any(_below(key, package) for key in differing([one.normal for one in systems]))
 
 
 def _choice(one: Settings, group: str) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,9 @@ from lhotse.utils import fastcopy
 
 from lasasr.corpora.audio_files import mixed, size, write_flac
 from lasasr.corpora.manifest import recording
+from lasasr.data import sources
 from lasasr.errors import LasasrError
+from lasasr.files import lines, open_regular, parse_json
 
 _SLACK_S = 0.02  # an end so little behind the end of the recording is rounding
 
@@ -25,8 +25,8 @@ def holds_cuts(path: Path) -> bool:
         return True
     if path.suffix != ".jsonl":
         return False
-    with path.open("rb") as lines:
-        return b'"recording"' in lines.readline()
+    with open_regular(path) as table:
+        return b'"recording"' in table.readline(1 << 20)
 
 
 def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
@@ -35,16 +35,16 @@ def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
     Raises:
         LasasrError: a cut has no recording in files, not exactly one transcript, no audio, or an id that stands twice.
     """
-    lines: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for number, fields in objects(path):
         where = f"{path}, line {number}: "
-        cut = checked(where, fields)
-        if cut.id in lines:
-            raise LasasrError(f"{where}id {cut.id} stands in line {lines[cut.id]} already")
-        lines[cut.id] = number
+        cut = checked(where, fields, (sources.FILE,))
+        if cut.id in numbers:
+            raise LasasrError(f"{where}id {cut.id} stands in line {numbers[cut.id]} already")
+        numbers[cut.id] = number
         _find_audio(where, path, cut)
         yield _downmix(where, cut, downmixed / f"{number:06d}.flac") if isinstance(cut, MultiCut) else cut
-    if not lines:
+    if not numbers:
         raise LasasrError(f"{path} has no utterances")
 
 
@@ -54,22 +54,22 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         LasasrError: the file is damaged.
     """
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        try:
-            for number, line in enumerate(lines, start=1):
-                fields = json.loads(line)
-                if not isinstance(fields, dict):
-                    raise LasasrError(f"{path}, line {number}: not a cut")
-                yield number, fields
-        except (OSError, EOFError, ValueError) as error:
-            raise LasasrError(f"{path} is not a readable cut manifest: {error}") from None
+    try:
+        for number, line in enumerate(lines(path), start=1):
+            fields = parse_json(line)
+            if not isinstance(fields, dict):
+                raise LasasrError(f"{path}, line {number}: not a cut")
+            yield number, fields
+    except (OSError, EOFError, ValueError) as error:
+        raise LasasrError(f"{path} is not a readable cut manifest: {error}") from None
 
 
-def checked(where: str, fields: dict[str, Any]) -> MonoCut | MultiCut:
+def checked(where: str, fields: dict[str, Any], kinds: Sequence[str]) -> MonoCut | MultiCut:
     """The cut of a plain value.
 
     Args:
         where: begins the error line.
+        kinds: the types of sources that its audio may have.
 
     Raises:
         LasasrError: it is a mixture or something else, has no recording, lies outside it, or has not exactly one
@@ -80,15 +80,27 @@ def checked(where: str, fields: dict[str, Any]) -> MonoCut | MultiCut:
         raise LasasrError(f"{where}a {kind or 'line without a type'} is no MonoCut or MultiCut")
     if fields.get("recording") is None:
         raise LasasrError(f"{where}cut {fields.get('id')} has no recording")
+    sources.check(where, fields, kinds)
     try:
         cut: MonoCut | MultiCut = (MonoCut if kind == "MonoCut" else MultiCut).from_dict(fields)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _check_times(where, cut)
+        _check_transcript(where, cut)
+    except LasasrError:
+        raise
+    except Exception as error:  # Lhotse takes any value for any field, and stumbles over it later
         raise LasasrError(f"{where}not a {kind} as Lhotse writes them ({error!r})") from None
-    if cut.start < 0 or cut.end > cut.recording.duration + _SLACK_S:
+    return cut
+
+
+def _check_times(where: str, cut: MonoCut | MultiCut) -> None:
+    if not isinstance(cut.id, str):
+        raise LasasrError(f"{where}id {cut.id!r} is no text")
+    rate = cut.recording.sampling_rate
+    if not isinstance(rate, int) or rate < 1 or not isinstance(cut.recording.num_samples, int):
+        raise LasasrError(f"{where}cut {cut.id} has a recording of {cut.recording.num_samples} samples at {rate} Hz")
+    if not (0 <= cut.start < cut.end <= cut.recording.duration + _SLACK_S):
         times = f"lasts from {cut.start:g} to {cut.end:g} s, but its recording has {cut.recording.duration:g} s"
         raise LasasrError(f"{where}cut {cut.id} {times}")
-    _check_transcript(where, cut)
-    return cut
 
 
 def _check_transcript(where: str, cut: MonoCut | MultiCut) -> None:
@@ -104,13 +116,12 @@ def _check_transcript(where: str, cut: MonoCut | MultiCut) -> None:
 def _find_audio(where: str, manifest: Path, cut: MonoCut | MultiCut) -> None:
     """Check the audio files, and make paths relative to the manifest absolute."""
     for source in cut.recording.sources:
-        if source.type != "file":
-            raise LasasrError(f"{where}cut {cut.id} has its audio in a {source.type}, not in a file")
         source.source = str((manifest.parent / source.source).resolve())
         size(Path(source.source), where)
 
 
 def _downmix(where: str, cut: MultiCut, mono: Path) -> MonoCut:
+    sources.refuse_unreadable(where, cut)
     try:
         channels = cut.load_audio().T
     except (AudioLoadingError, OSError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lasasr.corpora.columns import Columns
 from lasasr.errors import LasasrError
+from lasasr.files import parse_json
 
 REQUIRED = ("id", "audio", "text")
 OPTIONAL = ("speaker", "start_s", "end_s")
@@ -82,9 +82,10 @@ def _json_lines(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise LasasrError(f"{table}, line {number}: not valid JSON ({error.msg})") from None
+            fields = parse_json(line)
+        except ValueError as error:
+            reason = getattr(error, "msg", error)
+            raise LasasrError(f"{table}, line {number}: not valid JSON ({reason})") from None
         if not isinstance(fields, dict):
             raise LasasrError(f"{table}, line {number}: not an object with id, audio and text")
         yield number, fields

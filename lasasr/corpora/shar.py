@@ -11,7 +11,7 @@ Recordings of several channels are averaged when they are loaded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,8 +23,11 @@ from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.manifest import write_cuts
 from lasasr.corpora.shar_files import LIST, Shard, holds_shards, is_cuts, listed, listed_shards, shards
 from lasasr.data import mirror, remote
-from lasasr.data.tar import Entry, Member, entries
+from lasasr.data.tar import KIND, Entry, Member, entries
 from lasasr.errors import LasasrError, UsageError
+from lasasr.files import open_regular
+
+_BLOCK = 1 << 20  # bytes hashed at once
 
 
 class SharCorpus(Corpus):
@@ -101,10 +104,13 @@ class SharCorpus(Corpus):
 
     def _folders(self) -> dict[str, Path]:
         folders = {} if self.root is None else _below(self.root)
+        if self.address is None:
+            _refuse_mirrors(folders.values())
         for split, given in self.given.items():
             folders[split] = Path(given).expanduser().resolve()
             if not folders[split].is_dir():
                 raise LasasrError(f"corpus.{split}={given} is missing, or no folder")
+            _refuse_mirrors([folders[split]])
         for split in ("train", "dev"):
             if split not in folders:
                 where = f"{self.root} has no folder {split} with shards" if self.root else f"corpus.{split} is not set"
@@ -124,6 +130,14 @@ class SharCorpus(Corpus):
         return manifests
 
 
+def _refuse_mirrors(folders: Iterable[Path]) -> None:
+    """Only a folder that `fetch` has filled may say where its files are fetched from, and have them deleted."""
+    for folder in folders:
+        if mirror.is_mirrored(folder):
+            way_out = "name that address as corpus.root, or delete mirror.json"
+            raise LasasrError(f"{folder.parent} is what is kept here of shards at an address (mirror.json): {way_out}")
+
+
 def _named(address: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:12]
 
@@ -140,7 +154,9 @@ def _below(root: str) -> dict[str, Path]:
 def _identity(folder: Path) -> dict[str, Any]:
     hashed, sizes = hashlib.sha256(), []
     for shard in _shards(folder):
-        hashed.update(shard.cuts.read_bytes())
+        with open_regular(shard.cuts) as cuts:
+            while block := cuts.read(_BLOCK):
+                hashed.update(block)
         sizes.append((shard.recordings.name, shard.size))
     return {"folder": str(folder), "cuts": hashed.hexdigest(), "recordings": sizes}
 
@@ -174,16 +190,17 @@ def _of_shard(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
             raise LasasrError(f"{more} has more utterances than {fewer}: one of them is not whole")
         number, fields = line
         where = f"{shard.cuts}, line {number}: "
-        yield where, foreign_cuts.checked(where, {**fields, "recording": _recording(where, shard, fields, entry)})
+        recording = _recording(where, shard, fields, entry)
+        yield where, foreign_cuts.checked(where, {**fields, "recording": recording}, (KIND,))
 
 
 def _of_cuts(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
     """As the cuts alone say it, which came with the digest of their recordings."""
     for number, fields in foreign_cuts.objects(shard.cuts):
         where = f"{shard.cuts}, line {number}: "
-        cut = foreign_cuts.checked(where, fields)
-        (source,) = cut.recording.sources
-        if not source.source:
+        cut = foreign_cuts.checked(where, fields, (KIND,))
+        source = cut.recording.sources[0]
+        if len(cut.recording.sources) != 1 or not source.source:
             raise LasasrError(f"{where}cut {cut.id} says nothing of where its audio is; write the shards again")
         source.source = Member.at(str(source.source))._replace(tar=shard.recordings).source
         yield where, cut
@@ -195,4 +212,6 @@ def _recording(where: str, shard: Shard, fields: Mapping[str, Any], entry: Entry
     if entry.recording is None or entry.audio is None:
         return None
     (source,) = entry.recording["sources"]
+    if not isinstance(source, dict):
+        raise LasasrError(f"{where}cut {entry.id} has a source that is none in {shard.recordings}")
     return {**entry.recording, "sources": [{**source, "source": entry.audio.source}]}

@@ -56,10 +56,12 @@ class TableCorpus(Corpus):
         for split in ("train", "dev"):
             if not self.given[split]:
                 raise UsageError(f"corpus.{split} is not set: corpus=table needs corpus.{split}=FILE.tsv")
-        tables = {split: Path(path).expanduser().resolve() for split, path in self.given.items() if path}
+        given = {split: Path(path).expanduser() for split, path in self.given.items() if path}
+        for split, table in given.items():
+            if not table.is_file():  # before it is resolved, which a link to itself cannot be
+                raise LasasrError(f"corpus.{split}={table} is missing, or no file")
+        tables = {split: table.resolve() for split, table in given.items()}
         for split, table in tables.items():
-            if not table.is_file():
-                raise LasasrError(f"corpus.{split}={self.given[split]} is missing")
             if self.columns is None and not table.name.endswith((".tsv", ".jsonl", ".jsonl.gz")):
                 raise UsageError(f"corpus.{split}={self.given[split]} is neither .tsv nor .jsonl nor .jsonl.gz")
         return tables

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
+from lasasr import files
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.prose import paragraphs, split_sentences
 from lasasr.errors import LasasrError, UsageError, nearest
@@ -60,13 +60,13 @@ class PlainText(TextCorpus):
 
     def identity(self) -> Mapping[str, Any]:
         """Includes what the files hold, so that edited text is another corpus."""
-        files = {split: {str(path): digest(path) for path in paths} for split, paths in self._files().items()}
+        texts = {split: {str(path): digest(path) for path in paths} for split, paths in self._files().items()}
         as_phones = {}
         if self.dictionary is not None:
             if not self.dictionary.is_file():
                 raise LasasrError(f"corpus.dictionary: {self.dictionary} is missing")
             as_phones = {"dictionary": digest(self.dictionary), "words": str(self._words)}
-        return {"files": files, "layout": self.layout, "most_words": self.most_words, **as_phones}
+        return {"files": texts, "layout": self.layout, "most_words": self.most_words, **as_phones}
 
     def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
         said = self._sentences if self.dictionary is None else self._phones
@@ -129,9 +129,8 @@ def lines(path: Path) -> Iterator[str]:
         LasasrError: it is missing, no gzip though it is called so, or not UTF-8.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for line in file:
-                yield line.rstrip("\n")
+        for line in files.lines(path):
+            yield line.rstrip("\r\n")
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise LasasrError(f"{path} cannot be read as text: {' '.join(str(error).split())}") from None
 

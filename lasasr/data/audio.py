@@ -10,7 +10,7 @@ from lhotse.utils import compute_num_samples
 from torch import Tensor
 
 from lasasr.audio import read
-from lasasr.data import tar
+from lasasr.data import sources, tar
 from lasasr.data.tar import Member
 from lasasr.errors import LasasrError
 
@@ -24,7 +24,8 @@ def load(cut: Any, sample_rate_hz: int) -> Tensor:
 
     A cut of one file, on disk or inside a tar file, is read here, and what does not match the manifest is an error:
     Lhotse mirrors up to half a second of speech to fill what a file lacks, and takes another sampling rate for the
-    declared one. All else (several sources, archives, URLs, mixtures, formats unknown to libsndfile) is left to Lhotse.
+    declared one. All else (several sources, transforms, mixtures, formats unknown to libsndfile) is left to Lhotse,
+    which gets to see regular files only (`data.sources`).
 
     Raises:
         LasasrError: it is missing, unreadable, empty, not as the manifest says, or holds NaN or infinite samples; names
@@ -86,6 +87,7 @@ def opened(where: Path | Member) -> Any:
 
 
 def _through_lhotse(cut: Any) -> Channels:
+    sources.refuse_unreadable("", cut)
     try:
         return np.atleast_2d(cut.load_audio())
     except Exception as error:

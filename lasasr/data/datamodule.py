@@ -18,8 +18,10 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.sentences import Sentences, TextDataset
+from lasasr.errors import LasasrError
 
 log = logging.getLogger(__name__)
+CONTENT = "content"  # in the state of a data module: split → fingerprint
 
 
 class BatchDataModule(LightningDataModule, ABC):
@@ -35,12 +37,16 @@ class BatchDataModule(LightningDataModule, ABC):
         validation: how large a validation batch is; None: as in training.
         loading: workers, prefetch, cache.
         seed: of the run.
+
+    Attributes:
+        content: split → fingerprint of what it holds (`data.content`); it stands in the state dict.
     """
 
     def __init__(
         self, batching: Batching, validation: Batching | None = None, loading: Loading | None = None, seed: int = 0
     ) -> None:
         super().__init__()
+        self.content: Mapping[str, str] = {}
         self.batching, self.validation = batching, validation or batching
         self.loading, self.seed = loading or Loading(), seed
         self._datasets: dict[str, Measured] = {}
@@ -96,11 +102,21 @@ class BatchDataModule(LightningDataModule, ABC):
             done, number = 0, number + 1
         world_size = self.trainer.world_size
         total = len(self.trainer.train_dataloader) * world_size
-        return {"epoch": number, "batches": done * world_size, "batches_per_epoch": total}
+        position = {"epoch": number, "batches": done * world_size, "batches_per_epoch": total}
+        return position | ({CONTENT: dict(self.content)} if self.content else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from where a `state_dict` stands."""
-        self._resume = state_dict
+        """Go on from where a `state_dict` stands.
+
+        Raises:
+            LasasrError: it is of a training on other data.
+        """
+        held = state_dict.get(CONTENT, {})
+        for split in ("train", "dev"):
+            if split in held and held[split] != self.content.get(split, held[split]):
+                found = f"content {held[split]}, not {self.content[split]}"
+                raise LasasrError(f"the checkpoint is of a training on other data ({split}: {found})")
+        self._resume = {name: value for name, value in state_dict.items() if name != CONTENT}
         # not so: the sampler starts from the right batch
         warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
 
@@ -149,7 +165,7 @@ class SpeechDataModule(BatchDataModule):
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        return SpeechDataset(self.utterances(split), *given)
+        return SpeechDataset(self.utterances(split), *given, verify=self.loading.verifies)
 
 
 class TextDataModule(BatchDataModule):

@@ -16,12 +16,13 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr import special
 from lasasr.audio import draws
 from lasasr.audio.perturb import Perturbation
-from lasasr.data import mirror
+from lasasr.data import digests, mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Request
+from lasasr.data.verify import AsPrepared
 from lasasr.errors import LasasrError
 
 
@@ -46,6 +47,7 @@ class SpeechDataset(Measured):
         perturbations: applied one after the other; training only.
         seed: of the run.
         cache_audio_mb: MiB of decoded audio kept in memory (1 h at 16 kHz takes 220).
+        verify: compare each audio file with what it was when it was prepared, when it is first read.
 
     Raises:
         LasasrError: a text holds what is outside the vocabulary; the message names character, manifest and id.
@@ -59,6 +61,7 @@ class SpeechDataset(Measured):
         perturbations: Sequence[Perturbation] = (),
         seed: int = 0,
         cache_audio_mb: float = 0.0,
+        verify: bool = False,
     ) -> None:
         self.utterances = utterances
         self.tokenizer = tokenizer
@@ -68,6 +71,7 @@ class SpeechDataset(Measured):
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
+        self._prepared_from = AsPrepared(digests.recorded(utterances.path)) if verify else None
         for index in range(len(utterances)):
             self._encode(index)
 
@@ -88,7 +92,8 @@ class SpeechDataset(Measured):
         """Load one batch.
 
         Raises:
-            LasasrError: the audio of an utterance is broken (see `load`); names utterance and file.
+            LasasrError: the audio of an utterance is broken (see `load`), or has changed since it was prepared; names
+                utterance and file.
         """
         for index in request.ahead:
             mirror.fetch_soon(self.utterances.shard(index))
@@ -122,6 +127,8 @@ class SpeechDataset(Measured):
         """
         held = self._cache.get(index)
         if held is None:
+            if self._prepared_from is not None:
+                self._prepared_from.check(self.utterances.ids[index], self.utterances.cuts[index])
             held = load(self.utterances.cut(index), self.sample_rate_hz)
             self._cache.put(index, held)
         return held

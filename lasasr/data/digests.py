@@ -10,18 +10,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lasasr.data import mirror, tar
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
+from lasasr.files import lines, parse_json, replacing
 
 SCHEMA: Final = 1
+Report = Callable[[str, int, int], None]
+KINDS: Final = ("file", tar.KIND)  # of a source whose digest is noted
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
+_MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
+_SKEW_NS: Final = 60_000_000_000  # by which the clock of a file server may be behind
 _EVERY: Final = 100  # files between two reports of progress
 
 
@@ -37,8 +43,7 @@ def sources(cut: Mapping[str, Any]) -> list[str]:
     if "tracks" in cut:
         return [path for track in cut["tracks"] for path in sources(track["cut"])]
     recording = cut.get("recording") or {}
-    kept = ("file", tar.KIND)
-    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") in kept]
+    return [str(source["source"]) for source in recording.get("sources", ()) if source.get("type") in KINDS]
 
 
 def digest(source: str) -> Digest | None:
@@ -59,30 +64,44 @@ def digest(source: str) -> Digest | None:
         return None
 
 
+def split_of(manifest: Path) -> str:
+    """The split whose manifest this is, `<split>.jsonl.gz`; another file's name up to its first dot."""
+    name = manifest.name
+    return name.removesuffix(".jsonl.gz") if name.endswith(".jsonl.gz") else name.split(".")[0]
+
+
 def beside(manifest: Path) -> Path:
     """Where the digests of a manifest's audio stand."""
-    return manifest.with_name(f"{manifest.name.split('.')[0]}.digests.json.gz")
+    return manifest.with_name(f"{split_of(manifest)}.digests.json.gz")
 
 
-def record(manifest: Path, cuts: Iterable[bytes], progress: Callable[[str, int, int], None]) -> None:
-    """Note the digest of every audio file of `cuts`, unless they are noted already.
+def record(manifest: Path, cuts: Iterable[bytes], progress: Report) -> None:
+    """Note the digest of every audio file of `cuts` that is not noted yet.
 
     A file that cannot be read now is left out: reading it is what fails later, and says why. So is what is fetched
     when it is read, and checked then.
     """
-    place = beside(manifest)
-    if place.exists():
+    place, begun_ns = beside(manifest), time.time_ns()
+    known = recorded(manifest)
+    paths = {path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)}
+    found = _digested(sorted(paths - set(known)), f"digests of {split_of(manifest)}", progress)
+    if place.exists() and not found:
         return
-    paths = sorted({path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)})
-    found: dict[str, Digest] = {}
-    with ThreadPoolExecutor(_READERS) as readers:
-        for done, (path, one) in enumerate(zip(paths, readers.map(digest, paths), strict=True), start=1):
-            if one is not None:
-                found[path] = one
-            if done % _EVERY == 0 or done == len(paths):
-                progress(f"digests of {place.name.split('.')[0]}", done, len(paths))
+    content = {"schema": SCHEMA, "recorded_at_ns": _recorded_at_ns(manifest) or begun_ns, "files": known | found}
     with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        packed.write(json.dumps({"schema": SCHEMA, "files": found}).encode())
+        packed.write(json.dumps(content).encode())
+
+
+def _digested(paths: Sequence[str], task: str, progress: Report) -> dict[str, Digest]:
+    """The digests of those that can be read."""
+    found = {}
+    with ThreadPoolExecutor(_READERS) as readers:
+        for done, (path, digested) in enumerate(zip(paths, readers.map(digest, paths), strict=True), start=1):
+            if digested is not None:
+                found[path] = digested
+            if done % _EVERY == 0 or done == len(paths):
+                progress(task, done, len(paths))
+    return found
 
 
 def _is_fetched(cut: Mapping[str, Any]) -> bool:
@@ -96,14 +115,50 @@ def recorded(manifest: Path) -> dict[str, Digest]:
     Raises:
         LasasrError: the file is damaged, or of another schema.
     """
+    return _read(manifest)[1]
+
+
+def changed(manifest: Path, progress: Report) -> list[str]:
+    """The audio files that are there and are not what they were when their digests were recorded.
+
+    Only those are read whose inode was written to since then: by what renames a file over another, too, for that
+    changes its ctime.
+
+    Raises:
+        LasasrError: see `recorded`.
+    """
+    known, since_ns = recorded(manifest), _recorded_at_ns(manifest)
+    touched = cache(partial(_is_touched, since_ns=(since_ns or 0) - _SKEW_NS))
+    suspects = [path for path in known if touched(path if Path(path).is_file() else path.rpartition("?")[0])]
+    now = _digested(suspects, f"audio of {split_of(manifest)}, written to since it was prepared", progress)
+    return [path for path, digested in now.items() if digested != known[path]]
+
+
+def _is_touched(path: str, since_ns: int) -> bool:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return False  # reading it is what fails
+    return max(found.st_mtime_ns, found.st_ctime_ns) > since_ns
+
+
+def _recorded_at_ns(manifest: Path) -> int | None:
+    """When the digests were recorded; None where they are not."""
+    noted_ns, _ = _read(manifest)
+    if noted_ns is not None:
+        return noted_ns
+    place = beside(manifest)
+    return place.stat().st_mtime_ns if place.exists() else None
+
+
+def _read(manifest: Path) -> tuple[int | None, dict[str, Digest]]:
     place = beside(manifest)
     if not place.exists():
-        return {}
+        return None, {}
     try:
-        with gzip.open(place, "rt", encoding="utf-8") as packed:
-            content = json.load(packed)
+        content = parse_json(next(lines(place, _MOST_BYTES)))
         if content["schema"] != SCHEMA:
             raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
-        return {path: Digest(*one) for path, one in content["files"].items()}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return content.get("recorded_at_ns"), {path: Digest(*noted) for path, noted in content["files"].items()}
+    except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None

@@ -16,6 +16,7 @@ from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError, UsageError
 
 MOST_WORKERS = 8
+VERIFY = ("first_epoch", "never")
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,18 @@ class Loading:
             takes 220.
         pin_memory: hand out page-locked memory, from which copies to a GPU overlap with work; None: with an
             accelerator. It cannot be swapped out: where the machine's memory is short, false.
+        verify: "first_epoch": an audio file is compared with what it was when it was prepared, size and digest, when a
+            process first reads it; or "never".
 
     Raises:
-        UsageError: a number is out of range.
+        UsageError: a number is out of range, or a word unknown.
     """
 
     num_workers: int | None = None
     prefetch: int = 2
     cache_audio_mb: int = 0
     pin_memory: bool | None = None
+    verify: str = "first_epoch"
 
     def __post_init__(self) -> None:
         for name, least in (("num_workers", 0), ("prefetch", 1), ("cache_audio_mb", 0)):
@@ -48,6 +52,13 @@ class Loading:
                 raise UsageError(f"loading.{name} must be a whole number of at least {least}, got {value}")
         if not isinstance(self.pin_memory, bool | None):
             raise UsageError(f"loading.pin_memory must be true, false or null, got {self.pin_memory}")
+        if self.verify not in VERIFY:
+            raise UsageError(f"loading.verify must be {' or '.join(VERIFY)}, got {self.verify}")
+
+    @property
+    def verifies(self) -> bool:
+        """Whether audio is compared with what it was when it was prepared."""
+        return self.verify != "never"
 
     def pins(self, accelerator: bool) -> bool:
         """Whether batches come in page-locked memory."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lhotse import CutSet
-from lhotse.serialization import deserialize_item, load_jsonl
+from lhotse.serialization import deserialize_item
 from numpy.typing import NDArray
 
-from lasasr.data import tar
+from lasasr import files
+from lasasr.data import sources, tar
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -84,7 +84,7 @@ class Utterances:
 def read_manifest(
     path: Path, transcript: Callable[[str], str], unusable: list[UnusableError] | None = None
 ) -> Utterances:
-    """Read a Lhotse cut manifest (.jsonl, .jsonl.gz, ...) whose cuts have one supervision each.
+    """Read a Lhotse cut manifest (.jsonl or .jsonl.gz) whose cuts have one supervision each.
 
     Args:
         path: of the manifest.
@@ -92,8 +92,9 @@ def read_manifest(
         unusable: takes what is wrong with single cuts, which are then left out; by default the first one is raised.
 
     Raises:
-        LasasrError: the manifest is missing, damaged or empty; an id occurs twice; a cut has no audio, no duration,
-            none or several supervisions, or a transcript that is empty after the rule. It names manifest and id.
+        LasasrError: the manifest is missing, damaged or empty; an id occurs twice; a cut has no audio, audio in what is
+            no file, no duration, none or several supervisions, or a transcript that is empty after the rule. It names
+            manifest and id.
     """
     if not path.is_file():
         raise LasasrError(f"manifest {path} is missing; `lasasr prepare` writes it")
@@ -115,19 +116,18 @@ def read_manifest(
 def cut_lines(path: Path) -> Iterator[Any]:
     """The cuts as plain values: to make objects of LibriSpeech's 280,000 takes Lhotse half a minute."""
     try:
-        if ".jsonl" in path.suffixes:
-            yield from load_jsonl(path)
-        else:
-            yield from (cut.to_dict() for cut in CutSet.from_file(path))
-    except Exception as error:
-        # Lhotse raises whatever its parsers raise, assertions included
+        yield from map(files.parse_json, files.lines(path))
+    except (OSError, EOFError, ValueError) as error:
         raise _no_cut(f"manifest {path}", error) from None
 
 
 def _row(path: Path, line: Any, transcript: Callable[[str], str], seen: set[str]) -> tuple[str, str, str, float, bytes]:
     """(id, speaker, text, duration_s, the cut without its supervision as JSON) of one line; its id joins `seen`."""
     try:
+        sources.check(f"{path}: ", line)
         name, duration_s, supervisions, recorded, cut = cut_fields(line)
+    except LasasrError:
+        raise
     except Exception as error:
         raise _no_cut(f"a line of manifest {path}", error) from None
     utterance = f"{path}: utterance {name}"

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from lasasr.data import remote
 from lasasr.errors import LasasrError
-from lasasr.files import locked, read_json, write_json
+from lasasr.files import locked, open_regular, read_json, write_json
 
 _FILE: Final = "mirror.json"
 GB: Final = 1_000_000_000
@@ -51,17 +51,25 @@ def is_mirrored(split: Path) -> bool:
     return _is_mirrored(split.parent)
 
 
+def listed(shard: Path) -> tuple[int, str] | None:
+    """Bytes and MD5 of a shard of a mirror, whether it is here or not; None where it is of none."""
+    if not is_mirrored(shard.parent):
+        return None
+    found = read_json(shard.parent.parent / _FILE)["files"].get(f"{shard.parent.name}/{shard.name}")
+    return None if found is None else (found[0], found[1])
+
+
 def opened(shard: Path) -> BinaryIO:
     """A shard to read from, fetched before where it is of a mirror and not here.
 
     Raises:
         OSError: it is of no mirror and cannot be opened.
-        LasasrError: it cannot be fetched.
+        LasasrError: it cannot be fetched, or is no regular file.
     """
     if not is_mirrored(shard.parent):
-        return shard.open("rb")
+        return open_regular(shard)
     try:
-        file = shard.open("rb")
+        file = open_regular(shard)
     except FileNotFoundError:
         return _fetched(shard)
     _note_use(file)
@@ -101,7 +109,7 @@ def _fetched(shard: Path) -> BinaryIO:
             if content["room_gb"] is not None:
                 _make_room(folder, content["room_gb"] * GB - size)
             remote.fetch(f"{content['address']}/{name}", shard, size, md5)
-        file = shard.open("rb")
+        file = open_regular(shard)
         _note_use(file)
         return file
 

@@ -13,10 +13,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from fsspec.callbacks import Callback
 from fsspec.core import url_to_fs
 
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
+from lasasr.files import MOST_BYTES, replacing
 
 TRIES: Final = 5
 PAUSE_S = 1.0  # before the second try; twice as long before each further one
@@ -28,6 +29,8 @@ _MAY_PASS: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None) -> None:
     """Bring a file to `path`: whole, with this size and MD5 where they are known, or not at all.
 
+    One of unknown size may have `files.MOST_BYTES`.
+
     A transfer that breaks off or brings something else is begun again, `TRIES` times in all.
 
     Raises:
@@ -37,7 +40,7 @@ def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None)
     for tries_left in reversed(range(TRIES)):
         try:
             with replacing(path) as temporary:
-                _transfer(url, temporary)
+                _transfer(url, temporary, (size or 0) + MOST_BYTES)  # a little more is said with its size
                 _check(temporary, size, md5)
             return
         except Exception as error:  # of libraries unknown, which raise whatever they like
@@ -46,9 +49,21 @@ def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None)
         time.sleep(PAUSE_S * 2 ** (TRIES - 1 - tries_left))
 
 
-def _transfer(url: str, path: Path) -> None:
+def _transfer(url: str, path: Path, most: int) -> None:
     system, place = url_to_fs(url, **(_web_options() if url.startswith(("http:", "https:")) else {}))
-    system.get_file(place, str(path))
+    system.get_file(place, str(path), callback=_AtMost(most))
+
+
+class _AtMost(Callback):  # type: ignore[misc]
+    """Ends a transfer that brings more than it should, before it fills the disk."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
+        if self.value > self._most:
+            raise _OtherFileError(f"it brings more than {self._most:,} bytes")
 
 
 def _web_options() -> dict[str, Any]:

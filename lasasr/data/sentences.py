@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import files, special
+from lasasr.configurable import configurable
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.dataset import Encodes
 from lasasr.data.sampler import Batching, Request
@@ -21,6 +22,7 @@ from lasasr.errors import LasasrError
 _ID = np.uint32
 
 
+@configurable("batching")
 def token_batching(max_sentences: int, batch_tokens: int, buckets: int = 20) -> Batching:
     """Batches of at most so many sentences and so many padded tokens; see `Batching`, whose seconds are tokens here."""
     return Batching(max_sentences, float(batch_tokens), buckets)

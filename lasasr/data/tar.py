@@ -5,18 +5,21 @@ A shard holds, utterance by utterance, `<id>.<format>` with the audio and `<id>.
 
 from __future__ import annotations
 
-import json
+import io
+import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from lasasr.data import mirror
 from lasasr.errors import LasasrError
+from lasasr.files import open_regular, parse_json
 
 KIND: Final = "shar"  # type of such a source in a Lhotse recording
 _BLOCK: Final = tarfile.BLOCKSIZE  # bytes of a header, which stands right before what it describes
 _AGAIN: Final = "copy or make the shard again"
+_MOST_BYTES: Final = 1 << 20  # of a header or a description; the audio itself is not read with them
 
 
 class Member(NamedTuple):
@@ -57,8 +60,10 @@ class Member(NamedTuple):
         try:
             with mirror.opened(self.tar) as file:
                 file.seek(self.offset - _BLOCK)
-                header, content = file.read(_BLOCK), file.read(self.size)
-            here = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
+                header = file.read(_BLOCK)
+                here = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
+                # as much as there is: to read more would take the memory first
+                content = file.read(min(self.size, os.fstat(file.fileno()).st_size)) if here == self.size >= 0 else b""
         except FileNotFoundError:
             raise LasasrError(f"{self.tar} is missing") from None
         except (OSError, tarfile.HeaderError) as error:
@@ -92,7 +97,7 @@ def entries(tar: Path) -> Iterator[Entry]:
         LasasrError: the shard is missing, damaged or not as Lhotse writes them.
     """
     try:
-        with tarfile.open(tar, "r:") as opened:
+        with _Headers(open_regular(tar)) as file, tarfile.open(fileobj=file, mode="r:") as opened:
             while (audio := opened.next()) is not None:
                 yield _entry(tar, opened, audio)
                 opened.members.clear()  # type: ignore[attr-defined]  # it would remember them all
@@ -100,15 +105,38 @@ def entries(tar: Path) -> Iterator[Entry]:
         raise LasasrError(f"shard {tar} cannot be read ({error}); {_AGAIN}") from None
 
 
+class _Headers(io.BufferedReader):
+    """A tar file of which nothing large is read at once, whatever its headers say."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)  # type: ignore[arg-type]
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As the base class.
+
+        Raises:
+            tarfile.ReadError: that is more than `_MOST_BYTES`.
+        """
+        if size is None or not 0 <= size <= _MOST_BYTES:
+            raise tarfile.ReadError(f"a header or description of {size} bytes")
+        return super().read(size)
+
+
 def _entry(tar: Path, opened: tarfile.TarFile, audio: tarfile.TarInfo) -> Entry:
     name, _, kind = audio.name.rpartition(".")
     described = opened.next()
     if described is None or described.name.rpartition(".")[0] != name:
         raise LasasrError(f"shard {tar} has no description behind {audio.name}; {_AGAIN}")
+    for one in (audio, described):
+        if one.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise LasasrError(f"shard {tar}: {one.name} is a link, a device or the like, not a file; {_AGAIN}")
+    if described.size > _MOST_BYTES:
+        raise LasasrError(f"shard {tar}: {described.name} describes no recording in {described.size} bytes")
     if kind == "nodata":
         return Entry(name, None, None)
     read = opened.extractfile(described)
-    recording = json.loads(read.read()) if read is not None else None
-    if not isinstance(recording, dict) or len(recording.get("sources", ())) != 1:
+    recording = parse_json(read.read()) if read is not None else None
+    sources = recording.get("sources") if isinstance(recording, dict) else None
+    if not isinstance(recording, dict) or not isinstance(sources, list) or len(sources) != 1:
         raise LasasrError(f"shard {tar}: {described.name} describes no recording")
     return Entry(name, Member(tar, audio.offset_data, audio.size), recording)

@@ -26,7 +26,7 @@ _EVERY = 20  # files between two reports of progress
 
 # kind → (severity, way out)
 KINDS: Mapping[str, tuple[Severity, str]] = {
-    "changed since prepared": ("error", "restore the file; or delete the prepared folder if the change is meant"),
+    "changed since prepared": ("error", "restore the file; or run lasasr prepare if the change is meant"),
     "unreadable": ("error", "restore the file, or take the utterance out"),
     "other rate or channels": ("error", "not what its manifest says: prepare the corpus again"),
     "other length": ("error", "not what its manifest says: restore the file, or prepare the corpus again"),

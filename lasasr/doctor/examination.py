@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import build, runs
+from lasasr import build, identity
 from lasasr.corpora.base import Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
+from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.doctor import audio, batches, frames, memory, splits, transcripts, updates
 from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
@@ -19,6 +20,7 @@ from lasasr.prepare import Prepared, folder_of, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
+from lasasr.text.transcript import TranscriptRule
 from lasasr.training.fit import check_trainer
 from lasasr.training.machine import precision
 
@@ -27,7 +29,7 @@ Splits = Mapping[str, Utterances]
 
 def place(config: Mapping[str, Any]) -> Path:
     """Where the report of a configuration is written, unless told otherwise."""
-    name = f"{config['recipe']}-{runs.fingerprint(config)}.json"
+    name = f"{config['recipe']}-{identity.whole_digest(config)}.json"
     return Path(config["prepared_dir"]) / "doctor" / name
 
 
@@ -89,7 +91,7 @@ def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utte
     found: list[Finding] = []
     for split, manifest in corpus.prepare(folder_of(corpus, config), progress).items():
         unusable: list[UnusableError] = []
-        read[split] = read_manifest(manifest, rule, unusable)
+        read[split] = _usable(manifest, rule, unusable)
         digests.record(manifest, read[split].cuts, progress)
         for kind in dict.fromkeys(one.kind for one in unusable):
             those = [one for one in unusable if one.kind == kind]
@@ -99,6 +101,14 @@ def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utte
         return read, found, build.train_tokenizer(config, read["train"].texts)
     prepared = prepare(config, progress)
     return {split: prepared.utterances(split) for split in prepared.manifests}, found, prepared.tokenizer
+
+
+def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError]) -> Utterances:
+    """The usable utterances of a manifest; `unusable` takes what is wrong with the others."""
+    try:
+        return MANIFESTS.read(manifest, rule)  # which training reads, too
+    except UnusableError:
+        return read_manifest(manifest, rule, unusable)
 
 
 def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[Finding], dict[str, Tokens]]:

@@ -26,6 +26,7 @@ from lasasr.recognizer import Recognizer
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
 from lasasr.training.run import training_module
+from lasasr.training.step import RecognizerStep
 
 KILLED = -9  # exit status of a process that the system kills when memory runs out
 TIGHT = 0.85  # of the memory: what else a run needs (workers, cache, other shapes) may not fit beside
@@ -131,11 +132,11 @@ def update(module: Training, optimizer: Optimizer, batch: Batch, config: Mapping
     trained_in = precision(config)
     dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
     features, frames = module.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
-    targets = batch.tokens, batch.token_lengths
+    step = RecognizerStep(module.recognizer, batch, features, frames, 0, module.sampling(0))
     with torch.autocast(kind, dtype, enabled=trained_in != "32-true"):
-        logits, _, ctc_log_probs, encoded = module.recognizer.model(features, frames, *targets, module.sampling(0))
-        losses = module.loss(logits, ctc_log_probs, encoded, *targets)
-    losses.total.backward()
+        terms = module.loss.terms(step)
+    loss: torch.Tensor = terms.total / terms.divisor
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     optimizer.zero_grad()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from lasasr.evaluation.outcome import Outcome
 from lasasr.prepare import Prepared
 from lasasr.recognizer import Recognizer
 from lasasr.report import attention_map, figures
+from lasasr.run_results import plot_name
 
 
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
@@ -23,7 +23,7 @@ def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence
     for one in shown:
         if one.best.weights is not None:
             figure = attention_figure(recognizer, dataset.waveform(places[one.id]), one)
-            figures.save(figure, folder / f"attention-{split}-{one.id.replace('/', '_')}.png")
+            figures.save(figure, folder / plot_name(split, one.id))
 
 
 def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome) -> Figure:
@@ -34,14 +34,13 @@ def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome)
     """
     if outcome.best.weights is None:
         raise ValueError(f"the hypothesis of {outcome.id} carries no attention weights")
-    device = next(recognizer.parameters()).device
-    features, _ = recognizer.frontend(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    spectrogram = recognizer.spectrogram(waveform)
     return attention_map.attention_map(
         weights=outcome.best.weights.float().cpu().numpy(),
         tokens=[recognizer.tokenizer.tokens[token] for token in (*outcome.best.tokens, special.EOS)],
-        features=features[0].cpu().numpy(),
+        features=spectrogram.values.numpy(),
         encoded_frame_s=recognizer.encoded_frame_s,
-        feature_frame_s=recognizer.frontend.frame_shift_ms / 1000.0,
+        feature_frame_s=spectrogram.frame_s,
         title=outcome.id,
         reference=outcome.reference,
         hypothesis=outcome.best.text,

@@ -22,12 +22,14 @@ class Encoder(nn.Module, ABC):
     * the result for an utterance is the same alone and in any batch (padding may hold anything);
     * `output_lengths(lengths)` equals the frames produced, for every length ≥ 1, and is ≥ 1;
     * encoded is exactly 0 on padding; T' is the largest output length of the batch's T.
-    Constructors take `input_dim` as keyword (the build supplies it) and the rest from the yaml.
+    Constructors take `input_dim` as keyword (the build supplies it) and the rest from the yaml. Initial weights are
+    drawn after construction, by each part's `reset_parameters()`, but for parts that say they are `pretrained`.
     """
 
     input_dim: int  # F
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
+    pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:

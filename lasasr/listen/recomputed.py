@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lasasr import tracing
+
 
 def recomputed(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
     """`function(*arguments)`, differentiable once, for less memory and one more forward pass.
@@ -19,6 +21,8 @@ def recomputed(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
         function: pure; draws no random numbers, uses no other tensor that requires a gradient, and does the same
             whether gradients are recorded or not.
     """
+    if tracing.active():
+        return function(*arguments)
     result: Tensor = _Recomputed.apply(function, *arguments)
     return result
 

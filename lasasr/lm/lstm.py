@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from lasasr.lm.base import LanguageModel, LMStep, check_widths, without_never_emitted
+from lasasr.shared_layers import floating
 
 
 class LSTMState(NamedTuple):
@@ -46,7 +47,7 @@ class LSTMLanguageModel(LanguageModel):
         if layers < 1:
             raise ValueError(f"layers must be ≥ 1, got {layers}")
         check_widths(tied_embeddings, embedding_dim, hidden_dim)
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size, self.depth, self.hidden_dim = vocabulary_size, layers, hidden_dim
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
         self.layers = nn.LSTM(
             embedding_dim, hidden_dim, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
@@ -63,7 +64,7 @@ class LSTMLanguageModel(LanguageModel):
             nn.init.normal_(self.embedding.weight, std=1.0 / math.sqrt(self.embedding.embedding_dim))
 
     def initial(self, utterances: int, hypotheses: int) -> LSTMState:
-        zeros = self.output.weight.new_zeros(utterances, hypotheses, self.layers.num_layers, self.layers.hidden_size)
+        zeros = floating(self).new_zeros(utterances, hypotheses, self.depth, self.hidden_dim)
         return LSTMState(zeros, zeros)
 
     def step(self, tokens: Tensor, state: LSTMState) -> LMStep:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lasasr.lm.base import LanguageModel, LMStep, without_never_emitted
+from lasasr.shared_layers import floating
 
 
 class TransformerState(NamedTuple):
@@ -61,7 +62,7 @@ class TransformerLanguageModel(LanguageModel):
         nn.init.normal_(self.embedding.weight, std=1.0 / math.sqrt(self.dim))
 
     def initial(self, utterances: int, hypotheses: int) -> TransformerState:
-        none = self.embedding.weight.new_zeros(utterances, hypotheses, len(self.layers), 0, self.dim)
+        none = floating(self).new_zeros(utterances, hypotheses, len(self.layers), 0, self.dim)
         return TransformerState(none, none)
 
     def step(self, tokens: Tensor, state: TransformerState) -> LMStep:

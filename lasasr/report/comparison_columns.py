@@ -1,11 +1,13 @@
-"""The columns of a table of systems, the same for terminal, Markdown and page."""
+"""The columns of a table of systems, the same for terminal, Markdown and page: each is declared once, below."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
+from lasasr.search_identity import search_words
 
 NOTHING = "–"
 WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "undecided"}
@@ -21,7 +23,58 @@ class Column(NamedTuple):
     cells: list[str]
     values: list[float | None]  # to sort by; none of the first
     about: str  # what it is, with its unit
+    priority: int  # the lowest stay where there is little room
     number: bool = True  # stands at the right
+    explained: bool = False  # in the legend below the terminal's table
+    published: bool = True  # in Markdown
+
+
+class Context:
+    """A comparison as its columns look at it.
+
+    Args:
+        made: the contents of comparison.json or of a card.
+    """
+
+    def __init__(self, made: Mapping[str, Any]) -> None:
+        self.made = made
+        self.systems = sorted_systems(made)
+        self.differs, self.short_names = labels(made)
+
+    @cached_property
+    def middle(self) -> str:
+        """The system that all are compared with."""
+        return centre(self.made)
+
+    @cached_property
+    def against_middle(self) -> dict[str, Against]:
+        """System → its difference to the middle; none where there is one system."""
+        return {one.name: one for one in against(self.made, self.middle)} if self.made["pairs"] else {}
+
+
+class Declared(NamedTuple):
+    """How a column is read and printed."""
+
+    key: str
+    priority: int
+    header: str | Callable[[Context], str]
+    about: str | Callable[[Context], str]
+    value: Callable[[Context, System], float | None]  # to sort by
+    cell: str | Callable[[Context, System], str]  # of the value, as `str.format` takes it, or what is printed
+    number: bool = True
+    explained: bool = False
+    published: bool = True
+
+    def column(self, context: Context) -> Column:
+        """The column of a comparison."""
+        values = [self.value(context, system) for system in context.systems]
+        if isinstance(self.cell, str):
+            cells = [NOTHING if value is None else self.cell.format(value) for value in values]
+        else:
+            cells = [self.cell(context, system) for system in context.systems]
+        header, about = (text if isinstance(text, str) else text(context) for text in (self.header, self.about))
+        options = self.priority, self.number, self.explained, self.published
+        return Column(self.key, header, cells, values, about, *options)
 
 
 def sorted_systems(made: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -37,124 +90,121 @@ def test_set(made: Mapping[str, Any]) -> str:
     return f"{one} of {of}, {length}"
 
 
+def searched_with(made: Mapping[str, Any]) -> str:
+    """The search that all systems were scored with, or that of each, in words."""
+    usual = search_words(made.get("search"))
+    words = {one["name"]: str(one.get("search_words", usual)) for one in sorted_systems(made)}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    _, short = labels(made)
+    return "; ".join(f"{short[name]}: {said}" for name, said in words.items())
+
+
 def columns(made: Mapping[str, Any]) -> list[Column]:
-    """All columns that hold anything."""
-    systems = sorted_systems(made)
-    metric = made["metric"].upper()
-    differs, short = labels(made)
-    seeds = max(len(one["seeds"]) + len(one["lost"]) for one in systems)
-    made_columns = [
-        Column("system", differs, [short[one["name"]] for one in systems], [], "what differs", False),
-        _column("percent", f"{metric} %", systems, lambda one: one["percent"], "{:.2f}", _about_rate(made, seeds)),
-        _interval_column(systems, made["about"]),
-        *_against_columns(made, systems),
-        _column("cer_percent", "CER %", systems, lambda one: one["cer_percent"], "{:.2f}", _ABOUT_CER),
-        _counts_column(systems),
-        _column("parameters", "params", systems, _millions, "{:.2f}M", "parameters"),
-        _column("train_min", "train min", systems, _train_min, "{:.1f}", "training time, minutes"),
-        _column("steps", "steps", systems, lambda one: one["steps"], "{:,.0f}", "training steps (updates)"),
-        _column("step_ms", "step ms", systems, lambda one: _scaled(one["step_s"], 1e3), "{:.0f}", _ABOUT_STEP),
-        _column("align_ms", "align ms", systems, _align_ms, "{:.0f}", _about_alignment(systems)),
-        _aligned_column(systems),
-        _column("rtf", "RTF", systems, lambda one: one["rtf"], "{:.3f}", "decoding time / audio time"),
-        _column("memory", "mem MiB", systems, lambda one: one["peak_memory_mib"], "{:,.0f}", "peak memory of training"),
-        _seeds_column(systems),
-    ]
-    told = [one for one in made_columns if any(cell != NOTHING for cell in one.cells)]
-    return [one for one in told if one.key != "cer_percent" or made["metric"] != "cer"]
+    """All columns that hold anything, those of the user's own before the last one."""
+    context = Context(made)
+    shipped = [one.column(context) for one in DECLARED if one.key != "cer_percent" or made["metric"] != "cer"]
+    own = [_own(context, one) for one in made.get("columns", ())]
+    ordered = [*shipped[:-1], *own, shipped[-1]]
+    return [one for one in ordered if any(cell != NOTHING for cell in one.cells)]
 
 
-_ABOUT_CER = "character error rate, mean over seeds, percent"
-_ABOUT_STEP = "training time / steps, milliseconds, validations included"
-
-
-def _about_rate(made: Mapping[str, Any], seeds: int) -> str:
-    over = "mean over seeds of the pooled rate" if seeds > 1 else "pooled rate"
-    return f"{over} on {made['split']}, percent"
-
-
-def _column(
-    key: str, header: str, systems: Sequence[System], value: Callable[[System], Any], form: str, about: str
-) -> Column:
-    values = [None if (found := value(one)) is None else float(found) for one in systems]
-    return Column(key, header, [NOTHING if one is None else form.format(one) for one in values], values, about)
-
-
-def _millions(system: System) -> float | None:
-    return _scaled(system["parameters"], 1e-6)
-
-
-def _train_min(system: System) -> float | None:
-    return _scaled(system["train_s"], 1.0 / 60.0)
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
-def _interval_column(systems: Sequence[System], about: str) -> Column:
-    found = [interval_of(one, about) for one in systems]
-    cells = [NOTHING if one is None else f"{one['low']:.2f}–{one['high']:.2f}" for one in found]
-    over = sorted({str(one["method"]) for one in found if one is not None})
+def _own(context: Context, declared: Mapping[str, Any]) -> Column:
+    """A column of `comparison.column`, as comparison.json keeps it."""
+    held = [one["own"][declared["key"]] for one in context.systems]
+    values = [one["value"] for one in held]
+    number = all(value is None or isinstance(value, float | int) for value in values)
+    cells = [NOTHING if one["text"] is None else str(one["text"]) for one in held]
+    sorted_by = values if number else []
     return Column(
-        "interval", "95 % int.", cells, [None if one is None else float(one["low"]) for one in found], "; ".join(over)
+        declared["key"], declared["header"], cells, sorted_by, declared["about"], declared["priority"], number
     )
 
 
-def _against_columns(made: Mapping[str, Any], systems: Sequence[System]) -> list[Column]:
-    """The difference to the centre, and its verdict."""
-    if not made["pairs"]:
-        return []
-    middle = centre(made)
-    found: dict[str, Against] = {one.name: one for one in against(made, middle)}
-    differences = [found.get(one["name"]) for one in systems]
-    points = [None if one is None else one.points for one in differences]
-    of = "the systems" if made["about"] == "systems" else "these runs, not other seeds"
-    return [
-        Column(
-            "difference",
-            "Δ",
-            [NOTHING if one is None else signed(one.points) for one in differences],
-            points,
-            f"points against {middle}; negative is better",
-        ),
-        Column(
-            "verdict",
-            "verdict",
-            [NOTHING if one is None else WORDS[one.word] for one in differences],
-            points,
-            f"against {middle}, about {of}, corrected for all pairs (Holm)",
-            False,
-        ),
-    ]
+def _key(name: str, factor: float = 1.0) -> Callable[[Context, System], float | None]:
+    """Reads a number of comparison.json."""
+
+    def value(context: Context, system: System) -> float | None:
+        return None if system[name] is None else float(system[name]) * factor
+
+    return value
 
 
-def _counts_column(systems: Sequence[System]) -> Column:
-    cells = [f"{one['substitutions']}/{one['deletions']}/{one['insertions']}" for one in systems]
-    return Column("counts", "S/D/I", cells, [float(one["errors"]) for one in systems], "errors, summed over seeds")
+def _about_rate(context: Context) -> str:
+    seeds = max(len(one["seeds"]) + len(one["lost"]) for one in context.systems)
+    over = "mean over seeds of the pooled rate" if seeds > 1 else "pooled rate"
+    return f"{over} on {context.made['split']}, percent"
 
 
-def _align_ms(system: System) -> float | None:
+def _interval(context: Context, system: System) -> Mapping[str, Any] | None:
+    return interval_of(system, context.made["about"])
+
+
+def _interval_value(context: Context, system: System) -> float | None:
+    found = _interval(context, system)
+    return None if found is None else float(found["low"])
+
+
+def _interval_cell(context: Context, system: System) -> str:
+    found = _interval(context, system)
+    return NOTHING if found is None else f"{found['low']:.2f}–{found['high']:.2f}"
+
+
+def _about_interval(context: Context) -> str:
+    found = [_interval(context, one) for one in context.systems]
+    return "; ".join(sorted({str(one["method"]) for one in found if one is not None}))
+
+
+def _points(context: Context, system: System) -> float | None:
+    found = context.against_middle.get(system["name"])
+    return None if found is None else found.points
+
+
+def _difference_cell(context: Context, system: System) -> str:
+    found = context.against_middle.get(system["name"])
+    return NOTHING if found is None else signed(found.points)
+
+
+def _about_difference(context: Context) -> str:
+    return f"points against {context.middle}; negative is better"
+
+
+def _verdict_cell(context: Context, system: System) -> str:
+    found = context.against_middle.get(system["name"])
+    return NOTHING if found is None else WORDS[found.word]
+
+
+def _about_verdict(context: Context) -> str:
+    of = "the systems" if context.made["about"] == "systems" else "these runs, not other seeds"
+    return f"against {context.middle}, about {of}, corrected for all pairs (Holm)"
+
+
+def _counts_cell(context: Context, system: System) -> str:
+    return f"{system['substitutions']}/{system['deletions']}/{system['insertions']}"
+
+
+def _align_ms(context: Context, system: System) -> float | None:
     """Of attention itself; of what it and CTC say together where that is all there is."""
     found = system["alignment"]
     value: float | None = found["attention_ms"] if found["attention_ms"] is not None else found["combined_ms"]
     return value
 
 
-def _about_alignment(systems: Sequence[System]) -> str:
-    against_what = sorted({one["alignment"]["against"] for one in systems if one["alignment"]["against"]})
-    unit = next((one["alignment"]["unit"] for one in systems if one["alignment"]["unit"]), "word")
+def _about_alignment(context: Context) -> str:
+    measured = [one["alignment"] for one in context.systems]
+    against_what = sorted({one["against"] for one in measured if one["against"]})
+    unit = next((one["unit"] for one in measured if one["unit"]), "word")
     return f"median error of {unit} boundaries told by attention, ms, against {' and '.join(against_what) or 'nothing'}"
 
 
-def _aligned_column(systems: Sequence[System]) -> Column:
-    cells = [_aligned(one["aligned_at_step"]) if one["watched"] else NOTHING for one in systems]
-    steps = [[one for one in system["aligned_at_step"].values() if one is not None] for system in systems]
-    values: list[float | None] = [min(one, default=None) for one in steps]
-    return Column("aligned", "aligned at", cells, values, "training step from which attention is aligned")
+def _aligned_value(context: Context, system: System) -> float | None:
+    return min((one for one in system["aligned_at_step"].values() if one is not None), default=None)
 
 
-def _aligned(steps: Mapping[str, int | None]) -> str:
+def _aligned_cell(context: Context, system: System) -> str:
+    if not system["watched"]:
+        return NOTHING
+    steps = system["aligned_at_step"]
     known = sorted(one for one in steps.values() if one is not None)
     if not known:
         return "never"
@@ -162,9 +212,70 @@ def _aligned(steps: Mapping[str, int | None]) -> str:
     return span if len(known) == len(steps) else f"{span} ({len(known)} of {len(steps)})"
 
 
-def _seeds_column(systems: Sequence[System]) -> Column:
-    cells = []
-    for one in systems:
-        diverged = len(one["diverged"])
-        cells.append(f"{len(one['seeds'])}" + (f" ({diverged} div.)" if diverged else ""))
-    return Column("seeds", "seeds", cells, [float(len(one["seeds"])) for one in systems], "runs; diverged ones named")
+def _seeds_cell(context: Context, system: System) -> str:
+    diverged = len(system["diverged"])
+    return f"{len(system['seeds'])}" + (f" ({diverged} div.)" if diverged else "")
+
+
+def _seeds_value(context: Context, system: System) -> float | None:
+    return float(len(system["seeds"]))
+
+
+DECLARED: Final = (
+    Declared(
+        "system",
+        10,
+        lambda context: context.differs,
+        "what differs",
+        lambda context, system: None,
+        lambda context, system: context.short_names[system["name"]],
+        number=False,
+    ),
+    Declared(
+        "percent", 20, lambda context: f"{context.made['metric'].upper()} %", _about_rate, _key("percent"), "{:.2f}"
+    ),
+    Declared("interval", 30, "95 % int.", _about_interval, _interval_value, _interval_cell, explained=True),
+    Declared("difference", 40, "Δ", _about_difference, _points, _difference_cell, explained=True),
+    Declared("verdict", 50, "verdict", _about_verdict, _points, _verdict_cell, number=False, explained=True),
+    Declared(
+        "cer_percent",
+        140,
+        "CER %",
+        "character error rate, mean over seeds, percent",
+        _key("cer_percent"),
+        "{:.2f}",
+    ),
+    Declared("counts", 110, "S/D/I", "errors, summed over seeds", _key("errors"), _counts_cell),
+    Declared("parameters", 60, "params", "parameters", _key("parameters", 1e-6), "{:.2f}M"),
+    Declared("train_min", 70, "train min", "training time, minutes", _key("train_s", 1.0 / 60.0), "{:.1f}"),
+    Declared("steps", 160, "steps", "training steps (updates)", _key("steps"), "{:,.0f}", published=False),
+    Declared(
+        "step_ms",
+        130,
+        "step ms",
+        "training time / steps, milliseconds, validations included",
+        _key("step_s", 1e3),
+        "{:.0f}",
+    ),
+    Declared("align_ms", 80, "align ms", _about_alignment, _align_ms, "{:.0f}", explained=True),
+    Declared(
+        "aligned",
+        90,
+        "aligned at",
+        "training step from which attention is aligned",
+        _aligned_value,
+        _aligned_cell,
+    ),
+    Declared("rtf", 120, "RTF", "decoding time / audio time", _key("rtf"), "{:.3f}"),
+    Declared(
+        "memory",
+        150,
+        "mem MiB",
+        "peak memory of training",
+        _key("peak_memory_mib"),
+        "{:,.0f}",
+        published=False,
+    ),
+    Declared("seeds", 100, "seeds", "runs; diverged ones named", _seeds_value, _seeds_cell),
+)
+"""From left to right; the lowest priority stays where there is little room."""

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasasr.errors import UsageError
-from lasasr.report.comparison_columns import Column, columns, test_set
-
-LEFT_OUT = ("steps", "memory")
+from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
 
 
 def comparison_markdown(made: Mapping[str, Any]) -> str:
@@ -17,7 +15,7 @@ def comparison_markdown(made: Mapping[str, Any]) -> str:
     Args:
         made: the contents of comparison.json or of a card.
     """
-    shown = [one for one in columns(made) if one.key not in LEFT_OUT]
+    shown = [one for one in columns(made) if one.published]
     blocks = [" ".join(made["verdict"]), table(shown), "\n".join(_certificate(made, shown))]
     return "\n\n".join(escaped(one) if place == 0 else one for place, one in enumerate(blocks))
 
@@ -43,6 +41,7 @@ def escaped(text: str) -> str:
 
 def _certificate(made: Mapping[str, Any], shown: Sequence[Column]) -> Iterator[str]:
     yield f"* Test set: {escaped(str(made['split']))}, {test_set(made)}; normalizer {escaped(str(made['normalizer']))}."
+    yield f"* Search: `{searched_with(made).replace('`', ' ')}`."
     about = {one.header: one.about for one in shown if one.key not in ("system", "percent", "cer_percent", "seeds")}
     yield f"* Columns: {'; '.join(f'{escaped(header)}: {escaped(text)}' for header, text in about.items())}."
     yield f"* Budgets: {_budgets(made)}."

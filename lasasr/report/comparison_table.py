@@ -9,28 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lasasr.report.comparison_columns import Column, columns, test_set
+from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
 
-# what goes first where there is little room
-PRIORITY = (
-    "system",
-    "percent",
-    "interval",
-    "difference",
-    "verdict",
-    "parameters",
-    "train_min",
-    "align_ms",
-    "aligned",
-    "seeds",
-    "counts",
-    "rtf",
-    "step_ms",
-    "cer_percent",
-    "memory",
-    "steps",
-)
-EXPLAINED = ("interval", "difference", "verdict", "align_ms")
 NARROWEST = 16  # characters of the first column, which may break lines
 _GAP = 2
 
@@ -60,15 +40,13 @@ def comparison_table(made: Mapping[str, Any], width: int) -> RenderableType:
 
 
 def _fitting(every: Sequence[Column], width: int) -> list[Column]:
-    """In the order of PRIORITY as long as they fit; the names of systems get what is left, at least NARROWEST."""
+    """By priority as long as they fit; the names of systems get what is left, at least NARROWEST."""
     left = width - min(NARROWEST, _widest(every[0]))
-    kept = {"system"}
-    by_key = {one.key: one for one in every}
-    for key in PRIORITY[1:]:
-        one = by_key.get(key)
-        if one is not None and _widest(one) + _GAP <= left:
+    kept = {every[0].key}
+    for one in sorted(every[1:], key=lambda column: column.priority):
+        if _widest(one) + _GAP <= left:
             left -= _widest(one) + _GAP
-            kept.add(key)
+            kept.add(one.key)
     return [one for one in every if one.key in kept]
 
 
@@ -77,6 +55,6 @@ def _widest(column: Column) -> int:
 
 
 def _legend(made: Mapping[str, Any], shown: Sequence[Column]) -> str:
-    told = [f"{made['split']}: {test_set(made)}"]
-    told += [f"{one.header}: {one.about}" for one in shown if one.key in EXPLAINED]
+    told = [f"{made['split']}: {test_set(made)}", f"search: {searched_with(made)}"]
+    told += [f"{one.header}: {one.about}" for one in shown if one.explained]
     return "; ".join(told)

@@ -14,6 +14,7 @@ from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
 from lasasr.metrics.significance.comparison import Pair
 from lasasr.report.aligned_text import aligned_text
+from lasasr.search_identity import search_words
 
 ABSENT = "–"
 
@@ -29,8 +30,8 @@ def difference(
         most: utterances to show of those that became better, and of those that became worse.
         width: characters of a line.
     """
-    yield Text(f"first:  {first.name}\nsecond: {second.name}\n")
-    yield from _configuration(_told(first), _told(second))
+    yield Text(f"first:  {_name(first)}\nsecond: {_name(second)}\n")
+    yield from _configuration(first, second)
     yield Text(_rates(first, second, pair))
     yield from (Text(f"note: {note}") for note in notes)
     found = flips(first, second)
@@ -44,21 +45,27 @@ def difference(
             yield _flip(one, first.summary["metric"], width)
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _name(entry: Entry) -> str:
+    return f"{entry.name} (search: {search_words(entry.summary.get('search'))})"
+
+
+def _told(entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:
     choices = {f"{group} (choice)": choice for group, choice in entry.settings.choices.items()}
-    return {"seed": entry.seed, **choices, **entry.settings.values}
+    return {"seed": entry.seed, **choices, **values}
 
 
-def _configuration(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[RenderableType]:
-    keys = differing([first, second])
+def _configuration(first: Entry, second: Entry) -> Iterator[RenderableType]:
+    """The keys that differ; a key at its default is not told from one that is absent."""
+    keys = differing([_told(entry, entry.settings.normal) for entry in (first, second)])
     if not keys:
         yield Text("configuration: the same\n")
         return
+    told = [_told(entry, entry.settings.values) for entry in (first, second)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in ("key", "first", "second"):
         table.add_column(header, overflow="fold")
     for key in sorted(keys):
-        cells = [shown(one[key]) if key in one else ABSENT for one in (first, second)]
+        cells = [shown(one[key]) if key in one else ABSENT for one in told]
         table.add_row(Text(key), *(Text(cell) for cell in cells))
     yield table
     yield Text("")

@@ -7,6 +7,7 @@ from typing import Any
 
 from lasasr.metrics.error_rates import Metric
 from lasasr.report.aligned_text import aligned_text
+from lasasr.search_identity import search_words
 
 WIDTH = 120  # characters of a line
 
@@ -24,6 +25,7 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{count} {name}" for name, count in found.items())
     rate = f"{summary['metric'].upper()} {summary['percent']:.2f} %"
     yield f"{summary['split']}: {rate} ({summary['errors']} of {summary['reference_length']}: {counts})"
+    yield f"search: {search_words(summary.get('search'))}"
     flags = ", ".join(f"{flag} {count}" for flag, count in summary["triage"]["flags"].items() if count)
     yield f"utterances: {summary['utterances']}; of these {flags or 'none has a flag'}"
     yield ""

@@ -11,7 +11,7 @@ from lasasr.comparison.card import placeless
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
 from lasasr.report import charts
-from lasasr.report.comparison_columns import columns, sorted_systems, test_set
+from lasasr.report.comparison_columns import columns, searched_with, sorted_systems, test_set
 
 LARGEST: Final = 5_000_000  # bytes of a page for five systems of three seeds
 
@@ -45,6 +45,7 @@ def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str,
         centre=centre(made),
         columns=columns(made),
         test_set=test_set(made),
+        searched_with=searched_with(made),
         forest=charts.forest(made),
         curves=charts.curves(details["curves"], order),
         validated_by=details["validated_by"],

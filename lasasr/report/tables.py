@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from lasasr.errors import LasasrError
+from lasasr.search_identity import common_words, search_words
 
 _COUNTS = {"substitutions": "sub", "deletions": "del", "insertions": "ins", "reference_length": "of"}
 _WITHOUT_VALUE = "–"
 
 
 def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
-    """One row per split: error rate with its interval, counts, CER and real-time factor.
+    """One row per split: error rate with its interval, counts, CER and real-time factor; below, by which search.
 
     Args:
         results: the contents of results/<split>.json files, of one run or several.
@@ -34,9 +35,23 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
     headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *shown, "CER %", "RTF")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
+    if said := _searches(results, bool(names)):
+        table.caption, table.caption_justify, table.caption_style = Text(said), "left", ""
     for place, one in enumerate(results):
         table.add_row(*(Text(name) for name in names[place : place + 1]), *_row(one, counts))
     return table
+
+
+def _searches(results: Sequence[Mapping[str, Any]], named: bool) -> str:
+    """The search of all rows, or of each split; where rows have names, what their searches have in common."""
+    words = {str(_field(one, "split")): search_words(one.get("search")) for one in results if one.get("search")}
+    if not words:
+        return ""
+    if named:
+        return f"search, beside the setting: {common_words([one['search'] for one in results if one.get('search')])}"
+    if len(set(words.values())) == 1:
+        return f"search: {next(iter(words.values()))}"
+    return "search: " + "; ".join(f"{split}: {said}" for split, said in words.items())
 
 
 def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:

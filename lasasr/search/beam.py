@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Scorer, Search
 from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.search.frontier import Frontier
@@ -17,16 +18,18 @@ from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
-from lasasr.search.scorer import DecoderScorer, Scorer, weight_of
+from lasasr.search.scorer import DecoderScorer, weight_of
+from lasasr.search.scorers import Fused, agreed
 from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
 
 
-class BeamSearch:
+class BeamSearch(Search):
     """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
 
     The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm − what `subtract` says + length_bonus ·
-    (U + 1) + coverage_weight · coverage; a scorer of weight 0 is not asked. At ctc_weight 1 that is CTC prefix search.
+    (U + 1) + coverage_weight · coverage + Σ weight · entry of `scorers`; a scorer of weight 0 is not asked. At
+    ctc_weight 1 that is CTC prefix search.
 
     Args:
         beam: K, hypotheses per utterance.
@@ -44,9 +47,12 @@ class BeamSearch:
         pruning: what is left out, and when a search ends.
         limits: of the length; at the upper one eos is forced.
         keep_weights: whether the best hypothesis carries its attention weights (one more pass over its tokens).
+        scorers: by name, further ones with a weight of their own. The names ctc, lm, length and coverage are those that
+            `ctc_weight`, `lm` and `lm_weight`, `length_bonus`, `coverage` and `coverage_weight` are short for.
 
     Raises:
-        ValueError: a value is out of range, or `lm` has no weight.
+        ValueError: a value is out of range, `lm` or an entry of `scorers` has no weight, or an entry and the key that
+            is short for it differ.
     """
 
     def __init__(
@@ -66,25 +72,32 @@ class BeamSearch:
         pruning: Pruning | None = None,
         limits: Limits | None = None,
         keep_weights: bool = True,
+        scorers: Mapping[str, Scorer] | None = None,
     ) -> None:
+        fused = Fused(ctc_weight, lm, lm_weight, length_bonus, coverage, coverage_weight)
+        fused.add(scorers or {})
         if not 1 <= nbest <= beam:
             raise ValueError(f"1 <= nbest <= beam must hold, got nbest {nbest} and beam {beam}")
-        if not 0.0 <= ctc_weight <= 1.0:
-            raise ValueError(f"ctc_weight must be in [0, 1], got {ctc_weight}")
+        if not 0.0 <= fused.ctc_weight <= 1.0:
+            raise ValueError(f"ctc_weight must be in [0, 1], got {fused.ctc_weight}")
         if temperature <= 0.0:
             raise ValueError(f"temperature must be > 0, got {temperature}")
-        if coverage_weight and coverage is None:
+        if fused.coverage_weight and fused.coverage is None:
             raise ValueError(f"coverage_weight is {coverage_weight}, but no coverage is chosen")
         if rescore is not None and rescore.wanted and nbest == 1:
             raise ValueError("rescore ranks the n best anew, but nbest is 1; set search.nbest=10, say")
         self.beam, self.nbest = beam, nbest
-        self.ctc_weight, self.lm, self.lm_weight = ctc_weight, lm, weight_of(lm, lm_weight)
+        self.fused, self.ctc_weight = fused, fused.ctc_weight
+        self.lm, self.lm_weight = fused.lm, weight_of(fused.lm, fused.lm_weight)
         self.subtract, self.rescore = subtract or Subtraction(), rescore or Rescoring()
-        self.length_bonus, self.normalise = length_bonus, normalise
+        self.length_bonus, self.normalise = fused.length_bonus, normalise
         self.temperature = temperature
-        self.coverage, self.coverage_weight = coverage, coverage_weight
+        self.coverage, self.coverage_weight = fused.coverage, fused.coverage_weight
         self.pruning, self.limits = pruning or Pruning(), limits or Limits()
         self.keep_weights = keep_weights
+        self.ctc = fused.entries.get("ctc") or CTCPrefixScorer(self.pruning.ctc_window)
+        if isinstance(self.ctc, CTCPrefixScorer):
+            agreed("pruning.ctc_window", self.pruning.ctc_window, 0, "ctc.window", self.ctc.window)
 
     @torch.inference_mode()
     def __call__(
@@ -157,7 +170,7 @@ class BeamSearch:
             scorers.append((DecoderScorer(decoder, self.temperature), 1.0 - self.ctc_weight))
         if self.ctc_weight:
             required(acoustics)
-            scorers.append((CTCPrefixScorer(self.pruning.ctc_window), self.ctc_weight))
+            scorers.append((self.ctc, self.ctc_weight))
         if self.lm_weight:
             fused = lm or self.lm
             if fused is None:
@@ -165,10 +178,10 @@ class BeamSearch:
             scorers.append((fused, self.lm_weight))
         scorers += self.subtract.scorers(decoder)
         if self.length_bonus:
-            scorers.append((LengthBonus(), self.length_bonus))
+            scorers.append((self.fused.entries.get("length") or LengthBonus(), self.length_bonus))
         if self.coverage is not None and self.coverage_weight:
             scorers.append((self.coverage, self.coverage_weight))
-        return scorers
+        return [*scorers, *self.fused.further()]
 
     def _check_attention(self) -> None:
         wanting = {

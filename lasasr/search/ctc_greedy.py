@@ -14,12 +14,13 @@ from lasasr.errors import UsageError
 from lasasr.metrics.triage import EMPTY, NEAR_TIE, TOLERANCE
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.alignment import fits
+from lasasr.search.base import Search
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import refuse_nan
 from lasasr.spell.base import Decoder
 
 
-class CTCGreedySearch:
+class CTCGreedySearch(Search):
     """Best-path decoding (Graves et al. 2006, §3.2): the likeliest id of each frame, repeats merged, blanks dropped.
 
     The score is the log probability of that one path, not of all paths that spell the tokens. A decoder is ignored.

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from lasasr import special, tree
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Scored, Scorer, Seen
 from lasasr.search.ctc_greedy import required
-from lasasr.search.scorer import Scored, Scorer, Seen
 
 NEVER = -1e30  # log of zero, without the NaN of -inf - -inf
 LEAST = -690.0  # a log probability below this is taken for it: exp(LEAST) is still a normal float64
@@ -79,8 +79,8 @@ class CTCPrefixScorer(Scorer):
 
     name = "ctc"
 
-    def __init__(self, window: int = 0) -> None:
-        self.window = window
+    def __init__(self, window: int = 0, weight: float | None = None) -> None:
+        self.window, self.weight = window, weight
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         probabilities = _probabilities(required(acoustics), acoustics.mask)

@@ -104,7 +104,8 @@ class Frontier:
         at_limit = u >= self.longest if u >= self.limit[1] else None
         ending = self._ending(u, fused, at_limit)
         best, parents, tokens = self._best(fused, at_limit)
-        refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids)
+        further = [one for one in zip(self.fusion.names, fused.parts, strict=True) if one[0] not in ("decoder", "ctc")]
+        refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids, further)
         self._finish(u, fused, ending, best, at_limit)
         hopeless = self.finished.ranks[:, self.options.nbest - 1] - self.options.pruning.end_margin
         self.done = self.done | (self._rank(best[:, 0], u + 1) <= hopeless)

@@ -9,20 +9,21 @@ import torch
 from torch import Tensor
 
 from lasasr import special, tree
+from lasasr.errors import LasasrError
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.scorer import Scored, Scorer, Seen, never_emitted
+from lasasr.search.base import Scored, Scorer, Seen, Stateless
+from lasasr.search.scorer import never_emitted
 
 TIE = 1e-12  # log; of equal candidates the one of the better hypothesis wins, then the smaller id
-
-
-class Stateless(NamedTuple):
-    """Nothing to remember."""
 
 
 class LengthBonus(Scorer):
     """1 for every token, eos included; weighted by `length_bonus` it favours longer hypotheses."""
 
     name = "length"
+
+    def __init__(self, weight: float | None = None) -> None:
+        self.weight = weight
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Stateless()
@@ -66,8 +67,8 @@ class Coverage(Scorer):
 class ThresholdCoverage(Coverage):
     """1 for every frame that has now got more than `threshold` (Chorowski & Jaitly 2017, §3.2, equation 11)."""
 
-    def __init__(self, threshold: float = 0.5) -> None:
-        self.threshold = threshold
+    def __init__(self, threshold: float = 0.5, weight: float | None = None) -> None:
+        self.threshold, self.weight = threshold, weight
 
     def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
         new = (now > self.threshold).sum(-1, keepdim=True) - (before > self.threshold).sum(-1, keepdim=True)
@@ -81,10 +82,10 @@ class GNMTCoverage(Coverage):
         least: what a frame that nobody looked at counts as having got; silence is never looked at.
     """
 
-    def __init__(self, least: float = 0.01) -> None:
+    def __init__(self, least: float = 0.01, weight: float | None = None) -> None:
         if not 0.0 < least <= 1.0:
             raise ValueError(f"least must be in (0, 1], got {least}")
-        self.least = least
+        self.least, self.weight = least, weight
 
     def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
         penalty = now.clamp(self.least, 1.0).log().masked_fill(~mask[:, None], 0.0).sum(-1)
@@ -159,7 +160,7 @@ class Fusion:
             self.started[i] = (memory, step.state)
             if seen.weights is None:
                 seen = seen._replace(weights=step.weights)
-            part = _spread(step.scores, seen.candidates if scorer.partial else None, total)
+            part = _spread(scorer.name, step.scores, seen.candidates if scorer.partial else None, total)
             total = torch.add(total, part, alpha=weight, out=total if i else None)
             if step.ending is not None:
                 total[..., special.EOS].add_(step.ending, alpha=weight)
@@ -190,8 +191,12 @@ class Fusion:
         return torch.cat([text, torch.full_like(text[..., :1], special.EOS)], -1)
 
 
-def _spread(scores: Tensor, candidates: Tensor | None, like: Tensor) -> Tensor:
+def _spread(name: str, scores: Tensor, candidates: Tensor | None, like: Tensor) -> Tensor:
     """Scores as (B, K, V): broadcast, or put where the candidates (B, K, P) are and 0 elsewhere."""
     if candidates is None:
-        return scores.expand_as(like)
+        try:
+            return scores.expand_as(like)
+        except RuntimeError:
+            sizes = " and ".join(str(tuple(one.shape)) for one in (scores, like))
+            raise LasasrError(f"scorer {name}: its scores must broadcast to (B, K, V); sizes are {sizes}") from None
     return torch.zeros_like(like).scatter_(2, candidates, scores.to(like.dtype))

@@ -11,15 +11,16 @@ from torch import Tensor
 from lasasr import gathered, special, tree
 from lasasr.metrics.triage import EMPTY, MAX_LENGTH, NEAR_TIE
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Search, Seen
 from lasasr.search.ctc_greedy import CTCGreedySearch, tied_best
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.rescoring import teacher_forced
-from lasasr.search.scorer import DecoderScorer, Seen, never_emitted, refuse_nan, worth_leaving
+from lasasr.search.scorer import DecoderScorer, never_emitted, refuse_nan, worth_leaving
 from lasasr.spell.base import Decoder
 
 
-class GreedySearch:
+class GreedySearch(Search):
     """One hypothesis per utterance, never reconsidered; finished utterances leave the batch.
 
     A model without a decoder is read by its CTC head (`CTCGreedySearch`). Of equal scores the smallest id wins.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+MOST_RATIO = 100.0  # tokens per encoded frame: nothing is said so fast, and a search must end
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -17,7 +19,7 @@ class Limits:
     bound eos is forced and scored; a hypothesis that preferred to go on is flagged "max_length".
 
     Raises:
-        ValueError: a bound is negative, or the upper one is 0.
+        ValueError: a bound is negative, or the upper one is 0 or above `MOST_RATIO`.
     """
 
     min_ratio: float = 0.0  # tokens per encoded frame
@@ -26,10 +28,10 @@ class Limits:
     max_length: int | None = None  # tokens
 
     def __post_init__(self) -> None:
-        if self.min_ratio < 0 or self.min_length < 0:
+        if not 0 <= self.min_ratio < math.inf or self.min_length < 0:
             raise ValueError(f"min_ratio and min_length must be >= 0, got {self.min_ratio} and {self.min_length}")
-        if self.max_ratio <= 0:
-            raise ValueError(f"max_ratio must be > 0, got {self.max_ratio}")
+        if not 0 < self.max_ratio <= MOST_RATIO:
+            raise ValueError(f"max_ratio must be > 0 and at most {MOST_RATIO:g}, got {self.max_ratio}")
         if self.max_length is not None and self.max_length < 1:
             raise ValueError(f"max_length must be >= 1, got {self.max_length}")
 

@@ -13,8 +13,8 @@ from lasasr import special
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import WordModel
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.fusion import Stateless
-from lasasr.search.scorer import Scored, Scorer, Seen, log_probs
+from lasasr.search.base import Renamed, Scored, Scorer, Seen, Stateless
+from lasasr.search.scorer import log_probs
 
 _REMEMBERED = 1 << 18  # entries of each cache
 
@@ -37,6 +37,22 @@ class LMScorer(Scorer):
     def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
         step = self.lm.step(tokens, state)
         return Scored(log_probs(step.logits), step.state)
+
+
+class ShallowFusion(Renamed):
+    """A language model as an entry of `search.scorers`.
+
+    Args:
+        lm: the scorer of what `lm` names: a run folder or bundle of `lasasr train lm/...`, or an n-gram file.
+
+    Raises:
+        ValueError: `lm` is not set.
+    """
+
+    def __init__(self, lm: Scorer | None, weight: float | None = None) -> None:
+        if lm is None:
+            raise ValueError("lm is not set; it names a run or bundle of lasasr train lm/..., or an n-gram file")
+        super().__init__(lm, "lm", weight)
 
 
 class NGramState(NamedTuple):

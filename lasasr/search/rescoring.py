@@ -12,11 +12,12 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr import special
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Scorer
 from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import LEAST_SCORE, ctc_log_likelihood
 from lasasr.search.fusion import Fusion
 from lasasr.search.hypothesis import Hypothesis
-from lasasr.search.scorer import Scorer, log_probs, weight_of
+from lasasr.search.scorer import log_probs, weight_of
 from lasasr.spell.base import Decoder
 
 

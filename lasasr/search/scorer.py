@@ -1,62 +1,17 @@
-"""The contract between search and whatever scores the next token.
-
-As in *Attend*, state is a value in two parts: `memory`, which all hypotheses of an utterance share (leaves (B, ...)),
-and `state`, which each hypothesis owns (leaves (B, K, ...)). Both are NamedTuples of tensors; search gathers and
-selects them through `lasasr.tree` and never looks inside.
-"""
+"""The decoder as a scorer, and what all searches do with scores."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lasasr import tree
 from lasasr.errors import LasasrError
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Scored, Scorer, Seen
 from lasasr.spell.base import MASKED, Decoder, never_emitted_mask
-
-
-class Seen(NamedTuple):
-    """What the scorers before this one found out at the same step."""
-
-    weights: Tensor | None = None  # (B, K, H, T), the decoder's attention
-    candidates: Tensor | None = None  # (B, K, P) int64, the tokens that a pre-beam kept; None: all
-
-
-class Scored(NamedTuple):
-    """One step for every hypothesis."""
-
-    scores: Tensor  # log, broadcasts to (B, K, V); (B, K, P) from a partial scorer that was given candidates
-    state: Any
-    weights: Tensor | None = None  # (B, K, H, T), from a scorer that attends
-    ending: Tensor | None = None  # (B, K), log, what eos scores on top
-
-
-class Scorer(ABC):
-    """Scores every next token of every hypothesis.
-
-    The order of a step: `score` reads the last tokens, search picks, `reorder` follows what was picked. The total of a
-    hypothesis is the sum of the scores of its tokens and of its eos.
-    """
-
-    name: str  # the key in `Hypothesis.scores`
-    partial: bool = False  # True: scores only `Seen.candidates` where there are any
-
-    @abstractmethod
-    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
-        """Memory (leaves (B, ...)) and the state of the empty hypothesis (leaves (B, hypotheses, ...))."""
-
-    @abstractmethod
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        """Score what may follow `tokens` (B, K) int64, the last token of each hypothesis (SOS at first)."""
-
-    def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
-        """The state in which hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K') int64."""
-        return tree.reorder(state, parents)
 
 
 class DecoderScorer(Scorer):
@@ -115,18 +70,22 @@ def name_of(utterance: int, ids: Sequence[str]) -> str:
     return f"utterance {ids[utterance]}" if ids else f"utterance {utterance} of the batch"
 
 
-def refuse_nan(bad: Tensor, utterances: Tensor, ids: Sequence[str]) -> None:
+def refuse_nan(bad: Tensor, utterances: Tensor, ids: Sequence[str], further: Sequence[tuple[str, Tensor]] = ()) -> None:
     """
     Args:
         bad: (B,) bool, True where a score is NaN.
         utterances: (B,) int64, the place of each row in the batch that was given.
+        further: names of scorers that are no part of the model, and what they gave, (B, ...).
 
     Raises:
-        LasasrError: any is True; the message names the first such utterance.
+        LasasrError: any is True; the message names the first such utterance, and the scorer if it is one of `further`.
     """
-    if bool(bad.any()):
-        first = int(utterances[bad][0])
-        raise LasasrError(
-            f"{name_of(first, ids)}: the model's scores are NaN; its weights or this audio are damaged, "
-            "try an earlier checkpoint"
-        )
+    if not bool(bad.any()):
+        return
+    first = name_of(int(utterances[bad][0]), ids)
+    for name, scores in further:
+        if bool((scores[bad].isnan() | scores[bad].isposinf()).any()):
+            raise LasasrError(f"{first}: scorer {name} gave NaN or +inf; scores are finite or -inf")
+    raise LasasrError(
+        f"{first}: the model's scores are NaN; its weights or this audio are damaged, try an earlier checkpoint"
+    )

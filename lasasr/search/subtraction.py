@@ -14,7 +14,8 @@ from torch import Tensor
 
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.scorer import DecoderScorer, Scored, Scorer, Seen, weight_of
+from lasasr.search.base import Renamed, Scored, Scorer, Seen
+from lasasr.search.scorer import DecoderScorer, weight_of
 from lasasr.spell.base import Decoder
 
 
@@ -70,19 +71,3 @@ class Subtraction:
         if self.lm is not None and self.lm_weight:
             found.append((Renamed(self.lm, "source_lm"), -self.lm_weight))
         return found
-
-
-class Renamed(Scorer):
-    """A scorer under another key."""
-
-    def __init__(self, scorer: Scorer, name: str) -> None:
-        self.scorer, self.name, self.partial = scorer, name, scorer.partial
-
-    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
-        return self.scorer.start(acoustics, hypotheses)
-
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        return self.scorer.score(tokens, memory, state, seen)
-
-    def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
-        return self.scorer.reorder(memory, state, parents, tokens)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lasasr import gathered
+from lasasr.shared_layers import parameter
 
 
 class Cell(nn.Module, ABC):
@@ -47,7 +48,7 @@ class Cell(nn.Module, ABC):
     def known(self, embedded: Tensor) -> Tensor:
         """The share (..., G) that embedded (..., known_dim) decides, the bias included."""
         assert self.weight_known is not None
-        return gathered.linear(embedded, self.weight_known, self.bias)
+        return gathered.linear(embedded, parameter(self, "weight_known"), parameter(self, "bias"))
 
     @abstractmethod
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,10 +70,10 @@ class LSTMCell(Cell):
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         read = torch.cat((fed, hidden), 1)
         if gathered.recording():
-            tape, handle = gathered.factor(self.weight_loop, transposed=True)
+            tape, handle = gathered.factor(parameter(self, "weight_loop"), transposed=True)
             result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
             return result
-        pre = gathered.product(read, self.weight_loop, transposed=True).add_(known)
+        pre = gathered.product(read, parameter(self, "weight_loop"), transposed=True).add_(known)
         gates, _, cell, squashed = _squash(pre, cell)
         return gates[:, 3] * squashed, cell
 

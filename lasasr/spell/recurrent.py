@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lasasr import gathered, tree
 from lasasr.attend.base import Attention
 from lasasr.errors import LasasrError
+from lasasr.shared_layers import SharedLinear, floating, parameter
 from lasasr.spell.base import (
     MASKED,
     Decoder,
@@ -117,8 +118,8 @@ class RecurrentDecoder(Decoder):
         self.cells = nn.ModuleList(CELLS[cell](known, fed, hidden_dim) for known, fed in widths)
         self.dropout = nn.Dropout(dropout)
         seen_dim = hidden_dim + context_dim
-        self.attentional = nn.Linear(seen_dim, readout_dim) if readout_dim else None
-        self.output = nn.Linear(readout_dim or seen_dim, vocabulary_size)
+        self.attentional = SharedLinear(seen_dim, readout_dim) if readout_dim else None
+        self.output = SharedLinear(readout_dim or seen_dim, vocabulary_size)
         if tied_embeddings:
             _check_widths(embedding_dim, self.output.in_features)
             self.output.weight = self.embedding.weight
@@ -136,7 +137,7 @@ class RecurrentDecoder(Decoder):
     def initial(self, memory: DecoderMemory, hypotheses: int) -> DecoderState:
         batch = next(tree.leaves(memory)).shape[0]
         hidden_dim, keeps_cell = self._cells[0].hidden_dim, self._cells[0].keeps_cell
-        zeros = self.output.weight.new_zeros
+        zeros = floating(self).new_zeros
         return DecoderState(
             hidden=zeros(batch, hypotheses, len(self.cells), hidden_dim),
             cell=zeros(batch, hypotheses, len(self.cells), hidden_dim if keeps_cell else 0),
@@ -182,7 +183,8 @@ class RecurrentDecoder(Decoder):
 
     def _known_of_all(self) -> Tensor:
         """(V, G)."""
-        return self._cells[0].known(self.embedding.weight)
+        every = torch.arange(self.vocabulary_size, device=self.never_emitted.device)
+        return self._cells[0].known(self.embedding(every))
 
     @property
     def _cells(self) -> list[Cell]:
@@ -211,7 +213,7 @@ class RecurrentDecoder(Decoder):
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
         for layer, cell in enumerate(self._cells):
-            share = cell.bias if layer else known
+            share = parameter(cell, "bias") if layer else known
             below = self.dropout(hidden[-1]) if layer else fed
             value, kept = cell(share, below, inner.hidden[layer], inner.cell[layer])
             hidden.append(value)
@@ -221,13 +223,13 @@ class RecurrentDecoder(Decoder):
     def _attend_readout(self, seen: Tensor) -> Tensor:
         """The attentional vector (..., R) from hidden value and context (..., D + C)."""
         assert self.attentional is not None
-        return torch.tanh(gathered.linear(seen, self.attentional.weight, self.attentional.bias))
+        return torch.tanh(self.attentional(seen))
 
     def _read(self, seen: Tensor) -> Tensor:
         """Logits (..., V) from what was seen (..., D + C or R)."""
         if self.attentional is not None and not self.input_feeding:
             seen = self._attend_readout(seen)
-        logits = gathered.linear(self.dropout(seen), self.output.weight, self.output.bias)
+        logits: Tensor = self.output(self.dropout(seen))
         return logits.masked_fill(self.never_emitted, MASKED)
 
 

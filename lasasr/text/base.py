@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from lasasr.configurable import configurable
+
 
 class Tokenizer(ABC):
     """Text ↔ ids; ids 0..3 are those of `lasasr.special`, text begins at `special.FIRST_TEXT`.
@@ -27,6 +29,7 @@ class Tokenizer(ABC):
 
     @classmethod
     @abstractmethod
+    @configurable("tokenizer")
     def train(cls, transcripts: Iterable[str]) -> Self:
         """Learn the vocabulary from normalised training transcripts (options are further keyword arguments)."""
 

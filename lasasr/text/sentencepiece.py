@@ -13,7 +13,7 @@ import sentencepiece
 
 from lasasr import special
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
+from lasasr.files import read_bounded, replacing
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
@@ -124,12 +124,16 @@ class SentencePieceTokenizer(Tokenizer):
         """
         stored = storage.read(folder, cls)
         path = folder / MODEL_FILE
-        if not path.is_file():
-            raise LasasrError(f"{path} is missing; prepare the tokenizer again")
-        model = path.read_bytes()
+        try:
+            model = read_bounded(path)
+        except FileNotFoundError:
+            raise LasasrError(f"{path} is missing; prepare the tokenizer again") from None
         if hashlib.sha256(model).hexdigest() != stored.get("sha256"):
             raise LasasrError(f"{path} is not the model that {folder / storage.FILE} describes; prepare it again")
-        return cls(model)
+        try:
+            return cls(model)
+        except ValueError as error:
+            raise storage.damaged(folder, error) from None
 
 
 def _refused(message: str, vocabulary_size: int, algorithm: str) -> LasasrError:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lasasr import moved
 from lasasr.errors import LasasrError
 from lasasr.files import read_json, write_json
 from lasasr.text.base import Tokenizer
@@ -34,7 +35,7 @@ def read(folder: Path, kind: type[Tokenizer]) -> dict[str, Any]:
         LasasrError: the file is missing, damaged, of another schema, or holds another class of tokenizer.
     """
     stored = _stored(folder)
-    if stored["type"] != type_name(kind):
+    if moved.current_path(stored["type"]) != type_name(kind):
         raise LasasrError(f"{folder / FILE} holds a {stored['type']}, not a {type_name(kind)}")
     return stored
 

@@ -50,7 +50,7 @@ def _collapse(text: str) -> str:
 def _english(text: str) -> str:
     # NFKC would take the acute accent U+00B4 apart, and makes U+02BC out of others: so apostrophes before and after it
     plain = _nfkc(text.translate(_APOSTROPHES)).translate(_APOSTROPHES).lower()
-    words = "".join(sign if _is_mark(sign) else _NOT_OF_A_WORD.sub(" ", sign) for sign in plain)
+    words = _NOT_OF_A_WORD.sub(_mark_or_space, plain)
     return _nfkc(_collapse(_LONE_APOSTROPHES.sub(" ", words)))  # lower-casing can leave a letter decomposed
 
 
@@ -58,9 +58,9 @@ def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def _is_mark(sign: str) -> bool:
-    """Whether `sign` is a combining mark: it belongs to the letter before it, though `\\w` does not match it."""
-    return unicodedata.category(sign).startswith("M")
+def _mark_or_space(sign: re.Match[str]) -> str:
+    """A combining mark as it is: it belongs to the letter before it, though `\\w` does not match it."""
+    return sign[0] if unicodedata.category(sign[0]).startswith("M") else " "
 
 
 def _librispeech(text: str) -> str:

@@ -82,6 +82,8 @@ class AlignmentWatch(pl.Callback):
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if not stepped or trainer.global_step % self.look_every or self.unknown == NOTHING_TO_ALIGN:
             return
+        if outputs["weights"] is None:  # the loss does not read the decoder
+            return
         weights, frames = outputs["weights"][:UTTERANCES], outputs["encoded_lengths"][:UTTERANCES]
         tokens = host.on_both_sides(getitem)(batch.token_lengths, slice(UTTERANCES))
         self.recent += read_along(weights, frames, tokens).tolist()
@@ -119,13 +121,13 @@ class AlignmentWatch(pl.Callback):
 
     def _count(self, trainer: pl.Trainer, module: Training, outputs: Any, batch: Batch) -> None:
         """Facts about this batch, all of it."""
-        losses, seen = outputs["losses"], self.seen
+        terms, seen = outputs["terms"], self.seen
         seen.utterances += len(batch.ids)
         tokens = host.of(batch.token_lengths)
-        seen.infeasible += int(host.of(losses.infeasible).sum())
+        seen.infeasible += 0 if terms.infeasible is None else int(host.of(terms.infeasible).sum())
         seen.tokens += int(tokens.sum())
         seen.frames += int(host.of(outputs["encoded_lengths"]).sum())
-        seen.losses.append(float(losses.attention_of.sum()) / int((tokens + 1).sum()))
+        seen.losses.append(float(terms.sums.get("attention", terms.total.detach())) / int((tokens + 1).sum()))
         seen.clipped += bool(trainer.gradient_clip_val and module.gradient_norm > trainer.gradient_clip_val)
 
 
@@ -141,11 +143,11 @@ def _setting(trainer: pl.Trainer, module: Training) -> Setting:
     group = trainer.optimizers[0].param_groups[0]
     model = module.recognizer.model
     return Setting(
-        ctc_weight=module.loss.ctc_weight(trainer.global_step) if model.ctc is not None else 0.0,
+        ctc_weight=module.loss.ctc_share(trainer.global_step),
         learning_rate=float(group["lr"]),
         peak_rate=float(group.get("initial_lr", group["lr"])),
         subsampling_factor=model.encoder.subsampling_factor,
-        of_token_frequencies=module.loss.of_token_frequencies(),
+        of_token_frequencies=module.loss.plateau(),
     )
 
 

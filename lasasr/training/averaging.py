@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lasasr.errors import LasasrError
+from lasasr.training import checkpoint_file
 
 PREFIX = "recognizer."  # of the names of the recognizer's weights in a checkpoint
 _KEPT = re.compile(r"step=(?P<step>\d+)-(?P<metric>\w+)=(?P<rate>\d+(\.\d+)?)\.ckpt")
@@ -62,7 +63,7 @@ def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
     last = first
     for path in checkpoints[1:]:
         last = _state(path)
-        _same(first, last, checkpoints[0], path)
+        refuse_other(first, last, checkpoints[0], path)
         for name, total in sums.items():
             total += last[name].to(torch.float64)
     means = {name: (total / len(checkpoints)).to(first[name].dtype) for name, total in sums.items()}
@@ -71,10 +72,9 @@ def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
 
 def _state(path: Path) -> dict[str, Tensor]:
     try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise LasasrError(f"checkpoint {path} is damaged ({type(error).__name__}: {reason}); leave it out") from None
+        whole = checkpoint_file.read(path)[checkpoint_file.STATE]
+    except LasasrError as error:
+        raise LasasrError(f"checkpoint {path} is damaged ({error}); leave it out") from None
     state = {name.removeprefix(PREFIX): value for name, value in whole.items() if name.startswith(PREFIX)}
     for name, value in state.items():
         if not bool(value.isfinite().all()):
@@ -82,10 +82,17 @@ def _state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _same(first: Mapping[str, Tensor], other: Mapping[str, Tensor], one: Path, two: Path) -> None:
+def refuse_other(first: Mapping[str, Tensor], other: Mapping[str, Tensor], one: Path, two: Path) -> None:
+    """Refuse the weights in the file `two` if they are not of the model whose weights are in `one`.
+
+    Raises:
+        LasasrError: names, shapes or dtypes differ; names the first.
+    """
     if unfit := sorted(set(first) ^ set(other)):
         raise LasasrError(f"{two} is of another model than {one}: {unfit[0]} is in one but not in the other")
     for name, value in first.items():
         if (value.shape, value.dtype) != (other[name].shape, other[name].dtype):
-            shapes = f"{tuple(other[name].shape)}, not {tuple(value.shape)}"
-            raise LasasrError(f"{two} is of another model than {one}: {name} has shape {shapes}")
+            differing = f"shape {tuple(other[name].shape)}, not {tuple(value.shape)}"
+            if value.shape == other[name].shape:
+                differing = f"dtype {other[name].dtype}, not {value.dtype}"
+            raise LasasrError(f"{two} is of another model than {one}: {name} has {differing}")

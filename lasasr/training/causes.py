@@ -45,7 +45,7 @@ class Setting:
     learning_rate: float
     peak_rate: float  # where the schedule's warm-up ends
     subsampling_factor: int
-    of_token_frequencies: float  # nats per target token, `JointLoss.of_token_frequencies`
+    of_token_frequencies: float | None  # nats per target token, `Loss.plateau`; None: not known
 
 
 def likely_causes(seen: Seen, setting: Setting) -> list[str]:
@@ -80,7 +80,7 @@ def _too_long(seen: Seen, setting: Setting) -> Iterator[str]:
 def _nothing_learnt(seen: Seen, setting: Setting) -> Iterator[str]:
     """What a loss on the plateau of token frequencies says about the learning rate."""
     now, first, lowest = seen.loss(), seen.loss(0), seen.lowest_loss()
-    if now < PLATEAU * setting.of_token_frequencies:
+    if setting.of_token_frequencies is None or now < PLATEAU * setting.of_token_frequencies:
         return
     rate, fact, clipped = _rate(setting), _fact(seen, setting), seen.clipped / len(seen.losses)
     if setting.learning_rate < LOW * setting.peak_rate:
@@ -97,8 +97,10 @@ def _nothing_learnt(seen: Seen, setting: Setting) -> Iterator[str]:
 
 
 def _fact(seen: Seen, setting: Setting) -> str:
-    alone = f"token frequencies alone have {setting.of_token_frequencies:.2f}"
-    return f"loss {seen.loss():.2f} nats per token, {alone}"
+    loss = f"loss {seen.loss():.2f} nats per token"
+    if setting.of_token_frequencies is None:
+        return loss
+    return f"{loss}, token frequencies alone have {setting.of_token_frequencies:.2f}"
 
 
 def _rate(setting: Setting) -> str:

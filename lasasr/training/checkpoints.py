@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lasasr import files, launch
 from lasasr.errors import LasasrError
+from lasasr.training import checkpoint_file
 from lasasr.training.averaging import kept
+from lasasr.training.checkpoint_file import damage
 
 LAST, BEFORE = "last.ckpt", "before.ckpt"  # the newest, and the one it replaced
 
@@ -98,19 +99,6 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
     return None, faults
 
 
-def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, in one line; None: nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-        if wrong is not None:
-            return f"{wrong} does not match its checksum"
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # whatever a reader of damaged bytes stumbles over
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    return None
-
-
 def restore(config: Mapping[str, Any], module: pl.LightningModule, best: ModelCheckpoint) -> None:
     """Go back to the weights the bundle is made from."""
     if config["checkpoint"]["final"] == "last" or not best.best_model_path:
@@ -118,6 +106,6 @@ def restore(config: Mapping[str, Any], module: pl.LightningModule, best: ModelCh
     path = Path(best.best_model_path)
     fault = damage(path) if path.exists() else "it is gone"
     if fault is None:
-        module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+        module.load_state_dict(checkpoint_file.read(path)[checkpoint_file.STATE])
     elif launch.helper() is None:
         sys.stderr.write(f"warning: the best checkpoint {path} cannot be read ({fault}): the last weights are taken\n")

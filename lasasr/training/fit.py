@@ -16,7 +16,7 @@ from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lasasr import build, launch
-from lasasr.errors import Interrupted, LostRankError, UsageError, nearest
+from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
@@ -79,7 +79,7 @@ def fit(
         )
     start = _start(last.parent) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _losing_ranks(trainer), _misconfigured():
+    with _misconfigured(), _restoring(trainer, start), _losing_ranks(trainer):
         begin(loggers, config)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
         trainer.save_checkpoint(last)
@@ -175,6 +175,30 @@ def _misconfigured() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise UsageError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[None]:
+    """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
+    before = Restored()
+    trainer.callbacks.append(before)  # type: ignore[attr-defined]
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if start is None or before.done:
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise LasasrError(f"{start} is no checkpoint of this run ({reason}); --fresh trains again") from error
+
+
+class Restored(pl.Callback):
+    """Notes that training begins."""
+
+    done = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """All states have been restored."""
+        self.done = True
 
 
 @contextmanager

@@ -9,13 +9,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lasasr import build, files
+from lasasr import build, perplexity_results
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
 from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
+from lasasr.training import data_check
 from lasasr.training.console import Console, quiet
 from lasasr.training.fit import check_config, fit
 from lasasr.training.lm_meter import LMMeter
@@ -38,34 +39,38 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
     threads = set_threads(config["threads"])
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare_text(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     trained = TrainedLM.build(config, prepared.tokenizer, str(prepared.rule))
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, trained)
     if not fitted:
         return {}
     trained.eval().save(folder / "bundle")
+    results = evaluate(config, trained, prepared, progress)
+    perplexity_results.write_own(folder, results)
     return {
         "parameters": sum(p.numel() for p in trained.parameters()),
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
-        "results": evaluate(config, trained, prepared, folder, progress),
+        "data": data,
+        "results": results,
     }
 
 
 def evaluate(
-    config: Mapping[str, Any], trained: TrainedLM, prepared: PreparedText, folder: Path | None, progress: Progress
+    config: Mapping[str, Any], trained: TrainedLM, prepared: PreparedText, progress: Progress
 ) -> dict[str, Any]:
-    """Perplexities of the splits `evaluate.splits`; written to perplexity.json below `folder` (None writes nothing)."""
+    """Perplexities of the splits `evaluate.splits`, each with what its text is."""
     batching = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
-    found = {
-        split: {"split": split, **perplexity(trained, prepared, split, batching, progress)}
+    return {
+        split: {
+            "split": split,
+            "data": prepared.content(split),
+            **perplexity(trained, prepared, split, batching, progress),
+        }
         for split in config["evaluate"]["splits"]
     }
-    if folder is not None:
-        files.write_json(folder / "perplexity.json", {"schema": 1, "splits": found})
-    return found
 
 
 def _fit(
@@ -74,6 +79,7 @@ def _fit(
     """Train the model; what the card says of that, on the first rank."""
     validation = Batching(1 << 30, float(config["evaluate"]["batch_tokens"]))
     data = TextDataModule(prepared.sentences, token_batching(config), validation, config["seed"])
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = LMTraining(
         trained,
         prepared.sentences("dev").counts,

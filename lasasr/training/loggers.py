@@ -56,15 +56,12 @@ def make_loggers(config: Mapping[str, Any], folder: Path) -> dict[str, Logger]:
     """The configured loggers by name; a `_partial_` one is finished with the run's `folder`.
 
     Raises:
-        UsageError: one cannot be built as configured, or is no Lightning logger.
+        UsageError: one cannot be built as configured.
     """
-    loggers = {}
-    for name, part in _parts(config).items():
-        logger = build.build(part, f"logger.{name}", **({"folder": folder} if part.get("_partial_") else {}))
-        if not isinstance(logger, Logger):
-            raise UsageError(f"logger.{name}: {part['_target_']} is no lightning.pytorch.loggers.Logger")
-        loggers[name] = logger
-    return loggers
+    return {
+        name: build.build(part, f"logger.{name}", **({"folder": folder} if part.get("_partial_") else {}))
+        for name, part in _parts(config).items()
+    }
 
 
 def begin(loggers: Mapping[str, Logger], config: Mapping[str, Any]) -> None:

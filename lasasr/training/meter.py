@@ -10,7 +10,7 @@ import torch
 
 from lasasr import host
 from lasasr.data.batch import Batch
-from lasasr.loss import Losses
+from lasasr.losses.base import Terms
 from lasasr.training.module import Training
 
 
@@ -29,8 +29,8 @@ class Meter(pl.Callback):
         self.start = time.perf_counter()
 
     def _reset(self) -> None:
-        self.nats: dict[str, torch.Tensor] = {}  # this rank's share
-        self.tokens = torch.zeros((), dtype=torch.int64)  # of all ranks
+        self.sums: dict[str, torch.Tensor] = {}  # named sums of the loss, this rank's share
+        self.count = torch.zeros((), dtype=torch.int64)  # what they are per (target tokens), of all ranks
         self.audio_s = 0.0
         self.since = time.perf_counter()
 
@@ -60,15 +60,13 @@ class Meter(pl.Callback):
     ) -> None:
         """Add this batch; log every so many updates."""
         assert isinstance(pl_module, Training)
-        losses: Losses = outputs["losses"]
-        for name in ("total", "attention", "ctc", "quantity"):
-            value = getattr(losses, name)
-            if value is not None:
-                self.nats[name] = self.nats.get(name, self.zero) + value.detach() * outputs["target_tokens"]
-        self.tokens = self.tokens + outputs["target_tokens"]
+        terms: Terms = outputs["terms"]
+        for name, value in {"loss": terms.total.detach(), **terms.sums}.items():
+            self.sums[name] = self.sums.get(name, self.zero) + value
+        self.count = self.count + outputs["divisor"]
         self.audio_s += float(host.of(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
-        if losses.ctc is not None:
-            self.unread.append((batch.ids, host.of(losses.infeasible)))
+        if terms.infeasible is not None:
+            self.unread.append((batch.ids, host.of(terms.infeasible)))
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
             self._log(trainer, pl_module)
@@ -89,11 +87,11 @@ class Meter(pl.Callback):
 
     def _log(self, trainer: pl.Trainer, module: Training) -> None:
         elapsed = max(1e-9, time.perf_counter() - self.since)
-        here = torch.stack([*self.nats.values()])
+        here = torch.stack([value.float() for value in self.sums.values()])
         summed = module.over_ranks(torch.cat((here, here.new_full((1,), self.audio_s))))
-        *nats, audio_s, tokens = torch.cat((summed, self.tokens[None].to(summed))).tolist()  # the one read, one wait
-        for name, value in zip(self.nats, nats, strict=True):
-            module.tell(f"train/{'loss' if name == 'total' else name}", value / tokens, prog_bar=name == "total")
+        *sums, audio_s, count = torch.cat((summed, self.count[None].to(summed))).tolist()  # the one read, one wait
+        for name, value in zip(self.sums, sums, strict=True):
+            module.tell(f"train/{name}", value / count, prog_bar=name == "loss")
         module.tell("train/audio_s_per_s", audio_s / elapsed, prog_bar=True)
         module.tell("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
         module.tell("train/gradient_norm", module.gradient_norm)

@@ -6,24 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.audio.specaugment import SpecAugment
 from lasasr.data.batch import Batch
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment
-from lasasr.loss import JointLoss, Losses, target_tokens
+from lasasr.losses.base import Loss
 from lasasr.metrics.error_rates import pooled
 from lasasr.recognizer import Recognizer
+from lasasr.training.step import RecognizerStep
 from lasasr.training.updates import Updates
 
 
 class Training(Updates):
-    """Trains a recognizer by the joint CTC-attention loss.
+    """Trains a recognizer by its loss.
 
     Args:
         recognizer: what is trained; its search is used in validation.
+        loss: what training minimises; joint CTC-attention in the recipes.
         specaugment: applied to training features, or None.
         optimizer: params=... → optimizer.
         schedule: optimizer=..., total_steps=... → learning-rate schedule per update.
@@ -34,7 +35,7 @@ class Training(Updates):
     def __init__(
         self,
         recognizer: Recognizer,
-        loss: JointLoss,
+        loss: Loss,
         specaugment: SpecAugment | None,
         optimizer: Callable[..., Optimizer],
         schedule: Callable[..., Any],
@@ -46,21 +47,23 @@ class Training(Updates):
         self.outcomes: list[Outcome] = []  # of the validation under way
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """(1 - w) · attention cross-entropy + w · CTC, times the target tokens it was divided by."""
+        """The loss, summed over the batch: an update divides by the counts of all that goes into it."""
         features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
         if self.specaugment is not None:
             features = self.specaugment(features, frames, self.global_step, batch.epoch, batch.ids)
-        targets = batch.tokens, batch.token_lengths
-        logits, weights, ctc_log_probs, encoded_lengths = self.recognizer.model(
-            features, frames, *targets, self.sampling(self.global_step)
+        step = RecognizerStep(
+            self.recognizer, batch, features, frames, self.global_step, self.sampling(self.global_step)
         )
-        count = self.over_ranks(target_tokens(batch.token_lengths))
-        losses = self.loss(logits, ctc_log_probs, encoded_lengths, *targets, self.global_step, count, weights)
-        self.seen.append((batch, _finite(losses)))
+        terms = self.loss.terms(step)
+        count = self.over_ranks(terms.divisor)
+        self.seen.append((batch, terms.of_utterance.isfinite()))
         self.tokens_in_update = self.tokens_in_update + count  # not in place: it begins on the CPU
-        total = losses.total * count * self.trainer.accumulate_grad_batches
-        seen = {"losses": losses, "target_tokens": count, "weights": weights, "encoded_lengths": encoded_lengths}
-        return {"loss": total, **seen}
+        return {
+            "loss": terms.total * self.trainer.accumulate_grad_batches,
+            "terms": terms,
+            "divisor": count,
+            **_watched(step),
+        }
 
     def on_validation_epoch_start(self) -> None:
         """A fresh sheet."""
@@ -85,7 +88,6 @@ class Training(Updates):
         self.observe(rate)
 
 
-def _finite(losses: Losses) -> Tensor:
-    """Which utterances (B,) have finite losses."""
-    parts = [part.detach() for part in (losses.attention_of, losses.ctc_of) if part is not None]
-    return torch.stack(parts).isfinite().all(0)
+def _watched(step: RecognizerStep) -> dict[str, Any]:
+    """What callbacks look at."""
+    return {"weights": step.computed_weights, "encoded_lengths": step.encoded_lengths}

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from lightning.pytorch.strategies import DDPStrategy
 
+from lasasr.configurable import configurable
 from lasasr.errors import UsageError
 
 
+@configurable("trainer.strategy")
 def ddp(timeout_s: float) -> DDPStrategy:
     """DistributedDataParallel; every parameter has a part in every update, so that none is looked for.
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 
 from lasasr import build
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
-from lasasr.loss import JointLoss
 from lasasr.prepare import Prepared, fit_frontend, prepare
 from lasasr.recognizer import Recognizer
 from lasasr.runs import Run
+from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
 from lasasr.training.ema import MovingAverage
@@ -55,13 +55,15 @@ def train(
     keep_freed_memory()
     pl.seed_everything(int(config["seed"]), workers=True, verbose=False)
     prepared = prepare(config, progress)
+    data = data_check.begin(folder, prepared, config, resume)
     recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
     if inspect is not None:
         inspect(prepared, recognizer)
     if config["warm_start"]["run"] and not begun:
         warm_start(recognizer, **config["warm_start"])
     fit_frontend(recognizer.frontend, config, prepared, progress)
-    _try_search(recognizer)
+    recognizer.try_search()
+    recognizer.train()
     as_trained = {**config, "trainer": {**config["trainer"], "precision": trained_in}}
     fitted = _fit(as_trained, folder, resume, prepared, recognizer)
     if not fitted:
@@ -73,11 +75,11 @@ def train(
         for split in config["evaluate"]["splits"]
     }
     return {
-        "parameters": sum(p.numel() for p in recognizer.model.parameters()),
+        "parameters": recognizer.parameter_count,
         **fitted,
         "precision": trained_in,
         "threads": threads,
-        "data": {"corpus": prepared.fingerprint, "normalizer": str(prepared.rule)},
+        "data": data,
         "results": results,
     }
 
@@ -93,15 +95,14 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
+    frontend = build.frontend(config)
+    if config["augment"]["specaugment"] and not frontend.spectral:
+        raise UsageError(
+            f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
+            f"axis: take an augment without it, as augment=none or augment=speed"
+        )
     if config["warm_start"]["run"] and not begun:
         trained_bundle(config["warm_start"]["run"])
-
-
-def _try_search(recognizer: Recognizer) -> None:
-    """Decode half a second of silence: a search that does not fit the model is said now, not after training."""
-    samples = recognizer.frontend.sample_rate_hz // 2
-    recognizer.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
-    recognizer.train()
 
 
 def _fit(
@@ -109,6 +110,7 @@ def _fit(
 ) -> dict[str, Any]:
     """Train the recognizer; what the card says of that, on the first rank."""
     data = data_module(config, prepared, recognizer.frontend.sample_rate_hz)
+    data.content = {split: prepared.content(split) for split in data_check.used_splits(config)}
     module = training_module(config, prepared, recognizer)
     metric = config["checkpoint"]["monitor"] or recognizer.error_metric
     meter, watch = Meter(config["trainer"]["log_every_n_steps"]), AlignmentWatch(**config["alignment"])
@@ -160,8 +162,8 @@ def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
-    loss: JointLoss = build.build(config["loss"], "loss")
-    loss.count(prepared.token_counts())
+    loss = build.loss(config)
+    loss.prepare(prepared.token_counts())
     return Training(
         recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),
         loss=loss,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from lasasr.configurable import configurable
+
 Factor = Callable[[int], float]
 
 
@@ -14,11 +16,13 @@ def _warmup(step: int, warmup_steps: int) -> float:
     return min(1.0, (step + 1) / warmup_steps) if warmup_steps > 0 else 1.0
 
 
+@configurable("schedule")
 def constant(optimizer: Optimizer, total_steps: int, warmup_steps: int) -> LRScheduler:
     """Linear warm-up over `warmup_steps`, then 1."""
     return LambdaLR(optimizer, lambda step: _warmup(step, warmup_steps))
 
 
+@configurable("schedule")
 def linear(optimizer: Optimizer, total_steps: int, warmup_steps: int, final: float) -> LRScheduler:
     """Linear warm-up, then linearly to `final` at `total_steps`."""
     falling = max(1, total_steps - warmup_steps)
@@ -30,6 +34,7 @@ def linear(optimizer: Optimizer, total_steps: int, warmup_steps: int, final: flo
     return LambdaLR(optimizer, factor)
 
 
+@configurable("schedule")
 def exponential(
     optimizer: Optimizer, total_steps: int, warmup_steps: int, hold_until: int, decay_until: int, final: float
 ) -> LRScheduler:
@@ -50,6 +55,7 @@ def exponential(
     return LambdaLR(optimizer, factor)
 
 
+@configurable("schedule")
 def inverse_sqrt(optimizer: Optimizer, total_steps: int, warmup_steps: int) -> LRScheduler:
     """Linear warm-up, then √(warmup_steps / step) (Vaswani et al. 2017, §5.3, with peak 1)."""
     start = max(1, warmup_steps)

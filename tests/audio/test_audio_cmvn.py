@@ -1,7 +1,5 @@
 """CMVN against NumPy over the real frames."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -74,21 +72,6 @@ def test_sums_of_parts_are_the_whole(features: Tensor) -> None:
     assert parts.frames == whole.frames == 12
     torch.testing.assert_close(parts.sums, whole.sums, rtol=1e-14, atol=0)
     torch.testing.assert_close(parts.std(), whole.std(), rtol=1e-9, atol=0)
-
-
-def test_statistics_come_back_from_their_file(features: Tensor, tmp_path: Path) -> None:
-    statistics = fitted(features)[1]
-    statistics.save(tmp_path / "cmvn.json")
-    loaded = Statistics.load(tmp_path / "cmvn.json")
-    assert loaded.frames == statistics.frames
-    assert torch.equal(loaded.sums, statistics.sums)
-    assert torch.equal(loaded.squares, statistics.squares)
-
-
-def test_another_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cmvn.json").write_text("{}")
-    with pytest.raises(LasasrError, match=r"cmvn\.json"):
-        Statistics.load(tmp_path / "cmvn.json")
 
 
 def test_statistics_travel_in_the_state_dict(features: Tensor) -> None:

@@ -47,7 +47,7 @@ def test_a_shipped_variant_is_kept_line_by_line(capsys: pytest.CaptureFixture[st
 
 
 def test_options_of_a_shipped_variant_are_set() -> None:
-    assert check.attention(["attend=location", "attend.dim=16"])["dim"] == 16
+    assert check.part(["attend=location", "attend.dim=16"])[1]["dim"] == 16
 
 
 @pytest.mark.parametrize("prefix", ["", "attend."])
@@ -70,8 +70,8 @@ def test_a_strangers_yaml_is_found_where_hydra_is_told(stranger: Path) -> None:
         (["attend=location", "attend.kernel_size=4"], "kernel_size must be odd, got 4"),
         (["_target_=unheard.of.Thing"], "outside the allowed prefixes; if you trust it: export LASASR_ALLOW=unheard"),
         (["_target_=lasasr.attend.content.DotAttention", "dims=3"], "unexpected keyword argument 'dims'"),
-        (["seed=2"], "names no attention; write attend=NAME or _target_=module.Class"),
-        ([], "the following arguments are required: attend=NAME"),
+        (["seed=2"], "names nothing to check; write GROUP=NAME"),
+        ([], "the following arguments are required: GROUP=NAME"),
     ],
 )
 def test_a_wrong_request_is_one_line(arguments: list[str], message: str) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_runs import write_run, write_sweep
+from comparison_runs import SEARCH, lines, summary, write_run, write_sweep
 
+from lasasr import results, run_results, runs
 from lasasr.cli.main import main
+from lasasr.search_identity import search_identity
 
 README = "# Mine\n\n<!-- lasasr compare results/x.json begins -->\n<!-- lasasr compare results/x.json ends -->\nend\n"
 
@@ -105,6 +107,101 @@ def test_what_would_show_a_difference_is_said(sweep: Path, capsys: pytest.Captur
     assert f"power: {shown[0]} utterances of as many more speakers or {shown[1]} seeds of each" in told
 
 
+GREEDY = {"_target_": "lasasr.search.greedy.GreedySearch"}
+
+
+def decode(folder: str, search: dict[str, Any], rate: float = 0.3) -> str:
+    """A result of another search beside the run's own, named as an evaluation names it."""
+    run = runs.Run(Path(folder))
+    seed, attend = run.config()["seed"], run.config()["choices"]["attend"]
+    made = lines(rate, seed)
+    data = run_results.Decoding({**run.config(), "search": search})
+    name = str(
+        run_results.RunResults(run).name("test", data, "0" * 16, lambda: {one["id"]: one["reference"] for one in made})
+    )
+    told = {"search": search, "data": "0" * 16, "seed": seed, "attend": attend}
+    results.write(run.results, "test", summary(made, **told), made, name)
+    return name
+
+
+def test_the_results_of_another_search_are_taken_by_text_and_by_digits(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [decode(folder, GREEDY) for folder in folders(sweep)[:4]]
+    assert len(set(names)) == 1
+    label = names[0].removeprefix("test@")
+    by_id = search_identity(GREEDY).search_id
+    for search in ("greedy", label, label.rpartition("-")[2], by_id):
+        assert main(["compare", str(sweep), "--search", search, "--out", "c.json"]) == 0
+        assert json.loads(Path("c.json").read_text())["search"] == GREEDY
+        assert "search: greedy" in capsys.readouterr().out
+    assert main(["compare", str(sweep), "--out", "c.json"]) == 0
+    assert json.loads(Path("c.json").read_text())["search"] == SEARCH
+    assert "search: beam beam=10" in capsys.readouterr().out
+
+
+def test_runs_without_the_search_are_named_with_their_command(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = folders(sweep)[:2]
+    decode(first, {**SEARCH, "ctc_weight": 0.25})
+    assert main(["compare", first, second, "--search", "ctc_weight-0.25"]) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert f"1 of the runs have no such result of test: lasasr evaluate {second} search.ctc_weight=0.25" in told
+
+
+def test_a_search_of_two_meanings_is_refused_with_both(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = folders(sweep)[:2]
+    changed = Path(one) / "config.yaml"
+    changed.write_text(changed.read_text().replace("beam: 10", "beam: 4"))  # so that its own search is another
+    own = {**SEARCH, "beam": 4}
+    made = lines(0.1, 1)
+    results.write(Path(one) / "results", "test", summary(made, search=own, data="0" * 16), made)
+    names = [decode(one, {**own, "length_bonus": 0.5}), decode(other, {**SEARCH, "length_bonus": 0.5})]
+    assert main(["compare", one, other, "--search", "length_bonus-0.5"]) == 2
+    told = capsys.readouterr().err
+    assert all(name.removeprefix("test@") in told for name in names)
+    assert "beam beam=4 length_bonus=0.5" in told
+    assert main(["compare", one, other, "--search", "lenght_bonus-0.5"]) == 2
+    assert "nearest: length_bonus-0.5" in capsys.readouterr().err
+
+
+def test_result_files_of_any_search_are_compared(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [f"{folder}/results/{decode(folder, GREEDY)}.json" for folder in folders(sweep)[:4]]
+    assert main(["compare", *paths, "--out", "c.json"]) == 0
+    made = json.loads(Path("c.json").read_text())
+    assert (made["split"], made["search"]) == ("test", GREEDY)
+    capsys.readouterr()
+    own = f"{folders(sweep)[0]}/results/test.json"
+    assert main(["compare", own, paths[0]]) == 1
+    assert "--any-search" in capsys.readouterr().err
+    assert main(["compare", own, paths[0], "--any-search", "--out", "c.json"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "search: " in printed
+    assert "greedy" in printed
+    assert "beam beam=10" in printed
+    assert main(["compare", paths[0], "--search", "greedy"]) == 2
+    assert "is one result" in capsys.readouterr().err
+    assert main(["diff", own, paths[0], "--any-search"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "(search: beam beam=10)" in printed
+    assert "(search: greedy)" in printed
+
+
+def test_a_result_that_010_overwrote_is_not_taken_for_the_runs_own(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = folders(sweep)[:2]
+    made = lines(0.3, 1)
+    results.write(Path(first) / "results", "test", summary(made, search=GREEDY), made)
+    assert main(["compare", first, second]) == 1
+    told = capsys.readouterr().err
+    assert "test.json was written by search=greedy; lasasr evaluate" in told
+    assert "--search takes" in told
+    decode(second, GREEDY)
+    assert main(["compare", first, second, "--search", "greedy", "--out", "c.json"]) == 0
+    assert json.loads(Path("c.json").read_text())["search"] == GREEDY
+
+
 def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(Path("runs"), "none", 1, 0.6, facts={"parameters": 2_000_000})
     assert main(["compare", str(sweep), "--matched", "steps"]) == 0
@@ -129,6 +226,7 @@ def test_a_comparison_has_no_page_without_its_runs(sweep: Path, capsys: pytest.C
         ["--baseline", "none"],
         ["--normal-seeds"],
         ["--split", "dev"],
+        ["--search", "greedy"],
         ["--points", "1"],
         ["--out", "x.json"],
     ):

@@ -8,7 +8,9 @@ import yaml
 from cli_yaml import write
 from hydra.core.global_hydra import GlobalHydra
 
+from lasasr.cli import session
 from lasasr.cli.compose import compose, expand, recompose, spelled_out
+from lasasr.cli.known import refuse_not_taken
 from lasasr.errors import UsageError
 
 RECIPE = "synthetic/las_char"
@@ -38,6 +40,13 @@ def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(diction
     config = compose(str(tmp_path / "far away" / "mine.yaml"), ["listen.layers=5"])
     assert (config["recipe"], config["seed"], config["attend"]["dim"]) == ("mine", 7, 77)
     assert config["listen"] == {"layers": 5, "dropout": 0.1}
+
+
+def test_a_second_choice_of_a_group_is_refused_in_a_recipe_of_ones_own(dictionary: Path, tmp_path: Path) -> None:
+    """Hydra would lay one attention over the other and keep keys of both."""
+    write(tmp_path, "mine.yaml", "{defaults: [/synthetic/las_char, _self_], seed: 7}")
+    with pytest.raises(UsageError, match=r"^\+attend=dot: leave the \+ out, attend is chosen already$"):
+        compose(str(tmp_path / "mine.yaml"), ["+attend=dot"])
 
 
 def test_the_file_of_a_shipped_recipe_is_that_recipe(dictionary: Path) -> None:
@@ -137,7 +146,7 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
         ),
         ("listen: {layers: 2}", "recipe mine does not start from /base"),
         ("", "recipe mine does not start from /base"),
-        ("[1, 2]", "recipe mine.yaml: "),
+        ("[1, 2]", "mine.yaml is no recipe: it holds no keys"),
         ("{defaults: [/base, _self_], listn: {layers: 2}}", "mine sets listn, which nothing reads; nearest: listen"),
         ("{defaults: [/base, _self_], validation: {map: 1}}", "sets validation.map, which nothing reads; nearest: "),
         (
@@ -148,10 +157,6 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
             "{defaults: [/base, _self_], attend: {_target_: lasasr.attend.location.LocationAttention, dimm: 2}}",
             "LocationAttention does not take; nearest: attend.dim",
         ),
-        (
-            "{defaults: [/base, _self_], attend: {dim: [{_target_: torch.optim.Adam, ler: 2}]}}",
-            "attend.dim[0].ler, which torch.optim.Adam does not take; nearest: attend.dim[0].lr",
-        ),
     ],
 )
 def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: str) -> None:
@@ -159,6 +164,14 @@ def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: s
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         compose("mine.yaml")
     assert message in str(caught.value)
+
+
+def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
+    speeds = {"_target_": "lasasr.audio.perturb.SpeedPerturb", "factor": 2}
+    with pytest.raises(
+        UsageError, match=r"augment\.waveform\[0\]\.factor, which .*SpeedPerturb does not take; nearest: "
+    ):
+        refuse_not_taken({"augment": {"waveform": [speeds]}}, "mine")
 
 
 def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) -> None:
@@ -202,7 +215,8 @@ def test_expand_takes_what_the_recipe_sweeps_over(dictionary: Path) -> None:
 
 def test_glob_leaves_parts_of_others_out(dictionary: Path) -> None:
     assert expand(RECIPE, ["attend=glob(*)"]) == [["attend=dot"], ["attend=location"]]
-    assert spelled_out(RECIPE, ["attend=glob(*)", "seed=1,2"]) == ["attend=dot,location", "seed=1,2"]
+    with session.on_recipe(RECIPE) as opened:
+        assert spelled_out(opened, ["attend=glob(*)", "seed=1,2"]) == ["attend=dot,location", "seed=1,2"]
 
 
 def test_a_continuous_range_needs_another_sweeper(dictionary: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lasasr.cli.compose import compose
-from lasasr.cli.evaluate import _differing, _grid, _without_idle
+from lasasr.cli.evaluate import _differing, _grid, _refuse_training_keys, _without_idle
 from lasasr.cli.main import main
+from lasasr.errors import UsageError
 from lasasr.runs import place
 
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -40,6 +41,20 @@ def test_what_no_search_has_stays_and_is_refused_later() -> None:
         ["search.beam=4"],
         ["search.beam=5"],
     ]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["search=beam", "+search.scorers.mine.weight=1", "+scorer@search.scorers.mine=mine", "hydra.searchpath=[file://x]"],
+)
+def test_a_search_can_be_changed_and_its_scorers(override: str) -> None:
+    _refuse_training_keys([override])
+
+
+@pytest.mark.parametrize("override", ["seed=2", "+scorer@validation.search.scorers.mine=mine", "hydra.verbose=true"])
+def test_what_training_decided_cannot(override: str) -> None:
+    with pytest.raises(UsageError, match="can only change search"):
+        _refuse_training_keys([override])
 
 
 def test_jobs_are_named_by_what_differs() -> None:

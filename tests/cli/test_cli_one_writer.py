@@ -51,7 +51,6 @@ def run(place: Path) -> Run:
     "words",
     [
         ["train", RECIPE],
-        ["train", RECIPE, "--fresh"],
         ["train", "--resume", "RUN"],
         ["evaluate", "RUN"],
         ["evaluate", "RUN", "search.beam=2,4", "-m"],
@@ -76,17 +75,20 @@ def test_who_reads_is_not(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "is finished" in capsys.readouterr().out
 
 
-def test_fresh_keeps_the_lock_and_nothing_else(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[set[str]] = []
+def test_fresh_beside_a_live_run_has_a_folder_and_a_lock_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, set[str]]] = []
 
     def work(config: dict[str, Any], folder: Path, *_: Any) -> dict[str, Any]:
-        seen.append({path.name for path in folder.iterdir()})
+        seen.append((folder.name, {path.name for path in folder.iterdir()}))
         return {}
 
     monkeypatch.setattr(train, "_work", work)
-    assert main(["train", RECIPE, "--fresh"]) == 0
-    assert seen == [{".writer", "card.json", "config.yaml", "overrides.txt"}]
-    assert not (run.folder / ".writer").exists()
+    with writer(run.folder):
+        before = contents(run.folder)
+        assert main(["train", RECIPE, "--fresh"]) == 0
+        assert contents(run.folder) == before
+    assert seen == [(f"{run.folder.name}-2", {".writer", "card.json", "config.yaml", "overrides.txt"})]
+    assert not (run.folder.with_name(seen[0][0]) / ".writer").exists()
 
 
 def test_a_sweep_leaves_out_the_job_that_another_process_trains(

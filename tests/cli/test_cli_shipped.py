@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 CONFIGS = ROOT / "configs"
 BASE = "synthetic/las_char"
 LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone
+ADDED = {"scorer": "search.scorers"}  # group → the named mapping whose entries it describes
 CHOICES = sorted(
     (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
     for path in CONFIGS.rglob("*.yaml")
@@ -82,8 +83,9 @@ def test_every_recipe_sets_only_keys_that_are_read(recipe: str) -> None:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
-    config = compose(LM_BASE if group == "lm" else BASE, [f"{group}={choice}"])
-    assert config["choices"][group] == choice
+    added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group
+    config = compose(LM_BASE if group == "lm" else BASE, [f"{'+' if group in ADDED else ''}{added}={choice}"])
+    assert config["choices"][added] == choice
     check(config)
 
 
@@ -96,4 +98,4 @@ def test_every_group_has_a_default_in_base() -> None:
     defaults = {group.partition("@")[0] for base in (BASE, LM_BASE) for group in compose(base)["choices"]}
     lists = {"logger"}  # of which several are chosen: Hydra notes no single choice
     assert lists <= compose(BASE).keys() & compose(LM_BASE).keys()
-    assert {group for group, _ in CHOICES} == defaults | lists
+    assert {group for group, _ in CHOICES} == defaults | lists | set(ADDED)

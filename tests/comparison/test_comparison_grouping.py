@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_runs import line, lines, write_run, write_sweep
@@ -97,14 +98,37 @@ def test_the_same_ids_with_another_content_are_refused(tmp_path: Path, changes: 
     ],
 )
 def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, told: dict[str, str], message: str) -> None:
-    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told)
+    own = {"search": told["search"]} if "search" in told else {}  # its own search, or the result were not its own
+    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told, **own)
     with pytest.raises(LasasrError, match=message):
         groups(find([one.folder, other.folder]))
 
 
+@pytest.mark.parametrize(
+    ("data", "refused"),
+    [(("a" * 16, "a" * 16), None), (("a" * 16, "b" * 16), "recordings differ"), (("a" * 16, None), "corpora are")],
+)
+def test_data_are_compared_by_what_they_hold_where_both_results_say_it(
+    tmp_path: Path, data: tuple[str, str | None], refused: str | None
+) -> None:
+    """Moved tables have another fingerprint of the corpus as configured, and hold the same."""
+    runs = []
+    for place, (attend, held) in enumerate(zip(("dot", "additive"), data, strict=True)):
+        told = {"corpus": f"{place}" * 12} | ({} if held is None else {"data": held})
+        runs.append(write_run(tmp_path, attend, told=told))
+    found = find([run.folder for run in runs])
+    if refused is None:
+        assert groups(found)[1] == []
+        return
+    with pytest.raises(LasasrError, match=f"the runs' {refused} .*--any-corpus compares them so"):
+        groups(found)
+    assert any(refused in note for note in groups(found, any_corpus=True)[1])
+
+
 def test_what_is_told_to_be_compared_is_said(tmp_path: Path) -> None:
     one = write_run(tmp_path)
-    other = write_run(tmp_path, "additive", told={"search": {"beam": 3}, "corpus": "ba9876543210"})
+    told: dict[str, Any] = {"search": {"beam": 3}, "corpus": "ba9876543210"}
+    other = write_run(tmp_path, "additive", told=told, search=told["search"])
     found = find([one.folder, other.folder])
     systems, notes = groups(found, any_search=True, any_corpus=True)
     verdict = document(found, systems, notes, None, FAST)["verdict"]

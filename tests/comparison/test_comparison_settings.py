@@ -34,10 +34,37 @@ def test_keys_below_a_choice_are_named_where_the_choice_is_the_same() -> None:
     assert made == ["attend=dot attend.dim=8", "attend=dot attend.dim=64", "attend=additive"]
 
 
-def test_an_option_that_is_off_and_younger_than_other_runs_tells_nothing() -> None:
-    assert names([of("dot"), of("additive", loss={"young": 0})]) == ["attend=dot", "attend=additive"]
-    assert names([of("dot"), of("additive", loss={"young": 2})]) == ["attend=dot", "attend=additive loss.young=2"]
-    assert names([of("dot"), of("dot", loss={"young": 0})]) == ["as the recipe says", "loss.young=0"]
+def loss(**options: Any) -> dict[str, Any]:
+    return {"_target_": "lasasr.loss.JointLoss", "ctc_weight": 0.3, **options}
+
+
+def test_an_option_that_is_younger_than_other_runs_is_at_its_default_there() -> None:
+    old, young = of("dot", loss=loss()), of("dot", loss=loss(quantity_weight=0.0, prior="uniform"))
+    assert old.identity == young.identity
+    assert names([old, of("additive", loss=loss(quantity_weight=0))]) == ["attend=dot", "attend=additive"]
+    told = names([old, of("additive", loss=loss(quantity_weight=2))])
+    assert told == ["attend=dot", "attend=additive loss.quantity_weight=2"]
+    assert names([young, of("dot", loss=loss(quantity_weight=2))]) == [
+        "loss.quantity_weight=0",
+        "loss.quantity_weight=2",
+    ]
+
+
+def test_how_training_is_run_and_watched_is_in_no_name() -> None:
+    trainer = {"_target_": "lightning.pytorch.Trainer", "log_every_n_steps": 10, "max_steps": 5}
+    quiet = {**trainer, "log_every_n_steps": 1, "accelerator": "cpu"}
+    loading = {"_target_": "lasasr.data.loader.Loading", "num_workers": 4}
+    plain, other = of(trainer=trainer), of(trainer=quiet, loading=loading, name="mine", threads=3)
+    assert plain.identity == other.identity
+    assert names([plain, of("additive", trainer=quiet, loading=loading)]) == ["attend=dot", "attend=additive"]
+    assert names([plain, of(trainer={**quiet, "max_steps": 6})]) == ["trainer.max_steps=5", "trainer.max_steps=6"]
+
+
+def test_searches_that_differ_by_defaults_alone_are_one() -> None:
+    younger = {**SEARCH, "nbest": 1, "beam": 10.0, "pruning": {"_target_": "lasasr.search.pruning.Pruning"}}
+    other = settings(config(Path("runs")), younger)
+    assert other.identity == of().identity
+    assert other.choices["search"] == "beam_ctc"
 
 
 def test_keys_and_choices_together() -> None:

@@ -16,16 +16,19 @@ import soundfile
 import torch
 from corpora_tiny import silent
 from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
+from lhotse.shar.utils import to_shar_placeholder
 from lhotse.supervision import AlignmentItem
 from lhotse.utils import fastcopy
 
 from lasasr import special
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.corpora.manifest import read_cuts, write_cuts
+from lasasr.corpora.manifest import utterance as as_cut
 from lasasr.corpora.shar import SharCorpus
 from lasasr.corpora.shar_files import LIST, shards
 from lasasr.corpora.shar_writer import write_shards
 from lasasr.data import digests, remote
+from lasasr.data.content import of_utterances
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.loader import Loader
@@ -375,6 +378,45 @@ def test_digests_of_audio_that_is_not_there_are_left_to_the_list(served, tmp_pat
     assert tars(served[2]) == []
 
 
+def test_the_content_of_audio_that_is_not_there_is_what_the_list_says(served, tmp_path):
+    _, there = mirrored(served[1], tmp_path)
+    utterances = read_manifest(there, str)
+    before = of_utterances(utterances, {}, ordered=True)
+    assert before.without_digest == 0
+    assert tars(served[2]) == []
+    place = next(tmp_path.rglob("mirror.json"))
+    listed = json.loads(place.read_text())
+    name = sorted(one for one in listed["files"] if one.startswith("train/"))[0]
+    listed["files"][name][1] = "0" * 32
+    place.write_text(json.dumps(listed))
+    after = of_utterances(utterances, {}, ordered=True)
+    assert after.fingerprint != before.fingerprint
+    changed = [one for one in utterances.ids if after.rows[one] != before.rows[one]]
+    in_shard = [one for index, one in enumerate(utterances.ids) if utterances.shard(index).name in name]
+    assert changed == in_shard
+    assert 0 < len(changed) < len(utterances)
+
+
+def test_whole_files_are_the_same_content_in_shards(tmp_path):
+    """A corpus of files that each are one utterance, and its shards."""
+    cuts = []
+    for number in range(5):
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, np.random.default_rng(number).uniform(-0.5, 0.5, 3000 + number), 16_000)
+        recording = Recording.from_file(path, recording_id=f"u{number}")
+        cuts.append(as_cut(f"u{number}", "a b", "s", recording))
+    files = tmp_path / "train.jsonl.gz"
+    write_cuts(cuts, files)
+    tars = prepared(sharded(files, tmp_path / "shards"))
+    found = []
+    for one in (files, tars):
+        utterances = read_manifest(one, str)
+        digests.record(one, utterances.cuts, silent)
+        found.append(of_utterances(utterances, digests.recorded(one), ordered=True))
+    assert found[0] == found[1]
+    assert found[0].without_digest == 0
+
+
 @pytest.fixture
 def many(tmp_path_factory):
     """120 utterances of many lengths."""
@@ -582,7 +624,8 @@ def test_cuts_that_are_no_utterances_are_named(cuts, tmp_path, name):
     with tarfile.open(folder / "recording.000000.tar", "w") as out:
         for suffix in ("nodata", "nometa") if name == "cut" else ("flac", "json"):
             info = tarfile.TarInfo(f"{made.id}.{suffix}")
-            content = json.dumps(second.recording.to_dict()).encode() if suffix == "json" else b""
+            recording = to_shar_placeholder(second.recording)
+            content = json.dumps(recording.to_dict()).encode() if suffix == "json" else b""
             info.size = len(content)
             out.addfile(info, io.BytesIO(content))
     with pytest.raises(LasasrError, match=f"line 1: .*{messages[name]}"):

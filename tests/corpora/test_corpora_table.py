@@ -293,7 +293,7 @@ def test_a_wrong_cut_is_named(folder, cuts, message):
         (gzip.compress(b'{"id": "x", "type": "MonoCut"}\n', mtime=0), "line 1: cut x has no recording"),
         (
             gzip.compress(b'{"id": "x", "type": "MonoCut", "recording": [1]}\n', mtime=0),
-            "line 1: not a MonoCut as Lhotse writes them",
+            "line 1: cut x has a recording without a list of sources",
         ),
         (gzip.compress(b"", mtime=0), "has no utterances"),
     ],

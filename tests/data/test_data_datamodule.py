@@ -137,3 +137,15 @@ def test_wrong_data_is_said_before_training(tmp_path: Path) -> None:
     (tmp_path / "u3.wav").unlink()
     with pytest.raises(LasasrError, match=r"utterance u3: .*u3\.wav is missing"):
         fit(Recorder(), manifest)
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, *SAMPLES)
+    data = SpeechDataModule(lambda split: read_manifest(manifest, str), Letters(), Batching(2))
+    data.content = {"train": "a" * 16, "dev": "b" * 16, "test": "c" * 16}
+    position = {"epoch": 0, "batches": 1, "batches_per_epoch": 2}
+    data.load_state_dict({**position, "content": {**data.content, "test": "other"}})
+    data.load_state_dict(position)  # of a version that noted none
+    for split in ("train", "dev"):
+        with pytest.raises(LasasrError, match=rf"of a training on other data \({split}: content other, not "):
+            data.load_state_dict({**position, "content": {**data.content, split: "other"}})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,69 @@ def test_a_mixture_names_all_its_files(tmp_path: Path) -> None:
     mixed = one.mix(two.drop_supervisions())
     assert set(digests.sources(mixed.to_dict())) == {str(tmp_path / "u0.wav"), str(tmp_path / "u1.wav")}
     assert set(recorded(write_manifest(tmp_path, CutSet.from_cuts([mixed])))) == set(digests.sources(mixed.to_dict()))
+
+
+def test_what_could_not_be_read_before_is_added(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000, 4000)
+    content = (tmp_path / "u0.wav").read_bytes()
+    (tmp_path / "u0.wav").unlink()
+    (before,) = recorded(manifest).values()
+    (tmp_path / "u0.wav").write_bytes(content)
+    (tmp_path / "u1.wav").write_bytes(b"something else")
+    found = recorded(manifest)
+    assert found[str(tmp_path / "u1.wav")] == before
+    assert found[str(tmp_path / "u0.wav")] == digests.digest(str(tmp_path / "u0.wav"))
+
+
+def aged(manifest: Path, by_s: float) -> None:
+    """As if the digests had been recorded so long after now."""
+    place = digests.beside(manifest)
+    with gzip.open(place, "rt") as packed:
+        content = json.load(packed)
+    content["recorded_at_ns"] += int(by_s * 1e9)
+    with gzip.open(place, "wt") as packed:
+        json.dump(content, packed)
+
+
+def test_what_has_changed_is_found_and_what_is_gone_is_not_counted(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000, 4000, 5000, 6000)
+    recorded(manifest)
+    assert digests.changed(manifest, silent) == []
+    content = bytearray((tmp_path / "u1.wav").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "u1.wav").write_bytes(content)
+    (tmp_path / "u3.wav").write_bytes(content)
+    (tmp_path / "u2.wav").unlink()
+    assert digests.changed(manifest, silent) == [str(tmp_path / name) for name in ("u1.wav", "u3.wav")]
+
+
+def test_only_what_was_written_to_since_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write_corpus(tmp_path, 3000, 4000)
+    recorded(manifest)
+    aged(manifest, by_s=1e4)
+    monkeypatch.setattr(digests, "digest", lambda source: pytest.fail(f"{source} was read"))
+    assert digests.changed(manifest, silent) == []
+
+
+def test_an_older_file_moved_over_another_is_found(tmp_path: Path) -> None:
+    """Its mtime is older than the digests; its ctime is not."""
+    manifest = write_corpus(tmp_path, 3000)
+    other = tmp_path / "other.wav"
+    other.write_bytes(b"x" * (tmp_path / "u0.wav").stat().st_size)
+    os.utime(other, (1e9, 1e9))
+    recorded(manifest)
+    other.rename(tmp_path / "u0.wav")
+    assert digests.changed(manifest, silent) == [str(tmp_path / "u0.wav")]
+
+
+def test_digests_of_a_version_that_noted_no_time_are_as_old_as_their_file(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000)
+    found = recorded(manifest)
+    with gzip.open(digests.beside(manifest), "wt") as packed:
+        json.dump({"schema": 1, "files": found}, packed)
+    assert digests.recorded(manifest) == found
+    (tmp_path / "u0.wav").write_bytes(b"something else")
+    assert digests.changed(manifest, silent) == [str(tmp_path / "u0.wav")]
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", b"\x1f\x8b\x08"])

@@ -17,11 +17,11 @@ NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "l
 SMALL: dict[str, Any] = {"hidden_dim": 6, "projection_dim": 0, "channels": [3, 4]}
 
 
-def encoder(name: str, **options: Any) -> Encoder:
-    """The named encoder for F features with small sizes and `options`, in evaluation."""
+def encoder(name: str, features: int = F, **options: Any) -> Encoder:
+    """The named encoder for so many features with small sizes and `options`, in evaluation."""
     with initialize_config_module("lasasr.configs", version_base="1.3"):
         config: Any = OmegaConf.to_container(compose(f"listen/{name}")["listen"], resolve=True)
     sizes = {key: value for key, value in SMALL.items() if key in config}
     torch.manual_seed(0)
-    made: Encoder = instantiate({**config, **sizes, **options}, _convert_="all")(input_dim=F)
+    made: Encoder = instantiate({**config, **sizes, **options}, _convert_="all")(input_dim=features)
     return made.eval()

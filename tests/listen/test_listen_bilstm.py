@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.rnn import PackedSequence
 
 from lasasr import concurrent
 from lasasr.listen import bilstm
@@ -102,3 +104,58 @@ def test_wrong_options_are_named() -> None:
         BiLSTM(5, 7, lstm="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="got 0 and 0"):
         BiLSTM(5, 0)
+
+
+class _Halved(nn.Module):
+    """A wrapper as one writes it around `nn.LSTM`: what it gets is handed on, what comes is changed."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, packed: PackedSequence) -> tuple[PackedSequence, object]:
+        both, state = self.inner(packed)
+        return both._replace(data=both.data / 2), state
+
+
+@BY
+def test_a_module_in_place_of_the_lstm_is_called_as_torchs_own(lstm: bilstm.Lstm) -> None:
+    layer = BiLSTM(5, 7, lstm=lstm)
+    frames = torch.randn(4, 9, 5)
+    expected = _one_by_one(layer, frames)
+    plain = nn.LSTM(5, 7, batch_first=True, bidirectional=True)
+    plain.load_state_dict(layer.lstm.state_dict())
+    ours = layer.lstm
+    for module, factor in ((plain, 1.0), (_Halved(plain), 0.5), (_Halved(ours), 0.5)):
+        layer.lstm = module  # type: ignore[assignment]
+        torch.testing.assert_close(layer(frames, LENGTHS), factor * expected, rtol=0, atol=1e-6)
+
+
+class _Twice(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return 2 * weight
+
+
+@BY
+@pytest.mark.parametrize("name", ["weight_hh_l0", "bias_ih_l0_reverse"])
+def test_a_parametrised_weight_is_the_weight_it_computes(lstm: bilstm.Lstm, name: str) -> None:
+    layer, doubled = BiLSTM(5, 7, lstm=lstm), BiLSTM(5, 7, lstm=lstm)
+    doubled.load_state_dict(layer.state_dict())
+    parametrize.register_parametrization(layer.lstm, name, _Twice())
+    with torch.no_grad():
+        doubled.lstm.get_parameter(name).mul_(2)
+    frames = torch.randn(4, 9, 5)
+    found, expected = layer(frames, LENGTHS), doubled(frames, LENGTHS)
+    torch.testing.assert_close(found, expected)
+    original = layer.lstm.get_parameter(f"parametrizations.{name}.original")
+    (ours,) = torch.autograd.grad(found.square().sum(), original)
+    (theirs,) = torch.autograd.grad(expected.square().sum(), doubled.lstm.get_parameter(name))
+    torch.testing.assert_close(ours, 2 * theirs)
+
+
+@BY
+def test_hooks_of_the_lstm_run(lstm: bilstm.Lstm) -> None:
+    layer, calls = BiLSTM(5, 7, lstm=lstm), []
+    layer.lstm.register_forward_hook(lambda *_: calls.append(1))
+    layer(torch.randn(4, 9, 5), LENGTHS)
+    assert calls == [1]

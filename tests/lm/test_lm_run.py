@@ -74,6 +74,19 @@ def test_a_run_tells_perplexities_that_are_the_models_own(run: Path, capsys: pyt
     assert "PPL/token" in capsys.readouterr().out
 
 
+def test_other_text_leaves_the_runs_own_perplexity(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = json.loads((run / "perplexity.json").read_text())["splits"]["dev"]
+    assert main(["evaluate", str(run), "corpus.dev_sentences=30"]) == 0
+    (other,) = run.glob("perplexity@dev_dev_sentences-30-*.json")
+    assert f"result:          {other}" in capsys.readouterr().out
+    assert json.loads(other.read_text())["splits"]["dev"]["sentences"] == 30
+    assert json.loads((run / "perplexity.json").read_text())["splits"]["dev"] == before
+    assert main(["evaluate", str(run), "evaluate.splits=[train]"]) == 0
+    assert set(json.loads((run / "perplexity.json").read_text())["splits"]) == {"dev", "train"}
+    assert main(["train", "lm/synthetic_char", *SMALL]) == 0
+    assert f"other result:    {other}" in capsys.readouterr().out
+
+
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
     run: Path, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

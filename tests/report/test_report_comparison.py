@@ -14,6 +14,7 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import UsageError
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.report.comparison_columns import DECLARED
 from lasasr.report.comparison_markdown import between_marks, comparison_markdown, marks
 from lasasr.report.comparison_table import comparison_table
 
@@ -101,3 +102,10 @@ def test_published_tables_are_those_of_their_cards() -> None:
         name = path.relative_to(page.parent).as_posix()
         again = between_marks(text, name, comparison_markdown(card.read(path)))
         assert again == text, f"{page} is not what {name} says: lasasr compare {path} --readme {page}"
+
+
+def test_every_shipped_column_has_a_priority_of_its_own() -> None:
+    priorities = [one.priority for one in DECLARED]
+    assert len(set(priorities)) == len(priorities)
+    assert len({one.key for one in DECLARED}) == len(DECLARED)
+    assert DECLARED[0].priority == min(priorities)  # the names of systems always stay

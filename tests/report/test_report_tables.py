@@ -43,6 +43,23 @@ def test_the_rate_is_named_after_what_was_counted() -> None:
     assert "PER %" in printed(result(metric="per"))[0]
 
 
+def test_the_search_stands_below_once_or_for_each_split() -> None:
+    greedy = {"_target_": "lasasr.search.greedy.GreedySearch"}
+    beam = {"_target_": "lasasr.search.beam.BeamSearch", "beam": 4}
+    assert printed(result(search=beam), result(split="dev", search=beam))[-1] == ["search: beam beam=4"]
+    assert printed(result(search=beam), result(split="dev", search=greedy))[-1] == [
+        "search: test: beam beam=4; dev: greedy"
+    ]
+
+
+def test_below_settings_stands_what_their_searches_share() -> None:
+    searches = [{"_target_": "lasasr.search.beam.BeamSearch", "beam": beam, "ctc_weight": 0.3} for beam in (4, 8)]
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(evaluation_table([result(search=one) for one in searches], ["search.beam=4", "search.beam=8"]))
+    assert captured.get().splitlines()[-1].strip() == "search, beside the setting: beam ctc_weight=0.3"
+
+
 def test_it_fits_a_terminal_of_80_columns() -> None:
     console = Console(width=80)
     with console.capture() as captured:

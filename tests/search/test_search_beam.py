@@ -12,13 +12,13 @@ from torch import Tensor
 
 from lasasr import special
 from lasasr.errors import LasasrError, UsageError
+from lasasr.search.base import Scored, Scorer
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
 from lasasr.search.fusion import GNMTCoverage, ThresholdCoverage
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
-from lasasr.search.scorer import Scored, Scorer
 
 V = 8
 EVERY_LAST = Pruning(end_margin=float("inf"))

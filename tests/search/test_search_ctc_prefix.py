@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from lasasr import special
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.base import Seen
 from lasasr.search.ctc_greedy import collapsed
 from lasasr.search.ctc_prefix import LEAST_SCORE, CTCPrefixScorer, ctc_log_likelihood
-from lasasr.search.scorer import Seen
 
 V = 8  # four special ids and four tokens of text
 

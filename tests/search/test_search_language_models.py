@@ -19,6 +19,7 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.errors import UsageError
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.transformer import TransformerLanguageModel
+from lasasr.search.base import Seen
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
 from lasasr.search.fusion import LengthBonus
@@ -26,7 +27,6 @@ from lasasr.search.limits import Limits
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring
-from lasasr.search.scorer import Seen
 from lasasr.search.subtraction import InternalLMScorer, Subtraction
 
 V = 8

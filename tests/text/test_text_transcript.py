@@ -46,6 +46,15 @@ def test_english_is_idempotent_on_every_character() -> None:
             assert "▁" not in once
 
 
+@given(st.text(max_size=40) | st.text(alphabet="aB'`_-, \u0301\u00b4\u0939\u093f\u0130", max_size=20))
+def test_english_sign_by_sign(raw: str) -> None:
+    apostrophes = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
+    plain = unicodedata.normalize("NFKC", raw.translate(apostrophes)).translate(apostrophes).lower()
+    kept = [sign if sign == "'" or unicodedata.category(sign)[0] in "LMN" or sign.isalnum() else " " for sign in plain]
+    words = [word for word in "".join(kept).split() if word.strip("'")]
+    assert rule("english")(raw) == unicodedata.normalize("NFKC", " ".join(words))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rule_names_itself_and_its_version(name: str) -> None:
     assert str(rule(name)) == f"{name}/{rule(name).version}"

@@ -41,7 +41,7 @@ def made(listen: str, attend: str, spell: str) -> Training:
     chosen: dict[str, Any] = {"listen": dict(part("listen", listen)), "attend": dict(part("attend", attend))}
     module = training(**chosen, spell=dict(part("spell", spell)))
     module.specaugment = SpecAugment(time_warp=2)
-    module.loss.count(torch.arange(TOKENIZER.vocabulary_size))
+    module.loss.prepare(torch.arange(TOKENIZER.vocabulary_size))
     return module
 
 

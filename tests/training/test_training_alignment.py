@@ -83,7 +83,7 @@ def fit(
     module: Training, one: Batch, watch: AlignmentWatch, updates: int, folder: Path | None = None, **options: Any
 ) -> list[str]:
     """Train for so many epochs of one update; what was printed. `folder`: resume from `ckpt` there, and save to it."""
-    module.loss.count(torch.bincount(one.tokens.flatten(), minlength=TOKENIZER.vocabulary_size))
+    module.loss.prepare(torch.bincount(one.tokens.flatten(), minlength=TOKENIZER.vocabulary_size))
     lines = Lines()
     trainer = pl.Trainer(
         accelerator="cpu",

@@ -12,7 +12,7 @@ from torch import Tensor
 from training_tiny import batch, training
 
 from lasasr.data.batch import Batch
-from lasasr.loss import Losses
+from lasasr.losses.joint import Losses
 from lasasr.training.module import Training
 
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import pytest
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from training_tiny import QUIET, batch, training
 
-from lasasr.audio.frontend import Frontend
+from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.data.batch import Batch
 from lasasr.errors import DivergenceError
 from lasasr.training.module import Training
@@ -83,15 +84,17 @@ def test_clipping_bounds_the_update_by_norm() -> None:
 
 def broken_features(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
     """NaN in the second utterance of every batch that is no longer than so many samples."""
-    plain = Frontend.forward
+    plain: Any = FbankFrontend.forward
 
-    def forward(self: Frontend, waveforms: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self: FbankFrontend, waveforms: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         features, frames = plain(self, waveforms, lengths)
         if waveforms.shape[1] <= longest:
             features[1, 0] = torch.nan
         return features, frames
 
-    monkeypatch.setattr(Frontend, "forward", forward)
+    monkeypatch.setattr(FbankFrontend, "forward", forward)
 
 
 def test_an_update_whose_loss_is_not_finite_is_left_out_and_its_batch_kept(

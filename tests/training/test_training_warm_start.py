@@ -50,7 +50,7 @@ def test_all_parts_make_the_same_recognizer(trained: Path) -> None:
     assert all(torch.equal(value, source[name]) for name, value in started.state_dict().items())
 
 
-OTHER_BINS = {"_target_": "lasasr.audio.frontend.Frontend", "bins": 9}
+OTHER_BINS = {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 9}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from lasasr import special
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.datamodule import BatchDataModule
 from lasasr.data.sampler import Batching, Request
-from lasasr.loss import JointLoss
+from lasasr.losses.joint import JointLoss
 from lasasr.recognizer import Recognizer
 from lasasr.search.greedy import GreedySearch
 from lasasr.spell.sampling import Constant

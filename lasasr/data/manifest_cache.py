@@ -1,0 +1,56 @@
+"""The manifests of one prepared corpus, each read, checked and normalised once per process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.text.transcript import TranscriptRule
+
+_Version = tuple[int, ...]
+
+
+class ManifestCache:
+    """Holds the utterances of the manifests of one folder under one transcript rule.
+
+    A manifest that was written again, another folder and another rule drop what is held before they are read, so that a
+    large corpus is never in memory twice.
+    """
+
+    def __init__(self) -> None:
+        self._source: tuple[Path, str] | None = None  # folder and rule of what is held
+        self._utterances: dict[str, tuple[_Version, Utterances]] = {}  # name of the manifest →
+
+    def read(self, path: Path, rule: TranscriptRule) -> Utterances:
+        """The utterances of a manifest: those that are held, where the file is still the one they were read from.
+
+        Raises:
+            LasasrError: see `read_manifest`; nothing is held then.
+        """
+        source = (path.parent, str(rule))
+        if source != self._source:
+            self.clear()
+        version, held = _version(path), self._utterances.pop(path.name, None)
+        if held is None or held[0] != version:
+            held = None  # what is outdated goes before it is read again
+            held = (version, read_manifest(path, rule))
+        self._source, self._utterances[path.name] = source, held
+        return held[1]
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self._source = None
+        self._utterances.clear()
+
+
+def _version(path: Path) -> _Version:
+    """What tells whether a file was written again; nothing of one that is missing, which reading it says."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+MANIFESTS: Final = ManifestCache()

@@ -1,0 +1,140 @@
+"""The splits of a prepared corpus: their utterances, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lasasr.data import content, content_files, digests
+from lasasr.data.content import Content, Row
+from lasasr.data.manifest import Utterances
+from lasasr.data.manifest_cache import MANIFESTS
+from lasasr.errors import LasasrError
+from lasasr.text.transcript import TranscriptRule
+
+Texts = Mapping[str, Callable[[], Iterable[str]]]  # split → its normalised sentences
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Of a corpus of speech."""
+
+    folder: Path  # where all that is prepared of the corpus lies
+    manifests: Mapping[str, Path]  # split → Lhotse cut manifest
+    fingerprint: str  # of the corpus as configured
+    rule: TranscriptRule
+    first_utterances: int | None  # a trial on the first so many of each split
+
+    def utterances(self, split: str) -> Utterances:
+        """The checked utterances of a split, transcripts normalised.
+
+        Raises:
+            LasasrError: there is no such split; the message names those there are.
+        """
+        utterances = MANIFESTS.read(self._manifest(split), self.rule)
+        return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
+
+    def content(self, split: str) -> str:
+        """16 hexadecimal digits over what the utterances of a split hold, wherever they lie; see `data.content`.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        return self.contents(split).fingerprint
+
+    def contents(self, split: str) -> Content:
+        """The same with the number of utterances.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        if self.first_utterances is not None:
+            return self._computed(split)
+        manifest, ordered = self._manifest(split), content.is_ordered(split)
+        return content_files.of_split(manifest, str(self.rule), ordered, lambda: self.utterances(split))
+
+    def rows(self, split: str) -> Mapping[str, Row]:
+        """Short digests of every utterance, by id, in their order.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        place = content_files.rows_beside(self._manifest(split), str(self.rule))
+        if self.first_utterances is None and place.exists():
+            self.contents(split)  # which writes the rows again where they are of other data
+            return content_files.read_rows(place)
+        return self._computed(split).rows or {}
+
+    def _computed(self, split: str) -> Content:
+        known = digests.recorded(self._manifest(split))
+        return content.of_utterances(self.utterances(split), known, content.is_ordered(split))
+
+    def _manifest(self, split: str) -> Path:
+        if split not in self.manifests:
+            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.manifests))}")
+        return self.manifests[split]
+
+
+@dataclass(frozen=True)
+class TextSplits:
+    """Of a corpus of text, or of the transcripts of one of speech."""
+
+    folder: Path  # where all that is prepared of the corpus lies
+    fingerprint: str  # of the corpus as configured
+    rule: TranscriptRule
+    texts: Texts
+    manifests: Mapping[str, Path]  # split → manifest, of a corpus of speech; of text there are none
+
+    def content(self, split: str) -> str:
+        """16 hexadecimal digits over the normalised sentences of a split; see `data.content`.
+
+        Raises:
+            LasasrError: there is no such split, or its text cannot be read any more.
+        """
+        return self.contents(split).fingerprint
+
+    def contents(self, split: str) -> Content:
+        """The same with the number of sentences.
+
+        Raises:
+            LasasrError: see `content`.
+        """
+        self.check(split)
+        made_from = [self.manifests[split]] if split in self.manifests else []
+        return content_files.of_text(self.folder, split, str(self.rule), made_from, self.texts[split])
+
+    def rows(self, split: str) -> None:
+        """Sentences have no names: they cannot be told apart one by one."""
+
+    def check(self, split: str) -> None:
+        """See that there is such a split.
+
+        Raises:
+            LasasrError: there is none; the message names those there are.
+        """
+        if split not in self.texts:
+            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.texts))}")
+
+
+class AnySplits(Protocol):
+    """What both have in common."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the corpus as configured."""
+        ...
+
+    @property
+    def rule(self) -> TranscriptRule:
+        """Of its transcripts."""
+        ...
+
+    def contents(self, split: str) -> Content:
+        """What a split holds."""
+        ...
+
+    def rows(self, split: str) -> Mapping[str, Row] | None:
+        """The short digests of its utterances; None: they have no names."""
+        ...

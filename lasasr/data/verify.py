@@ -1,0 +1,83 @@
+"""Whether audio is what it was when it was prepared: each file once, when it is first read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from lasasr.data import digests
+from lasasr.data.digests import Digest
+from lasasr.errors import LasasrError
+
+_BYTES: Final = 16  # of a digest
+
+
+class AsPrepared:
+    """Compares files with what was recorded of them, in a few bytes per file.
+
+    What has been compared is noted in shared memory, so that workers that were forked from this process compare each
+    file once between them; workers that were spawned each do it for themselves. A file of which nothing was recorded,
+    or that cannot be read, passes: to read it is what fails then.
+
+    Args:
+        recorded: audio file → digest, as `digests.recorded` reads them.
+    """
+
+    def __init__(self, recorded: Mapping[str, Digest]) -> None:
+        keys = np.fromiter(map(_key, recorded), dtype=np.uint64, count=len(recorded))
+        order = np.argsort(keys)
+        digest = np.frombuffer(b"".join(bytes.fromhex(one.blake2b) for one in recorded.values()), dtype=np.uint8)
+        self._keys = keys[order]
+        self._sizes = np.fromiter((one.bytes for one in recorded.values()), dtype=np.int64, count=len(recorded))[order]
+        self._digests = digest.reshape(len(recorded), _BYTES)[order]
+        self._seen = np.frombuffer(mmap.mmap(-1, max(1, len(recorded))), dtype=np.uint8, count=len(recorded))
+
+    def check(self, utterance: str, cut: bytes) -> None:
+        """Compare the files of a cut that were not compared yet.
+
+        Args:
+            utterance: its id, for messages.
+            cut: as JSON.
+
+        Raises:
+            LasasrError: a file has changed; names utterance and file.
+        """
+        for source in digests.sources(json.loads(cut)):
+            place = self._place(source)
+            if place is not None and not self._seen[place]:
+                self._compare(utterance, source, place)
+                self._seen[place] = 1
+
+    def _place(self, source: str) -> int | None:
+        key = _key(source)
+        place = int(np.searchsorted(self._keys, np.uint64(key)))
+        return place if place < len(self._keys) and int(self._keys[place]) == key else None
+
+    def _compare(self, utterance: str, source: str, place: int) -> None:
+        size = int(self._sizes[place])
+        try:
+            now = Path(source).stat().st_size
+        except OSError:  # inside a tar file, or nowhere
+            now = size
+        if now != size:
+            raise _changed(utterance, source, f"{now} bytes, {size} before")
+        found = digests.digest(source)
+        if found is not None and found != (size, self._digests[place].tobytes().hex()):
+            raise _changed(utterance, source, "other content in as many bytes")
+
+
+def _key(path: str) -> int:
+    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
+
+
+def _changed(utterance: str, source: str, how: str) -> LasasrError:
+    return LasasrError(
+        f"utterance {utterance}: {source} has changed since it was prepared ({how}): put it back, or run lasasr "
+        f"prepare, which takes it in as it is now"
+    )

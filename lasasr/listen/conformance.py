@@ -1,0 +1,141 @@
+"""What every encoder promises (`lasasr.listen.base`), tried on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lasasr import conformance
+from lasasr import lengths as length
+from lasasr.conformance import Finding, Measured, largest, within
+from lasasr.listen.base import Encoder
+
+TOLERANCE = 1e-4  # relative to the largest value: float32 sums in another order
+FRAMES = (61, 1, 40, 17, 60)  # of the utterances tried
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An encoder to try and what to try it on; everything is drawn from fixed seeds.
+
+    Args:
+        make: builds the encoder from the keyword `input_dim`.
+        device: where to try it.
+        input_dim: F.
+    """
+
+    make: Callable[..., Encoder]
+    device: str = "cpu"
+    input_dim: int = 80
+
+    def encoder(self, training: bool = False) -> Encoder:
+        """The encoder, as at initialisation."""
+        torch.manual_seed(5)
+        return self.make(input_dim=self.input_dim).to(self.device).train(training)
+
+    def features(self) -> tuple[Tensor, Tensor]:
+        """(B, T, F), 0 on padding, and lengths (B,)."""
+        torch.manual_seed(2)
+        lengths = torch.tensor(FRAMES, device=self.device)
+        drawn = torch.randn(len(FRAMES), max(FRAMES), self.input_dim).to(self.device)
+        return drawn * length.mask(lengths, max(FRAMES))[..., None], lengths
+
+
+@torch.no_grad()
+def lengths_are_exact(trial: Trial) -> Measured:
+    """`output_lengths` against the frames that come out, alone, for the lengths 1 to 80."""
+    encoder, wrong = trial.encoder(), []
+    for frames in range(1, 81):
+        alone = torch.tensor([frames], device=trial.device)
+        encoded, lengths = encoder(torch.ones(1, frames, trial.input_dim, device=trial.device), alone)
+        expected = int(encoder.output_lengths(alone)[0])
+        if not expected == int(lengths[0]) == encoded.shape[1] >= 1 or encoded.shape[2] != encoder.output_dim:
+            wrong.append(frames)
+    return Measured(not wrong, f"{len(wrong)} lengths are wrong" + (f", first {wrong[0]} frames" if wrong else ""))
+
+
+@torch.no_grad()
+def alone_as_in_a_batch(trial: Trial) -> Measured:
+    """Each utterance alone against its row of a batch."""
+    encoder, (features, lengths) = trial.encoder(), trial.features()
+    together = encoder(features, lengths)
+    differences = []
+    for row, frames in enumerate(lengths.tolist()):
+        alone = encoder(features[row : row + 1, :frames], lengths[row : row + 1])
+        if alone.lengths.tolist() != [int(together.lengths[row])]:
+            return Measured(False, f"{alone.lengths.tolist()} frames alone, {together.lengths[row]} in a batch")
+        differences.append(alone.encoded[0] - together.encoded[row, : alone.lengths[0]])
+    return within(largest(differences) / max(largest([together.encoded]), 1e-12), TOLERANCE)
+
+
+@torch.no_grad()
+def padding_changes_nothing(trial: Trial) -> Measured:
+    """What stands in the padding, and how much of it there is."""
+    encoder, (features, lengths) = trial.encoder(), trial.features()
+    reference = encoder(features, lengths)
+    differences = []
+    for filling in (1e3, float("nan")):
+        longer = torch.full((len(lengths), max(FRAMES) + 13, trial.input_dim), filling, device=trial.device)
+        longer[length.mask(lengths, longer.shape[1])] = features[length.mask(lengths, features.shape[1])]
+        padded = encoder(longer, lengths)
+        if not torch.equal(padded.lengths, reference.lengths):
+            return Measured(False, f"lengths {padded.lengths.tolist()}, not {reference.lengths.tolist()}")
+        differences.append(padded.encoded[:, : reference.encoded.shape[1]] - reference.encoded)
+    return within(largest(differences) / max(largest([reference.encoded]), 1e-12), TOLERANCE)
+
+
+@torch.no_grad()
+def zero_on_padding(trial: Trial) -> Measured:
+    """The largest encoded value beyond an utterance's frames."""
+    encoded, lengths = trial.encoder()(*trial.features())
+    return within(largest([encoded[~length.mask(lengths, encoded.shape[1])]]), 0.0)
+
+
+@torch.no_grad()
+def deterministic(trial: Trial) -> Measured:
+    """The same features twice, in evaluation."""
+    encoder = trial.encoder()
+    return within(largest([encoder(*trial.features()).encoded - encoder(*trial.features()).encoded]), 0.0)
+
+
+def gradients(trial: Trial) -> Measured:
+    """Every parameter that is trained gets a finite gradient, and padding none."""
+    encoder, (features, lengths) = trial.encoder(training=True), trial.features()
+    features.requires_grad_()
+    encoder(features, lengths).encoded.float().square().sum().backward()
+    trained = {name: value for name, value in encoder.named_parameters() if value.requires_grad}
+    bad = [name for name, value in trained.items() if value.grad is None or not bool(value.grad.isfinite().all())]
+    if bad:
+        return Measured(False, f"{len(bad)} parameters without a finite gradient, first {bad[0]}")
+    if features.grad is None:
+        return Measured(not trained, "no gradient reaches the features")
+    return within(largest([features.grad[~length.mask(lengths, features.shape[1])]]), 0.0)
+
+
+@torch.no_grad()
+def half_precision(trial: Trial) -> Measured:
+    """bfloat16 by autocast against float32."""
+    encoder, (features, lengths) = trial.encoder(), trial.features()
+    exact = encoder(features, lengths).encoded.float()
+    with torch.autocast(trial.device.partition(":")[0], torch.bfloat16):
+        rounded = encoder(features, lengths).encoded.float()
+    return within(largest([rounded - exact]) / max(largest([exact]), 1e-12), 0.1)
+
+
+PROMISES: dict[str, Callable[[Trial], Measured]] = {
+    "output_lengths are the frames produced, at least 1": lengths_are_exact,
+    "alone is as in a batch": alone_as_in_a_batch,
+    "more padding, filled with 1e3 or NaN, changes nothing": padding_changes_nothing,
+    "encoded is exactly 0 on padding": zero_on_padding,
+    "deterministic in evaluation": deterministic,
+    "gradients are finite, and none reaches padding": gradients,
+    "bfloat16 is nearly the same": half_precision,
+}
+
+
+def check(make: Callable[..., Encoder], device: str = "cpu") -> Iterator[Finding]:
+    """Try every promise on the encoder that `make(input_dim=)` builds; one finding each, in order."""
+    return conformance.findings(PROMISES, lambda: Trial(make, device), device)

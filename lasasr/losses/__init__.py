@@ -1,0 +1,1 @@
+"""What training minimises: one contract, one file per loss."""

@@ -1,0 +1,148 @@
+"""The contract of a training loss: which heads it needs, and one batch's sums."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from lasasr.data.batch import Batch
+
+
+class Heads(NamedTuple):
+    """Parts of the model beside the encoder."""
+
+    decoder: bool
+    ctc: bool
+
+
+class Nbest(NamedTuple):
+    """Hypotheses of a batch, N to an utterance; an utterance with fewer repeats its last."""
+
+    tokens: Tensor  # (B, N, U) int64, without sos and eos; padding is pad
+    token_lengths: Tensor  # (B, N) int64
+    distinct: Tensor  # (B, N) bool, False on repeats
+    scores: Tensor  # (B, N) of the search, without gradient
+
+
+class StepView(ABC):
+    """One training step as a loss may look at it; each value is computed when it is first asked for, and kept.
+
+    Shapes: B utterances, T' encoded frames, E encoder width, U tokens, V vocabulary, H heads.
+    """
+
+    batch: Batch
+    update: int  # updates made so far
+
+    @property
+    @abstractmethod
+    def encoded(self) -> Tensor:
+        """(B, T', E), 0 on padding."""
+
+    @property
+    @abstractmethod
+    def encoded_lengths(self) -> Tensor:
+        """(B,) int64."""
+
+    @property
+    @abstractmethod
+    def logits(self) -> Tensor | None:
+        """(B, U + 1, V) of the decoder, teacher-forced by the reference (or sampled: `sampling`); None without."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Tensor | None:
+        """(B, U + 1, H, T') of the attention; None without a decoder."""
+
+    @property
+    @abstractmethod
+    def ctc_log_probs(self) -> Tensor | None:
+        """(B, T', V) float32; None without a CTC head."""
+
+    @abstractmethod
+    def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Logits (R, U + 1, V) of the decoder, teacher-forced by other tokens than the reference, with gradient.
+
+        Args:
+            tokens: (R, U) int64, without sos and eos.
+            token_lengths: (R,) int64.
+            rows: (R,) int64, the utterance of each; None: R = B, in order.
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+
+    @abstractmethod
+    def hypotheses(self, beam: int) -> Nbest:
+        """What a beam search of the model as it stands, in evaluation mode and without gradient, finds best.
+
+        Args:
+            beam: N.
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+
+    @abstractmethod
+    def texts(self, tokens: Tensor, token_lengths: Tensor) -> Sequence[str]:
+        """R texts of tokens (R, U), as the tokenizer writes them: for losses that count words."""
+
+
+class Terms(NamedTuple):
+    """One batch's loss, of this rank.
+
+    * total: () summed over the utterances, to be differentiated; the update divides it by the sum of `divisor`.
+    * divisor: () int64, what the sums are per (target tokens, as a rule); added up over all batches and ranks of
+      an update.
+    * sums: named parts of `total`, each () and detached; logged as `train/<name>`, the sum over `divisor`.
+    * of_utterance: (B,) detached; an utterance whose value is not finite is named, and its update is left out.
+    * infeasible: (B,) bool, utterances that CTC has no path for; None where that has no meaning.
+    """
+
+    total: Tensor
+    divisor: Tensor
+    sums: Mapping[str, Tensor]
+    of_utterance: Tensor
+    infeasible: Tensor | None = None
+
+
+class Loss(nn.Module, ABC):
+    """What training minimises.
+
+    A loss is one file and one yaml; `loss=NAME` chooses it. It may have parameters: they are trained with the model's.
+
+    * Sums, not means: `terms` adds up over utterances, and the update divides once by the counts of all batches and
+      all ranks, so that one rank with two accumulated batches makes the update of two ranks.
+    * `terms` reads of the step what it needs; what it does not read is not computed.
+    * In evaluation mode (`dev/loss`) it must be deterministic.
+    """
+
+    @property
+    @abstractmethod
+    def heads(self) -> Heads:
+        """The heads that the model must have; the bundle keeps them."""
+
+    @abstractmethod
+    def terms(self, step: StepView) -> Terms:
+        """The loss of one batch.
+
+        Raises:
+            LasasrError: the batch cannot be scored; the message names what is wrong.
+        """
+
+    def prepare(self, token_counts: Tensor) -> None:
+        """Take what training needs to know beforehand; called once.
+
+        Args:
+            token_counts: (V,) how often each token is a target in training, eos once per utterance.
+        """
+
+    def ctc_share(self, update: int) -> float:
+        """The share of CTC in the loss after so many updates, in [0, 1], for messages about alignment."""
+        return 0.0
+
+    def plateau(self) -> float | None:
+        """Nats per target token at which a decoder that ignores audio and text stands; None where that is unknown."""
+        return None

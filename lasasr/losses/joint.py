@@ -1,0 +1,317 @@
+"""The loss of LAS recipes: (1 − w) · attention cross-entropy + w · CTC, both in nats per target token.
+
+*Target tokens.* An utterance of U tokens has U + 1 target tokens in both losses, its tokens and eos: the decoder
+predicts eos, and a CTC path too says that nothing follows. So w weighs nats per token against nats per token, whatever
+the batch and its padding.
+
+*Quantity loss* (an option for monotonic attention, whose weights may sum to less than 1): |U + 1 − Σ_u Σ_t α_u(t)|, how
+many frames an utterance's steps select more or fewer than it has target tokens. The name is from CIF (Dong & Xu 2020);
+for MoChA: StableEmit (Inaguma & Kawahara 2021). Weights that sum to 1 have none.
+
+*Over all ranks.* The sums over this rank's utterances are divided by the target tokens of *all* ranks, once, when the
+update is made. An utterance without a CTC path adds nothing to CTC's sum but counts all the same: with one count for
+both losses, batches that are accumulated into one update add up to the loss of their union, however such utterances are
+spread over them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lasasr import host, lengths, special
+from lasasr.errors import LasasrError
+from lasasr.losses.base import Heads, Loss, StepView, Terms
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """A ctc_weight that moves linearly from `start` to `end` over `steps` updates and stays there.
+
+    Raises:
+        ValueError: a weight lies outside [0, 1] or `steps` is negative.
+    """
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        for weight in (self.start, self.end):
+            if not 0.0 <= weight <= 1.0:
+                raise ValueError(f"ctc_weight must lie in [0, 1], got {weight}")
+        if self.steps < 0:
+            raise ValueError(f"steps must be ≥ 0, got {self.steps}")
+
+    def __call__(self, step: int) -> float:
+        """The weight after `step` updates."""
+        share = min(1.0, step / self.steps) if self.steps else 1.0
+        return self.start + share * (self.end - self.start)
+
+
+def schedule(ctc_weight: float | Annealed) -> Annealed:
+    """A number as a schedule that stays."""
+    return ctc_weight if isinstance(ctc_weight, Annealed) else Annealed(ctc_weight, ctc_weight, 0)
+
+
+def parts_needed(ctc_weight: float | Annealed) -> Heads:
+    """A decoder unless the weight is always 1, a CTC head unless it is always 0."""
+    weights = schedule(ctc_weight)
+    ends = (weights.start, weights.end) if weights.steps else (weights.end,)
+    return Heads(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
+
+
+class Losses(NamedTuple):
+    """One batch's losses; what belongs to a part that the model does not have is None."""
+
+    total: Tensor  # (), to be differentiated; the totals of the ranks add up to the loss
+    attention: Tensor | None  # (), nats per target token
+    ctc: Tensor | None  # (), nats per target token
+    quantity: Tensor | None  # (), steps without a frame per target token; None where its weight is 0
+    attention_of: Tensor | None  # (B,) nats summed over the utterance, detached
+    ctc_of: Tensor | None  # (B,) nats of the utterance, 0 where infeasible, detached
+    infeasible: Tensor  # (B,) bool: no CTC path, T' < U + repeats
+    ctc_weight: float
+
+
+@host.on_both_sides
+def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
+    """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
+    return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
+
+
+def target_tokens(token_lengths: Tensor) -> Tensor:
+    """() int64, Σ (U + 1) of one batch on one rank."""
+    return (token_lengths + 1).sum()
+
+
+class JointLoss(Loss):
+    """(1 − w) · label-smoothed cross-entropy + w · CTC (Watanabe et al. 2017, eq. 11), as defined above.
+
+    With `quantity_weight` λ: + λ · quantity loss.
+
+    Label smoothing ε (Szegedy et al. 2016, §7) makes the target distribution of a step (1 − ε) · reference + ε · prior;
+    the prior is uniform over what the decoder can emit (text and eos), or the relative frequency of each token
+    ("unigram"). Blank, pad and sos have none of it. The loss is the cross-entropy with that distribution.
+
+    Args:
+        ctc_weight: w in [0, 1], or a schedule.
+        label_smoothing: ε in [0, 1).
+        prior: "uniform", or "unigram" (`prepare` must then be called before training).
+        quantity_weight: λ ≥ 0.
+
+    Raises:
+        ValueError: a number outside its range, an unknown prior, or λ without a decoder.
+    """
+
+    counts: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        ctc_weight: float | Annealed = 0.3,
+        label_smoothing: float = 0.0,
+        prior: Literal["uniform", "unigram"] = "uniform",
+        quantity_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
+        if prior not in ("uniform", "unigram"):
+            raise ValueError(f"prior must be uniform or unigram, got {prior}")
+        if not 0.0 <= quantity_weight < float("inf"):
+            raise ValueError(f"quantity_weight must be ≥ 0, got {quantity_weight}")
+        if quantity_weight and not parts_needed(ctc_weight).decoder:
+            raise ValueError(f"quantity_weight is about attention, but ctc_weight 1 has none: got {quantity_weight}")
+        self.quantity_weight = quantity_weight
+        self.ctc_weight = schedule(ctc_weight)
+        self.label_smoothing, self.prior = label_smoothing, prior
+        self.register_buffer("counts", None, persistent=False)
+        self._plateau: float | None = None
+
+    @property
+    def heads(self) -> Heads:
+        """A decoder unless ctc_weight is always 1, a CTC head unless it is always 0."""
+        return parts_needed(self.ctc_weight)
+
+    def prepare(self, token_counts: Tensor) -> None:
+        """Take the unigram prior, and the plateau on which a decoder begins, from counts (V,)."""
+        self.counts = token_counts.to(torch.float32)
+        shares = self.counts.double() / self.counts.sum()
+        mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
+        self._plateau = float(-torch.special.xlogy(mixed, mixed).sum())
+
+    def terms(self, step: StepView) -> Terms:
+        """The sums of one batch; see the module."""
+        batch = step.batch
+        count = target_tokens(batch.token_lengths)
+        logits = step.logits
+        losses = self(
+            logits,
+            step.ctc_log_probs,
+            step.encoded_lengths,
+            batch.tokens,
+            batch.token_lengths,
+            step.update,
+            torch.ones_like(count),
+            step.weights if self.quantity_weight else None,
+        )
+        sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
+        known = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
+        return Terms(
+            total=losses.total,
+            divisor=count,
+            sums={name: value.detach() for name, value in sums.items() if value is not None},
+            of_utterance=torch.stack(known).sum(0),
+            infeasible=None if losses.ctc is None else losses.infeasible,
+        )
+
+    def ctc_share(self, update: int) -> float:
+        """w after so many updates, 0 without a CTC head."""
+        return self.ctc_weight(update) if self.heads.ctc else 0.0
+
+    def forward(
+        self,
+        logits: Tensor | None,
+        ctc_log_probs: Tensor | None,
+        encoded_lengths: Tensor,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        step: int = 0,
+        total_tokens: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> Losses:
+        """The losses of one batch.
+
+        DDP takes the mean of the ranks' gradients while the totals add up: multiply by the number of ranks.
+
+        Args:
+            logits: (B, U + 1, V) of the decoder, or None.
+            ctc_log_probs: (B, T', V) float32, or None.
+            encoded_lengths: (B,) int64.
+            tokens: (B, U) int64, without sos and eos; padding may hold anything.
+            token_lengths: (B,) int64.
+            step: updates made so far, for the schedule of ctc_weight.
+            total_tokens: () target tokens of all ranks; by default this batch's.
+            weights: (B, U + 1, H, T') of the attention; only the quantity loss reads them.
+
+        Raises:
+            LasasrError: a token is outside the vocabulary.
+            ValueError: neither logits nor ctc_log_probs are given, or no weights for the quantity loss.
+        """
+        scores = logits if logits is not None else ctc_log_probs
+        if scores is None:
+            raise ValueError("the loss needs logits, ctc_log_probs or both, got neither")
+        check_tokens(tokens, token_lengths, scores.shape[-1])
+        count = target_tokens(token_lengths) if total_tokens is None else total_tokens
+        unfit = infeasible(tokens, token_lengths, encoded_lengths)
+        attention = attention_of = ctc = ctc_of = quantity = None
+        if logits is not None:
+            attention_of = self._cross_entropy(logits, tokens, token_lengths)
+            attention = attention_of.sum() / count
+        if ctc_log_probs is not None:
+            ctc_of = _ctc(ctc_log_probs, encoded_lengths, tokens, token_lengths, unfit)
+            ctc = ctc_of.sum() / count
+        weight = self.ctc_weight(step)
+        total = _weighted(attention, ctc, weight)
+        if self.quantity_weight:
+            quantity = _quantity(weights, token_lengths).sum() / count
+            total = total + self.quantity_weight * quantity
+        return Losses(total, attention, ctc, quantity, _detached(attention_of), _detached(ctc_of), unfit, weight)
+
+    def _cross_entropy(self, logits: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+        """Nats (B,) summed over each utterance's U + 1 steps."""
+        reference = targets(tokens, token_lengths)
+        log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        nats = -log_probs.gather(-1, reference[..., None]).squeeze(-1)
+        if self.label_smoothing:
+            spread = -(log_probs * self._prior(log_probs)).sum(-1)  # autocast would round a matrix product
+            nats = torch.lerp(nats, spread, self.label_smoothing)
+        inside = lengths.mask(token_lengths + 1, reference.shape[1])
+        return torch.where(inside, nats, 0.0).sum(1)
+
+    def _prior(self, like: Tensor) -> Tensor:
+        """The distribution (V,) that smoothing mixes in."""
+        if self.prior == "unigram" and self.counts is None:
+            raise ValueError("the unigram prior is not known yet: call prepare() with the training set's token counts")
+        size = like.shape[-1]
+        shares = like.new_ones(size) if self.counts is None else self.counts.to(like)
+        emitted = torch.arange(size, device=like.device) > max(special.NEVER_EMITTED)
+        shares = torch.where(emitted, shares, 0.0)
+        return shares / shares.sum()
+
+    def plateau(self) -> float | None:
+        """The entropy of the smoothed token frequencies: what the best decoder that ignores audio and text reaches."""
+        return self._plateau
+
+
+def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
+    """(B, U + 1): tokens (B, U), then eos, then pad."""
+    ids = torch.arange(tokens.shape[1] + 1, device=tokens.device)[None, :]
+    padded = functional.pad(tokens, (0, 1)).masked_fill(ids > token_lengths[:, None], special.PAD)
+    return padded.masked_fill(ids == token_lengths[:, None], special.EOS)
+
+
+def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> None:
+    """Refuse ids that are not text; torch's CTC would read outside its table in silence on CPU.
+
+    Tokens that lie on a device and that the host does not know (`host.py`) are checked there, without a wait: it ends
+    the process by a device-side assertion.
+
+    Raises:
+        LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
+    """
+    here = host.known(tokens), host.known(token_lengths)
+    tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
+    inside = lengths.mask(token_lengths, tokens.shape[1])
+    wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
+    if tokens.device.type != "cpu":
+        torch._assert_async(~wrong.any(), "a token is outside the vocabulary")
+    elif bool(wrong.any()):
+        row, column = (int(index) for index in wrong.nonzero()[0])
+        raise LasasrError(
+            f"token {int(tokens[row, column])} of utterance {row} of the batch is outside the vocabulary, text being "
+            f"{special.FIRST_TEXT}..{vocabulary_size - 1}: was the tokenizer changed after the model was built?"
+        )
+
+
+def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
+    """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
+
+    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
+    are given as the host knows them, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
+    """
+    nats = functional.ctc_loss(
+        log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
+        tokens,
+        host.of(frames),
+        host.of(token_lengths).masked_fill(host.of(unfit), 0),
+        blank=special.BLANK,
+        reduction="none",
+    )
+    return torch.where(unfit, 0.0, nats)
+
+
+def _quantity(weights: Tensor | None, token_lengths: Tensor) -> Tensor:
+    """|U + 1 − Σ_u Σ_t α_u(t)| (B,), the mean over heads, of weights (B, U + 1, H, T')."""
+    if weights is None:
+        raise ValueError("the quantity loss needs the attention weights, got None")
+    steps = token_lengths + 1
+    selected = torch.where(lengths.mask(steps, weights.shape[1])[:, :, None], weights.float().sum(-1), 0.0).sum(1)
+    return (steps[:, None] - selected).abs().mean(1)
+
+
+def _weighted(attention: Tensor | None, ctc: Tensor | None, weight: float) -> Tensor:
+    """(1 − weight) · attention + weight · ctc; the loss of a model with one part is that part's."""
+    if attention is None:
+        assert ctc is not None
+        return ctc
+    return attention if ctc is None else (1.0 - weight) * attention + weight * ctc
+
+
+def _detached(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.detach()

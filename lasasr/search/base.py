@@ -1,0 +1,108 @@
+"""The contracts of a search, and of whatever scores the next token for it.
+
+As in *Attend*, the state of a scorer is a value in two parts: `memory`, which all hypotheses of an utterance share
+(leaves (B, ...)), and `state`, which each hypothesis owns (leaves (B, K, ...)). Both are NamedTuples of tensors; search
+gathers and selects them through `lasasr.tree` and never looks inside. K counts the hypotheses of an utterance.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from lasasr import tree
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.spell.base import Decoder
+
+
+class Search(ABC):
+    """Decodes a batch. A class of one's own must tell by `UsageError` which parts of a model it needs."""
+
+    @abstractmethod
+    def __call__(
+        self, decoder: Decoder | None, acoustics: Acoustics, ids: Sequence[str] = ()
+    ) -> list[list[Hypothesis]]:
+        """For each utterance its hypotheses, the best first; at least one.
+
+        Args:
+            decoder: in evaluation mode; None where the model has none.
+            acoustics: encoded frames, and CTC's log probabilities where the model has a CTC head.
+            ids: the utterances' names, for error messages.
+        """
+
+    @abstractmethod
+    def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
+        """Given tokens (of the reference, say), one sequence per utterance, as this search would score them."""
+
+
+class Stateless(NamedTuple):
+    """Nothing to remember."""
+
+
+class Seen(NamedTuple):
+    """What the scorers before this one found out at the same step."""
+
+    weights: Tensor | None = None  # (B, K, H, T), the decoder's attention
+    candidates: Tensor | None = None  # (B, K, P) int64, the tokens that a pre-beam kept; None: all
+
+
+class Scored(NamedTuple):
+    """One step for every hypothesis."""
+
+    scores: Tensor  # log, broadcasts to (B, K, V); (B, K, P) from a partial scorer that was given candidates
+    state: Any
+    weights: Tensor | None = None  # (B, K, H, T), from a scorer that attends
+    ending: Tensor | None = None  # (B, K), log, what eos scores on top
+
+
+class Scorer(ABC):
+    """Scores every next token of every hypothesis.
+
+    Promises:
+    * the order of a step is: `score` reads the last tokens, search picks, `reorder` follows what was picked. The total
+      of a hypothesis is the sum of the scores of its tokens and of its eos, times the weight;
+    * an utterance is scored the same alone and in any batch; padding frames (`acoustics.mask` False) may hold anything;
+    * nothing is kept on `self` between calls but constants: what a hypothesis remembers is in its state. Memory and
+      state keep their structure, shapes and dtypes;
+    * scores may be -inf (never this token), but neither NaN nor +inf.
+    What is an entry of `search.scorers` takes `weight` as a keyword, sets it, and takes the rest from the yaml. An
+    option named `lm` (a run, bundle or n-gram file) comes as a scorer; one named `file` or `..._file` is the path of a
+    file. Both travel in the bundle.
+    """
+
+    name: str  # the key in `Hypothesis.scores`; an entry of `search.scorers` has its name there
+    weight: float | None = None  # log scores are multiplied by it; an entry of `search.scorers` needs one, 0: not asked
+    partial: bool = False  # True: scores only `Seen.candidates` where there are any
+
+    @abstractmethod
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        """Memory (leaves (B, ...)) and the state of the empty hypothesis (leaves (B, hypotheses, ...))."""
+
+    @abstractmethod
+    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+        """Score what may follow `tokens` (B, K) int64, the last token of each hypothesis (SOS at first)."""
+
+    def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
+        """The state in which hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K') int64."""
+        return tree.reorder(state, parents)
+
+
+class Renamed(Scorer):
+    """A scorer under another key, perhaps with another weight."""
+
+    def __init__(self, scorer: Scorer, name: str, weight: float | None = None) -> None:
+        self.scorer, self.name, self.partial = scorer, name, scorer.partial
+        self.weight = scorer.weight if weight is None else weight
+
+    def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        return self.scorer.start(acoustics, hypotheses)
+
+    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+        return self.scorer.score(tokens, memory, state, seen)
+
+    def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
+        return self.scorer.reorder(memory, state, parents, tokens)

@@ -1,0 +1,243 @@
+"""Whether the data are those that a run was begun on: its card and its checkpoints say what those were.
+
+card.json             data.splits: split → {"content": ..., "utterances": ...}, of train, dev and what is evaluated
+checkpoints/*.ckpt    the same fingerprints, so that a card that was edited or lost deceives nobody
+data/<split>.rows.gz  short digests of each utterance, to say what differs
+
+torch and Lightning are loaded only to read a checkpoint: a finished run and an evaluation are compared by the card.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lasasr import launch
+from lasasr.data import content_files
+from lasasr.data.differences import how_counts_differ, how_rows_differ
+from lasasr.data.splits import AnySplits
+from lasasr.errors import LasasrError
+from lasasr.runs import Run
+
+TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
+UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
+
+
+class Difference(NamedTuple):
+    """A split that is not what it was."""
+
+    split: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.split}: {self.how}"
+
+
+def used_splits(config: Mapping[str, Any]) -> list[str]:
+    """The splits that a run reads: train, dev and what is evaluated."""
+    return list(dict.fromkeys((*TRAINED_ON, *config["evaluate"]["splits"])))
+
+
+def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
+    """The data as a card holds them."""
+    contents = {name: splits.contents(name) for name in names}
+    return {
+        "corpus": splits.fingerprint,
+        "normalizer": str(splits.rule),
+        "splits": {
+            name: {"content": found.fingerprint, "utterances": found.utterances} for name, found in contents.items()
+        },
+    }
+
+
+def begin(folder: Path, splits: AnySplits, config: Mapping[str, Any], resume: bool) -> dict[str, Any]:
+    """Note the data of a run that begins; compare them with what they were where it goes on.
+
+    Args:
+        folder: of the run.
+        resume: whether it goes on from a checkpoint, where there is one.
+
+    Returns:
+        The data as the card holds them.
+
+    Raises:
+        LasasrError: the training or dev set is not what it was; nothing was changed then.
+    """
+    run, now = Run(folder), described(splits, used_splits(config))
+    leads = launch.helper() is None
+    if resume and run.begun:
+        known = _known(run)
+        if known is None and leads:
+            sys.stderr.write(f"note: {folder} {UNKNOWN}: it is noted from now on\n")
+        changed = differences(run, known or {}, splits, now["splits"])
+        if trained := [one for one in changed if one.split in TRAINED_ON]:
+            raise LasasrError(
+                f"{folder} cannot go on: its data have changed since it was begun ({_listed(trained)}); put them back "
+                f"(and run lasasr prepare where it was audio), or train anew with --fresh"
+            )
+        for one in changed if leads else ():
+            sys.stderr.write(f"note: {one.split} has changed since {folder} was begun ({one.how})\n")
+    if leads:
+        _note(run, splits, now)
+    return now
+
+
+def _note(run: Run, splits: AnySplits, data: Mapping[str, Any]) -> None:
+    for name in data["splits"]:
+        rows = splits.rows(name)
+        if rows is not None:
+            content_files.write_rows(_rows_place(run, name), rows)
+    if (run.folder / "card.json").exists():
+        run.note(data=data)
+
+
+def _rows_place(run: Run, split: str) -> Path:
+    return run.folder / "data" / f"{split}.rows.gz"
+
+
+def _known(run: Run) -> dict[str, Any] | None:
+    """What the card says of each split and, before it, what the checkpoint says of those trained on."""
+    card, held = noted(run), _last_content(run)
+    if card is None and held is None:
+        return None
+    known = dict(card or {})
+    for name, fingerprint in (held or {}).items():
+        if name in TRAINED_ON and known.get(name, {}).get("content") != fingerprint:
+            known[name] = {"content": fingerprint}
+    return known
+
+
+def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoints import BEFORE, LAST
+
+    for name in (LAST, BEFORE):
+        with suppress(LasasrError):  # what is damaged is said when it is gone on from
+            if (run.checkpoints / name).exists():
+                return of_checkpoint(run.checkpoints / name)
+    return None
+
+
+def noted(run: Run) -> dict[str, Any] | None:
+    """What the card says of each split; None: it says nothing."""
+    if not (run.folder / "card.json").exists():
+        return None
+    found = (run.card().get("data") or {}).get("splits")
+    return found if isinstance(found, dict) else None
+
+
+def of_checkpoint(path: Path) -> dict[str, str] | None:
+    """Split → content, as a checkpoint holds them; None: it was written before there were any."""
+    from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
+    from lasasr.training import checkpoint_file
+
+    try:
+        held = checkpoint_file.read(path, mmap=True)
+    except LasasrError as error:
+        raise LasasrError(f"checkpoint {path} is damaged ({error})") from None
+    for kind in (SpeechDataModule, TextDataModule):
+        state = held.get(kind.__qualname__)
+        if isinstance(state, Mapping) and isinstance(state.get(CONTENT), Mapping):
+            return dict(state[CONTENT])
+    return None
+
+
+def differences(
+    run: Run, known: Mapping[str, Any], splits: AnySplits, now: Mapping[str, Mapping[str, Any]]
+) -> list[Difference]:
+    """The splits that are not what they were; those of which nothing is known are not among them.
+
+    Args:
+        known: split → what the card of the run says of it.
+        now: split → the same, today.
+    """
+    return [
+        Difference(name, _how(run, name, known[name], splits, today))
+        for name, today in now.items()
+        if name in known and known[name].get("content") != today["content"]
+    ]
+
+
+def changed_splits(run: Run, splits: AnySplits, config: Mapping[str, Any]) -> list[Difference]:
+    """The splits of a run's card that are not any more what they were.
+
+    Raises:
+        LasasrError: a split cannot be read.
+    """
+    known = noted(run) or {}
+    now = described(splits, [name for name in used_splits(config) if name in known])["splits"]
+    return differences(run, known, splits, now)
+
+
+def other_data(run: Run, splits: AnySplits, names: Iterable[str]) -> list[str]:
+    """A line for each of the named splits that is not what the card of a run knows.
+
+    Raises:
+        LasasrError: there is no such split, or it cannot be read.
+    """
+    known = noted(run)
+    if known is None:
+        before = (run.card().get("data") or {}).get("corpus")
+        if before in (None, splits.fingerprint):
+            return []
+        return [
+            f"{run.folder} {UNKNOWN}, and the corpus has another fingerprint now: its files were moved or have "
+            f"changed, or it is another corpus"
+        ]
+    now = described(splits, [name for name in names if name in known])["splits"]
+    found = differences(run, known, splits, now)
+    return [other_line(run, one) for one in found]
+
+
+def other_line(run: Run, difference: Difference) -> str:
+    """What is said of a split that is decoded and is not that of the run."""
+    return f"{difference.split} is not that of {run.folder} ({difference.how}): its result stands beside the run's own"
+
+
+def _how(run: Run, split: str, before: Mapping[str, Any], splits: AnySplits, now: Mapping[str, Any]) -> str:
+    rows = splits.rows(split)
+    if rows is not None:
+        try:
+            said = how_rows_differ(content_files.read_rows(_rows_place(run, split)), rows)
+        except LasasrError:  # the run folder was not copied whole: less can be said
+            said = ""
+        if said:
+            return said
+    return how_counts_differ(before.get("utterances"), now["utterances"], "sentences" if rows is None else "utterances")
+
+
+def _listed(found: Sequence[Difference]) -> str:
+    return "; ".join(map(str, found))
+
+
+def refuse_trained(run: Run, found: Sequence[Difference]) -> None:
+    """Refuse to take a finished run for the one that was asked for where it was trained on other data.
+
+    Raises:
+        LasasrError: the training or dev set differs.
+    """
+    if trained := [one for one in found if one.split in TRAINED_ON]:
+        raise LasasrError(
+            f"{run.folder} is finished, but its data have changed since it was trained ({_listed(trained)}); put them "
+            f"back (and run lasasr prepare where it was audio), or train anew with --fresh"
+        )
+
+
+def refuse_other_data(run: Run, checkpoints: Iterable[Path]) -> None:
+    """Refuse checkpoints that were trained on other data than the card says.
+
+    Raises:
+        LasasrError: one was, or is damaged; names it.
+    """
+    known = noted(run) or {}
+    expected = {name: known[name]["content"] for name in TRAINED_ON if "content" in known.get(name, {})}
+    for path in checkpoints if expected else ():
+        held = of_checkpoint(path) or {}
+        for name in expected.keys() & held.keys():
+            if held[name] != expected[name]:
+                raise LasasrError(
+                    f"{path} was trained on other data than {run.folder} ({name}: content {held[name]}, not "
+                    f"{expected[name]}): leave it out"
+                )

@@ -1,0 +1,129 @@
+"""One training step of a recognizer as its loss looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lasasr import lengths, special
+from lasasr.data.batch import Batch
+from lasasr.listen.base import Encoded
+from lasasr.losses.base import Nbest, StepView
+from lasasr.recognizer import Recognizer
+from lasasr.search.acoustics import Acoustics
+from lasasr.search.beam import BeamSearch
+from lasasr.spell.base import Unrolled
+
+
+class RecognizerStep(StepView):
+    """See `StepView`.
+
+    Args:
+        recognizer: whose model is trained.
+        batch: of this step.
+        features: (B, T, F), augmented.
+        frames: (B,) int64.
+        update: updates made so far.
+        sampling: probability that the decoder reads its own prediction.
+    """
+
+    def __init__(
+        self, recognizer: Recognizer, batch: Batch, features: Tensor, frames: Tensor, update: int, sampling: float = 0.0
+    ) -> None:
+        self.recognizer, self.batch, self.update = recognizer, batch, update
+        self._features, self._frames, self._sampling = features, frames, sampling
+        self._unrolled: Unrolled | None = None
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        return self.recognizer.model.encode(self._features, self._frames)
+
+    @property
+    def encoded(self) -> Tensor:
+        """See the contract."""
+        return self._encoded.encoded
+
+    @property
+    def encoded_lengths(self) -> Tensor:
+        """See the contract."""
+        return self._encoded.lengths
+
+    def _spelled(self) -> Unrolled | None:
+        if self._unrolled is None and self.recognizer.model.decoder is not None:
+            targets = self.batch.tokens, self.batch.token_lengths
+            self._unrolled = self.recognizer.model.forced(*self._encoded, *targets, self._sampling)
+        return self._unrolled
+
+    @property
+    def logits(self) -> Tensor | None:
+        """See the contract."""
+        unrolled = self._spelled()
+        return None if unrolled is None else unrolled.logits
+
+    @property
+    def weights(self) -> Tensor | None:
+        """See the contract."""
+        unrolled = self._spelled()
+        return None if unrolled is None else unrolled.weights
+
+    @property
+    def computed_weights(self) -> Tensor | None:
+        """The attention's weights where the loss has read the decoder; nothing is computed for them."""
+        return None if self._unrolled is None else self._unrolled.weights
+
+    @cached_property
+    def ctc_log_probs(self) -> Tensor | None:
+        """See the contract."""
+        model = self.recognizer.model
+        return None if model.ctc is None else model.ctc_log_probs(self.encoded)
+
+    def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:
+        """See the contract."""
+        encoded, encoded_lengths = self._encoded
+        if rows is not None:
+            encoded, encoded_lengths = encoded[rows], encoded_lengths[rows]
+        return self.recognizer.model.forced(encoded, encoded_lengths, tokens, token_lengths).logits
+
+    @torch.no_grad()
+    def hypotheses(self, beam: int) -> Nbest:
+        """See the contract."""
+        model = self.recognizer.model
+        if model.decoder is None:
+            raise ValueError("hypotheses need a decoder, and this model was built without one (its loss needs none)")
+        mask = lengths.mask(self.encoded_lengths, self.encoded.shape[1])
+        search = BeamSearch(beam=beam, nbest=beam, keep_weights=False)
+        with _evaluating(model.decoder):
+            found = search(model.decoder, Acoustics(self.encoded.detach(), mask), self.batch.ids)
+        rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in found]
+        device = self.encoded.device
+        padded = pad_sequence(
+            [torch.tensor(one.tokens, dtype=torch.int64) for nbest in rows for one in nbest],
+            batch_first=True,
+            padding_value=special.PAD,
+        )
+        sizes = torch.tensor([[len(one.tokens) for one in nbest] for nbest in rows])
+        distinct = torch.tensor([[place < len(nbest) for place in range(beam)] for nbest in found])
+        scores = torch.tensor([[one.score for one in nbest] for nbest in rows])
+        tokens = padded.view(len(rows), beam, padded.shape[1])
+        return Nbest(tokens.to(device), sizes.to(device), distinct.to(device), scores.to(device))
+
+    def texts(self, tokens: Tensor, token_lengths: Tensor) -> Sequence[str]:
+        """See the contract."""
+        sizes = token_lengths.tolist()
+        return [self.recognizer.tokenizer.decode(row[:size]) for row, size in zip(tokens.tolist(), sizes, strict=True)]
+
+
+@contextmanager
+def _evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Without dropout while it is open."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,43 @@
+"""What a training reads, and how often."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+from doctor_corpus import Corpus
+
+from lasasr.cli.doctor import glance
+from lasasr.data import manifest, manifest_cache
+from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.text import transcript
+from lasasr.text.transcript import TranscriptRule
+from lasasr.training.run import train
+
+
+def test_each_manifest_is_read_once_and_each_transcript_normalised_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    normalised: list[str] = []
+
+    def counted(path: Path, rule: TranscriptRule) -> Utterances:
+        reads.append(path.name)
+        return read_manifest(path, rule)
+
+    def noted(raw: str) -> str:
+        normalised.append(raw)
+        return raw
+
+    monkeypatch.setattr(manifest_cache, "read_manifest", counted)
+    monkeypatch.setattr(manifest, "read_manifest", counted)
+    monkeypatch.setitem(transcript._RULES, "noted", TranscriptRule("noted", 1, noted))
+    corpus = Corpus(tmp_path)
+    config = corpus.config("trainer.max_steps=1", "validation.maps=0", "evaluate.maps=0", "corpus.transcript=noted")
+    config["loading"] |= {"num_workers": 0}
+    facts = train(config, tmp_path / "run", False, lambda *_: None, functools.partial(glance, config))
+    assert facts["steps"] == 1
+    assert facts["results"]["test"]["utterances"] == 3
+    assert sorted(reads) == ["dev.jsonl.gz", "test.jsonl.gz", "train.jsonl.gz"]
+    assert sorted(normalised) == sorted(row["text"] for rows in corpus.rows.values() for row in rows)
