@@ -11,6 +11,7 @@ import shutil
 import stat
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -116,24 +117,29 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file, or a link to one, to read its bytes: a FIFO or a device could be waited for without end.
 
     Raises:
         OSError: it is missing, or may not be read.
         LasasrError: it is something else.
     """
-    _refuse_irregular(path, path.stat().st_mode)  # before it is opened, which a device may notice
+    refuse_irregular(path, path.stat().st_mode)  # before it is opened, which a device may notice
     file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123, SIM115
     try:
-        _refuse_irregular(path, os.fstat(file.fileno()).st_mode)
+        refuse_irregular(path, os.fstat(file.fileno()).st_mode)
     except LasasrError:
         file.close()
         raise
     return file
 
 
-def _refuse_irregular(path: Path, mode: int) -> None:
+def refuse_irregular(path: Path, mode: int) -> None:
+    """Refuse what is no regular file, by the mode that `stat` tells.
+
+    Raises:
+        LasasrError: names the path and what it is.
+    """
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
         raise LasasrError(f"{path} is {kind}, not a file")
@@ -201,7 +207,10 @@ class _Unpacked(gzip.GzipFile):
         self._path, self._packed, self._unpacked = path, packed, 0
 
     def read(self, size: int | None = -1) -> bytes:
-        content = super().read(size)
+        try:
+            content = super().read(size)
+        except zlib.error as error:
+            raise gzip.BadGzipFile(str(error)) from None
         self._unpacked += len(content)
         if self._unpacked > max(ALWAYS_UNPACKED, MOST_UNPACKED * self._packed.tell()):
             raise LasasrError(f"{self._path} unpacks to more than {MOST_UNPACKED} times its size, which no text does")

@@ -37,7 +37,9 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("alignment", "alignment.boundaries", "triage"), dict | None),
     **{f"alignment.boundaries.{name}": dict | None for name in ("combined", "attention", "ctc")},
     **{f"alignment.{name}": kinds.NUMBER | None for name in ("correlation", "focus", "skipped", "reread")},
-    "search": dict,
+    "search": dict | None,
+    "search_id": str | None,
+    "data": str | None,
     "seed": int,
     "parameters": int,
     "ci95": list[int | float] | None,
@@ -74,6 +76,7 @@ class Stored:
             raise _damaged(self.path, f"it is not a summary of schema {SCHEMA}")
         if summary.get("split") != self.name.split:
             raise _damaged(self.path, f"it holds the split {summary.get('split')}")
+        kinds.refuse_others(self.path, summary, OPTIONAL)
         return summary
 
     def read(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from lasasr import launch
+from lasasr import files, launch
 from lasasr.errors import LasasrError
 
 FILE: Final = ".writer"  # in the run folder
@@ -129,7 +129,13 @@ def _opened(path: Path) -> int:
 
 def _open(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        files.refuse_irregular(path, os.fstat(descriptor).st_mode)
+    except LasasrError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _release(descriptor: int | None, path: Path, missing: list[Path]) -> None:
@@ -161,7 +167,7 @@ def _write_note(descriptor: int, writer: Writer) -> None:
 def _read_note(descriptor: int) -> Writer | None:
     """Who has written the file; None: it is empty, half written or damaged."""
     try:
-        content = json.loads(os.pread(descriptor, LONGEST_NOTE, 0))
+        content = files.parse_json(os.pread(descriptor, LONGEST_NOTE, 0))
         writer = Writer(*(content[name] for name in ("host", "pid", "since", "work")))
         datetime.fromisoformat(writer.since)
     except (OSError, ValueError, KeyError, TypeError):

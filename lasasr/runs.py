@@ -38,6 +38,12 @@ CONFIG_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(identity.PLACES, str),
     **dict.fromkeys(_SECTIONS, dict | None),
 }
+# without which nothing is trained or decoded; runs of 0.1.0 have all of them
+_OF_ALL: Final = (
+    *("choices", "data_dir", "prepared_dir", "runs_dir", "corpus", "tokenizer", "batching"),
+    *("optimizer", "schedule", "trainer", "evaluate", "checkpoint"),
+)
+_OF_RECOGNIZERS: Final = ("frontend", "listen", "attend", "spell", "loss", "search", "augment", "loading", "validation")
 CARD_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
     **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
@@ -150,6 +156,16 @@ class Run:
                 raise LasasrError(f"{path} is damaged: choices.{group} is {str(choice)[:60]}, not a choice")
         return dict(moved.current_config(config))
 
+    def whole_config(self) -> dict[str, Any]:
+        """config.yaml with all that training and decoding start from.
+
+        Raises:
+            LasasrError: it is missing, damaged, or lacks a section.
+        """
+        config = self.config()
+        refuse_partial(self.folder / "config.yaml", config)
+        return config
+
     def overrides(self) -> list[str]:
         """What the command line said, one per line of overrides.txt.
 
@@ -172,6 +188,17 @@ def _checked(path: Path, content: Any, kinds_of: Mapping[str, Any]) -> dict[str,
         raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
     kinds.refuse_others(path, content, kinds_of)
     return content
+
+
+def refuse_partial(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration without the sections that every run has.
+
+    Raises:
+        LasasrError: names the file that holds it, and the section.
+    """
+    needed = (*_OF_ALL, *(() if "lm" in config else _OF_RECOGNIZERS))
+    if lacking := [name for name in needed if name not in config]:
+        raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}, which every run has")
 
 
 def read_sweep(note: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr import moved, runs
+from lasasr import files, moved, runs
 from lasasr.errors import LasasrError
 from lasasr.signature_defaults import canonical, without_defaults
 
@@ -145,13 +145,13 @@ def _model_content(folder: Path, path: str) -> str:
         place = folder / Path(path).expanduser()
         weights = place if place.is_file() else runs.bundle_folder(place) / "model.safetensors"
         status = weights.stat()
+        return _file_digest(weights, status.st_size, status.st_mtime_ns)
     except (LasasrError, OSError):
         return f"path {path}"
-    return _file_digest(weights, status.st_size, status.st_mtime_ns)
 
 
 @cache
 def _file_digest(path: Path, size: int, changed_ns: int) -> str:
     """Of the content; the file is read again when its size or time has changed."""
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"

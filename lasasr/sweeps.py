@@ -114,8 +114,10 @@ def place_sweep(parent: Path, overrides: Sequence[str], planned: Iterable[Path],
 def _is_job(stored: Any) -> bool:
     if not isinstance(stored, dict) or not isinstance(stored.get("config"), dict):
         return False
-    overrides = stored.get("overrides")
-    return isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)
+    kinds = {"recipe": str, "runs_dir": str, "seed": int}
+    overrides, config = stored.get("overrides"), stored["config"]
+    placed = all(isinstance(config.get(name), kind) for name, kind in kinds.items())
+    return placed and isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)
 
 
 def write(sweep: Sweep) -> None:

@@ -16,4 +16,6 @@ def active() -> bool:
 
 def exporting() -> bool:
     """The same without `torch.compile`, whose graph is run here and may keep operations that only torch knows."""
-    return torch.compiler.is_exporting() or torch._C._is_tracing()
+    if torch.compiler.is_compiling():  # it can look at its own flags, not at those of torch.jit
+        return torch.compiler.is_exporting()
+    return torch._C._is_tracing()

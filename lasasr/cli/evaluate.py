@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     from lasasr.run_lock import writing
 
     found = runs.find_run(options.run)
-    if "lm" in found.config():
+    if "lm" in found.whole_config():
         with writing(found.folder, "evaluated"):
             return _evaluate_lm(found, options)
     _refuse_training_keys(options.overrides)

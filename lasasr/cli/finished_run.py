@@ -26,8 +26,10 @@ def check_finished(run: Run, config: Mapping[str, Any]) -> None:
     Raises:
         LasasrError: it was trained on other data.
     """
+    from lasasr.runs import refuse_partial
     from lasasr.training import data_check
 
+    refuse_partial(run.folder / "config.yaml", config)
     try:
         splits = _todays_splits(run, config)
         changed = [] if splits is None else data_check.changed_splits(run, splits, config)

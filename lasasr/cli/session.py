@@ -130,7 +130,7 @@ def _check_file(recipe: str, config: str) -> None:
     assert isinstance(loader, ConfigLoaderImpl)
     try:
         primary = loader.repository.load_config(config_path=config)
-    except (OmegaConfBaseException, YAMLError):  # composing it will say what is wrong
+    except (OmegaConfBaseException, YAMLError, ValueError):  # composing it will say what is wrong
         return
     if primary is not None and OmegaConf.is_dict(primary.config):
         folders = OmegaConf.select(primary.config, "hydra.searchpath")

@@ -165,6 +165,9 @@ def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
 
 def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:
     """Train a recognizer, after a glance at its data, or a language model; what the card says of it."""
+    from lasasr.runs import refuse_partial
+
+    refuse_partial(folder / "config.yaml", config)
     if "lm" in config:
         from lasasr.training import lm_run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not isinstance(fields, dict):
                 raise LasasrError(f"{path}, line {number}: not a cut")
             yield number, fields
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise LasasrError(f"{path} is not a readable cut manifest: {error}") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -132,7 +131,7 @@ def lines(path: Path) -> Iterator[str]:
     try:
         for line in files.lines(path):
             yield line.rstrip("\r\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise LasasrError(f"{path} cannot be read as text: {' '.join(str(error).split())}") from None
 
 

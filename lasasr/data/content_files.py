@@ -115,7 +115,6 @@ def read_rows(path: Path) -> dict[str, Row]:
         LasasrError: it is missing or damaged.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            return {name: Row(*row) for name, *row in map(json.loads, lines)}
+        return {name: Row(*row) for name, *row in map(files.parse_json, files.lines(path))}
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise LasasrError(f"{path} cannot be read ({type(error).__name__}: {error})") from None

@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -161,5 +160,5 @@ def _read(manifest: Path) -> tuple[int | None, dict[str, Digest]]:
         if content["schema"] != SCHEMA:
             raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
         return content.get("recorded_at_ns"), {path: Digest(*noted) for path, noted in content["files"].items()}
-    except (OSError, EOFError, zlib.error, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None

@@ -130,15 +130,13 @@ def noted(run: Run) -> dict[str, Any] | None:
 
 def of_checkpoint(path: Path) -> dict[str, str] | None:
     """Split → content, as a checkpoint holds them; None: it was written before there were any."""
-    import torch
-
     from lasasr.data.datamodule import CONTENT, SpeechDataModule, TextDataModule
+    from lasasr.training import checkpoint_file
 
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # whatever a reader of damaged bytes stumbles over
-        reason = " ".join(str(error).split())[:200]
-        raise LasasrError(f"checkpoint {path} is damaged ({type(error).__name__}: {reason})") from None
+        held = checkpoint_file.read(path, mmap=True)
+    except LasasrError as error:
+        raise LasasrError(f"checkpoint {path} is damaged ({error})") from None
     for kind in (SpeechDataModule, TextDataModule):
         state = held.get(kind.__qualname__)
         if isinstance(state, Mapping) and isinstance(state.get(CONTENT), Mapping):

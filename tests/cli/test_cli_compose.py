@@ -144,7 +144,7 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
         ),
         ("listen: {layers: 2}", "recipe mine does not start from /base"),
         ("", "recipe mine does not start from /base"),
-        ("[1, 2]", "recipe mine.yaml: "),
+        ("[1, 2]", "mine.yaml is no recipe: it holds no keys"),
         ("{defaults: [/base, _self_], listn: {layers: 2}}", "mine sets listn, which nothing reads; nearest: listen"),
         ("{defaults: [/base, _self_], validation: {map: 1}}", "sets validation.map, which nothing reads; nearest: "),
         (

@@ -43,9 +43,10 @@ VALUES: dict[str, tuple[str, Any]] = {
     "rate-1e15": ("frontend.sample_rate_hz", 10**15),
     "rate-0": ("frontend.sample_rate_hz", 0),
     "rate-text": ("frontend.sample_rate_hz", "16k"),
-    "ctc-weight-nan": ("loss.ctc_weight", float("nan")),
-    "ctc-weight-text": ("loss.ctc_weight", "half"),
-    "loss-list": ("loss", [1]),
+    "heads-list": ("heads", [1]),
+    "heads-text": ("heads.ctc", "yes"),
+    "heads-more": ("heads.mine", True),
+    "heads-none": ("heads", {"decoder": False, "ctc": False}),
     "frontend-null": ("frontend", None),
     "listen-text": ("listen", "pyramid"),
     "search-list": ("search", [1]),
@@ -72,6 +73,9 @@ def bundles() -> Iterator[Case]:
     for name, (key, value) in VALUES.items():
         words = "config|lm-0|" + key.partition(".")[0]
         yield Case(f"config-{name}", needs, config(put(key, value)), TRANSCRIBE, words)
+    for name, loss in {"list": [1], "weight-nan": {"ctc_weight": float("nan")}, "text": {"ctc_weight": "half"}}.items():
+        old = config(ground.drop("heads"), put("loss", loss))  # as 0.1.0 wrote bundles
+        yield Case(f"config-loss-{name}", needs, old, TRANSCRIBE, "loss|config")
     for part in ("listen", "seed", "search", "normalizer", "schema"):
         yield Case(f"config-no-{part}", needs, config(ground.drop(part)), TRANSCRIBE, part)
     for name, damage in {**ground.NOT_FILES, **ground.NOT_JSON}.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,7 @@ def checkpoints() -> Iterator[Case]:
         yield Case(f"average-{name}", needs, both(_one_checkpoint, change), AVERAGE, r"step=1-wer=50\.00\.ckpt")
     half = at("run/checkpoints/step=1-wer=50.00.ckpt", _half)
     yield Case("average-half", needs, both(_one_checkpoint, half), AVERAGE, r"dtype torch.float16")
+    yield from _beside(needs)
     for name, damage in {**files, **{name: _saved(content) for name, content in others.items()}}.items():
         often = name in ("evil-zip", "evil-pickle", "fifo", "packed", "other-state")
         last = both(_unfinished, at("run/checkpoints/last.ckpt", damage))
@@ -63,6 +65,23 @@ def checkpoints() -> Iterator[Case]:
         change = at("run/checkpoints/last.ckpt", _changed(key.removesuffix("-other"), value))
         resume = ("train", "--resume", "run")
         yield Case(f"resume-{key}", needs, both(_unfinished, change), resume, r"last\.ckpt", slow=key != "loops")
+
+
+def _beside(needs: tuple[str, ...]) -> Iterator[Case]:
+    """What else a run is gone on with: its overrides, the note of its writer, the rows of its data."""
+    resume = ("train", "--resume", "run")
+    for name in ("fifo", "folder", "device", "huge"):
+        damage = both(_unfinished, at("run/overrides.txt", ground.NOT_FILES[name]))
+        yield Case(f"resume-overrides-{name}", needs, damage, resume, r"overrides\.txt")
+    for name in ("fifo", "folder", "device", "circle"):
+        damage = both(_unfinished, at("run/.writer", ground.NOT_FILES[name]))
+        yield Case(f"resume-writer-{name}", needs, damage, resume, r"run")
+    others = at("train.tsv", lambda path: path.write_text(path.read_text().replace("a b", "b b")) and None)
+    for name in ("fifo", "device", "circle"):
+        damage = both(_unfinished, others, at("run/data/train.rows.gz", ground.NOT_FILES[name]))
+        yield Case(f"resume-rows-{name}", needs, damage, resume, "train", slow=name != "fifo")
+    deep = at("run/data/train.rows.gz", lambda path: path.write_bytes(gzip.compress(b"[" * 100_000)) and None)
+    yield Case("resume-rows-deep", needs, both(_unfinished, others, deep), resume, "train", slow=True)
 
 
 def _saved(content: Any) -> Damage:

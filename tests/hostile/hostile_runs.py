@@ -40,9 +40,9 @@ def runs() -> Iterator[Case]:
         damage = {**ground.NOT_FILES, **ground.NOT_YAML}[name]
         yield Case(f"resume-config-{name}", needs, at("one/config.yaml", damage), resume, "one")
         yield Case(f"evaluate-config-{name}", needs, at("one/config.yaml", damage), ("evaluate", "one"), "one")
-    for name in ("fifo", "folder", "device", "huge"):
-        damage = ground.NOT_FILES[name]
-        yield Case(f"resume-overrides-{name}", needs, at("one/overrides.txt", damage), resume, r"overrides\.txt")
+    partial = at("one/config.yaml", lambda path: edited(path, ground.drop("listen")))
+    yield Case("evaluate-partial", needs, partial, ("evaluate", "one"), "lacks .*listen")
+    yield Case("resume-partial", needs, partial, resume, "lacks .*listen")
     yield from _values(needs)
     yield from _sweeps()
     yield from _cards()
@@ -119,7 +119,7 @@ def _sweeps() -> Iterator[Case]:
         return write
 
     resume = ("train", "--resume", "swept")
-    sound = {"schema": 1, "recipe": RECIPE, "overrides": ["attend=dot,additive"], "runs": ["../one"]}
+    sound = {"schema": 1, "recipe": RECIPE, "overrides": ["attend=dot,additive"], "runs": ["../absent-s1"]}
     contents: dict[str, Any] = {
         "deep": ground.DEEP_JSON,
         "digits": ground.DIGITS_JSON,
@@ -135,6 +135,18 @@ def _sweeps() -> Iterator[Case]:
         "recipe-outside": {**sound, "recipe": "/etc/passwd"},
         "recipe-device": {**sound, "recipe": "/dev/zero"},
     }
+    job = {"overrides": ["seed=1"], "config": {"recipe": RECIPE, "seed": 1}}
+    for name, jobs in {
+        "numbers": [1],
+        "more": [job, job],
+        "placeless": [job],
+        "config-list": [{**job, "config": [1]}],
+        "overrides-number": [{**job, "overrides": [1]}],
+    }.items():
+        contents[f"jobs-{name}"] = {**sound, "jobs": jobs}
+    placed = {**job, "config": {**job["config"], "runs_dir": "."}}
+    partial = sweep({**sound, "jobs": [placed], "runs": [f"../{RECIPE}/absent-s1"]})
+    yield Case("sweep-jobs-partial", ("one",), partial, resume, "lacks|lie in|damaged")
     for name, content in contents.items():
         yield Case(f"sweep-{name}", ("one",), sweep(content), resume, "")
     for name, runs_of in {"numbers": [1], "text": "one", "nested": [["one"]], "nul": ["\0"], "none": []}.items():

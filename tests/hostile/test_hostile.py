@@ -112,7 +112,7 @@ def refused(case: Case, sound: ground.Ground, work: Path, capsys: pytest.Capture
     lines = [line for line in said.splitlines() if line.startswith("lasasr: ")]
     assert status in (1, 2), said
     assert len(lines) == 1, said
-    assert said.splitlines()[-1] == lines[0], said
+    assert said.splitlines()[-1] == lines[-1], said
     assert "internal error" not in said
     assert "Traceback" not in said
     assert re.search(case.words, lines[0]), lines[0]
