@@ -159,10 +159,35 @@ def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) ->
     params = fixed.hydra.sweeper.get("params") or {}
     with explained(opened, overrides):
         parsed = opened.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
-        jobs = {one.get_key_element(): discrete_values(one) for one in parsed if not one.is_hydra_override()}
-    if (count := math.prod(map(len, jobs.values()))) > MOST_JOBS:
+        jobs = {one.get_key_element(): _assignments(one) for one in parsed if not one.is_hydra_override()}
+    return _combinations(list(jobs.values()))
+
+
+def expand_stored(config: Mapping[str, Any], overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides of every combination of swept values, for `recompose`; what is no sweep stays as it was written.
+
+    Raises:
+        UsageError: as `expand`.
+    """
+    choices, name = dict(config["choices"]), str(config["recipe"])
+    with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
+        parsed = opened.parse(overrides)
+        for one in parsed:
+            if one.is_sweep_override() and not one.is_discrete_sweep():
+                key = one.get_key_element()
+                raise UsageError(f"{one.input_line} is no list of values: write {key}=4,10 or {key}=range(4,20,4)")
+        swept = [_assignments(one) if one.is_sweep_override() else [str(one.input_line)] for one in parsed]
+    return _combinations(swept)
+
+
+def _combinations(swept: Sequence[Sequence[str]]) -> list[list[str]]:
+    if (count := math.prod(map(len, swept))) > MOST_JOBS:
         raise UsageError(f"the sweep has {count:,} jobs; {MOST_JOBS:,} are taken at most")
-    return [[f"{key}={value}" for key, value in zip(jobs, job, strict=True)] for job in product(*jobs.values())]
+    return [list(job) for job in product(*swept)]
+
+
+def _assignments(override: Override) -> list[str]:
+    return [f"{override.get_key_element()}={value}" for value in _values(override)]
 
 
 def spelled_out(opened: Session, overrides: Sequence[str]) -> list[str]:
@@ -173,22 +198,26 @@ def spelled_out(opened: Session, overrides: Sequence[str]) -> list[str]:
 
 def _spelled(override: Override) -> str:
     if isinstance(override.value(), Glob):
-        return f"{override.get_key_element()}={','.join(discrete_values(override))}"
+        return f"{override.get_key_element()}={','.join(_values(override))}"
     return str(override.input_line)
 
 
-def discrete_values(override: Override) -> list[str]:
+def _values(override: Override) -> list[str]:
     """What an override stands for in a sweep, in Hydra's grammar; of one that is no sweep its one value.
 
     Raises:
-        UsageError: it is a sweep over a continuous range.
+        UsageError: it is a sweep over a continuous range, or over nothing.
     """
     if not override.is_sweep_override():
         return [str(override.get_value_element_as_str())]
     if not override.is_discrete_sweep():
         raise UsageError(f"{override.input_line} needs a sweeper that searches: add hydra/sweeper=optuna or the like")
-    found = list(islice(override.sweep_string_iterator(), MOST_JOBS + 1))  # a range has as many as it says
-    return [one for one in found if not one.startswith("_")] if isinstance(override.value(), Glob) else found
+    values = list(islice(override.sweep_string_iterator(), MOST_JOBS + 1))  # a range has as many as it says
+    if isinstance(override.value(), Glob):
+        values = [one for one in values if not one.startswith("_")]
+    if not values:
+        raise UsageError(f"{override.input_line} stands for no value at all")
+    return values
 
 
 def _sets(opened: Session, override: Override) -> bool:

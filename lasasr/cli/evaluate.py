@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,7 +23,7 @@ examples:
   lasasr evaluate RUN                              as the recipe says
   lasasr evaluate RUN search=greedy                another search
   lasasr evaluate RUN evaluate.splits=[dev]        another split
-  lasasr evaluate RUN search.beam=4,10 -m          a grid over search settings
+  lasasr evaluate RUN search.beam=4,10 -m          a grid over search settings; also search.beam='range(4,20,4)'
   lasasr evaluate RUN search.lm=LMRUN search.lm_weight=0.3     with a language model
   lasasr evaluate LMRUN                            perplexity of a language model
 
@@ -43,7 +42,7 @@ def run(arguments: list[str]) -> int:
     options = parser.read(arguments)
 
     from lasasr import runs
-    from lasasr.cli.compose import recompose
+    from lasasr.cli.compose import expand_stored, recompose
     from lasasr.cli.tell import tell_files, tell_summaries
     from lasasr.ranks import Ranks
     from lasasr.run_lock import writing
@@ -53,7 +52,7 @@ def run(arguments: list[str]) -> int:
         with writing(found.folder, "evaluated"):
             return _evaluate_lm(found, options)
     _refuse_training_keys(options.overrides)
-    jobs = _grid(options.overrides) if options.multirun else [options.overrides]
+    jobs = expand_stored(found.config(), options.overrides) if options.multirun else [options.overrides]
     if len(jobs) > 1:
         jobs = _without_idle(jobs, lambda job: recompose(found.config(), job)["search"])
     decodings = _decodings(found.config(), jobs, options.multirun)
@@ -97,16 +96,6 @@ def _refuse_training_keys(overrides: list[str]) -> None:
             continue
         if place.partition(".")[0] not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
             raise UsageError(f"{one}: a trained run can only change search, evaluate and where its corpus lies")
-
-
-def _grid(overrides: list[str]) -> list[list[str]]:
-    """Every combination of comma-separated values."""
-    swept = []
-    for one in overrides:
-        key, sign, values = one.partition("=")
-        choices = [values] if values.startswith(("[", "{")) else values.split(",")
-        swept.append([f"{key}{sign}{value}" for value in choices])
-    return [list(job) for job in itertools.product(*swept)]
 
 
 def _differing(jobs: list[list[str]]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from cli_yaml import write
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
 
 from lasasr.cli import session
 from lasasr.cli.compose import compose, expand, recompose, spelled_out
@@ -198,6 +199,44 @@ def test_a_recipe_must_be_called_yaml(dictionary: Path) -> None:
     Path("mine.yml").write_text("defaults: [/base, _self_]")
     with pytest.raises(UsageError, match=r"mine\.yml cannot be a recipe"):
         compose("mine.yml")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "compositions"),
+    [
+        (RECIPE, [], 1),
+        (RECIPE, ["attend=dot"], 1),
+        (RECIPE, ["attend=dot", "seed=3"], 2),  # and without the seed: what kind of value it takes
+        ("mine.yaml", [], 2),  # and /base: which keys there are
+        ("mine.yaml", ["seed=3"], 3),
+    ],
+)
+def test_how_often_is_composed(
+    dictionary: Path, recipe: str, overrides: list[str], compositions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path(), "mine.yaml", "{defaults: [/base, _self_], final: last}")
+    composed: list[str] = []
+    compose_once = session.Session.compose
+
+    def counted(self: session.Session, overrides: list[str]) -> DictConfig:
+        composed.append(self.config)
+        return compose_once(self, overrides)
+
+    monkeypatch.setattr(session.Session, "compose", counted)
+    compose(recipe, overrides)
+    assert len(composed) == compositions
+
+
+def test_what_is_done_is_said_before_a_recipe_of_ones_own_has_classes_loaded(
+    dictionary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path(), "mine.yaml", "{defaults: [/base, _self_], final: last}")
+    order: list[str] = []
+    monkeypatch.setattr("lasasr.cli.compose.refuse_not_taken", lambda *_: order.append("loaded"))
+    compose("mine.yaml", ["seed=3"], before_loading=lambda config: order.append(f"said {config['seed']}"))
+    assert order == ["said 3", "loaded"]
+    compose(RECIPE, before_loading=lambda config: order.append("said"))  # nothing is loaded
+    assert len(order) == 2
 
 
 def test_expand_is_the_product_of_all_choices(dictionary: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lasasr.cli.compose import compose
-from lasasr.cli.evaluate import _differing, _grid, _refuse_training_keys, _without_idle
+from lasasr.cli.compose import compose, expand_stored
+from lasasr.cli.evaluate import _differing, _refuse_training_keys, _without_idle
 from lasasr.cli.main import main
 from lasasr.errors import UsageError
 from lasasr.runs import place
@@ -19,8 +19,12 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
+def grid(*overrides: str) -> list[list[str]]:
+    return expand_stored({"recipe": "mine", "choices": {"search": "beam"}}, overrides)
+
+
 def jobs(*overrides: str) -> list[list[str]]:
-    return _without_idle(_grid(list(overrides)), lambda job: SEARCHES[job[0]])
+    return _without_idle(grid(*overrides), lambda job: SEARCHES[job[0]])
 
 
 def test_a_search_is_not_asked_for_what_it_does_not_have() -> None:
@@ -57,9 +61,45 @@ def test_what_training_decided_cannot(override: str) -> None:
         _refuse_training_keys([override])
 
 
+@pytest.mark.parametrize(
+    ("override", "values"),
+    [
+        ("search.beam=range(4,20,4)", ["4", "8", "12", "16"]),
+        ("search.beam=choice(4,10)", ["4", "10"]),
+        ("search.lm_weight=range(0.0,0.3,0.1)", ["0.0", "0.1", "0.2"]),
+        ("search.lm='a,b'", ["'a,b'"]),
+        ("search.lm='a,b',c", ["'a,b'", "c"]),
+        ("search.scorers={x: 1, y: 2}", ["{x: 1, y: 2}"]),
+        ("search.words=[a,b],[c]", ["[a,b]", "[c]"]),
+        ("evaluate.splits=[dev,test]", ["[dev,test]"]),
+        ("search=glob(gr*)", ["greedy"]),
+    ],
+)
+def test_the_grid_is_of_the_grammar_of_hydra(override: str, values: list[str]) -> None:
+    key = override.partition("=")[0]
+    assert grid(override) == [[f"{key}={value}"] for value in values]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "search.beam=interval(4,10)",
+            r"search\.beam=interval\(4,10\) is no list of values: write search\.beam=4,10 or",
+        ),
+        ("search.beam=rnge(4,10)", r"cannot read 'search\.beam=rnge\(4,10\)'"),
+        ("search.beam=range(4,4)", r"search\.beam=range\(4,4\) stands for no value"),
+        ("search=glob(no*)", r"search=glob\(no\*\) stands for no value"),
+        ("search.beam=range(1,99999)", "10,000 are taken at most"),
+    ],
+)
+def test_what_is_no_list_of_values_is_named(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        grid("search.ctc_weight=0.3", override)
+
+
 def test_jobs_are_named_by_what_differs() -> None:
-    grid = _grid(["evaluate.splits=[dev,test]", "search.beam=4,10"])
-    assert _differing(grid) == ["search.beam=4", "search.beam=10"]
+    assert _differing(grid("evaluate.splits=[dev,test]", "search.beam=4,10")) == ["search.beam=4", "search.beam=10"]
     assert _differing([["search.beam=4"]]) == ["search.beam=4"]
 
 

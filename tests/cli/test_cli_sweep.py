@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
 
 from lasasr import runs, sweeps
@@ -69,6 +70,22 @@ def test_every_job_gets_what_compose_gives() -> None:
     expected = [[f"attend={attend}", f"seed={seed}"] for attend in ("dot", "location") for seed in (3, 4)]
     assert [overrides for _, overrides in SEEN] == expected
     assert [config for config, _ in SEEN] == [compose(RECIPE, job) for job in expected]
+
+
+def test_each_job_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside that: Hydra's own defaults, what the jobs have in common, and each attention without what is set."""
+    loads: list[list[str]] = []
+    load = ConfigLoaderImpl.load_configuration
+
+    def counted(self: ConfigLoaderImpl, **options: Any) -> Any:
+        loads.append([one for one in options["overrides"] if not one.startswith("hydra")])
+        return load(self, **options)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    sweep(RECIPE, ["attend=dot,location", "seed=1,2,3", "final=last"], note)
+    jobs = [overrides for _, overrides in SEEN]
+    assert len(jobs) == 6
+    assert sorted(loads) == sorted([[], ["final=last"], ["attend=dot"], ["attend=location"], *jobs])
 
 
 def test_it_leaves_only_the_folder_of_the_sweep(capfd: pytest.CaptureFixture[str]) -> None:
