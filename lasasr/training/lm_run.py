@@ -33,7 +33,7 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    check_config(config)
+    check(config)
     trained_in = precision(config)
     quiet()
     threads = set_threads(config["threads"])
@@ -56,6 +56,18 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         "data": data,
         "results": results,
     }
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong before anything is prepared or written.
+
+    Raises:
+        LasasrError: the work cannot be done; the message says why and what to do.
+    """
+    check_config(config)
+    share = config["trainer"].get("limit_val_batches")
+    if share not in (None, 1.0) or isinstance(share, int):
+        raise UsageError(f"trainer.limit_val_batches={share}: perplexities are of whole splits; leave it out")
 
 
 def evaluate(
