@@ -47,7 +47,7 @@ def _refuse_unknown(opened: Session, overrides: Sequence[str], name: str) -> Non
     start = replace(opened, config="lm_base" if "lm" in config else "base")
     choices = {str(group): choice for group, choice in config.hydra.runtime.choices.items()}
     chosen = [group for group in start.compose([]).hydra.runtime.choices if not group.startswith("hydra/")]
-    base = start.compose([f"{group}={choices.get(group) or 'null'}" for group in chosen])
+    base = start.compose([f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in chosen])
     with open_dict(config):
         del config["hydra"]
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]
