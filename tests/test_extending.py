@@ -84,6 +84,8 @@ def faults(results: list[dict[str, str]]) -> list[str]:
         said = result["error"].splitlines()[-1:]
         if command.refusal is None and result["status"] != 0:
             found.append(f"$ {command.line}\n{result['error']}{result['out'][-2000:]}")
+        elif command.refusal is None and command.line.startswith("lasasr check") and result["error"]:
+            found.append(f"$ {command.line}\n{result['error']}")  # a warning
         elif command.refusal is not None and (result["status"] not in (1, 2) or said != [command.refusal]):
             found.append(f"$ {command.line}\n{said}\nthe page: {command.refusal}")
     return found

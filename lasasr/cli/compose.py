@@ -69,7 +69,9 @@ def compose_job(
 
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
     start, choices = replace(opened, config="lm_base" if "lm" in composition.config else "base"), composition.choices
-    base = start.shared([f"{group}={choices.get(group) or 'null'}" for group in start.groups()])
+    base = start.shared(
+        [f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in start.groups()]
+    )
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]
     refuse_idle_in_recipe(composition.hydra, base.hydra, name)
     refuse_unknown(composition.config, base, choices, added, name)

@@ -39,7 +39,9 @@ class Validations(pl.Callback):
         said = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("dev/")}
         for name in [name for name, value in said.items() if not math.isfinite(value)]:  # the card is JSON
             if trainer.is_global_zero:
-                sys.stderr.write(f"warning: {name} is {said[name]} at step {trainer.global_step}; the card leaves it out\n")
+                sys.stderr.write(
+                    f"warning: {name} is {said[name]} at step {trainer.global_step}; the card leaves it out\n"
+                )
             del said[name]
         about = {"step": trainer.global_step, "epoch": trainer.current_epoch}
         self.history.append(about | {name.removeprefix("dev/"): value for name, value in sorted(said.items())})

@@ -167,6 +167,19 @@ def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: s
     assert message in str(caught.value)
 
 
+def test_a_group_that_is_left_out_can_be_written_out(dictionary: Path) -> None:
+    Path("mine.yaml").write_text("{defaults: [/base, _self_]}")
+    config = compose("mine.yaml", ["~attend", "+attend.width=3"])
+    assert config["attend"] == {"width": 3}
+
+
+def test_what_a_method_gets_by_itself_is_no_key() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_not_taken({"_target_": "torch.optim.SGD", "sel": 1}, "mine", "optimizer")
+    assert "optimizer.self" not in str(caught.value)
+    assert str(caught.value).endswith("(~optimizer.sel leaves it out)")
+
+
 def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
     speeds = {"_target_": "lasasr.audio.perturb.SpeedPerturb", "factor": 2}
     with pytest.raises(
