@@ -24,18 +24,22 @@ class DevLoss:
 
     def add(self, terms: Terms) -> None:
         """One batch of this rank."""
-        parts = {f"{TOTAL}/{name}": value for name, value in terms.sums.items()}
+        # no slash: MLflow keeps a value as a file, and `loss` could not be a folder too
+        parts = {f"{TOTAL}_{name}": value for name, value in terms.sums.items()}
         for name, value in {TOTAL: terms.total, **parts}.items():
             self._sums.setdefault(name, []).append(value.detach())
         self._divisors.append(terms.divisor)
 
+    def share(self) -> tuple[dict[str, float], float]:
+        """The sums and the divisor of this rank."""
+        return {name: _total(values) for name, values in self._sums.items()}, _total(self._divisors)
+
     def means(self) -> dict[str, float]:
-        """`loss`, and `loss/<part>` of each named part; called on all ranks."""
-        here = {name: _total(values) for name, values in self._sums.items()}
-        ranks = [(here, _total(self._divisors))]
+        """`loss`, and `loss_<part>` of each named part; called on all ranks."""
+        ranks = [self.share()]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             ranks = ranks * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(ranks, (here, _total(self._divisors)))
+            torch.distributed.all_gather_object(ranks, ranks[0])
         names = dict.fromkeys(name for sums, _ in ranks for name in sums)
         divisor = math.fsum(share for _, share in ranks)
         return {name: math.fsum(sums.get(name, 0.0) for sums, _ in ranks) / divisor for name in names}

@@ -13,6 +13,7 @@ from lasasr import build, perplexity_results
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
@@ -66,7 +67,7 @@ def check(config: Mapping[str, Any]) -> None:
     """
     check_config(config)
     share = config["trainer"].get("limit_val_batches")
-    if share not in (None, 1.0) or isinstance(share, int):
+    if share is not None and not (isinstance(share, float) and share == 1.0):  # 1 is one batch, 1.0 all of them
         raise UsageError(f"trainer.limit_val_batches={share}: perplexities are of whole splits; leave it out")
 
 
