@@ -14,6 +14,7 @@ from tiny_recognizer import config
 from torch import Tensor, nn
 
 from lasasr import build, initial_weights
+from lasasr.configurable import configurable
 from lasasr.errors import UsageError
 from lasasr.initial_weights import initialise
 from lasasr.recognizer import Recognizer
@@ -103,6 +104,7 @@ def test_torchs_attention_begins_as_torch_begins_it_whatever_was_drawn_before() 
     assert not made[0].out_proj.bias.any()  # torch: 0; a Linear's own would be uniform
 
 
+@configurable("listen", "attend")
 class Frames(nn.Module):
     """An encoder and an attention with parameters that only their constructors draw."""
 
@@ -125,7 +127,10 @@ def test_what_constructors_draw_follows_the_seed_and_the_part_alone(monkeypatch:
     assert torch.equal(torch.get_rng_state(), state)
     torch.rand(7)
     again, other = _model(1, monkeypatch), _model(2, monkeypatch)
-    deeper, ctc = _model(1, monkeypatch, spell=spell), _model(1, monkeypatch, loss={"ctc_weight": 1.0})
+    deeper, ctc = (
+        _model(1, monkeypatch, spell=spell),
+        _model(1, monkeypatch, loss={"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 1.0}),
+    )
     assert _equal(first, again)
     assert torch.equal(first.encoder.raw, deeper.encoder.raw)
     assert torch.equal(first.encoder.raw, ctc.encoder.raw)
@@ -161,7 +166,7 @@ def test_an_encoder_that_brings_its_weights_keeps_them_and_a_bundle_loads_its_ow
     Path(listen["weights"]).unlink()
     loaded = Recognizer.load(tmp_path / "bundle")
     assert _equal(loaded, made)
-    with pytest.raises(FileNotFoundError, match=r"weights\.pt"):
+    with pytest.raises(UsageError, match=r"weights\.pt"):
         Recognizer.build(config(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
 
 

@@ -34,7 +34,9 @@ def _built(model: str, seed: int) -> nn.Module:
     if group == "lm":
         return build.language_model({"lm": part("lm", name), "seed": seed}, V)
     parts = {kind: part(kind, choice) for kind, choice in (CHOSEN | {group: name}).items()}
-    return build.model({**parts, "loss": {"ctc_weight": 0.3}, "seed": seed}, F, V)
+    return build.model(
+        {**parts, "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3}, "seed": seed}, F, V
+    )
 
 
 def _marks(model: str, seed: int) -> dict[str, float]:

@@ -41,7 +41,9 @@ def _build(kind: str, listen: str, attend: str, spell: str) -> Any:
         config = {group: _without_dropout(group, name) for group, name in parts.items()}
         config["spell"] |= {"layers": 2}
         config["listen"] |= {"channels": [3, 4]} if "channels" in config["listen"] else {}
-        made = build.model({**config, "loss": {"ctc_weight": 0.3}, "seed": 1}, F, V)
+        made = build.model(
+            {**config, "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3}, "seed": 1}, F, V
+        )
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in made.parameters():

@@ -72,9 +72,9 @@ def composed() -> Callable[..., Any]:
     def once(recipe: str, overrides: tuple[str, ...]) -> Any:
         return original(recipe, overrides)
 
-    def compose(recipe: str, overrides: Any = ()) -> Any:
+    def compose(recipe: str, overrides: Any = (), before_loading: Any = None) -> Any:
         if recipe != ground.RECIPE:
-            return original(recipe, overrides)
+            return original(recipe, overrides, before_loading)
         return copy.deepcopy(once(recipe, tuple(overrides)))
 
     return compose
