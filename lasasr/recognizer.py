@@ -247,6 +247,7 @@ class Recognizer(nn.Module):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         config["heads"] = _heads(config, folder)
+        _refuse_absent(config, folder)
         config["search"] = language_model.found(config["search"], folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
@@ -271,6 +272,14 @@ def _heads(config: Mapping[str, Any], folder: Path) -> dict[str, bool]:
     if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return heads
+
+
+def _refuse_absent(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a bundle in which a part stands that the model needs, but is null."""
+    needed = ("frontend", "listen", "search", *(("attend", "spell") if config["heads"]["decoder"] else ()))
+    for name in needed:
+        if config[name] is None:
+            raise LasasrError(f"{folder / bundle.CONFIG}: {name} is null, but the model needs it")
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:
