@@ -66,7 +66,8 @@ def build(config: Config, place: str, **finish: Any) -> Any:
     check_targets(config, place)  # before the first of its parts is made
     maker = _maker(config, place)
     if config.get("_partial_"):
-        return _called(partial(maker, **finish), config, place, (TypeError, ValueError))
+        users_own = gate.below(str(config["_target_"]), gate.users_prefixes())  # whatever it raises, it is named
+        return _called(partial(maker, **finish), config, place, Exception if users_own else (TypeError, ValueError))
     return _called(maker, config, place, Exception)
 
 

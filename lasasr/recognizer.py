@@ -28,6 +28,7 @@ from lasasr.text.base import Tokenizer
 SCHEMA = 1
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
 DAY_S = 86_400.0
+TRIAL_S = 0.1  # of silence, decoded when a bundle is read: half a second would take longer than all else
 _PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
 PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # of the config, that a bundle carries
 
@@ -221,9 +222,9 @@ class Recognizer(nn.Module):
         found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
         return [nbest[0] for nbest in found]
 
-    def try_search(self) -> None:
-        """Decode half a second of silence, in evaluation mode: a search that does not fit the model is said now."""
-        samples = self.frontend.sample_rate_hz // 2
+    def try_search(self, silence_s: float = 0.5) -> None:
+        """Decode some silence, in evaluation mode: a search that does not fit the model is said now."""
+        samples = int(silence_s * self.frontend.sample_rate_hz)
         self.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
 
     def save(self, folder: Path) -> None:
@@ -258,7 +259,7 @@ class Recognizer(nn.Module):
         made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, header)
         with bundle.explained(folder / bundle.CONFIG):
-            made.try_search()
+            made.try_search(TRIAL_S)
         return made.to(device).eval()
 
 

@@ -86,6 +86,16 @@ class Debug:
 
 
 @dataclass(frozen=True)
+class Loggers:
+    """None but those that the group `logger` brings, and a user's own, by name."""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """None but a user's own, by name."""
+
+
+@dataclass(frozen=True)
 class Recognition:
     """A recognizer's configuration, but for its parts."""
 
@@ -105,6 +115,8 @@ class Recognition:
     evaluate: Evaluate = Evaluate()
     augment: Augment = Augment()
     debug: Debug = Debug()
+    logger: Loggers = Loggers()
+    callbacks: Callbacks = Callbacks()
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,8 @@ class Language:
     early_stopping: int | None = trained(None)
     checkpoint: LanguageCheckpoint = LanguageCheckpoint()
     evaluate: LanguageEvaluate = LanguageEvaluate()
+    logger: Loggers = Loggers()
+    callbacks: Callbacks = Callbacks()
 
 
 def section_defaults(settings: Any) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from lasasr import build
+from lasasr.configurable import configurable
 from lasasr.errors import UsageError
 from lasasr.initial_weights import initialise
 
@@ -42,6 +43,21 @@ def test_what_cannot_be_built_is_said_in_one_line_with_its_place(config: dict[st
         )
     assert str(caught.value).startswith("optimizer")
     assert "\n" not in str(caught.value)
+
+
+class Broken(nn.Module):
+    def __init__(self, weights: str) -> None:
+        super().__init__()
+        raise RuntimeError(f"{weights}:\n  not mine")
+
+
+def test_whatever_a_part_of_the_users_raises_while_it_is_built_is_said_with_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LASASR_ALLOW", __name__)
+    configurable("listen")(Broken)
+    with pytest.raises(UsageError, match=r"^listen \(.*Broken\): other\.pt: not mine$"):
+        build.build({"_target_": f"{__name__}.Broken", "_partial_": True}, "listen", weights="other.pt")
 
 
 class Parts(nn.Module):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lasasr import host, lengths, loss
+from lasasr import host, lengths
+from lasasr.losses import joint as loss
 
 FRAMES = torch.tensor([7, 3, 1])
 

@@ -50,7 +50,9 @@ def test_every_group_without_a_part_is_a_section() -> None:
     assert without == set(GROUPS)
 
 
-def _has_part(group: str, choice: str) -> bool:
+def _has_part(group: str, choice: str | list[str]) -> bool:
+    if isinstance(choice, list):  # several are chosen at once
+        return all(_has_part(group, one) for one in choice)
     own = read(f"{group}/{choice}.yaml")
     above = [one for one in own.get("defaults", []) if one != "_self_"]
     return "_target_" in own or any(_has_part(group, one) for one in above)

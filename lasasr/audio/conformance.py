@@ -126,8 +126,9 @@ def frames_keep_time(trial: Trial) -> Measured:
     begin, size = round(at_s * rate), rate // 100
     burst[:, begin : begin + size] += 0.5 * torch.randn(1, size)
     samples = torch.tensor([rate], device=trial.device)
-    quiet, frames = frontend(silence.to(trial.device), samples)
-    loud, _ = frontend(burst.to(trial.device), samples)
+    with torch.no_grad():
+        quiet, frames = frontend(silence.to(trial.device), samples)
+        loud, _ = frontend(burst.to(trial.device), samples)
     change = (loud - quiet)[0, : frames[0]].float().square().sum(-1).sqrt().cpu()
     change = (change - 0.5 * change.max()).clamp(min=0)  # normalisation moves all frames a little
     times_s = (frontend.first_centre_ms + frontend.frame_shift_ms * torch.arange(len(change))) / 1000.0

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lasasr import moved
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
+from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError
@@ -37,6 +38,7 @@ class Composition(NamedTuple):
     plain: Config
     config: DictConfig
     choices: dict[str, Any]  # config group → choice, Hydra's own groups among them
+    hydra: DictConfig  # Hydra's own keys
 
 
 def compose(
@@ -51,6 +53,7 @@ def compose(
     Raises:
         UsageError: unknown recipe, key or choice, a value of the wrong kind, a value still missing, ...
     """
+    refuse_idle(overrides)
     with session.on_recipe(recipe) as opened:
         return compose_job(opened, overrides, before_loading)
 
@@ -71,8 +74,11 @@ def compose_job(
 
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
     start, choices = replace(opened, config="lm_base" if "lm" in composition.config else "base"), composition.choices
-    base = start.shared([f"{group}={choices.get(group) or 'null'}" for group in start.groups()])
+    base = start.shared(
+        [f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in start.groups()]
+    )
     added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]
+    refuse_idle_in_recipe(composition.hydra, base.hydra, name)
     refuse_unknown(composition.config, base, choices, added, name)
 
 
@@ -108,14 +114,15 @@ def _composition(
         parsed = opened.parse(overrides)
         _refuse_second_choice(opened, parsed)
         config = opened.compose(overrides)
-        choices = cast(Config, OmegaConf.to_container(config.hydra.runtime.choices))
+        of_hydra = config.hydra
+        choices = cast(Config, OmegaConf.to_container(of_hydra.runtime.choices))
         with open_dict(config):
             del config["hydra"]
         plain = plain_config(config, choices, name)
         setting = [one for one in parsed if _sets(opened, one)]
         if setting:
             values.check(setting, foundation(opened, parsed), plain, partial(before_loading, plain))
-    return Composition(plain, config, choices)
+    return Composition(plain, config, choices, of_hydra)
 
 
 def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:

@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lasasr.errors import UsageError, nearest
 
+NAMED_BY_USERS = ("logger", "callbacks")  # sections whose keys are names of the recipe's own
+
 
 def refuse_unknown(
     config: DictConfig, base: DictConfig, choices: Iterable[str], added: Collection[str], name: str
@@ -44,6 +46,8 @@ def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> I
         if key not in base:
             if key not in groups:
                 yield str(key)
+        elif key in NAMED_BY_USERS:
+            continue
         elif isinstance(value, dict) and isinstance(base[key], dict) and not {"_target_"} & {*value, *base[key]}:
             yield from (f"{key}.{one}" for one in value if one not in base[key] and f"{key}.{one}" not in groups)
 
@@ -72,7 +76,7 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
         if taken is not None and not str(key).startswith("_") and key not in taken:
             known = [prefix + one for one in taken]
             where = f"which {config['_target_']} does not take; {nearest(prefix + str(key), known)}"
-            raise UsageError(f"recipe {name} sets {prefix}{key}, {where}")
+            raise UsageError(f"recipe {name} sets {prefix}{key}, {where} (~{prefix}{key} leaves it out)")
         refuse_not_taken(value, name, prefix + str(key))
 
 
@@ -83,7 +87,9 @@ def _taken(target: object, place: str) -> list[str] | None:
     try:
         made = gate.resolve(target, place)
         function = inspect.getattr_static(made, "__init__") if isinstance(made, type) else made
-        hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters
+        hints, parameters = typing.get_type_hints(function), dict(inspect.signature(function).parameters)
+        if isinstance(made, type):  # `self`
+            del parameters[next(iter(parameters))]
     except Exception:  # refused, or whatever reading it raises
         return None
     names: list[str] = []

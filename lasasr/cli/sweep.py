@@ -22,6 +22,7 @@ from lasasr import gate, runs, sweeps
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
+from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.cli.session import Session
 from lasasr.errors import Interrupted, LasasrError, UsageError
@@ -102,6 +103,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
         UsageError: a job's configuration is wrong; nothing has run then.
         LasasrError: at least one job failed; the others have run.
     """
+    refuse_idle(overrides, multirun=True)
     with session.on_recipe(recipe) as opened:
         overrides = spelled_out(opened, overrides)
         fixed = _checked_hydra_section(opened, overrides)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from lasasr import runs, sweeps
 from lasasr.cli import recipes, session
 from lasasr.cli.announce import announce
-from lasasr.cli.compose import Config, compose, compose_job, expand, expand_over
+from lasasr.cli.compose import Config, compose_job, expand, expand_over
 from lasasr.cli.errors import explained
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError
@@ -101,13 +101,14 @@ def _composed_anew(sweep: Sweep, begun: Mapping[Run, Planned]) -> list[Planned]:
     if len(jobs_overrides) != len(sweep.planned):
         raise UsageError(f"{sweep.recipe} makes {len(jobs_overrides)} jobs of it now, not {len(sweep.planned)}")
     jobs = []
-    for run, own in zip(sweep.planned, jobs_overrides, strict=True):
-        if run in begun:
-            jobs.append(replace(begun[run], overrides=own))
-            continue
-        config = unnamed(compose(sweep.recipe, [*hydra_overrides(sweep.overrides), *own]))
-        refuse_elsewhere(config, sweep.folder)
-        jobs.append(Planned(own, config, runs.place(config, own)))
+    with session.on_recipe(sweep.recipe) as opened:
+        for run, own in zip(sweep.planned, jobs_overrides, strict=True):
+            if run in begun:
+                jobs.append(replace(begun[run], overrides=own))
+                continue
+            config = unnamed(compose_job(opened, [*hydra_overrides(sweep.overrides), *own]))
+            refuse_elsewhere(config, sweep.folder)
+            jobs.append(Planned(own, config, runs.place(config, own)))
     return jobs
 
 

@@ -28,7 +28,7 @@ def tell_run(run: Run) -> None:
     print(f"run folder:      {run.folder}")
     for plot in sorted((run.folder / "plots").glob("*.png"))[:1]:
         print(f"attention plot:  {plot}")
-    print(f"learning curves: tensorboard --logdir {run.tensorboard}")
+    _tell_curves(run)
     print(f"transcribe:      lasasr transcribe {run.folder} your.wav")
 
 
@@ -37,8 +37,17 @@ def _tell_lm(run: Run) -> None:
     for path in perplexity_results.others(run.folder)[:MOST_OTHERS]:
         print(f"other result:    {path}")
     print(f"run folder:      {run.folder}")
-    print(f"learning curves: tensorboard --logdir {run.tensorboard}")
+    _tell_curves(run)
     print(f"decode with it:  lasasr evaluate RUN search.lm={run.folder} search.lm_weight=0.3")
+
+
+def _tell_curves(run: Run) -> None:
+    """Where the loggers that write into the run folder have left what was measured."""
+    table = run.folder / "csv" / "metrics.csv"
+    if run.tensorboard.is_dir():
+        print(f"learning curves: tensorboard --logdir {run.tensorboard}")
+    elif table.exists():
+        print(f"learning curves: {table}")
 
 
 def tell_perplexities(splits: Mapping[str, Mapping[str, Any]]) -> None:

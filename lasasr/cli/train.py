@@ -143,9 +143,9 @@ def _check(config: dict[str, Any]) -> None:
     """What can be seen to be wrong is said before there is a folder for it."""
     if "lm" in config:
         with loading():
-            from lasasr.training.fit import check_config
+            from lasasr.training import lm_run
 
-        check_config(config)
+        lm_run.check(config)
     else:
         with loading():
             from lasasr.training.run import check

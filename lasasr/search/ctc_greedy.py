@@ -69,7 +69,7 @@ def required(acoustics: Acoustics) -> Tensor:
         UsageError: the model has no CTC head.
     """
     if acoustics.ctc_log_probs is None:
-        raise UsageError("this model has no CTC head (loss.ctc_weight=0); use search=greedy or search=beam")
+        raise UsageError("this model has no CTC head, because its loss needs none; use search=greedy or search=beam")
     return acoustics.ctc_log_probs
 
 

@@ -8,7 +8,6 @@ from operator import getitem
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from lasasr import host
@@ -16,6 +15,7 @@ from lasasr.data.batch import Batch
 from lasasr.errors import UsageError
 from lasasr.training.causes import Seen, Setting, likely_causes
 from lasasr.training.diagonal import read_along
+from lasasr.training.loggers import media
 from lasasr.training.module import Training
 
 UTTERANCES = 8  # of a batch that a look measures
@@ -152,11 +152,11 @@ def _setting(trainer: pl.Trainer, module: Training) -> Setting:
 
 
 def _tell(trainer: pl.Trainer, line: str) -> None:
-    """A line that stays, on the terminal and in TensorBoard."""
+    """A line that stays, on the terminal and in the loggers that take texts."""
     if not trainer.is_global_zero:
         return
-    if isinstance(trainer.logger, TensorBoardLogger):
-        trainer.logger.experiment.add_text("train/alignment", line, trainer.global_step)
+    for logger in media(trainer):
+        logger.show_text("train/alignment", line, trainer.global_step)
     bar = trainer.progress_bar_callback
     if bar is not None:
         bar.print(line)

@@ -14,15 +14,17 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from lasasr import build, launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
+from lasasr.training.loggers import begin, check_loggers, make_loggers
 from lasasr.training.machine import precision
 from lasasr.training.memory import watch_peak
+from lasasr.training.own_callbacks import make_callbacks, with_users
+from lasasr.training.trainer_options import check_options, make_profiler, user_options
 from lasasr.training.validations import Validations
 
 
@@ -56,17 +58,21 @@ def fit(
     last = folder / "checkpoints" / LAST
     interrupt = Interrupt(last, float(config["checkpoint"]["every_s"]))
     best, validations = keep_best(config, folder, metric), Validations()
-    callbacks = [*watchers, validations, console, best, interrupt]
+    own = [*watchers, validations, console, best, interrupt]
     if config["early_stopping"]:
         patience = config["early_stopping"]
-        callbacks.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
+        own.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
+    if config["trainer"].get("enable_progress_bar") is False:
+        console.disable()
+    loggers = make_loggers(config, folder)
     with _misconfigured():
         trainer: pl.Trainer = build.build(
-            as_launched(config["trainer"]),
+            user_options(as_launched(config["trainer"])),
             "trainer",
-            callbacks=callbacks,
+            profiler=make_profiler(config["trainer"], folder),
+            callbacks=with_users(make_callbacks(config), own),
             plugins=_plugins(),
-            logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False),
+            logger=list(loggers.values()) or False,
             default_root_dir=folder,
             enable_model_summary=False,
             use_distributed_sampler=False,  # the sampler shares the batches out itself
@@ -74,8 +80,7 @@ def fit(
     start = _start(last.parent) if resume else None
     watch_peak(trainer.strategy.root_device)
     with _misconfigured(), _restoring(trainer, start), _losing_ranks(trainer):
-        if trainer.logger is not None:
-            trainer.logger.log_hyperparams(dict(config))
+        begin(loggers, config)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
         trainer.save_checkpoint(last)
     if interrupt.received:  # after the last update, where no validation followed
@@ -92,6 +97,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         LasasrError: a `_target_` is not allowed.
     """
     build.check_targets(config)
+    check_loggers(config)
+    make_callbacks(config)
     precision(config)
     check_trainer(config["trainer"])
 
@@ -102,6 +109,7 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     Raises:
         UsageError: an option is nonsense.
     """
+    check_options(trainer)
     _check_accelerator(trainer["accelerator"])
     for name in ("accumulate_grad_batches", "log_every_n_steps"):
         if trainer[name] < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -62,4 +63,5 @@ class LMTraining(Updates):
         dev = Perplexity(nats, int(tokens), self.dev.words, self.dev.characters, self.dev.sentences)
         self.log("dev/perplexity", dev.per_token, prog_bar=True, rank_zero_only=True)
         self.log("dev/word_perplexity", dev.per_word, rank_zero_only=True)
+        self.log("dev/loss", math.log(dev.per_token), rank_zero_only=True)
         self.observe(dev.per_token)

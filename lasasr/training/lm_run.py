@@ -13,6 +13,7 @@ from lasasr import build, perplexity_results
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
+from lasasr.errors import UsageError
 from lasasr.language_model import TrainedLM
 from lasasr.perplexity import perplexity
 from lasasr.prepare_text import PreparedText, prepare_text, token_batching
@@ -33,7 +34,7 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
         LasasrError: the work cannot be done; the message says why and what to do.
     """
-    check_config(config)
+    check(config)
     trained_in = precision(config)
     quiet()
     threads = set_threads(config["threads"])
@@ -56,6 +57,18 @@ def train(config: Mapping[str, Any], folder: Path, resume: bool, progress: Progr
         "data": data,
         "results": results,
     }
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong before anything is prepared or written.
+
+    Raises:
+        LasasrError: the work cannot be done; the message says why and what to do.
+    """
+    check_config(config)
+    share = config["trainer"].get("limit_val_batches")
+    if share is not None and not (isinstance(share, float) and share == 1.0):  # 1 is one batch, 1.0 all of them
+        raise UsageError(f"trainer.limit_val_batches={share}: perplexities are of whole splits; leave it out")
 
 
 def evaluate(

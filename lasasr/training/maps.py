@@ -1,15 +1,16 @@
-"""Attention maps and hypotheses into TensorBoard after each validation."""
+"""Attention maps and hypotheses for the loggers that take them, after each validation."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from lasasr.data.batch import Batch
 from lasasr.evaluation.maps import attention_figure
+from lasasr.training.loggers import Media, media
 from lasasr.training.module import Training
 
 
@@ -34,16 +35,26 @@ class Maps(pl.Callback):
             if len(self.waveforms) < self.utterances and trainer.is_global_zero:
                 self.waveforms[one] = batch.waveforms[row, : batch.waveform_lengths[row]].cpu()
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say which loggers go without."""
+        for logger in trainer.loggers:
+            if self.utterances and trainer.is_global_zero and not isinstance(logger, Media):
+                sys.stderr.write(
+                    f"logger {type(logger).__name__} takes numbers only: no attention maps, no hypotheses\n"
+                )
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draw and write."""
         assert isinstance(pl_module, Training)
-        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
+        loggers = media(trainer)
+        if not loggers:
             return
-        board = trainer.logger.experiment
         shown = [one for one in pl_module.outcomes if one.id in self.waveforms]
+        text = "\n\n".join(f"    {one.reference}\n    {one.best.text}" for one in shown)
         for one in shown:
             if one.best.weights is not None:
                 figure = attention_figure(pl_module.recognizer, self.waveforms[one.id], one)
-                board.add_figure(f"attention/{one.id}", figure, trainer.global_step)
-        text = "\n\n".join(f"    {one.reference}\n    {one.best.text}" for one in shown)
-        board.add_text("dev/hypotheses", text, trainer.global_step)
+                for logger in loggers:
+                    logger.show_figure(f"attention/{one.id}", figure, trainer.global_step)
+        for logger in loggers:
+            logger.show_text("dev/hypotheses", text, trainer.global_step)

@@ -15,6 +15,7 @@ from lasasr.evaluation.summary import alignment
 from lasasr.losses.base import Loss
 from lasasr.metrics.error_rates import pooled
 from lasasr.recognizer import Recognizer
+from lasasr.training.dev_loss import DevLoss
 from lasasr.training.step import RecognizerStep
 from lasasr.training.updates import Updates
 
@@ -45,6 +46,7 @@ class Training(Updates):
         super().__init__(optimizer, schedule, seed)
         self.recognizer, self.loss, self.specaugment, self.sampling = recognizer, loss, specaugment, sampling
         self.outcomes: list[Outcome] = []  # of the validation under way
+        self.dev_loss = DevLoss()
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The loss, summed over the batch: an update divides by the counts of all that goes into it."""
@@ -67,11 +69,14 @@ class Training(Updates):
 
     def on_validation_epoch_start(self) -> None:
         """A fresh sheet."""
-        self.outcomes = []
+        self.outcomes, self.dev_loss = [], DevLoss()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Decode for real."""
-        self.outcomes.extend(outcomes(self.recognizer, batch))
+        """The loss, teacher-forced; and decode for real what was encoded for it."""
+        features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+        step = RecognizerStep(self.recognizer, batch, features, frames, self.global_step)
+        self.dev_loss.add(self.loss.terms(step))
+        self.outcomes.extend(outcomes(self.recognizer, batch, heard=step.acoustics))
 
     def on_validation_epoch_end(self) -> None:
         """Error rates over the whole split, every utterance once whatever the number of ranks."""
@@ -85,6 +90,8 @@ class Training(Updates):
         self.log("dev/cer", pooled(one.characters for one in self.outcomes).percent, rank_zero_only=True)
         for name, value in (alignment(self.outcomes) or {}).items():
             self.log(f"dev/alignment/{name}", float(value), rank_zero_only=True)
+        for name, value in self.dev_loss.means().items():
+            self.log(f"dev/{name}", value, rank_zero_only=True)
         self.observe(rate)
 
 

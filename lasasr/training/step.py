@@ -82,6 +82,12 @@ class RecognizerStep(StepView):
         model = self.recognizer.model
         return None if model.ctc is None else model.ctc_log_probs(self.encoded)
 
+    @property
+    def acoustics(self) -> Acoustics:
+        """What a search needs of the batch."""
+        mask = lengths.mask(self.encoded_lengths, self.encoded.shape[1])
+        return Acoustics(self.encoded, mask, self.ctc_log_probs)
+
     def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:
         """See the contract."""
         encoded, encoded_lengths = self._encoded

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 import lightning.pytorch as pl
@@ -31,12 +33,17 @@ class Validations(pl.Callback):
             del trainer.callback_metrics[name]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep what it said."""
+        """Keep what it said, as far as a card can: it is JSON, which knows finite numbers only."""
         if trainer.sanity_checking:
             return
         said = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("dev/")}
+        endless = [name for name, value in said.items() if not math.isfinite(value)]
+        if endless and trainer.is_global_zero:
+            sys.stderr.write(f"warning: not finite at step {trainer.global_step}, left out: {', '.join(endless)}\n")
         about = {"step": trainer.global_step, "epoch": trainer.current_epoch}
-        self.history.append(about | {name.removeprefix("dev/"): value for name, value in sorted(said.items())})
+        self.history.append(
+            about | {name.removeprefix("dev/"): said[name] for name in sorted(said) if name not in endless}
+        )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validate, unless that is done."""

@@ -91,7 +91,10 @@ def test_the_file_of_a_shipped_recipe_is_that_recipe(dictionary: Path) -> None:
         ("final=[best]", "final takes text"),
         ("final=${nowhere}", "final: Interpolation key 'nowhere' not found"),
         ("final=${oc.env:LASASR_NOWHERE}", "final: KeyError raised while resolving interpolation"),
-        ("hydra/launcher=cloud", "unknown choice hydra/launcher=cloud; nearest: basic"),
+        ("hydra/launcher=cloud", "hydra/launcher=cloud has no effect without -m"),
+        ("hydra.run.dir=here", "hydra.run.dir=here has no effect: a run lies in runs_dir=DIR, or LASASR_RUNS"),
+        ("hydra.output_subdir=null", "hydra.output_subdir=null has no effect"),
+        ("+hydra.job.name=mine", "+hydra.job.name=mine has no effect"),
     ],
 )
 def test_a_wrong_override_is_one_line(dictionary: Path, override: str, message: str) -> None:
@@ -162,6 +165,19 @@ def test_a_wrong_recipe_file_is_one_line(dictionary: Path, text: str, message: s
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         compose("mine.yaml")
     assert message in str(caught.value)
+
+
+def test_a_group_that_is_left_out_can_be_written_out(dictionary: Path) -> None:
+    Path("mine.yaml").write_text("{defaults: [/base, _self_]}")
+    config = compose("mine.yaml", ["~attend", "+attend.width=3"])
+    assert config["attend"] == {"width": 3}
+
+
+def test_what_a_method_gets_by_itself_is_no_key() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_not_taken({"_target_": "torch.optim.SGD", "sel": 1}, "mine", "optimizer")
+    assert "optimizer.self" not in str(caught.value)
+    assert str(caught.value).endswith("(~optimizer.sel leaves it out)")
 
 
 def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
@@ -282,3 +298,10 @@ def test_recompose_refuses_what_compose_refuses(dictionary: Path, override: str,
     with pytest.raises(UsageError) as caught:
         recompose(compose(RECIPE), [override])
     assert message in str(caught.value)
+
+
+def test_a_recipe_file_cannot_set_where_hydra_would_write(dictionary: Path) -> None:
+    for key, value in (("run", "{dir: here}"), ("sweep", "{dir: here}"), ("output_subdir", "null")):
+        write(Path(), "mine.yaml", f"{{defaults: [/base, _self_], hydra: {{{key}: {value}}}}}")
+        with pytest.raises(UsageError, match=f"recipe mine sets hydra.{key}.*has no effect"):
+            compose("mine.yaml")

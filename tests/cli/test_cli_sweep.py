@@ -106,6 +106,10 @@ def test_a_mistake_in_the_last_job_shows_before_the_first_runs() -> None:
         sweep(RECIPE, ["attend=dot,locatoin"], note)
     with pytest.raises(UsageError, match="seed takes a whole number"):
         sweep(RECIPE, ["seed=1,2,x"], note)
+    with pytest.raises(UsageError, match="unknown choice hydra/launcher=cloud; nearest: basic"):
+        sweep(RECIPE, ["seed=1,2", "hydra/launcher=cloud"], note)
+    with pytest.raises(UsageError, match=r"hydra.sweep.dir=here has no effect: a run lies in runs_dir=DIR"):
+        sweep(RECIPE, ["seed=1,2", "hydra.sweep.dir=here"], note)
     assert SEEN == []
     assert list(Path().iterdir()) == []
 

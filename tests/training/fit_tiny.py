@@ -1,0 +1,51 @@
+"""`fit` as runs call it, with the configuration that a command line makes, on eight utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning.pytorch as pl
+from training_tiny import Data, SignalAt, training
+
+from lasasr.cli.compose import compose
+from lasasr.training.console import Console
+from lasasr.training.fit import Fitted, check_config, fit
+from lasasr.training.interrupt import Interrupt
+
+SHORT = (
+    "trainer.accelerator=cpu",
+    "trainer.max_epochs=2",
+    "trainer.check_val_every_n_epoch=1",
+    "trainer.val_check_interval=1.0",
+    "trainer.log_every_n_steps=1",
+)
+
+
+def fit_tiny(
+    folder: Path,
+    *overrides: str,
+    resume: bool = False,
+    watchers: Sequence[pl.Callback] = (),
+    without: Sequence[str] = (),
+) -> Fitted:
+    """Train into a run folder, four updates an epoch.
+
+    Args:
+        without: keys of the configuration that are left out, as from a run that is older than they are.
+    """
+    config = compose("synthetic/las_char", [*SHORT, *overrides])
+    config = {key: value for key, value in config.items() if key not in without}
+    check_config(config)
+    return fit(config, folder, resume, training(), Data(), "wer", Console("wer", "WER", " %"), watchers)
+
+
+class InterruptAt(SignalAt):
+    """Ctrl-C during an update of `fit_tiny`."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step, Interrupt(Path(), 0.0))
+
+    def on_fit_start(self, trainer: pl.Trainer, *_: object) -> None:
+        """Find the one that will stop."""
+        (self.interrupt,) = (one for one in trainer.callbacks if isinstance(one, Interrupt))  # type: ignore[attr-defined]
