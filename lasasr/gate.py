@@ -27,6 +27,7 @@ from lasasr import moved
 from lasasr.configurable import marked_places
 from lasasr.contracts import CONTRACTS, PART_MODULES, Contract, contract_of, place_kind
 from lasasr.errors import UsageError, nearest
+from lasasr.loading import loading
 
 SHIPPED: Final = ("lasasr", "torch.optim", "lightning.pytorch")
 LONGEST: Final = 200  # characters of a path; messages show no more of what a file holds
@@ -132,7 +133,8 @@ def _module(names: list[str]) -> tuple[ModuleType, list[str]]:
         if not may_import(name) or not _exists(name):
             break
         try:
-            module = importlib.import_module(name)
+            with loading():
+                module = importlib.import_module(name)
         except Exception as error:  # whatever the user's own module raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise _RefusalError(f"cannot be imported ({name}: {reason})") from error

@@ -53,8 +53,25 @@ def test_a_finished_run_says_so_and_is_left_alone(tiny_run: Path, lasasr: Comman
     before = (tiny_run / "card.json").stat().st_mtime_ns
     again = lasasr("train", "synthetic/las_char", *TINY)
     assert again.returncode == 0
+    assert again.stdout.splitlines()[0] == "synthetic/las_char, seed 1: loading torch, reading the corpus ..."
     assert "is finished" in again.stdout
     assert (tiny_run / "card.json").stat().st_mtime_ns == before
+
+
+def test_lightning_is_loaded_only_to_train(
+    tiny_run: Path, tmp_path: Path, workplace: Path, environment: dict[str, str]
+) -> None:
+    copied = shutil.copytree(tiny_run, tmp_path / "run")
+    script = (
+        "import sys; from lasasr.cli.main import main; assert main(sys.argv[1:]) == 0;"
+        "assert not {'lightning', 'torchmetrics', 'tensorboard'} & set(sys.modules), 'heavy'"
+    )
+    for words in (["train", "--resume", str(copied)], ["evaluate", str(copied), "evaluate.maps=0"]):
+        command = [sys.executable, "-c", script, *words]
+        done = subprocess.run(
+            command, cwd=workplace, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_bundle_transcribes_without_lightning_and_like_the_evaluation(

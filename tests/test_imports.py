@@ -51,7 +51,7 @@ FLOORS = (
         "kinds",
         "initial_weights",
     ),
-    ("errors", "host", "configurable", "contracts", "moved", "tracing"),
+    ("errors", "host", "configurable", "contracts", "moved", "tracing", "loading"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -7,6 +7,7 @@ import re
 from typing import NoReturn
 
 from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.loading import loading
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,7 +47,8 @@ def usable(device: str) -> str:
         UsageError: it is the name of no device.
         LasasrError: there is none, or its driver is missing.
     """
-    import torch
+    with loading():
+        import torch
 
     try:
         named = torch.device(device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice, product
 from typing import Any, NamedTuple, cast
 
@@ -27,6 +28,10 @@ Config = dict[str, Any]
 MOST_JOBS = 10_000  # of a sweep: each is composed before the first one runs
 
 
+def _no_announcement(config: Config) -> None:
+    """Nothing is said."""
+
+
 class Composition(NamedTuple):
     """What Hydra composed: as plain values, and as it was, without Hydra's own keys."""
 
@@ -37,12 +42,13 @@ class Composition(NamedTuple):
 
 
 def compose(
-    recipe: str, overrides: Sequence[str] = (), before_loading: Callable[[Config], None] | None = None
+    recipe: str, overrides: Sequence[str] = (), before_loading: Callable[[Config], None] = _no_announcement
 ) -> Config:
     """The configuration of one run.
 
     Args:
-        before_loading: called with it before the classes are imported that a recipe of one's own names.
+        before_loading: called with it before classes are imported: those that a recipe of one's own names, and one
+            whose annotations say whether it takes a value of another kind.
 
     Raises:
         UsageError: unknown recipe, key or choice, a value of the wrong kind, a value still missing, ...
@@ -53,16 +59,15 @@ def compose(
 
 
 def compose_job(
-    opened: Session, overrides: Sequence[str], before_loading: Callable[[Config], None] | None = None
+    opened: Session, overrides: Sequence[str], before_loading: Callable[[Config], None] = _no_announcement
 ) -> Config:
     """The configuration of one of several runs of a recipe, in the session that they share."""
     name = recipes.find(opened.name).name
-    composition = _composition(opened, overrides, name)
+    composition = _composition(opened, overrides, name, before_loading)
     if opened.name.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
         with explained(opened, overrides):
             _refuse_unknown(opened, composition, overrides, name)
-        if before_loading is not None:
-            before_loading(composition.plain)
+        before_loading(composition.plain)
         refuse_not_taken(composition.plain, name)
     return composition.plain
 
@@ -102,7 +107,9 @@ def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
     return _composition(opened, overrides, name).plain
 
 
-def _composition(opened: Session, overrides: Sequence[str], name: str) -> Composition:
+def _composition(
+    opened: Session, overrides: Sequence[str], name: str, before_loading: Callable[[Config], None] = _no_announcement
+) -> Composition:
     with explained(opened, overrides):
         parsed = opened.parse(overrides)
         _refuse_second_choice(opened, parsed)
@@ -114,7 +121,7 @@ def _composition(opened: Session, overrides: Sequence[str], name: str) -> Compos
         plain = plain_config(config, choices, name)
         setting = [one for one in parsed if _sets(opened, one)]
         if setting:
-            values.check(setting, foundation(opened, parsed), plain)
+            values.check(setting, foundation(opened, parsed), plain, partial(before_loading, plain))
     return Composition(plain, config, choices, of_hydra)
 
 

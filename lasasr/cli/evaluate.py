@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.errors import UsageError
+from lasasr.loading import loading
 
 if TYPE_CHECKING:
     from lasasr.prepare import Prepared
@@ -137,12 +138,13 @@ def evaluate_run(
     found: Run, decodings: list[Decoding], device: str, ranks: Ranks
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Summaries, and the names of their files, search by search, of each split; the model hears every batch once."""
-    from lasasr import language_model, runs
-    from lasasr.cli.progress import progress
-    from lasasr.evaluation.names import result_names
-    from lasasr.evaluation.split import evaluate_searches
-    from lasasr.prepare import prepare
-    from lasasr.recognizer import Recognizer
+    with loading():
+        from lasasr import language_model, runs
+        from lasasr.cli.progress import progress
+        from lasasr.evaluation.names import result_names
+        from lasasr.evaluation.split import evaluate_searches
+        from lasasr.prepare import prepare
+        from lasasr.recognizer import Recognizer
 
     heard = Recognizer.load(runs.bundle_folder(found.folder), device)
     configs = [one.config for one in decodings]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lasasr.errors import LasasrError
+from lasasr.loading import loading
 
 if TYPE_CHECKING:
     from lasasr.data.splits import AnySplits
@@ -26,8 +27,9 @@ def check_finished(run: Run, config: Mapping[str, Any]) -> None:
     Raises:
         LasasrError: it was trained on other data.
     """
-    from lasasr.runs import refuse_partial
-    from lasasr.training import data_check
+    with loading():
+        from lasasr.runs import refuse_partial
+        from lasasr.training import data_check
 
     refuse_partial(run.folder / "config.yaml", config)
     try:
@@ -55,11 +57,12 @@ def _todays_splits(run: Run, config: Mapping[str, Any]) -> AnySplits | None:
     Raises:
         LasasrError: they cannot be compared.
     """
-    from lasasr import build
-    from lasasr.cli.progress import progress
-    from lasasr.prepare import folder_of, prepare_splits
-    from lasasr.prepare_text import prepare_text_splits
-    from lasasr.training import data_check
+    with loading():
+        from lasasr import build
+        from lasasr.cli.progress import progress
+        from lasasr.prepare import folder_of, prepare_splits
+        from lasasr.prepare_text import prepare_text_splits
+        from lasasr.training import data_check
 
     corpus = build.any_corpus(config)
     now, before = corpus.fingerprint(), (run.card().get("data") or {}).get("corpus")

@@ -12,6 +12,7 @@ from lasasr import launch
 from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
+from lasasr.loading import loading
 
 if TYPE_CHECKING:
     from lasasr.runs import Run
@@ -141,11 +142,13 @@ def _announce(config: Mapping[str, Any]) -> None:
 def _check(config: dict[str, Any]) -> None:
     """What can be seen to be wrong is said before there is a folder for it."""
     if "lm" in config:
-        from lasasr.training import lm_run
+        with loading():
+            from lasasr.training import lm_run
 
         lm_run.check(config)
     else:
-        from lasasr.training.run import check
+        with loading():
+            from lasasr.training.run import check
 
         check(config)
 

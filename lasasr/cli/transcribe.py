@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
+from lasasr.loading import loading
 
 
 def run(arguments: list[str]) -> int:
@@ -28,9 +29,10 @@ def run(arguments: list[str]) -> int:
     add_device(parser)
     options = parser.read(arguments)
 
-    from lasasr import runs
-    from lasasr.audio.blocks import duration_s
-    from lasasr.recognizer import Recognizer
+    with loading():
+        from lasasr import runs
+        from lasasr.audio.blocks import duration_s
+        from lasasr.recognizer import Recognizer
 
     recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
     timestamps = options.timestamps or options.json

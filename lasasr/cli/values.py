@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from hydra.core.override_parser.types import Override
@@ -16,7 +16,12 @@ from lasasr.errors import UsageError
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
 
 
-def check(overrides: Sequence[Override], base: DictConfig, config: Mapping[str, Any]) -> None:
+def check(
+    overrides: Sequence[Override],
+    base: DictConfig,
+    config: Mapping[str, Any],
+    before_loading: Callable[[], None] = lambda: None,
+) -> None:
     """Compare each plain `key=value` with the value the yaml files give that key.
 
     A key that is null in yaml takes anything, one with keys below it takes null, text takes any scalar. A value of
@@ -26,6 +31,7 @@ def check(overrides: Sequence[Override], base: DictConfig, config: Mapping[str, 
         overrides: those that set keys; group choices, additions and deletions are left out by the caller.
         base: the configuration without them.
         config: the resolved configuration with them.
+        before_loading: called before a class is imported to see its annotations.
 
     Raises:
         UsageError: names the override and the kind that is expected.
@@ -34,7 +40,9 @@ def check(overrides: Sequence[Override], base: DictConfig, config: Mapping[str, 
         key = override.key_or_group
         before = OmegaConf.select(base, key, throw_on_resolution_failure=False, throw_on_missing=False)
         after = _at(config, key)
-        if not _same_kind(before, after) and not _admitted(config, key, after):
+        if _same_kind(before, after):
+            continue
+        if not _admitted(config, key, after, before_loading):
             raise UsageError(
                 f"{override.input_line}: {key} takes {_kind(before)} (it is {_shown(before)}), got {_written(after)}"
                 f"{f'; write {key}=[{after}]' if OmegaConf.is_list(before) else ''}"
@@ -78,13 +86,14 @@ def _written(value: Any) -> str:
     return repr(value) if value not in (None, True, False) else {None: "null", True: "true", False: "false"}[value]
 
 
-def _admitted(config: Mapping[str, Any], key: str, value: Any) -> bool:
+def _admitted(config: Mapping[str, Any], key: str, value: Any, before_loading: Callable[[], None]) -> bool:
     """Whether the key is a parameter of a `_target_` whose annotation takes `value`."""
     parent, _, name = key.rpartition(".")
     part = _at(config, parent) if parent else config
     target = part.get("_target_") if isinstance(part, Mapping) else None
     if not isinstance(target, str):
         return False
+    before_loading()
     return admits(_annotations(target, parent).get(name, None), value)
 
 
