@@ -72,7 +72,7 @@ def composed() -> Callable[..., Any]:
     def once(recipe: str, overrides: tuple[str, ...]) -> Any:
         return original(recipe, overrides)
 
-    def compose(recipe: str, overrides: Any = (), before_loading: Any = None) -> Any:
+    def compose(recipe: str, overrides: Any = (), before_loading: Any = lambda config: None) -> Any:
         if recipe != ground.RECIPE:
             return original(recipe, overrides, before_loading)
         return copy.deepcopy(once(recipe, tuple(overrides)))
