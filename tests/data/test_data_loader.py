@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -159,9 +160,26 @@ class Pids(Dataset[Any]):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_worker_works_on_through_a_signal_from_others(number: signal.Signals) -> None:
-    """Ctrl-C and SLURM signal every process of a run; only the parent, which saves first, decides on the end."""
+    """Ctrl-C and SLURM signal every process of a run; only the parent, which saves first, decides on the end.
+
+    In a process of its own, as a training is: what other tests left running in this one would be forked, too.
+    """
+    done = subprocess.run(
+        [sys.executable, __file__, str(number.value)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["same", "worker"]
+
+
+def work_on_through(number: int) -> None:
+    """Signal the only worker, not from its parent, and load on."""
     items = iter(Loader(Pids(), [Request(0, (i,)) for i in range(9)], num_workers=1, prefetch=1))
     (worker,) = next(items)
     assert worker != os.getpid()
-    subprocess.run(["kill", f"-{number.value}", str(worker)], check=True)  # not from the parent
+    subprocess.run(["kill", f"-{number}", str(worker)], check=True)
     assert [one for (one,) in items] == [worker] * 8
+    sys.stdout.write("same worker\n")
+
+
+if __name__ == "__main__":
+    work_on_through(int(sys.argv[1]))
