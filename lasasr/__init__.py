@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lasasr.recognizer import Recognizer
+    from lasasr.models.recognizer import Recognizer
 
 __all__ = ["Recognizer", "__version__"]
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"  # pyproject.toml reads it here
 
 def __getattr__(name: str) -> Any:
     if name == "Recognizer":
-        from lasasr.recognizer import Recognizer
+        from lasasr.models.recognizer import Recognizer
 
         return Recognizer
     raise AttributeError(f"module 'lasasr' has no attribute {name!r}")

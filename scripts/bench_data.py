@@ -9,9 +9,9 @@ from functools import partial
 import torch
 from bench_measure import Case
 
-from lasasr import lengths as length
 from lasasr.audio.fbank import Fbank
 from lasasr.audio.fbank_frontend import FbankFrontend
+from lasasr.nn import lengths as length
 
 SECONDS = 12.0
 RATE_HZ = 16_000

@@ -29,8 +29,8 @@ from unittest.mock import patch
 import torch
 from torch.nn import functional
 
-from lasasr import gathered, tree
 from lasasr.attend.location import LocationAttention
+from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import CTCPrefixScorer
@@ -148,7 +148,7 @@ def _timed(spent: dict[str, float], owner: type, method: str, name: str, device:
     return patch.object(owner, method, call)
 
 
-@gathered.loop()
+@shared_steps.loop()
 def measure(batch: int, decoder: RecurrentDecoder, args: argparse.Namespace) -> dict[str, Any]:
     """Search and floor in turn; medians."""
     heard, search = utterances(batch, args.frames, args), searching(args.beam, args.tokens, args.ctc_weight)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from lasasr import concurrent
+from lasasr.nn import concurrent
 
 Work = Callable[[], object]
 

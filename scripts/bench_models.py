@@ -16,7 +16,6 @@ import torch
 from bench_measure import Case, Work, cores, synchronize
 from torch import Tensor, nn
 
-from lasasr import build, host, special
 from lasasr.attend.content import AdditiveAttention, DotAttention
 from lasasr.attend.location import LocationAttention
 from lasasr.listen.base import Encoder
@@ -24,9 +23,12 @@ from lasasr.listen.bilstm import BiLSTM
 from lasasr.listen.blstm import BLSTMEncoder
 from lasasr.listen.pyramid import PyramidEncoder
 from lasasr.losses.joint import JointLoss
-from lasasr.model import CTCHead, Model
+from lasasr.models import factory
+from lasasr.models.network import CTCHead, Model
+from lasasr.nn import host_mirror
 from lasasr.spell.base import Decoder
 from lasasr.spell.recurrent import RecurrentDecoder
+from lasasr.text import special
 
 FEATURES = 80
 FILTERS, KERNEL_SIZE = 10, 201
@@ -78,7 +80,7 @@ class Bench:
     Args:
         shape: of the work.
         device: where.
-        threads: cores that `lasasr.concurrent` is told of, one case for each.
+        threads: cores that `lasasr.nn.concurrent` is told of, one case for each.
     """
 
     def __init__(self, shape: Shape, device: torch.device, threads: tuple[int, ...] = (1, 2)) -> None:
@@ -141,7 +143,7 @@ class Bench:
         torch.manual_seed(1)
         features = torch.randn(shape.batch, shape.frames, FEATURES)
         text = torch.randint(special.FIRST_TEXT, shape.vocabulary, (shape.batch, shape.tokens))
-        features, frames, text, tokens = (host.to(one, self.device) for one in (features, frames, text, tokens))
+        features, frames, text, tokens = (host_mirror.to(one, self.device) for one in (features, frames, text, tokens))
         return features, frames, text, tokens
 
     def mixed(self, precision: str) -> Any:
@@ -189,7 +191,7 @@ class Bench:
             "location": partial(LocationAttention, dim=shape.attention, filters=FILTERS, kernel_size=KERNEL_SIZE),
             "additive": partial(AdditiveAttention, dim=shape.attention),
             "dot": partial(DotAttention, dim=shape.attention),
-        }.get(attention) or partial(build.build, attention_config(attention) | self._width(attention), "attend")
+        }.get(attention) or partial(factory.build, attention_config(attention) | self._width(attention), "attend")
         torch.manual_seed(0)
         return RecurrentDecoder(
             attend=attend,

@@ -44,7 +44,7 @@ import bench_measure
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered, host
+from lasasr.nn import host_mirror, shared_steps
 
 FEATURES, HIDDEN, ENCODED, DECODER, ATTENTION, VOCABULARY = 80, 320, 640, 512, 320, 1000
 SUBSAMPLING = (2, 2, 2, 1)
@@ -78,7 +78,7 @@ def ours() -> Toolkit:
     from lasasr.attend.location import LocationAttention
     from lasasr.listen.blstm import BLSTMEncoder
     from lasasr.losses.joint import JointLoss
-    from lasasr.model import CTCHead, Model
+    from lasasr.models.network import CTCHead, Model
     from lasasr.search.acoustics import Acoustics
     from lasasr.search.beam import BeamSearch
     from lasasr.search.limits import Limits
@@ -280,8 +280,8 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
     tokens = torch.randint(4, VOCABULARY - 1, (utterances, TOKENS))
     features, token_lengths = torch.randn(utterances, LONGEST, FEATURES), torch.full((utterances,), TOKENS)
     whole = features, lengths, tokens, token_lengths
-    batch = Batch(*(host.to(part, device) for part in whole))
-    few = Batch(*(host.to(part[:2], device) for part in whole))
+    batch = Batch(*(host_mirror.to(part, device) for part in whole))
+    few = Batch(*(host_mirror.to(part[:2], device) for part in whole))
 
     def work(toolkit: Toolkit, batch: Batch, halves: bool = False, again: bool = False) -> None:
         toolkit.model.train()
@@ -378,7 +378,7 @@ def main() -> None:
         print(f"{toolkit.name}: {sum(p.numel() for p in toolkit.model.parameters()) / 1e6:.2f} M parameters")
     rows = []
     for title, cases in works(toolkits, args):
-        with gathered.loop() if title.startswith("decode") else nullcontext():
+        with shared_steps.loop() if title.startswith("decode") else nullcontext():
             rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds, args.device)
     if args.json:
         args.json.write_text(

@@ -13,7 +13,7 @@ SWEPT = ["seed=1,2,3,4", SYSTEMS]  # seeds outermost, so that every system has o
 
 def comparison() -> int:
     """The exit status of the first command that fails."""
-    from lasasr import runs, sweeps
+    from lasasr.artifacts import runs, sweeps
 
     sweep = sweeps.sweep_folder(runs.root() / RECIPE, SWEPT)
     train = ["--resume", str(sweep)] if (sweep / "sweep.json").exists() else [RECIPE, "-m", *SWEPT]

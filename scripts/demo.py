@@ -11,7 +11,7 @@ RECIPE = "synthetic/las_char"
 
 def demo() -> int:
     """The exit status of `lasasr train`, which says everything else."""
-    from lasasr import runs
+    from lasasr.artifacts import runs
     from lasasr.cli.compose import compose
 
     run = runs.place(compose(RECIPE), [])

@@ -19,7 +19,8 @@ from pathlib import Path
 import soundfile
 import torch
 
-from lasasr import Recognizer, results
+from lasasr import Recognizer
+from lasasr.artifacts import results
 from lasasr.data import audio
 from lasasr.data.manifest import read_manifest
 from lasasr.metrics.error_rates import Counts, compare, pooled

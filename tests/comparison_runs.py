@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import results, runs, sweeps
+from lasasr.artifacts import results, runs, sweeps
 from lasasr.metrics.error_rates import compare, pooled
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")

@@ -19,10 +19,11 @@ import torch
 import yaml
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import Recognizer, results, runs
+from lasasr import Recognizer
+from lasasr.artifacts import results, runs
 from lasasr.cli.main import main
-from lasasr.language_model import TrainedLM
-from lasasr.moved import current_path
+from lasasr.configuration.moved import current_path
+from lasasr.models.language_model import TrainedLM
 
 FROZEN = Path(__file__).parent / "data" / "v0_1_0"
 EXPECTED: dict[str, Any] = json.loads((FROZEN / "expected.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lasasr.recognizer import PARTS
+from lasasr.models.recognizer import PARTS
 
 
 def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:

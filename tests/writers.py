@@ -11,7 +11,7 @@ from pathlib import Path
 HOLD = """
 import sys
 from pathlib import Path
-from lasasr.run_lock import writing
+from lasasr.artifacts.run_lock import writing
 
 with writing(Path(sys.argv[1]), sys.argv[2]):
     {inside}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lasasr import conformance
 from lasasr.attend import trial_behaviour, trial_numerics
 from lasasr.attend.trial import Make, Trial
-from lasasr.conformance import Finding, Measured
+from lasasr.nn import conformance
+from lasasr.nn.conformance import Finding, Measured
 
 PROMISES: dict[str, Callable[[Trial], Measured]] = {
     "shapes are (B, K, C), (B, K, H, T), memory (B, ...), state (B, K, ...)": trial_behaviour.shapes,

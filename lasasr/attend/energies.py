@@ -8,10 +8,10 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered, tracing
 from lasasr.attend.squashed import squashed_energy
 from lasasr.attend.values import split_heads
-from lasasr.shared_layers import SharedLinear, parameter
+from lasasr.nn import shared_steps, tracing
+from lasasr.nn.shared_layers import SharedLinear, parameter
 
 # Elements of a broadcast sum (B, K, H, T, A) beyond which it is made in pieces where no gradient needs it whole: on a
 # CPU a piece of 4 MB stays in the cache, and 8 utterances take a quarter of the time; elsewhere launches count: 32 MB.
@@ -48,7 +48,7 @@ class DotEnergy(nn.Module):
         """Query (B, K, Q) and keys (B, H, T, A / H) → energy (B, K, H, T)."""
         query = self.query(query)
         query = split_heads(query.tanh() if self.tanh else query, self.heads)
-        return (gathered.product(query, keys, transposed=True) * self.gain).transpose(1, 2)
+        return (shared_steps.product(query, keys, transposed=True) * self.gain).transpose(1, 2)
 
 
 class GeneralEnergy(nn.Module):
@@ -64,7 +64,7 @@ class GeneralEnergy(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """Query (B, K, Q) and keys (B, 1, T, Q) → energy (B, K, 1, T)."""
-        return gathered.product(query[:, None].to(keys.dtype), keys, transposed=True).transpose(1, 2)
+        return shared_steps.product(query[:, None].to(keys.dtype), keys, transposed=True).transpose(1, 2)
 
 
 class AdditiveEnergy(nn.Module):
@@ -104,7 +104,7 @@ class AdditiveEnergy(nn.Module):
         """Query (B, K, Q), keys (B, H, T, A / H) and features (B, K, H, T, F) or None → energy (B, K, H, T)."""
         query = self.query(query)
         query = query.view(*query.shape[:2], self.heads, 1, -1)  # (B, K, H, 1, A / H)
-        if gathered.recording() and query.shape[1] == 1:
+        if shared_steps.recording() and query.shape[1] == 1:
             weight = None if self.feature is None or features is None else self._doubled("feature")
             return squashed_energy(query, keys, parameter(self, "vector"), features, weight)
         if torch.is_grad_enabled() or tracing.active():
@@ -147,7 +147,7 @@ class AdditiveEnergy(nn.Module):
         return energy - vector.sum(-1)[:, None] / 2
 
     def _doubled(self, name: str) -> Tensor:
-        return gathered.once(_doubled, parameter(self, name))
+        return shared_steps.once(_doubled, parameter(self, name))
 
 
 def _doubled(weight: Tensor) -> Tensor:

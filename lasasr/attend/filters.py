@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr import gathered, tracing
+from lasasr.nn import shared_steps, tracing
 
 BLOCK = 64  # frames that one product makes of an utterance longer than the filters
 
@@ -47,7 +47,7 @@ class LocationFilters(nn.Module):
         window = block + self.widest - 1
         if frames <= window:
             rows = weights.flatten(3).flatten(0, 1).transpose(0, 1)  # (H, B·K, N·T)
-            features = gathered.product(rows, gathered.once(self._band, frames, frames, self.widest // 2))
+            features = shared_steps.product(rows, shared_steps.once(self._band, frames, frames, self.widest // 2))
             features = features.transpose(0, 1)  # (B·K, H, F·T)
         else:
             features = self._in_blocks(weights, block, window)
@@ -68,8 +68,8 @@ class LocationFilters(nn.Module):
         margin = self.widest // 2
         padded = functional.pad(weights, (margin, count * block - frames + margin))
         seen = padded.unfold(4, window, block).permute(2, 0, 1, 4, 3, 5)  # (H, B, K, count, N, window)
-        matrix = gathered.once(self._band, window, block, 0)
-        features = gathered.product(seen.flatten(4).flatten(1, 3), matrix)  # (H, B·K·count, F·block)
+        matrix = shared_steps.once(self._band, window, block, 0)
+        features = shared_steps.product(seen.flatten(4).flatten(1, 3), matrix)  # (H, B·K·count, F·block)
         features = features.view(*seen.shape[:4], -1, block).permute(1, 2, 0, 4, 3, 5)
         return features.flatten(4)[..., :frames]
 

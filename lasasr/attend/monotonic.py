@@ -13,7 +13,7 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.values import Values
 from lasasr.attend.weights import Previous, at_least_float32
-from lasasr.shared_layers import parameter
+from lasasr.nn.shared_layers import parameter
 
 
 class MonotonicMemory(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr.gathered import Shared, Sum, begin, once
+from lasasr.nn.shared_steps import Shared, Sum, begin, once
 
 
 class _Frames(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lasasr import tree
 from lasasr.attend.base import Attended, Attention
-from lasasr.conformance import largest
+from lasasr.nn import tree
+from lasasr.nn.conformance import largest
 
 TOLERANCE = 1e-5  # float32, values of order 1
 LENGTHS = (9, 6, 1)  # encoded frames of the utterances tried

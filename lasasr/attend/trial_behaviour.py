@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lasasr import tree
 from lasasr.attend.base import Attended
 from lasasr.attend.trial import (
     HYPOTHESES,
@@ -21,7 +20,8 @@ from lasasr.attend.trial import (
     run,
     walk,
 )
-from lasasr.conformance import Measured, largest, within
+from lasasr.nn import tree
+from lasasr.nn.conformance import Measured, largest, within
 
 
 def shapes(trial: Trial) -> Measured:

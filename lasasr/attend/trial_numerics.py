@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lasasr import tree
 from lasasr.attend.base import Attended
 from lasasr.attend.trial import HYPOTHESES, LENGTHS, TOLERANCE, Trial, difference, run
-from lasasr.conformance import Measured, largest, within
+from lasasr.nn import tree
+from lasasr.nn.conformance import Measured, largest, within
 
 
 def gradients(trial: Trial) -> Measured:

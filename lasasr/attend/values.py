@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered
-from lasasr.shared_layers import SharedLinear
+from lasasr.nn import shared_steps
+from lasasr.nn.shared_layers import SharedLinear
 
 VALUES = ("raw", "projected")
 
@@ -42,10 +42,10 @@ class Values(nn.Module):
         """Weights (B, K, H, T) and values (B, H or 1, T, D) → context (B, K, E)."""
         weights = weights.to(values.dtype)
         if self.split == 1:
-            frames = gathered.once(torch.squeeze, values, 1)
-            means = gathered.product(weights.flatten(1, 2), frames).view(*weights.shape[:3], -1)
+            frames = shared_steps.once(torch.squeeze, values, 1)
+            means = shared_steps.product(weights.flatten(1, 2), frames).view(*weights.shape[:3], -1)
         else:
-            means = gathered.product(weights.transpose(1, 2), values).transpose(1, 2)
+            means = shared_steps.product(weights.transpose(1, 2), values).transpose(1, 2)
         means = means.flatten(2)
         if self.join is None:
             return means

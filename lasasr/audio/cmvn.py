@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lasasr import lengths as length
 from lasasr.errors import LasasrError
+from lasasr.nn import lengths as length
 
 SMALLEST_STD = 1e-3  # of a log energy; a feature that does not vary becomes 0 and not infinite
 

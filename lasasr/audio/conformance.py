@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lasasr import conformance
-from lasasr import lengths as length
 from lasasr.audio.base import Frontend
-from lasasr.conformance import Finding, Measured, largest, within
+from lasasr.nn import conformance
+from lasasr.nn import lengths as length
+from lasasr.nn.conformance import Finding, Measured, largest, within
 
 TOLERANCE = 1e-4  # of features, relative to their largest value: float32 sums in another order
 CLOCK_MS = 5.0  # between where a burst is and where features say it is, at most (or half a frame shift)

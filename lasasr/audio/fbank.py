@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lasasr import lengths as length
 from lasasr.errors import UsageError
+from lasasr.nn import lengths as length
 
 PREEMPHASIS = 0.97
 LOW_HZ = 20.0  # lower edge of the first filter; the upper edge of the last is half the sampling rate

@@ -12,7 +12,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from lasasr.audio.read import SUFFIXES, decoded, finished, opened, resample
-from lasasr.configurable import configurable
+from lasasr.configuration.configurable import configurable
 from lasasr.errors import LasasrError, UsageError, nearest
 
 Perturbation = Callable[[Tensor, torch.Generator], Tensor]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lasasr.audio.perturb import draw, recordings
 from lasasr.audio.read import decoded, finished, opened
-from lasasr.configurable import configurable
+from lasasr.configuration.configurable import configurable
 from lasasr.errors import UsageError
 
 

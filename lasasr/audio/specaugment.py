@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lasasr import host
 from lasasr.audio import draws
 from lasasr.errors import UsageError, nearest
+from lasasr.nn import host_mirror
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class SpecAugment(nn.Module):
             return features
         frequencies, times = 2 * self.policy.frequency_masks, 2 * self.policy.time_masks
         drawn = draws.uniform("specaugment", self.seed, epoch, ids, 2 + frequencies + times)
-        drawn = host.to(drawn, features.device)
+        drawn = host_mirror.to(drawn, features.device)
         warp, frequency, time = drawn[:, :2], drawn[:, 2 : 2 + frequencies], drawn[:, 2 + frequencies :]
         if self.policy.time_warp:
             features = warped(features, lengths, self.policy.time_warp, warp)

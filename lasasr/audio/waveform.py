@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lasasr import lengths as length
 from lasasr.audio.base import Frontend
+from lasasr.nn import lengths as length
 
 SMALLEST_STD = 1e-5  # of samples in [-1, 1]; digital silence becomes 0 and not infinite
 

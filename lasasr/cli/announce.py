@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lasasr import launch
+from lasasr.distributed import launch
 
 
 def announce(subject: str, work: str) -> None:

@@ -6,8 +6,8 @@ import argparse
 import re
 from typing import NoReturn
 
+from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError, nearest
-from lasasr.loading import loading
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,7 +12,7 @@ from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
-    from lasasr.runs import Run
+    from lasasr.artifacts.runs import Run
 
 EPILOG = """\
 examples:
@@ -39,8 +39,8 @@ def run(arguments: list[str]) -> int:
     if count < 1:
         raise UsageError(f"--{kind} must be at least 1, got {count}")
 
-    from lasasr import runs
-    from lasasr.run_lock import writing
+    from lasasr.artifacts import runs
+    from lasasr.artifacts.run_lock import writing
 
     source = runs.find_run(options.run)
     with writing(source.folder, "averaged"):
@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
 
 def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
     """Average the checkpoints of a run that no other process writes into."""
-    from lasasr import runs
+    from lasasr.artifacts import runs
     from lasasr.training.averaging import chosen
     from lasasr.training.data_check import refuse_other_data
 
@@ -72,9 +72,9 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     Raises:
         LasasrError: see `lasasr.training.averaging.mean`.
     """
-    from lasasr.provenance import provenance
-    from lasasr.recognizer import Recognizer
-    from lasasr.runs import Run
+    from lasasr.artifacts.provenance import provenance
+    from lasasr.artifacts.runs import Run
+    from lasasr.models.recognizer import Recognizer
     from lasasr.training.averaging import mean, refuse_other
 
     recognizer = Recognizer.load(source.bundle)

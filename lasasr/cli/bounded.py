@@ -13,7 +13,7 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr import files, yaml_files
+from lasasr.artifacts import files, yaml_files
 from lasasr.errors import UsageError
 
 _INNERMOST: Final = re.compile(r"\$\{([^${}]*)\}")

@@ -9,7 +9,7 @@ from lasasr.cli.arguments import Parser, usable
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from lasasr.conformance import Finding
+    from lasasr.nn.conformance import Finding
 
 GROUPS: Final = ("attend", "listen", "frontend")  # the first is meant where `_target_=` stands without a group
 EPILOG = """\
@@ -99,9 +99,9 @@ def _findings(group: str, config: dict[str, Any], device: str) -> Iterator[Findi
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
     from functools import partial
 
-    from lasasr import build
+    from lasasr.models import factory
 
-    make = partial(build.build, config, group)
+    make = partial(factory.build, config, group)
     if group == "attend":
         from lasasr.attend.conformance import check
 
@@ -114,4 +114,4 @@ def _findings(group: str, config: dict[str, Any], device: str) -> Iterator[Findi
         return check_encoder(make, device)
     from lasasr.audio.conformance import check as check_frontend
 
-    return check_frontend(partial(build.frontend, {"frontend": config, "seed": 1}), device)
+    return check_frontend(partial(factory.frontend, {"frontend": config, "seed": 1}), device)

@@ -116,7 +116,7 @@ def _parser() -> Parser:
 
 def _is_comparison(paths: Sequence[Path]) -> bool:
     """Whether what is given is a card or comparison.json rather than runs."""
-    from lasasr import files
+    from lasasr.artifacts import files
     from lasasr.comparison.card import is_comparison
 
     given = [path for path in paths if path.suffix == ".json" and path.is_file()]
@@ -132,7 +132,7 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
     Raises:
         UsageError: a path leads to no column, or two have one key.
     """
-    from lasasr import gate
+    from lasasr.configuration import gate
     from lasasr.report.comparison_columns import DECLARED
 
     taken = {one.key for one in DECLARED}
@@ -182,7 +182,7 @@ def _baseline(asked: str | None, systems: Sequence[Group]) -> str | None:
 
 def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
     """The files, each named on the way."""
-    from lasasr import files
+    from lasasr.artifacts import files
     from lasasr.comparison.card import card
 
     told = []
@@ -212,7 +212,7 @@ def _page(made: dict[str, Any], found: Found, systems: list[Group], options: Nam
     ids = [one["id"] for one in told["utterances"][: options.maps]]
     if not ids:
         return page(made, told, {}, [])
-    from lasasr.comparison_maps import draw
+    from lasasr.evaluation.comparison_maps import draw
 
     with progress() as report:
         drawn = draw(systems, found.split, ids, options.audio, report)
@@ -226,7 +226,7 @@ def _beside(paths: Sequence[Path]) -> Path:
 
 
 def _into_readme(made: dict[str, Any], options: Namespace) -> None:
-    from lasasr import files
+    from lasasr.artifacts import files
     from lasasr.report.comparison_markdown import between_marks, comparison_markdown
 
     source = options.card or options.paths[0]

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, cast
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lasasr import moved
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
+from lasasr.configuration import moved
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]

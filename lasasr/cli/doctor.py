@@ -11,8 +11,8 @@ from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
-    from lasasr.prepare import Prepared
-    from lasasr.recognizer import Recognizer
+    from lasasr.models.recognizer import Recognizer
+    from lasasr.preparation.speech import Prepared
 
 EPILOG = """\
 examples:
@@ -43,10 +43,10 @@ def run(arguments: list[str]) -> int:
 
     from rich.console import Console
 
-    from lasasr.build import check_targets
     from lasasr.cli.compose import compose
     from lasasr.cli.progress import progress
     from lasasr.doctor.examination import examine, place
+    from lasasr.models.factory import check_targets
 
     config = compose(options.recipe, options.overrides)
     check_targets(config)

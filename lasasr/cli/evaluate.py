@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
+from lasasr.configuration.loading import loading
 from lasasr.errors import UsageError
-from lasasr.loading import loading
 
 if TYPE_CHECKING:
-    from lasasr.prepare import Prepared
-    from lasasr.prepare_text import PreparedText
-    from lasasr.ranks import Ranks
-    from lasasr.run_results import Decoding
-    from lasasr.runs import Run
+    from lasasr.artifacts.run_results import Decoding
+    from lasasr.artifacts.runs import Run
+    from lasasr.distributed.ranks import Ranks
+    from lasasr.preparation.speech import Prepared
+    from lasasr.preparation.text import PreparedText
 
 EPILOG = """\
 examples:
@@ -42,11 +42,11 @@ def run(arguments: list[str]) -> int:
     add_device(parser)
     options = parser.read(arguments)
 
-    from lasasr import runs
+    from lasasr.artifacts import runs
+    from lasasr.artifacts.run_lock import writing
     from lasasr.cli.compose import expand_stored, recompose
     from lasasr.cli.tell import tell_files, tell_summaries
-    from lasasr.ranks import Ranks
-    from lasasr.run_lock import writing
+    from lasasr.distributed.ranks import Ranks
 
     found = runs.find_run(options.run)
     if "lm" in found.whole_config():
@@ -72,8 +72,8 @@ def run(arguments: list[str]) -> int:
 
 def _decodings(config: dict[str, Any], jobs: list[list[str]], multirun: bool) -> list[Decoding]:
     """What each job decodes with; what another choice of search stands for is composed, to see what the job changes."""
+    from lasasr.artifacts.run_results import Decoding
     from lasasr.cli.compose import recompose
-    from lasasr.run_results import Decoding
 
     decodings, bases = [], {}
     for job in jobs:
@@ -139,12 +139,13 @@ def evaluate_run(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Summaries, and the names of their files, search by search, of each split; the model hears every batch once."""
     with loading():
-        from lasasr import language_model, runs
+        from lasasr.artifacts import runs
         from lasasr.cli.progress import progress
         from lasasr.evaluation.names import result_names
         from lasasr.evaluation.split import evaluate_searches
-        from lasasr.prepare import prepare
-        from lasasr.recognizer import Recognizer
+        from lasasr.models import language_model
+        from lasasr.models.recognizer import Recognizer
+        from lasasr.preparation.speech import prepare
 
     heard = Recognizer.load(runs.bundle_folder(found.folder), device)
     configs = [one.config for one in decodings]
@@ -196,11 +197,11 @@ def _evaluate_lm(found: Any, options: Any) -> int:
 
 def evaluate_lm_run(found: Run, config: Mapping[str, Any], device: str) -> None:
     """Measure the perplexities of a language model's evaluation splits, print and write them."""
-    from lasasr import perplexity_results, runs
+    from lasasr.artifacts import perplexity_results, runs
     from lasasr.cli.progress import progress
     from lasasr.cli.tell import tell_perplexities
-    from lasasr.language_model import TrainedLM
-    from lasasr.prepare_text import prepare_text
+    from lasasr.models.language_model import TrainedLM
+    from lasasr.preparation.text import prepare_text
     from lasasr.training.lm_run import evaluate
 
     trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(device)

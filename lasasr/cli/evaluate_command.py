@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from lasasr.artifacts.run_results import RunResults
+from lasasr.artifacts.search_identity import flattened, normal, search_name
 from lasasr.cli.compose import recompose
 from lasasr.errors import LasasrError
-from lasasr.run_results import RunResults
-from lasasr.search_identity import flattened, normal, search_name
 
 
 def evaluate_command(of_run: RunResults, summary: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.read(arguments)
 
-    from lasasr import runs
+    from lasasr.artifacts import runs
     from lasasr.errors import LasasrError
-    from lasasr.recognizer import Recognizer
+    from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError
-from lasasr.loading import loading
 
 if TYPE_CHECKING:
+    from lasasr.artifacts.runs import Run
     from lasasr.data.splits import AnySplits
-    from lasasr.runs import Run
 
 
 class UncheckedError(LasasrError):
@@ -28,7 +28,7 @@ def check_finished(run: Run, config: Mapping[str, Any]) -> None:
         LasasrError: it was trained on other data.
     """
     with loading():
-        from lasasr.runs import refuse_partial
+        from lasasr.artifacts.runs import refuse_partial
         from lasasr.training import data_check
 
     refuse_partial(run.folder / "config.yaml", config)
@@ -58,13 +58,13 @@ def _todays_splits(run: Run, config: Mapping[str, Any]) -> AnySplits | None:
         LasasrError: they cannot be compared.
     """
     with loading():
-        from lasasr import build
         from lasasr.cli.progress import progress
-        from lasasr.prepare import folder_of, prepare_splits
-        from lasasr.prepare_text import prepare_text_splits
+        from lasasr.models import factory
+        from lasasr.preparation.speech import folder_of, prepare_splits
+        from lasasr.preparation.text import prepare_text_splits
         from lasasr.training import data_check
 
-    corpus = build.any_corpus(config)
+    corpus = factory.any_corpus(config)
     now, before = corpus.fingerprint(), (run.card().get("data") or {}).get("corpus")
     if data_check.noted(run) is None:
         if now == before:
@@ -82,10 +82,10 @@ def _todays_splits(run: Run, config: Mapping[str, Any]) -> AnySplits | None:
 
 def _decode(run: Run, config: Mapping[str, Any], names: Sequence[str]) -> None:
     """Decode splits to results of their own; the run's own results stay."""
+    from lasasr.artifacts.run_lock import writing
+    from lasasr.artifacts.run_results import Decoding
     from lasasr.cli.evaluate import evaluate_lm_run, evaluate_run
-    from lasasr.ranks import Ranks
-    from lasasr.run_lock import writing
-    from lasasr.run_results import Decoding
+    from lasasr.distributed.ranks import Ranks
 
     of_these = {**config, "evaluate": {**config["evaluate"], "splits": list(names)}}
     with writing(run.folder, "evaluated"):
@@ -97,8 +97,8 @@ def _decode(run: Run, config: Mapping[str, Any], names: Sequence[str]) -> None:
 
 def _is_decoded(run: Run, config: Mapping[str, Any], split: str, splits: AnySplits) -> bool:
     """Whether there is a result of the run's own search on today's data."""
-    from lasasr import perplexity_results, results
-    from lasasr.run_results import Decoding, RunResults
+    from lasasr.artifacts import perplexity_results, results
+    from lasasr.artifacts.run_results import Decoding, RunResults
 
     data = splits.contents(split).fingerprint
     if "lm" in config:

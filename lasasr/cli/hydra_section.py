@@ -26,7 +26,7 @@ def check_search_path(folders: Any, subject: str) -> None:
     Raises:
         UsageError: one is neither the toolkit's nor allowed by the user.
     """
-    from lasasr import gate
+    from lasasr.configuration import gate
 
     for folder in map(str, folders) if isinstance(folders, list) else ():
         package = folder.removeprefix(_PACKAGE)
@@ -73,7 +73,7 @@ def check_settings(composed: DictConfig, default: DictConfig, keys: tuple[str, .
 
 
 def _is_trusted() -> bool:
-    from lasasr import gate
+    from lasasr.configuration import gate
 
     return gate.below("hydra", gate.users_prefixes())
 

@@ -82,7 +82,7 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
 
 def _taken(target: object, place: str) -> list[str] | None:
     """The arguments of a class or function; None: any, or not known."""
-    from lasasr import gate
+    from lasasr.configuration import gate
 
     try:
         made = gate.resolve(target, place)

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from lasasr import __version__, launch
+from lasasr import __version__
+from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

@@ -10,7 +10,7 @@ from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from lasasr.prepare import Prepared
+    from lasasr.preparation.speech import Prepared
 
 EPILOG = """\
 examples:
@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli.compose import compose
     from lasasr.cli.progress import progress
-    from lasasr.prepare import prepare
+    from lasasr.preparation.speech import prepare
 
     config = compose(options.recipe, options.overrides)
     if "lm" in config:
@@ -93,7 +93,7 @@ def _write_shards(options: argparse.Namespace, config: dict[str, Any], prepared:
 
 def _prepare_text(config: dict[str, Any]) -> int:
     from lasasr.cli.progress import progress
-    from lasasr.prepare_text import prepare_text
+    from lasasr.preparation.text import prepare_text
 
     with progress() as report:
         prepared = prepare_text(config, report)

@@ -25,10 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from lasasr.artifacts.files import MOST_DEPTH
 from lasasr.cli import bounded, recipes
 from lasasr.cli.hydra_section import check_composed, check_search_path
 from lasasr.errors import LasasrError, UsageError
-from lasasr.files import MOST_DEPTH
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
 VERSION_BASE = "1.3"

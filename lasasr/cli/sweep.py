@@ -18,16 +18,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr import gate, runs, sweeps
+from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts.runs import Run
+from lasasr.artifacts.sweeps import Planned, Sweep
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.cli.session import Session
+from lasasr.configuration import gate
 from lasasr.errors import Interrupted, LasasrError, UsageError
-from lasasr.runs import Run
-from lasasr.sweeps import Planned, Sweep
 
 Work = Callable[[Run, Config, list[str]], Any]
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lasasr import runs, sweeps
+from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts.runs import Run
+from lasasr.artifacts.sweeps import Planned, Sweep
 from lasasr.cli import recipes, session
 from lasasr.cli.announce import announce
 from lasasr.cli.compose import Config, compose_job, expand, expand_over
 from lasasr.cli.errors import explained
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError
-from lasasr.runs import Run
-from lasasr.sweeps import Planned, Sweep
 
 
 def begin(opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: bool) -> Sweep:

@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.console import Console
 
-from lasasr import perplexity_results, results
+from lasasr.artifacts import perplexity_results, results
+from lasasr.artifacts.results import Stored
+from lasasr.artifacts.run_results import RunResults
+from lasasr.artifacts.runs import Run
+from lasasr.artifacts.search_identity import search_words
 from lasasr.errors import LasasrError
 from lasasr.report.tables import evaluation_table, perplexity_table
 from lasasr.report.triage_table import triage_table
-from lasasr.results import Stored
-from lasasr.run_results import RunResults
-from lasasr.runs import Run
-from lasasr.search_identity import search_words
 
 MOST_OTHERS = 10  # results of other searches that are listed
 

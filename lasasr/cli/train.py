@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lasasr import launch
 from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
+from lasasr.configuration.loading import loading
+from lasasr.distributed import launch
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
-from lasasr.loading import loading
 
 if TYPE_CHECKING:
-    from lasasr.runs import Run
+    from lasasr.artifacts.runs import Run
 
 EPILOG = """\
 examples:
@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _train(options: Any) -> int:
-    from lasasr import runs, sweeps
+    from lasasr.artifacts import runs, sweeps
     from lasasr.cli.compose import compose
     from lasasr.cli.sweep import resume, sweep
 
@@ -64,7 +64,7 @@ def _train(options: Any) -> int:
 
 def execute(config: dict[str, Any], overrides: list[str], fresh: bool = False) -> None:
     """Train one configuration in the folder that is its own."""
-    from lasasr import runs
+    from lasasr.artifacts import runs
 
     helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
     place, remarks = runs.placed(config, overrides, fresh and not helps)
@@ -84,7 +84,7 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
         LasasrError: another process writes into the folder, or the run was begun before, and `resume` is not asked
             for.
     """
-    from lasasr.run_lock import writing
+    from lasasr.artifacts.run_lock import writing
 
     if resume and place.begun:
         config, overrides = place.config(), place.overrides()
@@ -100,8 +100,8 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
 
 def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool) -> None:
     """Train in a run folder that no other process writes into."""
+    from lasasr.artifacts.provenance import provenance
     from lasasr.cli.tell import tell_run
-    from lasasr.provenance import provenance
 
     if place.status == "finished":
         from lasasr.cli.finished_run import check_finished
@@ -168,7 +168,7 @@ def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
 
 def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:
     """Train a recognizer, after a glance at its data, or a language model; what the card says of it."""
-    from lasasr.runs import refuse_partial
+    from lasasr.artifacts.runs import refuse_partial
 
     refuse_partial(folder / "config.yaml", config)
     if "lm" in config:

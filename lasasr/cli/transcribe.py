@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
-from lasasr.loading import loading
+from lasasr.configuration.loading import loading
 
 
 def run(arguments: list[str]) -> int:
@@ -30,9 +30,9 @@ def run(arguments: list[str]) -> int:
     options = parser.read(arguments)
 
     with loading():
-        from lasasr import runs
+        from lasasr.artifacts import runs
         from lasasr.audio.blocks import duration_s
-        from lasasr.recognizer import Recognizer
+        from lasasr.models.recognizer import Recognizer
 
     recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
     timestamps = options.timestamps or options.json

@@ -98,7 +98,7 @@ def _admitted(config: Mapping[str, Any], key: str, value: Any, before_loading: C
 
 
 def _annotations(target: str, place: str) -> dict[str, Any]:
-    from lasasr import gate
+    from lasasr.configuration import gate
 
     made = gate.resolve(target, place)
     try:

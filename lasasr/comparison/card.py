@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from lasasr import files, kinds
+from lasasr.artifacts import files, kinds
 from lasasr.comparison.document import KIND, SCHEMA
 from lasasr.comparison.pairs import centre
 from lasasr.errors import LasasrError

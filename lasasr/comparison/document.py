@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lasasr import provenance
+from lasasr.artifacts import provenance
+from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.budget import budgets
 from lasasr.comparison.column import Column
 from lasasr.comparison.entries import Found, Missing
@@ -23,7 +24,6 @@ from lasasr.metrics.significance.pair import Answer
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
 from lasasr.metrics.significance.verdict import Rules
-from lasasr.search_identity import search_words
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"

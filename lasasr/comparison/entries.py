@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lasasr import results, runs
+from lasasr.artifacts import results, runs
+from lasasr.artifacts.result_names import ResultName, parsed
+from lasasr.artifacts.results import Stored
+from lasasr.artifacts.run_results import RunResults
+from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import Pair, align, count
-from lasasr.result_names import ResultName, parsed
-from lasasr.results import Stored
-from lasasr.run_results import RunResults
-from lasasr.search_identity import search_words
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lasasr import results
+from lasasr.artifacts import results
+from lasasr.artifacts.results import Stored
+from lasasr.artifacts.run_results import RunResults
+from lasasr.artifacts.search_identity import SearchIdentity, identity_of, search_words
 from lasasr.errors import LasasrError, UsageError, nearest
-from lasasr.results import Stored
-from lasasr.run_results import RunResults
-from lasasr.search_identity import SearchIdentity, identity_of, search_words
 
 Command = Callable[[RunResults, Mapping[str, Any]], str]  # run, summary that has the search → how to decode with it
 _MOST: Final = 6  # candidates, or runs, that a message names

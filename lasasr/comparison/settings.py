@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from lasasr import identity as identities
-from lasasr.identity import Values
-from lasasr.signature_defaults import as_text
+from lasasr.configuration import identity as identities
+from lasasr.configuration.identity import Values
+from lasasr.configuration.signature_defaults import as_text
 
 LONGEST: Final = 60  # characters of a name
 

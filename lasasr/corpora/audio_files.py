@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from lasasr.artifacts.files import replacing
 from lasasr.errors import LasasrError
-from lasasr.files import replacing
 
 
 class Size(NamedTuple):

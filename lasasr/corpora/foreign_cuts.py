@@ -10,11 +10,11 @@ from lhotse import MonoCut, MultiCut
 from lhotse.audio.utils import AudioLoadingError
 from lhotse.utils import fastcopy
 
+from lasasr.artifacts.files import lines, open_regular, parse_json
 from lasasr.corpora.audio_files import mixed, size, write_flac
 from lasasr.corpora.manifest import recording
 from lasasr.data import sources
 from lasasr.errors import LasasrError
-from lasasr.files import lines, open_regular, parse_json
 
 _SLACK_S = 0.02  # an end so little behind the end of the recording is rounding
 

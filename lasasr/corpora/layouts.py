@@ -14,10 +14,10 @@ import numpy as np
 from lhotse import MonoCut
 from numpy.typing import NDArray
 
+from lasasr.artifacts.files import replacing, write_text
 from lasasr.corpora.audio_files import write_flac
 from lasasr.corpora.timing import Segment
 from lasasr.corpora.timit_phones import timit_phones
-from lasasr.files import replacing, write_text
 
 _HEADER_BYTES = 1024
 _REGIONS = 8  # DR1 to DR8

@@ -11,7 +11,7 @@ from lhotse import CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
 from lhotse.audio import AudioSource
 from lhotse.supervision import AlignmentItem
 
-from lasasr.files import replacing
+from lasasr.artifacts.files import replacing
 
 
 def recording(id: str, audio: Path, sampling_rate: int, samples: int, channels: int = 1) -> Recording:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lasasr.artifacts.files import parse_json
 from lasasr.corpora.columns import Columns
 from lasasr.errors import LasasrError
-from lasasr.files import parse_json
 
 REQUIRED = ("id", "audio", "text")
 OPTIONAL = ("speaker", "start_s", "end_s")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut, MultiCut
 
+from lasasr.artifacts.files import open_regular
 from lasasr.corpora import foreign_cuts
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.manifest import write_cuts
@@ -25,7 +26,6 @@ from lasasr.corpora.shar_files import LIST, Shard, holds_shards, is_cuts, listed
 from lasasr.data import mirror, remote
 from lasasr.data.tar import KIND, Entry, Member, entries
 from lasasr.errors import LasasrError, UsageError
-from lasasr.files import open_regular
 
 _BLOCK = 1 << 20  # bytes hashed at once
 

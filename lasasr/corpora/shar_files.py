@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lasasr.artifacts.files import read_json
 from lasasr.errors import LasasrError
-from lasasr.files import read_json
 
 LIST: Final = "shards.json"  # beside the folders of the splits: Lhotse takes every file inside for a field of cuts
 SCHEMA: Final = 1

@@ -21,13 +21,13 @@ from lhotse import CutSet, MonoCut, MultiCut, Recording
 from lhotse.shar.utils import to_shar_placeholder
 from lhotse.utils import fastcopy
 
+from lasasr.artifacts.files import replacing_folder, write_json
 from lasasr.corpora.base import Progress
 from lasasr.corpora.manifest import write_cuts
 from lasasr.corpora.shar_files import LIST, SCHEMA, describe, listed
 from lasasr.data import audio
 from lasasr.data.tar import KIND, Member
 from lasasr.errors import LasasrError
-from lasasr.files import replacing_folder, write_json
 
 AUDIO: Final = ("copy", "flac", "wav")
 _16_BITS: Final = ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW")

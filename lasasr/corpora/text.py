@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from lasasr import files
+from lasasr.artifacts import files
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.prose import paragraphs, split_sentences
 from lasasr.errors import LasasrError, UsageError, nearest

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lasasr import host
 from lasasr.errors import UsageError
+from lasasr.nn import host_mirror
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with its tensors on `device`, whose lengths and tokens the host still knows (`host.py`)."""
         moved: dict[str, Any] = {
-            field.name: host.to(value, device)
+            field.name: host_mirror.to(value, device)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }

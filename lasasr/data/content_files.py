@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lasasr import files
+from lasasr.artifacts import files
 from lasasr.data import digests
 from lasasr.data.content import Content, Row, is_ordered, of_sentences, of_utterances
 from lasasr.errors import LasasrError

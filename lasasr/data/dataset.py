@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import special
 from lasasr.audio import draws
 from lasasr.audio.perturb import Perturbation
 from lasasr.data import digests, mirror
@@ -24,6 +23,7 @@ from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Request
 from lasasr.data.verify import AsPrepared
 from lasasr.errors import LasasrError
+from lasasr.text import special
 
 
 class Encodes(Protocol):

@@ -17,9 +17,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lasasr.artifacts.files import lines, parse_json, replacing
 from lasasr.data import mirror, tar
 from lasasr.errors import LasasrError
-from lasasr.files import lines, parse_json, replacing
 
 SCHEMA: Final = 1
 Report = Callable[[str, int, int], None]

@@ -12,7 +12,7 @@ import numpy as np
 from lhotse.serialization import deserialize_item
 from numpy.typing import NDArray
 
-from lasasr import files
+from lasasr.artifacts import files
 from lasasr.data import sources, tar
 from lasasr.errors import LasasrError, UsageError
 

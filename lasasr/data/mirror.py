@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Thread
 from typing import BinaryIO, Final
 
+from lasasr.artifacts.files import locked, open_regular, read_json, write_json
 from lasasr.data import remote
 from lasasr.errors import LasasrError
-from lasasr.files import locked, open_regular, read_json, write_json
 
 _FILE: Final = "mirror.json"
 GB: Final = 1_000_000_000

@@ -16,8 +16,8 @@ from typing import Any, Final
 from fsspec.callbacks import Callback
 from fsspec.core import url_to_fs
 
+from lasasr.artifacts.files import MOST_BYTES, replacing
 from lasasr.errors import LasasrError
-from lasasr.files import MOST_BYTES, replacing
 
 TRIES: Final = 5
 PAUSE_S = 1.0  # before the second try; twice as long before each further one

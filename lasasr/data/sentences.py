@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import files, special
-from lasasr.configurable import configurable
+from lasasr.artifacts import files
+from lasasr.configuration.configurable import configurable
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.dataset import Encodes
 from lasasr.data.sampler import Batching, Request
 from lasasr.errors import LasasrError
+from lasasr.text import special
 
 _ID = np.uint32
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from lasasr.artifacts.files import open_regular, parse_json
 from lasasr.data import mirror
 from lasasr.errors import LasasrError
-from lasasr.files import open_regular, parse_json
 
 KIND: Final = "shar"  # type of such a source in a Lhotse recording
 _BLOCK: Final = tarfile.BLOCKSIZE  # bytes of a header, which stands right before what it describes

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lasasr.audio import read
-from lasasr.concurrent import cores_per_process
 from lasasr.corpora.base import Progress
 from lasasr.data import digests
 from lasasr.data.audio import TOLERANCE_S, load
@@ -21,6 +20,7 @@ from lasasr.data.manifest import Utterances
 from lasasr.doctor.finding import Finding, Severity, about
 from lasasr.doctor.signal import faults
 from lasasr.errors import LasasrError
+from lasasr.nn.concurrent import cores_per_process
 
 _EVERY = 20  # files between two reports of progress
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lasasr import build
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import BucketBatches
 from lasasr.doctor.finding import Finding, overall, percent
 from lasasr.doctor.transcripts import Tokens
+from lasasr.models import factory
 
 PADDED = 0.3  # of a batch's frames: more is time thrown away
 FEW = 10  # batches of an epoch: they cannot be sorted by length
@@ -44,7 +44,7 @@ def sampler(utterances: Utterances, config: Mapping[str, Any], ranks: int) -> Bu
         LasasrError: there are fewer utterances than an update needs.
     """
     per_step = ranks * int(config["trainer"]["accumulate_grad_batches"])
-    batching = build.build(config["batching"], "batching")
+    batching = factory.build(config["batching"], "batching")
     shards = None if batching.shards_at_once is None else utterances.shards()
     return BucketBatches(utterances.durations_s, batching, int(config["seed"]), True, per_step, ranks, shards=shards)
 
@@ -97,5 +97,5 @@ def histogram(utterances: Utterances) -> list[tuple[float, float, int]]:
 
 def stretch(config: Mapping[str, Any]) -> float:
     """How much longer speed perturbation can make an utterance."""
-    built = [build.build(one, "augment.waveform") for one in config["augment"]["waveform"] or ()]
+    built = [factory.build(one, "augment.waveform") for one in config["augment"]["waveform"] or ()]
     return float(np.prod([float(1 / min(one.factors)) for one in built if hasattr(one, "factors")]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import build, identity
+from lasasr.configuration import identity
 from lasasr.corpora.base import Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
@@ -16,8 +16,9 @@ from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
 from lasasr.doctor.transcripts import Tokens
 from lasasr.errors import LasasrError, UsageError
-from lasasr.prepare import Prepared, folder_of, prepare
-from lasasr.recognizer import Recognizer
+from lasasr.models import factory
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import Prepared, folder_of, prepare
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
@@ -84,7 +85,7 @@ def examine(config: Mapping[str, Any], progress: Progress, listen: bool = True, 
 
 def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utterances], list[Finding], Tokenizer]:
     """The usable utterances of every split, findings about the others, and the tokenizer of this corpus."""
-    corpus = build.corpus(config)
+    corpus = factory.corpus(config)
     corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
     read: dict[str, Utterances] = {}
@@ -98,7 +99,7 @@ def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utte
             of = len(read[split]) + len(unusable)
             found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
     if found:  # prepare would stop at the first of them
-        return read, found, build.train_tokenizer(config, read["train"].texts)
+        return read, found, factory.train_tokenizer(config, read["train"].texts)
     prepared = prepare(config, progress)
     return {split: prepared.utterances(split) for split in prepared.manifests}, found, prepared.tokenizer
 

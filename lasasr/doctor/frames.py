@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import lengths
 from lasasr.data.manifest import Utterances
 from lasasr.doctor.finding import Finding, Severity, about
 from lasasr.doctor.transcripts import Tokens
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.nn import lengths
 
 MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
 NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import torch
 from torch.optim import Optimizer
 
-from lasasr import special
 from lasasr.data.batch import Batch
 from lasasr.doctor.batches import Shape
 from lasasr.doctor.finding import Finding, overall
 from lasasr.errors import LasasrError
-from lasasr.prepare import prepare
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import prepare
+from lasasr.text import special
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
 from lasasr.training.run import training_module

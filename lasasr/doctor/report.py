@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lasasr import files
+from lasasr.artifacts import files
 from lasasr.doctor.finding import Finding, percent
 
 SCHEMA: Final = 1

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lasasr import gathered
 from lasasr.corpora.base import Progress
 from lasasr.data.batch import Batch
 from lasasr.data.times import read_times
+from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.faults import gap_s, reference_scores
 from lasasr.evaluation.outcome import Outcome, as_timed, outcomes
 from lasasr.metrics.alignment_reference import Timed
 from lasasr.metrics.triage import flags, verdict
-from lasasr.prepare import ALONE, Prepared
-from lasasr.ranks import Ranks
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.nn import shared_steps
+from lasasr.preparation.speech import ALONE, Prepared
 from lasasr.search.acoustics import Acoustics
 
 Decoded = tuple[list[Outcome], float]  # by id, and the seconds it took
@@ -79,7 +79,7 @@ def decode_all(
     seconds = [0.0] * len(recognizers)
     for one in recognizers:
         one.eval()
-    with gathered.loop():
+    with shared_steps.loop():
         for batch in batches:
             start = time.perf_counter()
             heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths)

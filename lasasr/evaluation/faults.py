@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lasasr.errors import LasasrError
 from lasasr.metrics import triage
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
 
 

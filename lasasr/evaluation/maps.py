@@ -8,12 +8,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lasasr import special
+from lasasr.artifacts.run_results import plot_name
 from lasasr.evaluation.outcome import Outcome
-from lasasr.prepare import Prepared
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import Prepared
 from lasasr.report import attention_map, figures
-from lasasr.run_results import plot_name
+from lasasr.text import special
 
 
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:

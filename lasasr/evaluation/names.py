@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from lasasr.prepare import Prepared
-from lasasr.recognizer import Recognizer
-from lasasr.run_results import Decoding, RunResults
-from lasasr.runs import Run
+from lasasr.artifacts.run_results import Decoding, RunResults
+from lasasr.artifacts.runs import Run
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import Prepared
 from lasasr.text import transcript
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from lasasr.data.batch import Batch
 from lasasr.metrics.alignment_reference import Timed
 from lasasr.metrics.error_rates import Counts, compare
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.hypothesis import Hypothesis, Word
 from lasasr.text import transcript

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr import files, results
+from lasasr.artifacts import files, results
+from lasasr.artifacts.search_identity import model_contents, search_identity
 from lasasr.corpora.base import Progress
+from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.decoding import decode_split
 from lasasr.evaluation.maps import draw
 from lasasr.evaluation.summary import summary
-from lasasr.prepare import ALONE, Prepared
-from lasasr.ranks import Ranks
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import ALONE, Prepared
 from lasasr.report.error_text import error_text
-from lasasr.search_identity import model_contents, search_identity
 from lasasr.text import transcript
 
 
@@ -57,7 +57,7 @@ def evaluate_searches(
         recognizers: that differ in their search only (`Recognizer.searching`).
         configs: theirs; that of the first says how the split is decoded.
         folder: see `evaluate_split`.
-        names: of the results, one for each search (`lasasr.run_results`); none: the split's, which is the run's own.
+        names: of the results, one for each search (`artifacts.run_results`); none: the split's, which is the run's own.
     """
     decoded = decode_split(recognizers, prepared, split, configs[0], progress, ranks)
     summaries = []

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from lasasr import lengths as length
-from lasasr import tracing
 from lasasr.listen.packing import pack, packing, unpack
 from lasasr.listen.padded_lstm import PaddedLSTM
+from lasasr.nn import lengths as length
+from lasasr.nn import tracing
 
 Lstm = Literal["auto", "padded", "packed", "recomputed"]
 

@@ -7,10 +7,10 @@ from math import prod
 
 from torch import Tensor, nn
 
-from lasasr import lengths as length
 from lasasr.listen.base import Encoded, Encoder
 from lasasr.listen.bilstm import BiLSTM, Lstm
 from lasasr.listen.dropout import SequenceDropout
+from lasasr.nn import lengths as length
 
 
 class BLSTMEncoder(Encoder):

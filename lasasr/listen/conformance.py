@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lasasr import conformance
-from lasasr import lengths as length
-from lasasr.conformance import Finding, Measured, largest, within
 from lasasr.listen.base import Encoder
+from lasasr.nn import conformance
+from lasasr.nn import lengths as length
+from lasasr.nn.conformance import Finding, Measured, largest, within
 
 TOLERANCE = 1e-4  # relative to the largest value: float32 sums in another order
 FRAMES = (61, 1, 40, 17, 60)  # of the utterances tried

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lasasr import host
+from lasasr.nn import host_mirror
 
 
 class Packing(NamedTuple):
@@ -25,7 +25,7 @@ def packing(lengths: Tensor, frames: int) -> Packing:
     torch's own `pack_padded_sequence` sorts on the CPU and waits for both copies of the order; its gradient is copied
     frame by frame.
     """
-    known = host.of(lengths)
+    known = host_mirror.of(lengths)
     sizes = (known > torch.arange(int(known.max()))[:, None]).sum(1)
     total = int(known.sum())
     order = lengths.argsort(descending=True, stable=True)

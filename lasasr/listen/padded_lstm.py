@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lasasr import lengths as length
-from lasasr.concurrent import concurrently
 from lasasr.listen.recomputed import recomputed
+from lasasr.nn import lengths as length
+from lasasr.nn.concurrent import concurrently
 
 # in the order in which torch.lstm reads them: one direction, then the other
 NAMES = tuple(

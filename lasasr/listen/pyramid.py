@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lasasr import lengths as length
 from lasasr.listen.base import Encoded, Encoder
 from lasasr.listen.bilstm import BiLSTM, Lstm
 from lasasr.listen.dropout import SequenceDropout
 from lasasr.listen.stacking import stack_frames
+from lasasr.nn import lengths as length
 
 
 class PyramidEncoder(Encoder):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lasasr import tracing
+from lasasr.nn import tracing
 
 
 def recomputed(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:

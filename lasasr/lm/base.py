@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr import lengths, special
+from lasasr.nn import lengths
+from lasasr.text import special
 
 
 class LMStep(NamedTuple):

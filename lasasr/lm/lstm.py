@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from lasasr.lm.base import LanguageModel, LMStep, check_widths, without_never_emitted
-from lasasr.shared_layers import floating
+from lasasr.nn.shared_layers import floating
 
 
 class LSTMState(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lasasr.lm.base import LanguageModel, LMStep, without_never_emitted
-from lasasr.shared_layers import floating
+from lasasr.nn.shared_layers import floating
 
 
 class TransformerState(NamedTuple):

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lasasr import host, lengths, special
 from lasasr.errors import LasasrError
 from lasasr.losses.base import Heads, Loss, StepView, Terms
+from lasasr.nn import host_mirror, lengths
+from lasasr.text import special
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Losses(NamedTuple):
     ctc_weight: float
 
 
-@host.on_both_sides
+@host_mirror.on_both_sides
 def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
     """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
     return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
@@ -265,7 +266,7 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
     Raises:
         LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
     """
-    here = host.known(tokens), host.known(token_lengths)
+    here = host_mirror.known(tokens), host_mirror.known(token_lengths)
     tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
     inside = lengths.mask(token_lengths, tokens.shape[1])
     wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
@@ -288,8 +289,8 @@ def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tenso
     nats = functional.ctc_loss(
         log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
         tokens,
-        host.of(frames),
-        host.of(token_lengths).masked_fill(host.of(unfit), 0),
+        host_mirror.of(frames),
+        host_mirror.of(token_lengths).masked_fill(host_mirror.of(unfit), 0),
         blank=special.BLANK,
         reduction="none",
     )

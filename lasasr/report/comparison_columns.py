@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
-from lasasr.search_identity import search_words
 
 NOTHING = "–"
 WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "undecided"}

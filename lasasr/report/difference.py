@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.entries import Entry
 from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
 from lasasr.metrics.significance.comparison import Pair
 from lasasr.report.aligned_text import aligned_text
-from lasasr.search_identity import search_words
 
 ABSENT = "–"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lasasr.artifacts.search_identity import search_words
 from lasasr.metrics.error_rates import Metric
 from lasasr.report.aligned_text import aligned_text
-from lasasr.search_identity import search_words
 
 WIDTH = 120  # characters of a line
 

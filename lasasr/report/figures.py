@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lasasr.files import replacing
+from lasasr.artifacts.files import replacing
 
 DPI = 120
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from lasasr import special
 from lasasr.metrics.alignment_reference import WORD_MARK, Timed, word_times
+from lasasr.text import special
 
 POINTS = 72.0  # per inch
 _LEADING = 1.2  # height of a line of text, in font sizes

@@ -22,7 +22,7 @@ def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str,
     Args:
         made: the contents of comparison.json.
         details: of `comparison.details`.
-        maps: utterance id → spectrogram, attention maps and audio, of `lasasr.comparison_maps`; may be empty.
+        maps: utterance id → spectrogram, attention maps and audio, of `evaluation.comparison_maps`; may be empty.
         notes: what has to be said about the maps.
     """
     environment = Environment(

@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lasasr.artifacts.search_identity import common_words, search_words
 from lasasr.errors import LasasrError
-from lasasr.search_identity import common_words, search_words
 
 _COUNTS = {"substitutions": "sub", "deletions": "del", "insertions": "ins", "reference_length": "of"}
 _WITHOUT_VALUE = "–"

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align, merge_tokens
 
-from lasasr import special
 from lasasr.errors import LasasrError
+from lasasr.text import special
 
 
 class Span(NamedTuple):

@@ -2,7 +2,7 @@
 
 As in *Attend*, the state of a scorer is a value in two parts: `memory`, which all hypotheses of an utterance share
 (leaves (B, ...)), and `state`, which each hypothesis owns (leaves (B, K, ...)). Both are NamedTuples of tensors; search
-gathers and selects them through `lasasr.tree` and never looks inside. K counts the hypotheses of an utterance.
+gathers and selects them through `lasasr.nn.tree` and never looks inside. K counts the hypotheses of an utterance.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from lasasr import tree
+from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.spell.base import Decoder

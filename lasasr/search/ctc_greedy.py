@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
-from lasasr import special
 from lasasr.errors import UsageError
 from lasasr.metrics.triage import EMPTY, NEAR_TIE, TOLERANCE
 from lasasr.search.acoustics import Acoustics
@@ -18,6 +17,7 @@ from lasasr.search.base import Search
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import refuse_nan
 from lasasr.spell.base import Decoder
+from lasasr.text import special
 
 
 class CTCGreedySearch(Search):

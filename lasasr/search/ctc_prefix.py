@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lasasr import special, tree
+from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Seen
 from lasasr.search.ctc_greedy import required
+from lasasr.text import special
 
 NEVER = -1e30  # log of zero, without the NaN of -inf - -inf
 LEAST = -690.0  # a log probability below this is taken for it: exp(LEAST) is still a normal float64

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lasasr import gathered, special, tree
+from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.fusion import TIE, Fused, Fusion
 from lasasr.search.greedy import flags
@@ -21,6 +21,7 @@ from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning, peaks, shifted, unsure_of_eos
 from lasasr.search.scorer import refuse_nan, worth_leaving
+from lasasr.text import special
 
 
 class Past(NamedTuple):
@@ -90,7 +91,7 @@ class Frontier:
 
     def search(self) -> list[list[Hypothesis]]:
         """Search until every utterance is done."""
-        with gathered.loop():
+        with shared_steps.loop():
             for u in range(self.limit[2] + 1):
                 self._step(u)
                 if not len(self.rows):
@@ -193,7 +194,7 @@ class Frontier:
         self.shortest, self.longest = self.shortest[kept], self.longest[kept]
         self.running, self.finished = tree.select(self.running, kept), tree.select(self.finished, kept)
         self.fusion.keep(kept)
-        gathered.forget()
+        shared_steps.forget()
 
     def _hypotheses(self, finished: Finished) -> list[list[Hypothesis]]:
         """Read finished hypotheses back from the device."""

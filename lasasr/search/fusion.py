@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr import special, tree
 from lasasr.errors import LasasrError
+from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Seen, Stateless
 from lasasr.search.scorer import never_emitted
+from lasasr.text import special
 
 TIE = 1e-12  # log; of equal candidates the one of the better hypothesis wins, then the smaller id
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lasasr import gathered, special, tree
 from lasasr.metrics.triage import EMPTY, MAX_LENGTH, NEAR_TIE
+from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Search, Seen
 from lasasr.search.ctc_greedy import CTCGreedySearch, tied_best
@@ -18,6 +18,7 @@ from lasasr.search.limits import Limits
 from lasasr.search.rescoring import teacher_forced
 from lasasr.search.scorer import DecoderScorer, never_emitted, refuse_nan, worth_leaving
 from lasasr.spell.base import Decoder
+from lasasr.text import special
 
 
 class GreedySearch(Search):
@@ -49,7 +50,7 @@ class GreedySearch(Search):
         """
         if decoder is None:
             return CTCGreedySearch()(decoder, acoustics, ids)
-        with gathered.loop():
+        with shared_steps.loop():
             emitted = self._emit(DecoderScorer(decoder), acoustics, decoder.vocabulary_size)
         rows = torch.arange(len(emitted.scores), device=emitted.scores.device)
         refuse_nan(emitted.scores.isnan(), rows, ids)
@@ -94,7 +95,7 @@ class GreedySearch(Search):
                 keep = running.nonzero()[:, 0]
                 rows, running, tokens = rows[keep], running[keep], tokens[keep]
                 memory, state = tree.select(memory, keep), tree.select(state, keep)
-                gathered.forget()
+                shared_steps.forget()
         return emitted
 
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr import special
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import WordModel
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Renamed, Scored, Scorer, Seen, Stateless
 from lasasr.search.scorer import log_probs
+from lasasr.text import special
 
 _REMEMBERED = 1 << 18  # entries of each cache
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lasasr import special
+from lasasr.text import special
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import special
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scorer
@@ -19,6 +18,7 @@ from lasasr.search.fusion import Fusion
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import log_probs, weight_of
 from lasasr.spell.base import Decoder
+from lasasr.text import special
 
 
 def teacher_forced(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lasasr import special
+from lasasr.text import special
 
 
 class DecoderMemory(NamedTuple):

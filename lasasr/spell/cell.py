@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered
-from lasasr.shared_layers import parameter
+from lasasr.nn import shared_steps
+from lasasr.nn.shared_layers import parameter
 
 
 class Cell(nn.Module, ABC):
@@ -48,7 +48,7 @@ class Cell(nn.Module, ABC):
     def known(self, embedded: Tensor) -> Tensor:
         """The share (..., G) that embedded (..., known_dim) decides, the bias included."""
         assert self.weight_known is not None
-        return gathered.linear(embedded, parameter(self, "weight_known"), parameter(self, "bias"))
+        return shared_steps.linear(embedded, parameter(self, "weight_known"), parameter(self, "bias"))
 
     @abstractmethod
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,11 +69,11 @@ class LSTMCell(Cell):
 
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         read = torch.cat((fed, hidden), 1)
-        if gathered.recording():
-            tape, handle = gathered.factor(parameter(self, "weight_loop"), transposed=True)
+        if shared_steps.recording():
+            tape, handle = shared_steps.factor(parameter(self, "weight_loop"), transposed=True)
             result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
             return result
-        pre = gathered.product(read, parameter(self, "weight_loop"), transposed=True).add_(known)
+        pre = shared_steps.product(read, parameter(self, "weight_loop"), transposed=True).add_(known)
         gates, _, cell, squashed = _squash(pre, cell)
         return gates[:, 3] * squashed, cell
 
@@ -93,7 +93,7 @@ class _LSTMStep(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tape: gathered.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
+        ctx: Any, tape: shared_steps.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
     ) -> tuple[Tensor, Tensor]:
         weight = tape.tensor
         read = read.to(weight.dtype)
@@ -128,9 +128,9 @@ class GRUCell(Cell):
     keeps_cell = False
 
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        for_fed, for_hidden = gathered.once(self._split)
-        outside = known + gathered.product(fed, for_fed, transposed=True)
-        inside = gathered.product(hidden, for_hidden, transposed=True)
+        for_fed, for_hidden = shared_steps.once(self._split)
+        outside = known + shared_steps.product(fed, for_fed, transposed=True)
+        inside = shared_steps.product(hidden, for_hidden, transposed=True)
         gates = (outside + inside)[:, : 2 * self.hidden_dim].sigmoid()
         reset, update = gates.chunk(2, 1)
         candidate = torch.addcmul(outside[:, -self.hidden_dim :], reset, inside[:, -self.hidden_dim :]).tanh()

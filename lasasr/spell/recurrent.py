@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered, tree
 from lasasr.attend.base import Attention
 from lasasr.errors import LasasrError
-from lasasr.shared_layers import SharedLinear, floating, parameter
+from lasasr.nn import shared_steps, tree
+from lasasr.nn.shared_layers import SharedLinear, floating, parameter
 from lasasr.spell.base import (
     MASKED,
     Decoder,
@@ -159,7 +159,7 @@ class RecurrentDecoder(Decoder):
         rows, inner = torch.Size((len(tokens), 1)), _unpack(state)
         known = self._known(tokens.t()).unbind(0) if sampling <= 0.0 else None
         glances: list[_Glance] = []
-        with _refusing() if compiled else gathered.loop():
+        with _refusing() if compiled else shared_steps.loop():
             for u in range(tokens.shape[1]):
                 share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
                 glances.append(advance(share, memory, inner, rows))
@@ -176,9 +176,9 @@ class RecurrentDecoder(Decoder):
 
     def _known(self, tokens: Tensor) -> Tensor:
         """(..., G) of tokens (...): looked up, where the steps to come would compute as much for some tokens."""
-        steps = LATE if gathered.lasting() else SOON
-        if gathered.preparing() and not self.training and self.vocabulary_size <= steps * tokens.numel():
-            return gathered.once(self._known_of_all)[tokens]
+        steps = LATE if shared_steps.lasting() else SOON
+        if shared_steps.preparing() and not self.training and self.vocabulary_size <= steps * tokens.numel():
+            return shared_steps.once(self._known_of_all)[tokens]
         return self._cells[0].known(self.dropout(self.embedding(tokens)))
 
     def _known_of_all(self) -> Tensor:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
-from lasasr.configurable import configurable
+from lasasr.configuration.configurable import configurable
 
 
 class Tokenizer(ABC):
-    """Text ↔ ids; ids 0..3 are those of `lasasr.special`, text begins at `special.FIRST_TEXT`.
+    """Text ↔ ids; ids 0..3 are those of `lasasr.text.special`, text begins at `special.FIRST_TEXT`.
 
     A tokenizer is learnt once from the training transcripts (`train`), saved into a folder (`save`) and read back
     (`load`, which never executes code from the folder). It is given text that went through the corpus's transcript

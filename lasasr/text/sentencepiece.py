@@ -11,10 +11,9 @@ from typing import Literal, Self
 
 import sentencepiece
 
-from lasasr import special
+from lasasr.artifacts.files import read_bounded, replacing
 from lasasr.errors import LasasrError
-from lasasr.files import read_bounded, replacing
-from lasasr.text import storage
+from lasasr.text import special, storage
 from lasasr.text.base import Tokenizer
 
 MODEL_FILE = "sentencepiece.model"

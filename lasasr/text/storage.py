@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lasasr import moved
+from lasasr.artifacts.files import read_json, write_json
+from lasasr.configuration import moved
 from lasasr.errors import LasasrError
-from lasasr.files import read_json, write_json
 from lasasr.text.base import Tokenizer
 
 FILE = "tokenizer.json"

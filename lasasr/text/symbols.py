@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
-from lasasr import special
 from lasasr.errors import LasasrError
-from lasasr.text import storage
+from lasasr.text import special, storage
 from lasasr.text.base import Tokenizer
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import nn
 
-from lasasr import host
 from lasasr.data.batch import Batch
 from lasasr.errors import UsageError
+from lasasr.nn import host_mirror
 from lasasr.training.causes import Seen, Setting, likely_causes
 from lasasr.training.diagonal import read_along
 from lasasr.training.loggers import media
@@ -85,7 +85,7 @@ class AlignmentWatch(pl.Callback):
         if outputs["weights"] is None:  # the loss does not read the decoder
             return
         weights, frames = outputs["weights"][:UTTERANCES], outputs["encoded_lengths"][:UTTERANCES]
-        tokens = host.on_both_sides(getitem)(batch.token_lengths, slice(UTTERANCES))
+        tokens = host_mirror.on_both_sides(getitem)(batch.token_lengths, slice(UTTERANCES))
         self.recent += read_along(weights, frames, tokens).tolist()
         self.recent = self.recent[-WINDOW:]
         pl_module.tell("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
@@ -123,10 +123,10 @@ class AlignmentWatch(pl.Callback):
         """Facts about this batch, all of it."""
         terms, seen = outputs["terms"], self.seen
         seen.utterances += len(batch.ids)
-        tokens = host.of(batch.token_lengths)
-        seen.infeasible += 0 if terms.infeasible is None else int(host.of(terms.infeasible).sum())
+        tokens = host_mirror.of(batch.token_lengths)
+        seen.infeasible += 0 if terms.infeasible is None else int(host_mirror.of(terms.infeasible).sum())
         seen.tokens += int(tokens.sum())
-        seen.frames += int(host.of(outputs["encoded_lengths"]).sum())
+        seen.frames += int(host_mirror.of(outputs["encoded_lengths"]).sum())
         seen.losses.append(float(terms.sums.get("attention", terms.total.detach())) / int((tokens + 1).sum()))
         seen.clipped += bool(trainer.gradient_clip_val and module.gradient_norm > trainer.gradient_clip_val)
 

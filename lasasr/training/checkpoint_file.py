@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lasasr.artifacts.files import open_regular
 from lasasr.errors import LasasrError
-from lasasr.files import open_regular
 
 STATE = "state_dict"
 

@@ -14,7 +14,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from lasasr import files, launch
+from lasasr.artifacts import files
+from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
 from lasasr.training.averaging import kept

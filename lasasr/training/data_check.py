@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr import launch
+from lasasr.artifacts.runs import Run
 from lasasr.data import content_files
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
+from lasasr.distributed import launch
 from lasasr.errors import LasasrError
-from lasasr.runs import Run
 
 TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr import host, lengths
+from lasasr.nn import host_mirror, lengths
 
 CORRELATION, COVERED, GAIN = 0.9, 0.6, 0.5
 LEAST_TOKENS = 5  # fewer points are on a line too easily: such an utterance is not judged
@@ -38,7 +38,7 @@ def read_along(weights: Tensor, encoded_lengths: Tensor, token_lengths: Tensor) 
     """(N,) bool on the CPU for the N utterances of at least `LEAST_TOKENS` tokens; for the arguments see `measured`."""
     found = measured(weights, encoded_lengths, token_lengths)
     heads = (found.correlation >= CORRELATION) & (found.covered >= COVERED) & (found.gain >= GAIN)
-    return heads.any(1).cpu()[host.of(token_lengths) >= LEAST_TOKENS]
+    return heads.any(1).cpu()[host_mirror.of(token_lengths) >= LEAST_TOKENS]
 
 
 @torch.no_grad()

@@ -15,8 +15,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
-from lasasr import build, launch
+from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+from lasasr.models import factory
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
@@ -66,7 +67,7 @@ def fit(
         console.disable()
     loggers = make_loggers(config, folder)
     with _misconfigured():
-        trainer: pl.Trainer = build.build(
+        trainer: pl.Trainer = factory.build(
             user_options(as_launched(config["trainer"])),
             "trainer",
             profiler=make_profiler(config["trainer"], folder),
@@ -96,7 +97,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         UsageError: an option is nonsense.
         LasasrError: a `_target_` is not allowed.
     """
-    build.check_targets(config)
+    factory.check_targets(config)
     check_loggers(config)
     make_callbacks(config)
     precision(config)

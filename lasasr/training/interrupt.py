@@ -12,8 +12,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from lasasr import host
 from lasasr.errors import Interrupted, LasasrError
+from lasasr.nn import host_mirror
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 ECHO_S = 5.0  # torchrun and srun send on to their ranks what these have already received
@@ -82,7 +82,7 @@ class Interrupt(Checkpoint):
         due = trainer.is_global_zero and time.monotonic() - self.saved_at >= self.every_s
         save = int(due)
         if trainer.world_size > 1:
-            agreed = host.to(torch.tensor([self.received, save]), trainer.strategy.root_device)
+            agreed = host_mirror.to(torch.tensor([self.received, save]), trainer.strategy.root_device)
             torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
             self.received, save = agreed.tolist()
         if save or self.received:

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
 from lasasr.data.sentences import TextCounts
-from lasasr.language_model import TrainedLM
 from lasasr.lm.perplexity import Perplexity
+from lasasr.models.language_model import TrainedLM
 from lasasr.training.updates import Updates
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lasasr import build, perplexity_results
+from lasasr.artifacts import perplexity_results
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import TextDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import UsageError
-from lasasr.language_model import TrainedLM
-from lasasr.perplexity import perplexity
-from lasasr.prepare_text import PreparedText, prepare_text, token_batching
+from lasasr.evaluation.perplexity import perplexity
+from lasasr.models import factory
+from lasasr.models.language_model import TrainedLM
+from lasasr.preparation.text import PreparedText, prepare_text, token_batching
 from lasasr.training import data_check
 from lasasr.training.console import Console, quiet
 from lasasr.training.fit import check_config, fit
@@ -96,8 +97,8 @@ def _fit(
     module = LMTraining(
         trained,
         prepared.sentences("dev").counts,
-        optimizer=partial(build.build, config["optimizer"], "optimizer"),
-        schedule=partial(build.build, config["schedule"], "schedule"),
+        optimizer=partial(factory.build, config["optimizer"], "optimizer"),
+        schedule=partial(factory.build, config["schedule"], "schedule"),
         seed=config["seed"],
     )
     meter = LMMeter(config["trainer"]["log_every_n_steps"])

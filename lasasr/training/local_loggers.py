@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from lasasr import files
+from lasasr.artifacts import files
 
 
 class TensorBoard(TensorBoardLogger):

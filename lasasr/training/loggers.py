@@ -11,8 +11,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 from matplotlib.figure import Figure
 
-from lasasr import build
 from lasasr.errors import LasasrError, UsageError
+from lasasr.models import factory
 
 # What runs are logged by that are older than the key `logger`.
 BEFORE: Final = {"tensorboard": {"_target_": "lasasr.training.local_loggers.TensorBoard", "_partial_": True}}
@@ -59,7 +59,7 @@ def make_loggers(config: Mapping[str, Any], folder: Path) -> dict[str, Logger]:
         UsageError: one cannot be built as configured.
     """
     return {
-        name: build.build(part, f"logger.{name}", **({"folder": folder} if part.get("_partial_") else {}))
+        name: factory.build(part, f"logger.{name}", **({"folder": folder} if part.get("_partial_") else {}))
         for name, part in _parts(config).items()
     }
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from lasasr.concurrent import cores_per_process
 from lasasr.errors import UsageError
+from lasasr.nn.concurrent import cores_per_process
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # in which features, losses and weights stay float32
 

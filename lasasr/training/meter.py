@@ -8,9 +8,9 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from lasasr import host
 from lasasr.data.batch import Batch
 from lasasr.losses.base import Terms
+from lasasr.nn import host_mirror
 from lasasr.training.module import Training
 
 
@@ -64,9 +64,11 @@ class Meter(pl.Callback):
         for name, value in {"loss": terms.total.detach(), **terms.sums}.items():
             self.sums[name] = self.sums.get(name, self.zero) + value
         self.count = self.count + outputs["divisor"]
-        self.audio_s += float(host.of(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
+        self.audio_s += (
+            float(host_mirror.of(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
+        )
         if terms.infeasible is not None:
-            self.unread.append((batch.ids, host.of(terms.infeasible)))
+            self.unread.append((batch.ids, host_mirror.of(terms.infeasible)))
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
             self._log(trainer, pl_module)

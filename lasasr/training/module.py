@@ -14,7 +14,7 @@ from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment
 from lasasr.losses.base import Loss
 from lasasr.metrics.error_rates import pooled
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.training.dev_loss import DevLoss
 from lasasr.training.step import RecognizerStep
 from lasasr.training.updates import Updates

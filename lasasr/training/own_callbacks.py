@@ -10,8 +10,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from lasasr import build
 from lasasr.errors import LasasrError, UsageError
+from lasasr.models import factory
 from lasasr.training.validations import Validations
 
 
@@ -24,7 +24,7 @@ def make_callbacks(config: Mapping[str, Any]) -> dict[str, pl.Callback]:
     parts = config.get("callbacks", {})  # runs that are older than the key have none
     if not isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts.values()):
         raise UsageError(f"callbacks takes callbacks by name, as +callbacks.mine._target_=my.module.Mine, got {parts}")
-    return {name: build.build(part, f"callbacks.{name}") for name, part in parts.items()}
+    return {name: factory.build(part, f"callbacks.{name}") for name, part in parts.items()}
 
 
 def with_users(users: Mapping[str, pl.Callback], own: Sequence[pl.Callback]) -> list[pl.Callback]:

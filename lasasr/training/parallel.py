@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lightning.pytorch.strategies import DDPStrategy
 
-from lasasr.configurable import configurable
+from lasasr.configuration.configurable import configurable
 from lasasr.errors import UsageError
 
 

@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from lasasr import files
+from lasasr.artifacts import files
 from lasasr.data.batch import Batch
 from lasasr.errors import DivergenceError
 

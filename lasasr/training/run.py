@@ -9,15 +9,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lasasr import build
+from lasasr.artifacts.runs import Run
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import UsageError
 from lasasr.evaluation.split import evaluate_split
-from lasasr.prepare import Prepared, fit_frontend, prepare
-from lasasr.recognizer import Recognizer
-from lasasr.runs import Run
+from lasasr.models import factory
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import Prepared, fit_frontend, prepare
 from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.console import Console, quiet
@@ -95,7 +95,7 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
-    frontend = build.frontend(config)
+    frontend = factory.frontend(config)
     if config["augment"]["specaugment"] and not frontend.spectral:
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
@@ -152,24 +152,24 @@ def data_options(config: Mapping[str, Any]) -> dict[str, Any]:
         LasasrError: a folder of noise or of impulse responses is missing, or holds no audio.
     """
     return {
-        "batching": build.build(config["batching"], "batching"),
+        "batching": factory.build(config["batching"], "batching"),
         "validation": Batching(1 << 30, config["evaluate"]["batch_s"]),
-        "loading": build.build(config["loading"], "loading"),
-        "perturbations": [build.build(one, "augment.waveform") for one in config["augment"]["waveform"]],
+        "loading": factory.build(config["loading"], "loading"),
+        "perturbations": [factory.build(one, "augment.waveform") for one in config["augment"]["waveform"]],
     }
 
 
 def training_module(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
     specaugment = config["augment"]["specaugment"]
-    loss = build.loss(config)
+    loss = factory.loss(config)
     loss.prepare(prepared.token_counts())
     return Training(
-        recognizer=recognizer.searching(build.build(config["validation"]["search"], "validation.search")),
+        recognizer=recognizer.searching(factory.build(config["validation"]["search"], "validation.search")),
         loss=loss,
-        specaugment=build.build(specaugment, "augment.specaugment", seed=config["seed"]) if specaugment else None,
-        optimizer=partial(build.build, config["optimizer"], "optimizer"),
-        schedule=partial(build.build, config["schedule"], "schedule"),
-        sampling=build.build(config["sampling"], "sampling"),
+        specaugment=factory.build(specaugment, "augment.specaugment", seed=config["seed"]) if specaugment else None,
+        optimizer=partial(factory.build, config["optimizer"], "optimizer"),
+        schedule=partial(factory.build, config["schedule"], "schedule"),
+        sampling=factory.build(config["sampling"], "sampling"),
         seed=config["seed"],
     )

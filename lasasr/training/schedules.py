@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from lasasr.configurable import configurable
+from lasasr.configuration.configurable import configurable
 
 Factor = Callable[[int], float]
 

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import lengths, special
 from lasasr.data.batch import Batch
 from lasasr.listen.base import Encoded
 from lasasr.losses.base import Nbest, StepView
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.nn import lengths
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.spell.base import Unrolled
+from lasasr.text import special
 
 
 class RecognizerStep(StepView):

@@ -18,7 +18,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment  # type: ignor
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
-from lasasr import files
+from lasasr.artifacts import files
 
 
 class WandB(WandbLogger):

@@ -10,8 +10,8 @@ from typing import Any, Final
 import lightning.pytorch as pl
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
-from lasasr import build
 from lasasr.errors import UsageError, nearest
+from lasasr.models import factory
 
 # Options that would be overridden or would break a run → what to write instead.
 REFUSED: Final = {
@@ -75,7 +75,7 @@ def make_profiler(trainer: Mapping[str, Any], folder: Path) -> Profiler | None:
     if isinstance(option, str):
         named: Profiler = PROFILERS[option](dirpath=place, filename=option)
         return named
-    profiler: Profiler = build.build(option, "trainer.profiler")
+    profiler: Profiler = factory.build(option, "trainer.profiler")
     profiler.dirpath = profiler.dirpath or place
     profiler.filename = profiler.filename or type(profiler).__name__
     return profiler

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import nn
 
-from lasasr import runs
+from lasasr.artifacts import runs
 from lasasr.errors import LasasrError, UsageError
-from lasasr.language_model import same
-from lasasr.recognizer import Recognizer
+from lasasr.models.language_model import same
+from lasasr.models.recognizer import Recognizer
 
 PARTS = ("encoder", "decoder", "ctc")
 SPELLED_BY_TOKENS = ("decoder", "ctc")  # rows of their weights stand for tokens

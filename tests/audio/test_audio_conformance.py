@@ -11,12 +11,12 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from lasasr import build
 from lasasr.audio.base import Frontend, checked
 from lasasr.audio.conformance import PROMISES, check
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.specaugment import SpecAugment
 from lasasr.errors import LasasrError, UsageError
+from lasasr.models import factory
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "frontend").glob("[!_]*.yaml"))
 
@@ -24,7 +24,7 @@ NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "f
 def shipped(name: str, **options: Any) -> Frontend:
     with initialize_config_module("lasasr.configs", version_base="1.3"):
         config: Any = OmegaConf.to_container(compose(f"frontend/{name}")["frontend"], resolve=True)
-    return build.frontend({"frontend": {**config, **options}, "seed": 1})
+    return factory.frontend({"frontend": {**config, **options}, "seed": 1})
 
 
 def broken(make: Any) -> set[str]:

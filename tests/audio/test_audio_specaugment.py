@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lasasr import lengths as length
 from lasasr.audio import draws
 from lasasr.audio.specaugment import POLICIES, SpecAugment, warped
 from lasasr.errors import UsageError
+from lasasr.nn import lengths as length
 
 LENGTHS = torch.tensor([300, 40, 170])
 IDS = ("a", "b", "c")

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lasasr.artifacts.runs import Run, bundle_folder, find_run
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
-from lasasr.recognizer import Recognizer
-from lasasr.runs import Run, bundle_folder, find_run
+from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training.averaging import PREFIX
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from comparison_runs import SEARCH, lines, summary, write_run, write_sweep
 
-from lasasr import results, run_results, runs
+from lasasr.artifacts import results, run_results, runs
+from lasasr.artifacts.search_identity import search_identity
 from lasasr.cli.main import main
-from lasasr.search_identity import search_identity
 
 README = "# Mine\n\n<!-- lasasr compare results/x.json begins -->\n<!-- lasasr compare results/x.json ends -->\nend\n"
 

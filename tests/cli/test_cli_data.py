@@ -14,10 +14,10 @@ import soundfile
 import torch
 from doctor_corpus import Corpus, Row, tone
 
-from lasasr import results
+from lasasr.artifacts import results
+from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
 from lasasr.data import content_files
-from lasasr.runs import Run
 
 RECIPE = "synthetic/las_char"
 SMALL = (

@@ -13,8 +13,8 @@ from doctor_corpus import RATE_HZ, SMALL, Corpus
 from lasasr.cli import doctor
 from lasasr.cli.main import main
 from lasasr.errors import LasasrError
-from lasasr.prepare import prepare
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import prepare
 
 DOCTOR = ("doctor", "synthetic/las_char", "corpus=table", *SMALL)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from lasasr.artifacts.runs import place
 from lasasr.cli.compose import compose, expand_stored
 from lasasr.cli.evaluate import _differing, _refuse_training_keys, _without_idle
 from lasasr.cli.main import main
 from lasasr.errors import UsageError
-from lasasr.runs import place
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "search=greedy": {"limits": {"max_length": None}},

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lasasr import runs
+from lasasr.artifacts import runs
 from lasasr.cli.compose import compose, recompose
 from lasasr.cli.main import main
 from lasasr.cli.sweep import resume, sweep

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from lasasr import runs, sweeps
+from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts.runs import Run
 from lasasr.cli import recipes, session
 from lasasr.cli.compose import compose
 from lasasr.cli.sweep import resume, sweep
 from lasasr.comparison.settings import names, settings
-from lasasr.identity import system_digest
-from lasasr.runs import Run
+from lasasr.configuration.identity import system_digest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 RECIPE = "synthetic/las_char"
 LATER = [  # keys at their default that a later version might add
     ("attend/location.yaml", "half_window: 0", "half_window: 0\nmultires: false\nheads: 1\n#"),

@@ -159,6 +159,6 @@ def test_recognizer_is_imported_when_asked_for() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Recogniser'"):
         _ = lasasr.Recogniser
     from lasasr import Recognizer
-    from lasasr.recognizer import Recognizer as Direct
+    from lasasr.models.recognizer import Recognizer as Direct
 
     assert Recognizer is Direct

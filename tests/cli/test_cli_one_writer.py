@@ -10,12 +10,12 @@ import pytest
 import torch
 from writers import writer
 
-from lasasr import runs
+from lasasr.artifacts import runs
+from lasasr.artifacts.runs import Run
 from lasasr.cli import train
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
-from lasasr.recognizer import Recognizer
-from lasasr.runs import Run
+from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 
 RECIPE = "synthetic/las_char"

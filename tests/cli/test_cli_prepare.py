@@ -8,7 +8,7 @@ from doctor_corpus import Corpus
 from lasasr.cli.compose import compose
 from lasasr.cli.prepare import run
 from lasasr.errors import LasasrError, UsageError
-from lasasr.prepare import prepare
+from lasasr.preparation.speech import prepare
 from lasasr.training.run import train
 
 RECIPE = "synthetic/las_char"

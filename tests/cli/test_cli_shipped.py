@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hydra.utils import get_object
 
-from lasasr.build import check_targets
 from lasasr.cli import recipes
 from lasasr.cli.compose import compose
 from lasasr.cli.values import admits
+from lasasr.models.factory import check_targets
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 BASE = "synthetic/las_char"
 LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone

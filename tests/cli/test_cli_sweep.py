@@ -12,11 +12,11 @@ import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
 
-from lasasr import runs, sweeps
+from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
 from lasasr.cli.sweep import Job, resume, sweep
 from lasasr.errors import Interrupted, LasasrError, UsageError
-from lasasr.runs import Run
 
 RECIPE = "synthetic/las_char"
 SEEN: list[tuple[dict[str, Any], list[str]]] = []

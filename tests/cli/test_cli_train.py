@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lasasr import runs
+from lasasr.artifacts import runs
 from lasasr.cli import train
 from lasasr.cli.compose import compose
 from lasasr.errors import DivergenceError, LasasrError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from comparison_runs import line, write_run
 
-from lasasr import results
+from lasasr.artifacts import results
 from lasasr.comparison import card
 from lasasr.comparison.budget import unmatched
 from lasasr.comparison.details import details
@@ -117,7 +117,7 @@ def test_budgets(tmp_path: Path) -> None:
 
 
 def test_a_card_keeps_what_a_table_needs(compared: tuple[dict[str, Any], list[Group]], tmp_path: Path) -> None:
-    from lasasr import files
+    from lasasr.artifacts import files
     from lasasr.report.comparison_markdown import comparison_markdown
 
     made, _ = compared

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from comparison_runs import line, lines, write_run, write_sweep
 
-from lasasr import runs
+from lasasr.artifacts import runs
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups

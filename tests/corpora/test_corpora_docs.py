@@ -10,7 +10,7 @@ from corpora_tiny import silent
 
 from lasasr.cli.compose import compose
 from lasasr.errors import LasasrError
-from lasasr.prepare import prepare
+from lasasr.preparation.speech import prepare
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-corpus.md"
 

@@ -20,7 +20,6 @@ from lhotse.shar.utils import to_shar_placeholder
 from lhotse.supervision import AlignmentItem
 from lhotse.utils import fastcopy
 
-from lasasr import special
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.corpora.manifest import read_cuts, write_cuts
 from lasasr.corpora.manifest import utterance as as_cut
@@ -36,6 +35,7 @@ from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches, Request
 from lasasr.data.times import read_times
 from lasasr.errors import LasasrError, UsageError
+from lasasr.text import special
 
 ABOUT = {"corpus": "tiny", "fingerprint": "0123456789ab", "transcript": "none"}
 SUBTYPES = {

@@ -8,8 +8,8 @@ import numpy as np
 import soundfile
 from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 
-from lasasr import special
 from lasasr.errors import LasasrError
+from lasasr.text import special
 
 LETTERS = "abcdefgh "
 

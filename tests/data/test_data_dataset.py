@@ -9,13 +9,13 @@ import torch
 from data_corpus import Letters, cut, write_corpus, write_manifest
 from lhotse import CutSet, MonoCut, MultiCut
 
-from lasasr import special
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.audio.read import read
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError
+from lasasr.text import special
 
 NOISY = (SpeedPerturb(), AdditiveNoise(colour="pink"))
 

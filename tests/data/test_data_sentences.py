@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lasasr import special
 from lasasr.data.sampler import BucketBatches, Request
 from lasasr.data.sentences import TextDataset, encode_split, load_split, token_batching
 from lasasr.errors import LasasrError
+from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 
 TEXTS = ["abc", "a b", "c", "ab ab ab", "b", "cab"]

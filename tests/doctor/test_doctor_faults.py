@@ -13,12 +13,12 @@ import torch
 from doctor_corpus import RATE_HZ, Corpus, faults, tone
 from torch.nn.functional import ctc_loss
 
-from lasasr import special
 from lasasr.doctor import examination, memory
 from lasasr.doctor.batches import Shape
 from lasasr.doctor.memory import Cost
 from lasasr.errors import LasasrError
-from lasasr.prepare import prepare
+from lasasr.preparation.speech import prepare
+from lasasr.text import special
 
 
 @pytest.fixture(autouse=True)

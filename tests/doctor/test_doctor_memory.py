@@ -15,8 +15,8 @@ from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.doctor import batches, memory
 from lasasr.doctor.batches import Shape
 from lasasr.errors import LasasrError
-from lasasr.prepare import prepare
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import prepare
 from lasasr.training.run import training_module
 
 

@@ -10,7 +10,6 @@ import torch
 from tiny_recognizer import config, greedy
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import special
 from lasasr.data.batch import Batch
 from lasasr.evaluation.decoding import decode, decode_all
 from lasasr.evaluation.maps import attention_figure
@@ -19,10 +18,11 @@ from lasasr.evaluation.summary import alignment, boundaries, summary
 from lasasr.metrics.alignment_reference import Timed
 from lasasr.metrics.error_rates import compare
 from lasasr.metrics.triage import FLAGS
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.search.beam import BeamSearch
 from lasasr.search.hypothesis import Hypothesis, Kind, Word
 from lasasr.search.limits import Limits
+from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 
 TEXTS = ("ab a", "ba", "b a b")

@@ -211,24 +211,24 @@ def _in_lm(work: Path, name: str) -> Path:
 
 
 def targets() -> Iterator[Case]:
-    """Names of what the gate refuses wherever a configuration names it (`lasasr.build`)."""
+    """Names of what the gate refuses wherever a configuration names it (`lasasr.models.factory`)."""
     needs = ("bundle", "u0.wav")
     for number, target in enumerate(
         (
             "os.system",
             "builtins.eval",
             "subprocess.run",
-            "lasasr.files.write_text",
-            "lasasr.files.replacing",
+            "lasasr.artifacts.files.write_text",
+            "lasasr.artifacts.files.replacing",
             "lasasr.cli.main.main",
-            "lasasr.bundle.os.system",
-            "lasasr.provenance.subprocess.run",
+            "lasasr.artifacts.bundle.os.system",
+            "lasasr.artifacts.provenance.subprocess.run",
             "torch.optim.lr_scheduler.torch.load",
             "torch.hub.load",
             "lightning.pytorch.utilities.rank_zero.os.system",
-            "lasasr.recognizer.Recognizer.load",
+            "lasasr.models.recognizer.Recognizer.load",
             "lasasr.corpora.download.unpack",
-            "lasasr.runs.Run",
+            "lasasr.artifacts.runs.Run",
             "LASASR.audio.frontend.Frontend",
             ".os.system",
             "",
@@ -237,7 +237,12 @@ def targets() -> Iterator[Case]:
         yield Case(f"target-{number}-{target}", needs, config(put("listen._target_", target)), TRANSCRIBE, "listen")
     deep = config(put("listen.hidden_dim", {"_target_": "os.system", "command": "touch MARK"}))
     yield Case("target-nested", needs, deep, TRANSCRIBE, "listen")
-    for target in ("os.system", "lasasr.files.write_text", "lasasr.cli.main.main", "lasasr.recognizer.Recognizer"):
+    for target in (
+        "os.system",
+        "lasasr.artifacts.files.write_text",
+        "lasasr.cli.main.main",
+        "lasasr.models.recognizer.Recognizer",
+    ):
         named = at("bundle/tokenizer.json", lambda path, target=target: edited(path, put("type", target)))
         yield Case(f"target-tokenizer-{target}", needs, named, TRANSCRIBE, r"tokenizer\.json")
     mine = at("mine.yaml", ground.written(RECIPE_HEAD + "corpus: {_target_: os.system, command: touch MARK}\n"))

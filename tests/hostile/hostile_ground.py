@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from tiny_recognizer import config
 
 from lasasr.cli.main import main
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.text.sentencepiece import SentencePieceTokenizer
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
-from lasasr import concurrent
 from lasasr.listen import bilstm
 from lasasr.listen.bilstm import BiLSTM
+from lasasr.nn import concurrent
 
 LENGTHS = torch.tensor([4, 9, 1, 6])
 BY = pytest.mark.parametrize("lstm", ["auto", "padded", "packed", "recomputed"])

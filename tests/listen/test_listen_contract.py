@@ -8,8 +8,8 @@ import pytest
 import torch
 from listen_encoders import NAMES, F, encoder
 
-from lasasr import concurrent
-from lasasr import lengths as length
+from lasasr.nn import concurrent
+from lasasr.nn import lengths as length
 
 every_encoder = pytest.mark.parametrize("name", NAMES)
 every_implementation = pytest.mark.parametrize("lstm", ["padded", "packed", "recomputed"])

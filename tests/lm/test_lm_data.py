@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
-from lasasr.runs import Run
 
 SENTENCES = ("one two three", "two three four", "three one", "four four two", "one one one", "two four")
 COMMAND = (

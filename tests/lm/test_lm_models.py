@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lasasr import special, tree
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.transformer import TransformerLanguageModel
+from lasasr.nn import tree
+from lasasr.text import special
 
 V = 9
 MODELS = {

@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lasasr import language_model
 from lasasr.cli.main import main
 from lasasr.data.sentences import load_split
 from lasasr.errors import LasasrError
-from lasasr.language_model import TrainedLM
 from lasasr.lm.lstm import LSTMLanguageModel
+from lasasr.models import language_model
+from lasasr.models.language_model import TrainedLM
 from lasasr.search.beam import BeamSearch
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training.lm_module import LMTraining

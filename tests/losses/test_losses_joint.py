@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lasasr import special
 from lasasr.errors import LasasrError
 from lasasr.losses.joint import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
 from lasasr.spell.base import mask_never_emitted
+from lasasr.text import special
 
 V = 7
 TOKENS = torch.tensor([[4, 5, 5], [6, 4, special.PAD], [5, special.PAD, special.PAD], [4, 4, 4]])

@@ -18,7 +18,7 @@ from lasasr.report.comparison_columns import DECLARED
 from lasasr.report.comparison_markdown import between_marks, comparison_markdown, marks
 from lasasr.report.comparison_table import comparison_table
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import itertools
 import pytest
 from search_decoders import acoustics
 
-from lasasr import special
 from lasasr.errors import LasasrError
 from lasasr.search.alignment import align
 from lasasr.search.ctc_greedy import collapsed
+from lasasr.text import special
 
 
 @pytest.mark.parametrize("tokens", [(4,), (4, 4), (5, 4, 5), (6, 6, 7)])

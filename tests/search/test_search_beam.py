@@ -10,7 +10,6 @@ import torch
 from search_decoders import ScriptedDecoder, TinyDecoder, acoustics, alone
 from torch import Tensor
 
-from lasasr import special
 from lasasr.errors import LasasrError, UsageError
 from lasasr.search.base import Scored, Scorer
 from lasasr.search.beam import BeamSearch
@@ -19,6 +18,7 @@ from lasasr.search.fusion import GNMTCoverage, ThresholdCoverage
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
+from lasasr.text import special
 
 V = 8
 EVERY_LAST = Pruning(end_margin=float("inf"))

@@ -10,11 +10,11 @@ import torch
 from search_decoders import acoustics
 from torch.nn import functional
 
-from lasasr import special
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Seen
 from lasasr.search.ctc_greedy import collapsed
 from lasasr.search.ctc_prefix import LEAST_SCORE, CTCPrefixScorer, ctc_log_likelihood
+from lasasr.text import special
 
 V = 8  # four special ids and four tokens of text
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from search_decoders import ScriptedDecoder, TinyDecoder, acoustics, alone
 
-from lasasr import special
 from lasasr.errors import LasasrError, UsageError
 from lasasr.search.ctc_greedy import CTCGreedySearch, collapsed
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.limits import Limits
+from lasasr.text import special
 
 
 def by_hand(decoder, heard, most):

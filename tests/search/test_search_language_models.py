@@ -14,7 +14,6 @@ from test_search_variants import V as VARIANTS_V
 from test_search_variants import decoder_of, names
 from torch import Tensor
 
-from lasasr import special
 from lasasr.attend.base import Attended, Attention
 from lasasr.errors import UsageError
 from lasasr.lm.lstm import LSTMLanguageModel
@@ -28,6 +27,7 @@ from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring
 from lasasr.search.subtraction import InternalLMScorer, Subtraction
+from lasasr.text import special
 
 V = 8
 CHARACTERS = (*special.NAMES, " ", "a", "b", "c")

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 import torch
 
-from lasasr import tree
 from lasasr.attend import energies
 from lasasr.attend.location import LocationAttention
+from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import CTCPrefixScorer

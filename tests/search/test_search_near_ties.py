@@ -7,12 +7,12 @@ import torch
 from search_decoders import ScriptedDecoder, TinyDecoder
 from torch import Tensor
 
-from lasasr import special
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_greedy import CTCGreedySearch
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.hypothesis import Hypothesis, near_tied
+from lasasr.text import special
 
 V = special.FIRST_TEXT + 3
 A, B, C = range(special.FIRST_TEXT, V)

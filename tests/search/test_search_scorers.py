@@ -14,9 +14,9 @@ from search_decoders import TinyDecoder, acoustics, alone
 from tiny_recognizer import config
 from torch import Tensor
 
-from lasasr import language_model, special
 from lasasr.errors import LasasrError, UsageError
-from lasasr.recognizer import Recognizer
+from lasasr.models import language_model
+from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Seen, Stateless
 from lasasr.search.beam import BeamSearch
@@ -26,6 +26,7 @@ from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import teacher_forced
+from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 
 V, FAVOURED = 8, 6

@@ -10,9 +10,10 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from search_decoders import acoustics, alone
 
-from lasasr import build, special
+from lasasr.models import factory
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
+from lasasr.text import special
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 V, E = 9, 6
@@ -30,10 +31,10 @@ def composed(group, name):
 def decoder_of(spell, attend):
     torch.manual_seed(0)
     part = composed("attend", attend)
-    decoder = build.build(
+    decoder = factory.build(
         composed("spell", spell) | {"hidden_dim": 8, "embedding_dim": 8, "readout_dim": 8},
         "spell",
-        attend=lambda **sizes: build.build(part, "attend", **sizes),
+        attend=lambda **sizes: factory.build(part, "attend", **sizes),
         encoded_dim=E,
         vocabulary_size=V,
     ).eval()
@@ -66,7 +67,7 @@ def test_every_score_is_the_models_own_in_every_batch_position(spell, attend):
 @pytest.mark.parametrize("name", names("search"))
 @torch.no_grad()
 def test_every_shipped_search_builds_and_finds_something(name):
-    search = build.build(composed("search", name), "search")
+    search = factory.build(composed("search", name), "search")
     found = search(decoder_of("lstm", "location"), acoustics(7, 12, 4, vocabulary_size=V))
     assert [len(nbest) >= 1 for nbest in found] == [True] * 3
     assert all(special.FIRST_TEXT <= token < V for nbest in found for one in nbest for token in one.tokens)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lasasr import special
 from lasasr.search.hypothesis import KINDS, Hypothesis
 from lasasr.search.word_times import Clock, timed_words
+from lasasr.text import special
 
 FRAME_S, BEGIN_S = 0.04, 0.0075
 CHARACTERS = (*special.NAMES, *"▁abcd")

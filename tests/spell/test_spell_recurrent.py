@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lasasr import gathered, special, tree
 from lasasr.attend.content import AdditiveAttention
 from lasasr.attend.location import LocationAttention
+from lasasr.nn import shared_steps, tree
 from lasasr.spell import recurrent
 from lasasr.spell.base import MASKED, Decoder, Unrolled
 from lasasr.spell.recurrent import RecurrentDecoder
+from lasasr.text import special
 
 V, E, T, U = 9, 5, 6, 4
 LENGTHS = torch.tensor([6, 4, 2])
@@ -257,10 +258,10 @@ def test_tokens_looked_up_are_tokens_computed(cell: str, monkeypatch: pytest.Mon
     with torch.no_grad():
         memory = decoder.memory(*_heard())
         arguments = _tokens()[:, :1], memory, decoder.initial(memory, 1)
-        with gathered.loop():
+        with shared_steps.loop():
             alone = decoder.step(*arguments)
             assert not asked
             for _ in range(2):
-                with gathered.loop():
+                with shared_steps.loop():
                     torch.testing.assert_close(decoder.step(*arguments), alone)
     assert len(asked) == 1

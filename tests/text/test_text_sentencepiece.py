@@ -4,8 +4,8 @@ import re
 import pytest
 import sentencepiece
 
-from lasasr import special
 from lasasr.errors import LasasrError
+from lasasr.text import special
 from lasasr.text.sentencepiece import SentencePieceTokenizer
 
 _draw = random.Random(0)

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lasasr import special
 from lasasr.errors import LasasrError
-from lasasr.text import storage
+from lasasr.text import special, storage
 from lasasr.text.base import Tokenizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.text.phone import PhoneTokenizer

@@ -19,7 +19,7 @@ from lasasr.training.module import Training
 from lasasr.training.trainer_options import PROFILERS, REFUSED
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
-CONFIGS = Path(__file__).parent.parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = {key for key in yaml.safe_load((CONFIGS / "trainer" / "default.yaml").read_text()) if key[0] != "_"}
 ADDED = {  # by +trainer.X=
     "benchmark",

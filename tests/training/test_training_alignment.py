@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from training_tiny import TOKENIZER, batch, training
 
-from lasasr import special
 from lasasr.attend import monotonic
 from lasasr.attend.base import Attended
 from lasasr.data.batch import Batch
 from lasasr.errors import UsageError
+from lasasr.text import special
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.module import Training
 

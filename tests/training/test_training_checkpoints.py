@@ -12,8 +12,8 @@ import pytest
 import torch
 from commandline import Command
 
+from lasasr.artifacts.files import read_json, write_json
 from lasasr.errors import LasasrError
-from lasasr.files import read_json, write_json
 from lasasr.training.checkpoints import BEFORE, LAST, WholeFiles, clear, damage, newest
 
 

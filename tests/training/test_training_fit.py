@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lasasr import launch
+from lasasr.distributed import launch
 from lasasr.errors import UsageError
 from lasasr.training.fit import as_launched, check_trainer
 from lasasr.training.parallel import ddp

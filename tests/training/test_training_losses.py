@@ -13,13 +13,14 @@ from tiny_recognizer import config
 from torch import Tensor, nn
 from training_tiny import TOKENIZER, batch, training
 
-from lasasr import build, lengths
 from lasasr.data.batch import Batch
 from lasasr.errors import LasasrError, UsageError
 from lasasr.losses.base import Heads, Loss, StepView, Terms
 from lasasr.losses.joint import JointLoss, targets
 from lasasr.metrics.error_rates import compare
-from lasasr.recognizer import Recognizer
+from lasasr.models import factory
+from lasasr.models.recognizer import Recognizer
+from lasasr.nn import lengths
 from lasasr.training.module import Training
 from lasasr.training.step import RecognizerStep
 
@@ -176,7 +177,7 @@ def test_heads_without_meaning_are_refused(heads: str, tmp_path: Path) -> None:
 
 def test_what_is_no_loss_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"FbankFrontend; loss takes a subclass of lasasr\.losses\.base\.Loss"):
-        build.loss({"loss": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, "seed": 1})
+        factory.loss({"loss": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, "seed": 1})
 
 
 def test_utterances_that_are_not_finite_are_told_apart() -> None:

@@ -10,7 +10,7 @@ import torch
 from tiny_recognizer import config
 
 from lasasr.errors import LasasrError, UsageError
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training.warm_start import warm_start
 

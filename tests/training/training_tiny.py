@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from tiny_recognizer import config
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr import special
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.datamodule import BatchDataModule
 from lasasr.data.sampler import Batching, Request
 from lasasr.losses.joint import JointLoss
-from lasasr.recognizer import Recognizer
+from lasasr.models.recognizer import Recognizer
 from lasasr.search.greedy import GreedySearch
 from lasasr.spell.sampling import Constant
+from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training import schedules
 from lasasr.training.checkpoints import WholeFiles

@@ -1,0 +1,1 @@
+"""What the toolkit writes and reads back: files, run folders, sweeps, results, bundles."""

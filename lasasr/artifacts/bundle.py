@@ -1,0 +1,197 @@
+"""The files of a bundle: weights and plain configuration, read back without executing anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lasasr.artifacts import files, yaml_files
+from lasasr.configuration import moved
+from lasasr.errors import LasasrError, UsageError
+from lasasr.nn import allocation
+
+CONFIG = "config.yaml"
+WEIGHTS = "model.safetensors"
+# what building may take beside what is stored: constants such as windows and filters, and what is thrown away again
+OF_WEIGHTS: Final = 4
+SPARE_BYTES: Final = 1 << 28
+SPARE_TENSORS: Final = 1000
+SMALL: Final = 1_000_000  # what numbers may be however small the weights are
+_SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
+
+
+def write(folder: Path, module: nn.Module, schema: int, config: Mapping[str, Any]) -> None:
+    """Write model.safetensors and config.yaml (plain values)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
+    with files.replacing(folder / WEIGHTS) as path:
+        save_file(tensors, path, metadata={"schema": str(schema)})
+    plain = {"schema": schema, **config}
+    files.write_text(folder / CONFIG, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, Any]:
+    """config.yaml.
+
+    Raises:
+        LasasrError: it is missing, damaged, larger than any, of another schema, or lacks one of `parts`.
+    """
+    path = folder / CONFIG
+    try:
+        config = yaml_files.read(path)
+    except FileNotFoundError:
+        raise LasasrError(f"{path} is missing: not a bundle (a run's is in its bundle/ folder)") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LasasrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    missing = [name for name in parts if not isinstance(config, dict) or name not in config]
+    if missing or not isinstance(config, dict):
+        raise LasasrError(f"{path} lacks {', '.join(missing) or 'keys'}: not the config.yaml of such a bundle")
+    if config.get("schema") != schema:
+        raise LasasrError(f"{path} has schema {config.get('schema')}, this version reads {schema}")
+    kinds = {"seed": int, "normalizer": str}
+    for name in parts:
+        kind = kinds.get(name, dict)
+        if not isinstance(config[name], kind | None if kind is dict else kind):
+            raise LasasrError(f"{path}: {name} is {str(config[name])[:60]!r}, not {_SAID[kind]}")
+    return dict(moved.current_config(config))
+
+
+class Stored(NamedTuple):
+    """What model.safetensors says of one tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str  # as the format calls it
+
+
+class Header(NamedTuple):
+    """What model.safetensors says of itself, before any of its numbers is read."""
+
+    path: Path
+    tensors: Mapping[str, Stored]
+    bytes: int  # of the file
+
+
+def read_header(folder: Path) -> Header:
+    """Names, shapes and dtypes of the weights.
+
+    Raises:
+        LasasrError: the file is missing, or damaged: its header is too long, or its tensors do not fill it one by one.
+    """
+    path = folder / WEIGHTS
+    try:
+        with files.open_regular(path) as file:
+            length, size = int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size
+        if not 0 < length <= min(size - 8, files.MOST_BYTES):
+            raise _damaged(path, f"a header of {length} bytes in a file of {size}")
+        with safe_open(path, "pt") as opened:
+            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+            tensors = {name: Stored(tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
+    except FileNotFoundError:
+        raise LasasrError(f"{path} is missing: not a bundle (lasasr export RUN --out DIR makes one)") from None
+    except LasasrError:
+        raise
+    except Exception as error:
+        raise _damaged(path, str(error)) from None
+    return Header(path, tensors, size)
+
+
+def refuse_huge(config: Mapping[str, Any], header: Header, parts: Sequence[str]) -> None:
+    """Refuse sizes and counts that no model of these weights can have, before anything counts so far.
+
+    Raises:
+        LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
+    """
+    most = max(header.bytes, SMALL)
+    waiting = [(name, config[name]) for name in parts]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{key}[{number}]", inner) for number, inner in enumerate(value)]
+        elif isinstance(value, int | float) and not abs(value) <= most and not isinstance(value, bool):
+            path = header.path.with_name(CONFIG)
+            raise LasasrError(f"{path}: {key} is {str(value)[:40]}, which is no size of a model of {header.path.name}")
+
+
+@contextmanager
+def building(header: Header) -> Iterator[None]:
+    """Let parts be built from the config.yaml beside weights: no larger than these; what goes wrong is one line.
+
+    A config comes from anyone, and its values reach constructors that were not written against malice.
+
+    Raises:
+        LasasrError: they would be far larger than the weights, or cannot be built.
+    """
+    config = header.path.with_name(CONFIG)
+    most_bytes = header.bytes * OF_WEIGHTS + SPARE_BYTES
+    try:
+        with explained(config), allocation.Bounded(most_bytes, len(header.tensors) * OF_WEIGHTS + SPARE_TENSORS):
+            yield
+    except allocation.TooLargeError as error:
+        raise LasasrError(f"{config} describes a model that {header.path.name} beside it is not of: {error}") from None
+
+
+@contextmanager
+def explained(config: Path) -> Iterator[None]:
+    """What goes wrong while something is made of a file of a bundle is said in one line that names it.
+
+    Raises:
+        LasasrError: of any exception but those that mean to be raised.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{config}: {str(error).removeprefix(f'{config}: ')}") from error
+    except (LasasrError, allocation.TooLargeError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"{config} holds what cannot be used ({type(error).__name__}: {reason})") from error
+
+
+def read_weights(module: nn.Module, header: Header) -> None:
+    """Fill `module` from model.safetensors, whose tensors must be those of the module, in name, shape and dtype.
+
+    Raises:
+        LasasrError: the file is damaged, does not fit the configuration beside it, or holds NaN or infinite numbers.
+    """
+    path, wanted = header.path, _unshared(module)
+    if unfit := sorted(set(wanted) ^ set(header.tensors)):
+        raise LasasrError(f"{path} does not fit its config.yaml: {unfit[0]} is in one but not in the other")
+    for name, value in wanted.items():
+        if tuple(value.shape) != header.tensors[name].shape:
+            shapes = f"{header.tensors[name].shape}, expected {tuple(value.shape)}"
+            raise LasasrError(f"{path}: {name} has shape {shapes}")
+    try:
+        tensors = load_file(path)
+    except Exception as error:
+        raise _damaged(path, str(error)) from None
+    for name, value in wanted.items():
+        if value.dtype != tensors[name].dtype:
+            raise LasasrError(f"{path}: {name} is {tensors[name].dtype}, expected {value.dtype}; export the run again")
+        if not bool(tensors[name].isfinite().all()):
+            raise LasasrError(f"{path}: {name} holds NaN or infinite numbers: no trained model does")
+        value.data.copy_(tensors[name])
+
+
+def _damaged(path: Path, reason: str) -> LasasrError:
+    return LasasrError(f"{path} is damaged ({reason}); export the bundle again")
+
+
+def _unshared(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict without second names of the same tensor (tied weights), which safetensors refuses."""
+    seen: dict[int, str] = {}
+    return {
+        name: value
+        for name, value in module.state_dict(keep_vars=True).items()
+        if seen.setdefault(id(value), name) == name
+    }

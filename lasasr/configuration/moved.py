@@ -1,0 +1,62 @@
+"""Class paths of earlier versions: they stand in bundles, runs, recipes and tokenizers, which are read for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+# What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
+# both name the last place.
+MOVED: Final[dict[str, str]] = {
+    "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
+    "lasasr.build": "lasasr.models.factory",
+    "lasasr.bundle": "lasasr.artifacts.bundle",
+    "lasasr.comparison_maps": "lasasr.evaluation.comparison_maps",
+    "lasasr.concurrent": "lasasr.nn.concurrent",
+    "lasasr.files": "lasasr.artifacts.files",
+    "lasasr.gathered": "lasasr.nn.shared_steps",
+    "lasasr.host": "lasasr.nn.host_mirror",
+    "lasasr.language_model": "lasasr.models.language_model",
+    "lasasr.launch": "lasasr.distributed.launch",
+    "lasasr.lengths": "lasasr.nn.lengths",
+    "lasasr.loss": "lasasr.losses.joint",
+    "lasasr.model": "lasasr.models.network",
+    "lasasr.perplexity": "lasasr.evaluation.perplexity",
+    "lasasr.prepare": "lasasr.preparation.speech",
+    "lasasr.prepare_text": "lasasr.preparation.text",
+    "lasasr.provenance": "lasasr.artifacts.provenance",
+    "lasasr.ranks": "lasasr.distributed.ranks",
+    "lasasr.recognizer": "lasasr.models.recognizer",
+    "lasasr.results": "lasasr.artifacts.results",
+    "lasasr.runs": "lasasr.artifacts.runs",
+    "lasasr.special": "lasasr.text.special",
+    "lasasr.transcription": "lasasr.models.transcription",
+    "lasasr.tree": "lasasr.nn.tree",
+}
+
+
+def current_path(path: str) -> str:
+    """The path of today for one that a file or a command line names; `Class.method` moves with its class."""
+    old = max((old for old in MOVED if f"{path}.".startswith(f"{old}.")), key=len, default=None)
+    return path if old is None else MOVED[old] + path[len(old) :]
+
+
+def import_hint(error: BaseException) -> str:
+    """Where that is now which a user's own module imports from its place of an earlier version; else nothing."""
+    if not isinstance(error, ImportError):
+        return ""
+    missing = re.fullmatch(r"cannot import name '(\w+)' from '([\w.]+)' .*", str(error))
+    path = f"{missing[2]}.{missing[1]}" if missing else str(error.name)
+    current = current_path(path)
+    return "" if current == path else f"; since 0.2.0 it is {current}"
+
+
+def current_config(config: Any) -> Any:
+    """A copy of plain values in which every `_target_`, at any depth, has its path of today."""
+    if isinstance(config, Mapping):
+        return {
+            key: current_path(value) if key == "_target_" and isinstance(value, str) else current_config(value)
+            for key, value in config.items()
+        }
+    return [current_config(value) for value in config] if isinstance(config, list | tuple) else config

@@ -1,0 +1,170 @@
+"""Attention maps of several systems over the spectrograms of a few utterances, decoded again for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lasasr.artifacts.runs import Run
+from lasasr.comparison.entries import Entry
+from lasasr.comparison.grouping import Group
+from lasasr.corpora.base import Progress
+from lasasr.errors import LasasrError
+from lasasr.models import factory, language_model
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import folder_of, prepare
+from lasasr.report.pictures import picture, sound
+from lasasr.search.hypothesis import Hypothesis
+from lasasr.text import transcript
+
+MOST_BYTES: Final = 2_500_000  # of all pictures, and as much again of all sounds
+DARKEST: Final = 0.2  # no lower weight is drawn darkest: uniform weights stay pale
+
+
+@dataclass
+class Drawn:
+    """What the page shows beside the aligned text."""
+
+    maps: dict[str, dict[str, Any]] = field(default_factory=dict)  # utterance id → spectrogram, maps, audio
+    notes: list[str] = field(default_factory=list)  # why something is not there
+
+
+@torch.inference_mode()
+def draw(systems: Sequence[Group], split: str, ids: Sequence[str], audio: bool, progress: Progress) -> Drawn:
+    """Draw what each system's first seed attends to in each utterance; `notes` say what could not be drawn.
+
+    Nothing is prepared for it: where the corpus does not lie ready, there are no maps.
+
+    Args:
+        ids: the most important first; the rest are left out when MOST_BYTES are full.
+        audio: also the waveforms, to be played.
+    """
+    drawn = Drawn()
+    entries = {system.name: next((one for one in system.entries if one.folder), None) for system in systems}
+    waveforms = _waveforms([one for one in entries.values() if one], split, ids, drawn.notes, progress)
+    if not waveforms:
+        return drawn
+    room = MOST_BYTES
+    for place, (name, entry) in enumerate(entries.items(), start=1):
+        progress("attention maps", place, len(entries))
+        if entry is None or room <= 0:
+            drawn.notes.append(
+                f"No maps of {name}: {'only its results are here' if entry is None else 'the page is full'}."
+            )
+            continue
+        try:
+            room -= _add(drawn, entry, f"{name} {entry.seed}", waveforms)
+        except LasasrError as error:
+            drawn.notes.append(f"No maps of {name}: {error}.")
+    if audio:
+        _add_audio(drawn, waveforms)
+    return drawn
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """One utterance (S,)."""
+
+    samples: Tensor
+    sample_rate_hz: int
+
+
+def _waveforms(
+    entries: Sequence[Entry], split: str, ids: Sequence[str], notes: list[str], progress: Progress
+) -> dict[str, Waveform]:
+    """The audio of the utterances, as the first run's corpus holds it."""
+    if not entries or not ids or entries[0].folder is None:
+        return {}
+    config = Run(entries[0].folder).config()
+    try:
+        folder = folder_of(factory.corpus(config), config)
+        if not (folder / f"{split}.jsonl.gz").exists():
+            notes.append("No attention maps: the corpus is not prepared here (lasasr prepare RECIPE does it).")
+            return {}
+        prepared = prepare(config, progress)
+        decoded_on = entries[0].summary
+        corpora = prepared.fingerprint, decoded_on.get("corpus")
+        now, before = (prepared.content(split), decoded_on["data"]) if "data" in decoded_on else corpora
+        if now != before:
+            notes.append("No attention maps: the corpus has changed since it was decoded.")
+            return {}
+        rate = factory.frontend(config).sample_rate_hz
+        dataset = prepared.dataset(split, rate)
+        places = {one: index for index, one in enumerate(dataset.utterances.ids)}
+        return {one: Waveform(dataset.waveform(places[one]), rate) for one in ids if one in places}
+    except LasasrError as error:
+        notes.append(f"No attention maps: {error}.")
+        return {}
+
+
+def _add(drawn: Drawn, entry: Entry, key: str, waveforms: dict[str, Waveform]) -> int:
+    """Decode with one run and add its maps; the bytes they take."""
+    recognizer = _recognizer(entry)
+    heard_as = {line["id"]: line["hypothesis"] for line in entry.lines}
+    scored = transcript.of(recognizer.normalizer).scored
+    used = other = 0
+    for one, waveform in waveforms.items():
+        if waveform.sample_rate_hz != recognizer.frontend.sample_rate_hz:
+            raise LasasrError(f"it hears {recognizer.frontend.sample_rate_hz} Hz")
+        lengths = torch.tensor([len(waveform.samples)])
+        best = recognizer.recognize(waveform.samples[None], lengths, [one])[0][0]
+        other += scored(best.text) != heard_as[one]
+        if best.weights is None or scored(best.text) != heard_as[one]:
+            continue
+        if one not in drawn.maps:
+            drawn.maps[one] = _spectrogram(recognizer, waveform.samples)
+            used += len(drawn.maps[one]["spectrogram"])
+        drawn.maps[one]["maps"][key] = _map(recognizer, best)
+        used += len(drawn.maps[one]["maps"][key]["image"])
+    if other:
+        drawn.notes.append(f"{other} maps of {key} are left out: decoded again, the text is another.")
+    return used
+
+
+def _recognizer(entry: Entry) -> Recognizer:
+    """The recognizer of a run with the search it was scored with."""
+    assert entry.folder is not None
+    run = Run(entry.folder)
+    loaded = Recognizer.load(run.bundle)
+    config = {**run.config(), "search": entry.summary.get("search", run.config()["search"])}
+    return loaded.searching(language_model.search(config, loaded.tokenizer)).eval()
+
+
+def _spectrogram(recognizer: Recognizer, waveform: Tensor) -> dict[str, Any]:
+    spectrogram = recognizer.spectrogram(waveform)
+    values = spectrogram.values.numpy()
+    low, high = np.percentile(values, [2.0, 99.5])
+    image = picture(values.T[::-1], "magma", float(low), float(high))
+    seconds = len(values) * spectrogram.frame_s
+    return {"spectrogram": image, "duration_s": seconds, "maps": {}}
+
+
+def _map(recognizer: Recognizer, best: Hypothesis) -> dict[str, Any]:
+    """Weights of all heads, averaged; time to the right, tokens downwards, from 0 (white) to `darkest`."""
+    assert best.weights is not None
+    weights = best.weights.float().mean(1).numpy()
+    begin_s, darkest = recognizer.encoded_begin_s, max(float(weights.max()), DARKEST)
+    return {
+        "image": picture(weights, "Blues", 0.0, darkest),
+        "darkest": round(darkest, 2),
+        "begin_s": begin_s,
+        "end_s": begin_s + weights.shape[1] * recognizer.encoded_frame_s,
+        "tokens": len(best.tokens),
+    }
+
+
+def _add_audio(drawn: Drawn, waveforms: dict[str, Waveform]) -> None:
+    room, silent = MOST_BYTES, 0
+    for one, found in drawn.maps.items():
+        played = sound(waveforms[one].samples.numpy(), waveforms[one].sample_rate_hz)
+        room -= len(played)
+        if room >= 0:
+            found["audio"] = played
+        silent += room < 0
+    if silent:
+        drawn.notes.append(f"{silent} utterances have no audio: the page is full.")

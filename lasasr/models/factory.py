@@ -1,0 +1,237 @@
+"""Where a config becomes objects: the only place where it does.
+
+`_target_` names a class or function, and `gate` says which may stand where: a config or a bundle from a stranger runs
+no code of theirs. The keys beside it are arguments; `_partial_: true` leaves some of them to whoever builds it,
+`_args_` is a list of positional ones, and with `_recursive_: false` parts among the arguments stay plain values.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+from lasasr.artifacts import runs
+from lasasr.artifacts.files import read_json
+from lasasr.audio import base as frontends
+from lasasr.audio.base import Frontend
+from lasasr.configuration import gate
+from lasasr.configuration.configurable import configurable
+from lasasr.corpora.base import Corpus, TextCorpus
+from lasasr.errors import LasasrError, UsageError
+from lasasr.lm.base import LanguageModel
+from lasasr.losses.base import Heads, Loss
+from lasasr.models.network import CTCHead, Model
+from lasasr.nn.initial_weights import built_by, initialise
+from lasasr.text import storage
+from lasasr.text.base import Tokenizer
+
+Config = Mapping[str, Any]
+# The keys that are no arguments of a part, and the value that each has where it is left out.
+DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
+
+
+def check_targets(config: Any, place: str = "") -> None:
+    """Refuse every `_target_`, at any depth, that may not stand where it stands.
+
+    Args:
+        place: of `config` in the configuration; "" for the whole.
+
+    Raises:
+        UsageError: names the place, the target and the way to allow it.
+    """
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            gate.resolve(config["_target_"], place)
+        for key, value in config.items():
+            check_targets(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(config, list | tuple):
+        for position, value in enumerate(config):
+            check_targets(value, f"{place}[{position}]")
+
+
+def build(config: Config, place: str, **finish: Any) -> Any:
+    """The object that `config` describes; a `_partial_` one is finished with the keywords `finish`.
+
+    Args:
+        config: plain values with a `_target_`.
+        place: where it stands in the configuration (`attend`), for its contract and for messages.
+
+    Raises:
+        UsageError: a target may not stand there, does not exist, or does not take these options.
+    """
+    if "_target_" not in config:
+        raise UsageError(f"{place} has no _target_, so there is nothing to build")
+    check_targets(config, place)  # before the first of its parts is made
+    maker = _maker(config, place)
+    if config.get("_partial_"):
+        users_own = gate.below(str(config["_target_"]), gate.users_prefixes())  # whatever it raises, it is named
+        return _called(partial(maker, **finish), config, place, Exception if users_own else (TypeError, ValueError))
+    return _called(maker, config, place, Exception)
+
+
+def _maker(config: Config, place: str) -> Callable[..., Any]:
+    """The part's class or function with its arguments, not called yet."""
+    _check_directives(config, place)
+    target = gate.resolve(config["_target_"], place)
+    make = _argument if config.get("_recursive_", True) else lambda value, _: copy.deepcopy(value)
+    positional = [make(value, f"{place}._args_") for value in config.get("_args_", ())]
+    named = {key: make(value, f"{place}.{key}") for key, value in config.items() if key not in DIRECTIVES}
+    del named["_target_"]
+    return partial(target, *positional, **named)
+
+
+def _argument(value: Any, place: str) -> Any:
+    """A value with the parts in it made, in containers of its own."""
+    if isinstance(value, Mapping):
+        if "_target_" not in value:
+            return {key: _argument(inner, f"{place}.{key}") for key, inner in value.items()}
+        maker = _maker(value, place)
+        return maker if value.get("_partial_") else _called(maker, value, place, Exception)
+    return [_argument(inner, place) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _check_directives(config: Config, place: str) -> None:
+    for key, default in DIRECTIVES.items():
+        value = config.get(key, default)
+        if type(value) is not type(default) or (key == "_convert_" and value != default):
+            way = "arguments are plain values: leave it out" if key == "_convert_" else f"as in {key}: {default}"
+            raise UsageError(f"{place}.{key} is {value!r:.200}; {way}")
+
+
+def _called(
+    maker: Callable[[], Any], config: Config, place: str, wrong: type[Exception] | tuple[type[Exception], ...]
+) -> Any:
+    """What `maker` returns; `wrong` are the exceptions that mean that the options make no sense."""
+    try:
+        return maker()
+    except LasasrError:
+        raise
+    except wrong as error:
+        raise UsageError(f"{place} ({config['_target_']}): {' '.join(str(error).split())}") from error
+
+
+def corpus(config: Config) -> Corpus:
+    """The corpus of speech as configured (nothing is read yet).
+
+    Raises:
+        UsageError: it is text alone.
+    """
+    made = any_corpus(config)
+    if isinstance(made, TextCorpus):
+        raise UsageError(f"corpus={made.name} holds no audio: it trains language models (lasasr train lm/...)")
+    return made
+
+
+def any_corpus(config: Config) -> Corpus | TextCorpus:
+    """The corpus as configured, of speech or of text (nothing is read yet)."""
+    return cast(Corpus | TextCorpus, build(config["corpus"], "corpus"))
+
+
+def frontend(config: Config) -> Frontend:
+    """Waveform → features; one that is not `ready` is still to be fitted or loaded.
+
+    Raises:
+        LasasrError: it does not keep to the contract.
+    """
+    seed = int(config["seed"])
+    made = frontends.checked(built_by(seed, "frontend", lambda: build(config["frontend"], "frontend")))
+    initialise(made, seed, "frontend.")
+    return made
+
+
+def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
+    """Learn the tokenizer from normalised training transcripts; one that is not `_partial_` is there already."""
+    return cast(Tokenizer, build(config["tokenizer"], "tokenizer", transcripts=transcripts))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read back what `Tokenizer.save` wrote; the class is named in the file and must be allowed."""
+    file = folder / storage.FILE
+    stored = read_json(file)
+    kind = gate.resolve(stored.get("type") if isinstance(stored, dict) else None, "tokenizer", f"{file}: type")
+    if not (isinstance(kind, type) and issubclass(kind, Tokenizer)):
+        raise UsageError(f"{file}: type={stored['type']} is no class of tokenizers")
+    return kind.load(folder)
+
+
+@configurable("tokenizer")
+def tokenizer_of_run(run: str | None) -> Tokenizer:
+    """The tokenizer of a finished run or a bundle.
+
+    Raises:
+        UsageError: none is named.
+        LasasrError: there is no such run or bundle.
+    """
+    if run is None:
+        raise UsageError("tokenizer.run is not set: tokenizer=of_run needs tokenizer.run=RUN, a run folder or bundle")
+    return load_tokenizer(runs.bundle_folder(run))
+
+
+def loss(config: Config) -> Loss:
+    """What training minimises; initial weights of one that has parameters follow `seed`."""
+    seed = int(config["seed"])
+    made: Loss = built_by(seed, "loss", lambda: build(config["loss"], "loss"))
+    initialise(made, seed, "loss.")
+    return made
+
+
+def heads(config: Config) -> Heads:
+    """The heads of a model: what its loss needs, or in a bundle what `heads` says."""
+    return Heads(**config["heads"]) if config.get("heads") else loss(config).heads
+
+
+def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
+    """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
+    seed = int(config["seed"])
+    encoder = built_by(seed, "encoder", lambda: build(config["listen"], "listen", input_dim=input_dim))
+    needs_decoder, needs_ctc = heads(config)
+    sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
+    decoder = None
+    if needs_decoder:
+        attend = lambda **sizes: built_by(  # noqa: E731
+            seed, "decoder.attention", lambda: build(config["attend"], "attend", **sizes)
+        )
+        decoder = built_by(seed, "decoder", lambda: build(config["spell"], "spell", attend=attend, **sizes))
+    ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if needs_ctc else None
+    made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
+    initialise(made, seed)
+    return made
+
+
+def language_model(config: Config, vocabulary_size: int) -> LanguageModel:
+    """The language model; initial weights follow `seed` and each part's name."""
+    seed = int(config["seed"])
+    made: LanguageModel = built_by(seed, "lm", lambda: build(config["lm"], "lm", vocabulary_size=vocabulary_size))
+    initialise(made, seed)
+    return made
+
+
+def search(config: Config, lm: Callable[[str], Any]) -> Any:
+    """The search as configured.
+
+    Args:
+        lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
+    """
+    return _with_lms(config["search"], "search", lm)
+
+
+def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
+    finish: dict[str, Any] = {}
+    for key, value in part.items():
+        if key == "lm" and isinstance(value, str):
+            finish[key] = lm(value)
+        elif isinstance(value, Mapping) and _names_lm(value):
+            finish[key] = _with_lms(value, f"{place}.{key}", lm)
+    if not finish:
+        return build(part, place)
+    rest = {key: value for key, value in part.items() if key not in finish}
+    if "_target_" not in part:  # a mapping of parts
+        return {**{key: build(value, f"{place}.{key}") for key, value in rest.items()}, **finish}
+    return build({**rest, "_partial_": True}, place, **finish)
+
+
+def _names_lm(part: Config) -> bool:
+    return isinstance(part.get("lm"), str) or any(_names_lm(one) for one in part.values() if isinstance(one, Mapping))

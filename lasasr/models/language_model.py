@@ -1,0 +1,236 @@
+"""A trained language model with its tokenizer, as one bundle; and what a search makes of the models it names."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lasasr.artifacts import bundle, runs
+from lasasr.errors import LasasrError, UsageError
+from lasasr.lm.base import LanguageModel
+from lasasr.lm.ngram import KenLM
+from lasasr.models import factory
+from lasasr.nn import initial_weights
+from lasasr.search.base import Scorer
+from lasasr.search.lm_scorer import LMScorer, NGramScorer
+from lasasr.text import storage
+from lasasr.text.base import Tokenizer
+
+SCHEMA = 1
+PARTS = ("lm", "seed")  # of the config, that a bundle carries
+N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
+_SPACE = "▁"  # how tokenizers print a space
+_CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
+
+
+class TrainedLM(nn.Module):
+    """A language model of this toolkit.
+
+    Args:
+        config: the plain configuration of `PARTS`, so that `save` can write it.
+        normalizer: name/version of the transcript rule that its text went through.
+    """
+
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, config: Mapping[str, Any], normalizer: str) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self.normalizer = model, tokenizer, normalizer
+        self.config = {name: config[name] for name in PARTS}
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], tokenizer: Tokenizer, normalizer: str) -> TrainedLM:
+        """An untrained one, as configured."""
+        return cls(factory.language_model(config, tokenizer.vocabulary_size), tokenizer, config, normalizer)
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle: model.safetensors, config.yaml (plain values) and the tokenizer's files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(folder)
+        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.config})
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedLM:
+        """Read a bundle, in evaluation mode; nothing in it is executed.
+
+        Raises:
+            LasasrError: the folder is no bundle of a language model, or a file in it is damaged.
+        """
+        config = bundle.read_config(folder, SCHEMA, ())
+        if "lm" not in config:
+            raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
+        config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
+        bundle.refuse_huge(config, header, ("lm",))
+        with bundle.building(header), initial_weights.read_later():
+            made = cls.build(config, tokenizer, config["normalizer"])
+        bundle.read_weights(made, header)
+        return made.eval()
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a bundle.
+
+    Raises:
+        LasasrError: it is missing or damaged, in whatever way.
+    """
+    with bundle.explained(folder / storage.FILE):
+        return factory.load_tokenizer(folder)
+
+
+def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
+    """The search as configured, with the language models that it names.
+
+    Args:
+        tokenizer: the recognizer's.
+
+    Raises:
+        LasasrError: see `scorer`.
+    """
+    agreed = {**config, "search": _without_double(config["search"])}
+    return factory.search(agreed, partial(scorer, tokenizer=tokenizer))
+
+
+def _without_double(search: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A search's configuration without the entry `scorers.lm` where `lm` and `lm_weight` say the same.
+
+    Raises:
+        UsageError: they do not.
+    """
+    entry = (search.get("scorers") or {}).get("lm")
+    if not isinstance(entry, Mapping) or search.get("lm") is None:
+        return search
+    for key, own in (("lm", "lm"), ("lm_weight", "weight")):
+        if search.get(key) != entry.get(own):
+            raise UsageError(
+                f"search.{key} is {search.get(key)}, but search.scorers.lm.{own} is {entry.get(own)}; give one of them"
+            )
+    return {**search, "scorers": {name: one for name, one in search["scorers"].items() if name != "lm"}}
+
+
+def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
+    """The language model at `path` as a scorer of the recognizer's tokens.
+
+    Args:
+        path: a run folder or bundle of this toolkit, or an n-gram file (ARPA or KenLM's binary).
+        tokenizer: the recognizer's.
+
+    Raises:
+        LasasrError: there is no model, it is damaged, or its tokenizer is another one.
+    """
+    place = Path(path).expanduser()
+    if place.suffix in N_GRAM_SUFFIXES and not place.exists():
+        raise LasasrError(f"the language model {path} is missing")
+    if place.is_file():
+        return NGramScorer(KenLM(place), pieces(tokenizer))
+    lm = TrainedLM.load(runs.bundle_folder(place))
+    if not same(lm.tokenizer, tokenizer):
+        raise LasasrError(
+            f"the language model {path} has another tokenizer ({_described(lm.tokenizer)}) than the recognizer "
+            f"({_described(tokenizer)}): train it with tokenizer=of_run tokenizer.run=RECOGNIZER"
+        )
+    return LMScorer(lm.model)
+
+
+def same(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether two tokenizers give the same ids to the same tokens."""
+    return type(one) is type(other) and list(one.tokens) == list(other.tokens)
+
+
+def _described(tokenizer: Tokenizer) -> str:
+    return f"{type(tokenizer).__name__}, {tokenizer.vocabulary_size} tokens"
+
+
+def pieces(tokenizer: Tokenizer) -> list[str]:
+    """The text of every token; one that begins a word begins with a space, as every phone does."""
+    if tokenizer.unit == "phone":
+        return [f" {token}" for token in tokenizer.tokens]
+    return [token.replace(_SPACE, " ") for token in tokenizer.tokens]
+
+
+def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A search's configuration with its language models, and the files of `search.scorers`, copied into the bundle.
+
+    They are named relative to the bundle `folder`.
+
+    Raises:
+        LasasrError: one of them is missing.
+    """
+    copies: dict[str, str] = {}
+    files: dict[str, str] = {}
+
+    def take(path: str) -> str:
+        if path not in copies:
+            copies[path] = f"lm-{len(copies)}"
+            _copy(Path(path).expanduser(), folder / copies[path])
+        return copies[path]
+
+    def take_file(path: str) -> str:
+        source = Path(path).expanduser()
+        if not source.is_file():
+            raise LasasrError(f"{path}, which search.scorers names, is no file, so the bundle cannot carry it")
+        if path not in files:
+            files[path] = f"scorer-{len(files)}{source.suffix}"
+            _copy(source, folder / files[path])
+        return files[path]
+
+    return _with_files(_renamed(config, take, _is_lm), take_file)
+
+
+def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The reverse of `carried`, when the bundle is read.
+
+    Raises:
+        LasasrError: a model or a file of a scorer is not in the bundle: what a bundle from elsewhere names outside it
+            would be read, and copied.
+    """
+
+    def place(path: str) -> str:
+        if not _CARRIED.fullmatch(path):
+            config = folder / bundle.CONFIG
+            raise LasasrError(f"{config}: search names {path!r}, which is none of the bundle's own files (lm-0, ...)")
+        return str(folder / path)
+
+    return _with_files(_renamed(config, place, _is_lm), place)
+
+
+def _with_files(config: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    scorers = config.get("scorers")
+    return {**config, "scorers": _renamed(scorers, name, _is_file)} if isinstance(scorers, Mapping) else config
+
+
+def _is_lm(key: str) -> bool:
+    return key == "lm"
+
+
+def _is_file(key: str) -> bool:
+    """Whether this option of a scorer names a file (`lasasr/search/base.py`)."""
+    return key == "file" or key.endswith("_file")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a model, and nothing that only lies beside it: a bundle from elsewhere could link to anything there."""
+    source = source if source.is_file() else runs.bundle_folder(source)
+    if target.exists() and target.samefile(source):
+        return
+    if source.is_file():
+        shutil.copyfile(source, target)
+    else:
+        TrainedLM.load(source).save(target)
+
+
+def _renamed(part: Mapping[str, Any], name: Callable[[str], str], concerns: Callable[[str], bool]) -> dict[str, Any]:
+    """A deep copy in which every string under a key that this `concerns` has another name."""
+    return {
+        key: name(value)
+        if concerns(key) and isinstance(value, str)
+        else _renamed(value, name, concerns)
+        if isinstance(value, Mapping)
+        else copy.deepcopy(value)
+        for key, value in part.items()
+    }

@@ -1,0 +1,143 @@
+"""Encoder, decoder and CTC head as one module: features to logits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lasasr.listen.base import Encoded, Encoder
+from lasasr.nn import concurrent
+from lasasr.nn import lengths as length_arithmetic
+from lasasr.nn.concurrent import concurrently
+from lasasr.spell.base import MASKED, Decoder, Unrolled
+from lasasr.text import special
+
+CTC_NEVER_EMITTED = (special.PAD, special.SOS, special.EOS)
+
+
+class Output(NamedTuple):
+    """What the losses need. A part the model does not have is None."""
+
+    logits: Tensor | None  # (B, U + 1, V), of the tokens and eos; blank, pad and sos hold MASKED
+    weights: Tensor | None  # (B, U + 1, H, T'), of the attention
+    ctc_log_probs: Tensor | None  # (B, T', V) float32
+    encoded_lengths: Tensor  # (B,) int64
+
+
+class CTCHead(nn.Module):
+    """Encoded (B, T', E) → log-probabilities (B, T', V) of blank and text, float32 whatever the precision."""
+
+    never_emitted: Tensor
+
+    def __init__(self, *, encoded_dim: int, vocabulary_size: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(encoded_dim, vocabulary_size)
+        never = torch.zeros(vocabulary_size, dtype=torch.bool)
+        never[list(CTC_NEVER_EMITTED)] = True
+        self.register_buffer("never_emitted", never, persistent=False)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        logits: Tensor = self.output(encoded).float()
+        return logits.masked_fill(self.never_emitted, MASKED).log_softmax(-1)
+
+
+class Model(nn.Module):
+    """Listen, then spell and/or label the frames.
+
+    Args:
+        encoder: features → encoded.
+        decoder: spells; None for a CTC-only model.
+        ctc: labels the frames; None for an attention-only model.
+
+    Raises:
+        ValueError: neither a decoder nor a CTC head is given.
+    """
+
+    def __init__(self, *, encoder: Encoder, decoder: Decoder | None, ctc: CTCHead | None) -> None:
+        super().__init__()
+        if decoder is None and ctc is None:
+            raise ValueError("a model needs a decoder, a CTC head or both, got neither")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.ctc = ctc
+
+    def encode(self, features: Tensor, lengths: Tensor) -> Encoded:
+        """Encode features (B, T, F) of `lengths` (B,) frames."""
+        encoded: Encoded = self.encoder(features, lengths)
+        return encoded
+
+    def ctc_log_probs(self, encoded: Tensor) -> Tensor:
+        """CTC log-probabilities (B, T', V), float32, of encoded (B, T', E).
+
+        Raises:
+            ValueError: the model has no CTC head.
+        """
+        if self.ctc is None:
+            raise ValueError("this model was built without a CTC head (ctc_weight is 0)")
+        log_probs: Tensor = self.ctc(encoded)
+        return log_probs
+
+    def forward(
+        self, features: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor, sampling: float = 0.0
+    ) -> Output:
+        """The teacher-forced pass.
+
+        Args:
+            features: (B, T, F).
+            lengths: (B,) int64 frames.
+            tokens: (B, U) int64, without sos and eos; padding may hold anything.
+            token_lengths: (B,) int64; logits after an utterance's own U + 1 mean nothing.
+            sampling: probability of reading the model's own prediction (`Decoder.unroll`).
+        """
+        encoded, encoded_lengths = self.encode(features, lengths)
+        log_probs = None if self.ctc is None else self.ctc_log_probs(encoded)
+        if self.decoder is None:
+            return Output(None, None, log_probs, encoded_lengths)
+        logits, weights = self.forced(encoded, encoded_lengths, tokens, token_lengths, sampling)
+        return Output(logits, weights, log_probs, encoded_lengths)
+
+    def forced(
+        self, encoded: Tensor, encoded_lengths: Tensor, tokens: Tensor, token_lengths: Tensor, sampling: float = 0.0
+    ) -> Unrolled:
+        """Logits (B, U + 1, V) and weights (B, U + 1, H, T') of the decoder, teacher-forced by tokens (B, U).
+
+        Raises:
+            ValueError: the model has no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError("this model was built without a decoder (its loss needs none)")
+        mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
+        text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
+        read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
+        return _spelled(self.decoder, encoded, mask, read, sampling)
+
+
+def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:
+    """The teacher-forced pass of the decoder; on a CPU each half of the batch has a thread of its own.
+
+    A decoder's loop is a long row of small operations that no OpenMP thread speeds up. Where random numbers are drawn
+    the batch stays whole, because two threads would draw them in an order of chance; where the step is compiled, which
+    one thread does at a time; and where a module has hooks, which are to see the whole batch and its graph.
+    """
+
+    def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Unrolled:
+        memory = decoder.memory(encoded, mask)
+        return decoder.unroll(read, memory, decoder.initial(memory, 1), sampling)
+
+    whole, half = (encoded, mask, read), len(read) // 2
+    two_threads = encoded.device.type == "cpu" and torch.is_grad_enabled() and concurrent.cores_per_process() > 1
+    if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles or _has_hooks(decoder):
+        return spell(*whole)
+    weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
+    one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
+    return Unrolled(*(torch.cat(halves) for halves in zip(*concurrently(spell, spell, one, two), strict=True)))
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether anything is called before or after a part of `module`, forward or backward."""
+    return any(
+        part._forward_pre_hooks or part._forward_hooks or part._backward_pre_hooks or part._backward_hooks
+        for part in module.modules()
+    )

@@ -1,0 +1,222 @@
+"""Corpus → manifests, tokenizer and feature statistics, each made once and found again by its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from lasasr.artifacts import files
+from lasasr.audio.base import Frontend
+from lasasr.audio.pauses import LEAST_S, Lengths
+from lasasr.corpora.base import Corpus, Progress, Source
+from lasasr.data import digests
+from lasasr.data.batch import Batch
+from lasasr.data.dataset import SpeechDataset
+from lasasr.data.loader import Loader, Loading
+from lasasr.data.manifest_cache import MANIFESTS
+from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.data.splits import Splits
+from lasasr.distributed import launch
+from lasasr.distributed.ranks import Ranks
+from lasasr.errors import LasasrError
+from lasasr.models import factory
+from lasasr.text import special, transcript
+from lasasr.text.base import Tokenizer
+from lasasr.text.transcript import TranscriptRule
+
+ALONE = Ranks()
+
+
+@dataclass(frozen=True)
+class Prepared(Splits):
+    """What training and evaluation start from."""
+
+    tokenizer: Tokenizer
+    verify: bool  # audio is compared with its digest when it is first read
+
+    def lengths(self) -> Lengths:
+        """How long the utterances of training are."""
+        durations_s = self.utterances("train").durations_s
+        longest_s = max(LEAST_S, float(durations_s.max()))
+        return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
+
+    def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
+        """The unperturbed utterances of a split."""
+        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz, verify=self.verify)
+
+    def batches(self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE) -> Loader:
+        """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each; every rank its share.
+
+        The batches are the same for any number of ranks, so that what is decoded does not depend on it.
+        """
+        dataset = self.dataset(split, sample_rate_hz)
+        batching = Batching(max_utterances=len(dataset), batch_seconds=batch_s)
+        batches = BucketBatches(dataset.utterances.durations_s, batching, shuffle=False)
+        return Loader(dataset, batches if ranks.world == 1 else list(batches)[ranks.rank :: ranks.world])
+
+    def token_counts(self) -> torch.Tensor:
+        """How often each token (V,) is a target in training; eos once per utterance."""
+        texts = self.utterances("train").texts
+        ids = torch.tensor([token for text in texts for token in self.tokenizer.encode(text)])
+        counts = torch.bincount(ids, minlength=self.tokenizer.vocabulary_size)
+        counts[special.EOS] = len(texts)
+        return counts
+
+
+def prepare(config: Mapping[str, Any], progress: Progress, again: bool = False) -> Prepared:
+    """Make what is missing below `prepared_dir`; reuse what is there.
+
+    Args:
+        again: look whether audio has changed since it was prepared, and prepare the splits of what has anew.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = factory.corpus(config)
+    loading: Loading = factory.build(config["loading"], "loading")
+    with preparing(corpus, config):
+        corpus.fetch(progress)
+        if again:
+            _discard_changed(folder_of(corpus, config), progress)
+        splits = _splits(corpus, config, progress)
+        transcripts = partial(_texts, splits.manifests["train"], splits.rule)
+        tokenizer = tokenizer_in(splits.folder, config, splits.rule, transcripts)
+    return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
+
+
+def prepare_splits(config: Mapping[str, Any], progress: Progress) -> Splits:
+    """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = factory.corpus(config)
+    with preparing(corpus, config):
+        return _splits(corpus, config, progress)
+
+
+def _splits(corpus: Corpus, config: Mapping[str, Any], progress: Progress) -> Splits:
+    folder, rule = folder_of(corpus, config), transcript.rule(corpus.transcript)
+    manifests = corpus.prepare(folder, progress)
+    splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
+    for split in manifests:
+        _note_content(splits, split, progress)
+    first = config["debug"]["overfit_utterances"]
+    if first is None:
+        return splits
+    # learn, validate and be tested on the same few
+    return replace(splits, manifests=dict.fromkeys(manifests, manifests["train"]), first_utterances=first)
+
+
+def _texts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
+    return MANIFESTS.read(manifest, rule).texts
+
+
+def _note_content(splits: Splits, split: str, progress: Progress) -> None:
+    """Note what the audio files of a split are, and what it holds, so that it is seen when either has changed."""
+    manifest = splits.manifests[split]
+    if not digests.beside(manifest).exists() or splits.contents(split).without_digest:
+        digests.record(manifest, splits.utterances(split).cuts, progress)
+    splits.contents(split)
+
+
+def _discard_changed(folder: Path, progress: Progress) -> None:
+    """Delete what was made of audio that is not any more what it was."""
+    for manifest in sorted(folder.glob("*.jsonl.gz")):
+        changed = digests.changed(manifest, progress)
+        if not changed:
+            continue
+        split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        if launch.helper() is None:
+            now = "has" if len(changed) == 1 else "have"
+            sys.stderr.write(f"{split}: {changed[0]}{more} {now} changed since it was prepared: it is prepared anew\n")
+        made_of_it = [manifest, digests.beside(manifest), *folder.glob(f"{split}.content-*")]
+        for path in [*made_of_it, *(folder.glob("cmvn-*.json") if split == "train" else ())]:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def preparing(corpus: Source, config: Mapping[str, Any]) -> Iterator[None]:
+    """Let one process prepare a corpus; other ranks, and other runs, wait and find what it has made."""
+    with files.locked(Path(config["prepared_dir"]) / f".{corpus.name}.lock", partial(_tell_waiting, corpus.name)):
+        yield
+
+
+def _tell_waiting(name: str) -> None:
+    if launch.helper() is None:
+        sys.stderr.write(f"another process prepares {name}: waiting for it\n")
+
+
+def folder_of(corpus: Source, config: Mapping[str, Any]) -> Path:
+    """Where what is made of a corpus lies."""
+    return Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
+
+
+def tokenizer_in(
+    folder: Path, config: Mapping[str, Any], rule: TranscriptRule, transcripts: Callable[[], Iterable[str]]
+) -> Tokenizer:
+    """The tokenizer that lies in `folder`, learnt from the normalised `transcripts` where it does not yet."""
+    if not config["tokenizer"].get("_partial_"):
+        return factory.train_tokenizer(config, ())  # nothing to learn: it is another run's
+    place = folder / f"tokenizer-{digest([config['tokenizer'], str(rule)])}"
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _save_whole(factory.train_tokenizer(config, transcripts()), place)
+    return factory.load_tokenizer(place)
+
+
+def digest(plain: Any) -> str:
+    """Twelve hexadecimal digits over plain values."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
+    """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
+    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        tokenizer.save(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another process was faster and wrote the same
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+    """Fit a front end that needs it to the training audio; what it learns is computed once and kept."""
+    if frontend.ready:
+        return
+    path = prepared.folder / f"frontend-{digest([config['frontend'], prepared.first_utterances])}.safetensors"
+    with preparing(factory.corpus(config), config):
+        if not path.exists():
+            batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
+            frontend.fit(_counted(batches, progress))
+            with files.replacing(path) as temporary:
+                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+    try:
+        frontend.load_state_dict(load_file(path))
+    except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over
+        reason = " ".join(str(error).split())[:200]
+        raise LasasrError(f"{path} is damaged ({reason}); delete it and run the command again") from None
+
+
+def _counted(batches: Loader, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    batch: Batch
+    for done, batch in enumerate(batches, start=1):
+        yield batch.waveforms, batch.waveform_lengths
+        progress("feature statistics", done, len(batches))

@@ -1,0 +1,134 @@
+"""Corpus → tokenizer and encoded sentences, for language models; made once and found again by fingerprints."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lasasr.corpora.base import Corpus, Progress, TextCorpus
+from lasasr.data.manifest_cache import MANIFESTS
+from lasasr.data.sampler import Batching
+from lasasr.data.sentences import Sentences, encode_split, load_split
+from lasasr.data.splits import Texts, TextSplits
+from lasasr.models import factory
+from lasasr.preparation.speech import digest, folder_of, preparing, tokenizer_in
+from lasasr.text import storage, transcript
+from lasasr.text.base import Tokenizer
+from lasasr.text.transcript import TranscriptRule
+
+_EVERY = 10_000  # sentences between two reports of progress
+
+
+@dataclass(frozen=True)
+class PreparedText(TextSplits):
+    """What the training of a language model starts from."""
+
+    splits: Mapping[str, Path]  # split → where `load_split` finds it
+    tokenizer: Tokenizer
+
+    def sentences(self, split: str) -> Sentences:
+        """The encoded sentences of a split.
+
+        Raises:
+            LasasrError: there is no such split; the message names those there are.
+        """
+        self.check(split)
+        return load_split(self.splits[split])
+
+
+def prepare_text(
+    config: Mapping[str, Any],
+    progress: Progress,
+    splits: Iterable[str] | None = None,
+    tokenizer: Tokenizer | None = None,
+) -> PreparedText:
+    """Make what is missing below `prepared_dir`; reuse what is there.
+
+    The corpus may be one of text, or one of speech whose transcripts are the text.
+
+    Args:
+        splits: those that are needed; None: all there are.
+        tokenizer: of a trained model, in place of the configured one.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged, or the tokenizer does not fit it.
+    """
+    corpus = factory.any_corpus(config)
+    with preparing(corpus, config):
+        if not isinstance(corpus, TextCorpus):
+            corpus.fetch(progress)
+        found = _splits(corpus, config, progress)
+        if tokenizer is None:
+            sample = partial(_sampled, found.texts["train"], config["tokenizer_sentences"])
+            tokenizer = tokenizer_in(found.folder, config, found.rule, sample)
+        made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(found.rule)]
+        place = found.folder / f"tokens-{digest(made_by)}"
+        wanted = set(found.texts) if splits is None else set(splits)
+        for split, source in found.texts.items():
+            if split in wanted and not (place / f"{split}.json").exists():
+                encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
+    MANIFESTS.clear()  # the sentences lie encoded in files: training needs no cuts
+    encoded = {split: place / split for split in found.texts}
+    return PreparedText(**vars(found), splits=encoded, tokenizer=tokenizer)
+
+
+def prepare_text_splits(config: Mapping[str, Any], progress: Progress) -> TextSplits:
+    """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
+
+    Raises:
+        LasasrError: the corpus is missing or damaged.
+    """
+    corpus = factory.any_corpus(config)
+    with preparing(corpus, config):
+        return _splits(corpus, config, progress)
+
+
+def _splits(corpus: Corpus | TextCorpus, config: Mapping[str, Any], progress: Progress) -> TextSplits:
+    rule, folder = transcript.rule(corpus.transcript), folder_of(corpus, config)
+    if isinstance(corpus, TextCorpus):
+        manifests: Mapping[str, Path] = {}
+        texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
+    else:
+        manifests = corpus.prepare(folder, progress)
+        texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
+    return TextSplits(folder, corpus.fingerprint(), rule, texts, manifests)
+
+
+def token_batching(config: Mapping[str, Any]) -> Batching:
+    """How large a batch of sentences is."""
+    made: Batching = factory.build(config["batching"], "batching")
+    return made
+
+
+def _normalised(raw: Callable[[], Iterator[str]], rule: TranscriptRule) -> Iterator[str]:
+    """Sentences after the transcript rule; those of which nothing is left are none."""
+    return (text for text in map(rule, raw()) if text.strip())
+
+
+def _transcripts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
+    return MANIFESTS.read(manifest, rule).texts
+
+
+def _sampled(texts: Callable[[], Iterable[str]], most: int) -> list[str]:
+    """At most so many of the sentences, each equally likely, the same every time (Vitter 1985, algorithm R)."""
+    rng = random.Random(0)
+    kept: list[str] = []
+    for number, text in enumerate(texts()):
+        if number < most:
+            kept.append(text)
+        elif (place := rng.randrange(number + 1)) < most:
+            kept[place] = text
+    return kept
+
+
+def _reported(texts: Iterable[str], task: str, progress: Progress) -> Iterator[str]:
+    done = 0
+    for done, text in enumerate(texts, start=1):
+        yield text
+        if done % _EVERY == 0:
+            progress(task, done, done + 1)
+    progress(task, done, done)

@@ -1,0 +1,70 @@
+"""The card's facts about code, versions and machine."""
+
+import json
+import socket
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from lasasr.artifacts import provenance
+
+
+def test_it_is_plain_and_does_not_name_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/lasasr", "train", "x"])
+    made = provenance.provenance(gpus=["NVIDIA H200"])
+    text = json.dumps(made)
+    assert made["hardware"]["gpus"] == ["NVIDIA H200"]
+    assert made["hardware"]["cores"] >= 1
+    assert made["versions"]["torch"] == metadata.version("torch")
+    assert f'"{socket.gethostname()}"' not in text
+    assert f"{Path.home()}/" not in text
+
+
+def test_the_command_can_be_given_to_a_shell_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/lasasr", "train", "x", "note='two words'", "seed=1,2"])
+    line = provenance.command()
+    assert line.startswith("lasasr train x ")
+    echoed = subprocess.run(["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, check=True)
+    assert echoed.stdout.splitlines() == ["lasasr", *sys.argv[1:]]
+
+
+def test_the_module_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/python3/site-packages/lasasr/__main__.py", "train", "x"])
+    assert provenance.command() == "lasasr train x"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    line = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_commit_is_that_of_the_code_and_says_if_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "lasasr" / "provenance.py"
+    source.parent.mkdir()
+    source.write_text("one")
+    monkeypatch.setattr(provenance, "__file__", str(source))
+    assert provenance.commit() is None  # an installed package
+    git(tmp_path, "init", "-q")
+    assert provenance.commit() is None  # nothing committed yet
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert provenance.commit() == head
+    (tmp_path / "untracked").touch()
+    assert provenance.commit() == head
+    source.write_text("two")
+    assert provenance.commit() == f"{head}+changed"
+
+
+def test_a_package_inside_anothers_repository_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q")
+    source = tmp_path / ".venv" / "site-packages" / "lasasr" / "provenance.py"
+    source.parent.mkdir(parents=True)
+    source.touch()
+    monkeypatch.setattr(provenance, "__file__", str(source))
+    assert provenance.commit() is None

@@ -1,0 +1,67 @@
+"""Words of folder names: what was changed first, paths last, nothing that a shell or file system would trip over."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lasasr.artifacts.run_names import LONGEST, folder_words, sanitised_name, shortened
+from lasasr.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "default"),
+        (["seed=7", "name=mine"], "default"),
+        (["hydra/launcher=basic", "hydra.verbose=true"], "default"),
+        (["listen.layers=2", "attend=dot"], "attend-dot_layers-2"),
+        (["listen=blstm", "attend=dot", "b.z=1", "a.y=2"], "listen-blstm_attend-dot_z-1_y-2"),
+        (["+corpus.train=/my data/tr*in.tsv"], "train-tr-in.tsv"),
+        (
+            ["corpus.train=/a/very/long/path/train.tsv", "corpus=table", "attend=dot"],
+            "corpus-table_attend-dot_train-train.tsv",
+        ),
+        (["corpus.dev=dev.jsonl", "loss.ctc_weight=0.3"], "ctc_weight-0.3_dev-dev.jsonl"),
+        (["corpus.train=[/a/one.txt,/b/two.txt]", "optimizer.lr=1e-3"], "lr-1e-3_train-one.txt,two.txt"),
+        (["warm_start.run=runs/x/s1-0/", "ema=0.9"], "ema-0.9_run-s1-0"),
+        (["~augment"], "augment"),
+        (["attend=dot,location"], "attend-dot,location"),
+        (["final=Größe"], "final-Gr-e"),
+    ],
+)
+def test_shortened(overrides: list[str], name: str) -> None:
+    assert shortened(overrides) == name
+
+
+def test_a_long_path_pushes_nothing_out() -> None:
+    path = "/".join(["", *("deep" for _ in range(50)), "train.tsv"])
+    assert shortened([f"corpus.train={path}", "attend=additive", "listen.layers=4"]) == (
+        "attend-additive_layers-4_train-train.tsv"
+    )
+
+
+def test_words_that_do_not_fit_are_left_out_whole() -> None:
+    long = [f"a.key{number}={'x' * 16}" for number in range(4)]
+    assert shortened([*long, "b.k=1"]) == f"key0-{'x' * 16}_key1-{'x' * 16}_k-1"
+    assert shortened([f"a.k={'x' * 99}"]) == f"k-{'x' * 58}"
+
+
+@given(st.lists(st.text(min_size=1, max_size=80), max_size=20))
+def test_a_name_is_safe_for_any_file_system_and_shell(overrides: list[str]) -> None:
+    name = shortened(overrides)
+    assert 1 <= len(name) <= LONGEST
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._,-")
+    assert name[0] not in ".-"
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("my run", "my-run"), ("a/b", "a-b"), (2, "2"), ("..x", "x"), ("Größe", "Gr-e")]
+)
+def test_a_given_name_is_made_safe(given: object, name: str) -> None:
+    assert folder_words(given, ["attend=dot"]) == name
+
+
+@pytest.mark.parametrize("given", ["", " ", "///", "ü", "a\nb", "a\x1b[31mb", True, ["a"], {"a": 1}, "x" * 200])
+def test_what_is_no_name_is_refused_by_name(given: object) -> None:
+    with pytest.raises(UsageError, match=r"^name=[ -~]*$"):
+        sanitised_name(given)

@@ -1,0 +1,148 @@
+"""Long audio is what its pieces are, decoded alone; short audio is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+import yaml
+from tiny_recognizer import config, greedy
+from torch import Tensor
+
+from lasasr.audio.pauses import Lengths, stretches
+from lasasr.errors import LasasrError, UsageError
+from lasasr.models import transcription
+from lasasr.models.recognizer import Recognizer
+from lasasr.search.hypothesis import Hypothesis, Word
+from lasasr.text.character import CharacterTokenizer
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    """An untrained one that always says something."""
+    torch.manual_seed(0)
+    made = Recognizer.build(config(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
+    made.trained_on = Lengths(usual_s=1.0, longest_s=2.0)
+    return made
+
+
+def speech(seconds: float, seed: int) -> Tensor:
+    return torch.randn(int(seconds * RATE), generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+def long_waveform(pause_s: float = 0.4) -> Tensor:
+    parts = [part for i in range(7) for part in (speech(0.7 + 0.1 * i, i), torch.zeros(int(pause_s * RATE)))]
+    return torch.cat(parts)
+
+
+def test_text_and_times_are_those_of_the_pieces_decoded_alone(recognizer: Recognizer) -> None:
+    waveform = long_waveform()
+    (found,) = recognizer.transcribe([waveform])
+    cut = list(stretches([waveform], RATE, recognizer.trained_on))
+    alone = [recognizer.transcribe([one.waveform])[0] for one in cut]
+    assert len(found.pieces) == len(cut) > 4
+    assert not any(one.overlaps for one in found.pieces)
+    assert not any(one.pieces for one in alone)
+    assert found.text == " ".join(one.text for one in alone)
+    assert [one.text for one in found.pieces] == [one.text for one in alone]
+    assert found.score == pytest.approx(sum(one.score for one in alone), rel=1e-5)
+    expected = [
+        (word.word, one.begin / RATE + word.start_s)
+        for one, hypothesis in zip(cut, alone, strict=True)
+        for word in hypothesis.words
+    ]
+    assert [word.word for word in found.words] == [word for word, _ in expected] == found.text.split()
+    assert [word.start_s for word in found.words] == pytest.approx([start for _, start in expected], abs=2e-3)
+
+
+def test_a_file_is_its_waveform_and_stands_where_it_was_named(recognizer: Recognizer, tmp_path: Path) -> None:
+    whole, short = long_waveform().mul(32768).round() / 32768, speech(1.5, 9)
+    soundfile.write(tmp_path / "long.wav", whole.numpy(), RATE)
+    first, second, third = recognizer.transcribe([short, tmp_path / "long.wav", short], timestamps=False)
+    (of_waveform,) = recognizer.transcribe([whole])
+    assert (second.text, second.pieces) == (of_waveform.text, of_waveform.pieces)
+    assert second.words == ()
+    assert (first.text, first.pieces) == (third.text, ()) == (recognizer.transcribe([short])[0].text, ())
+
+
+def test_the_length_of_a_batch_changes_no_text(recognizer: Recognizer) -> None:
+    (found,), (other,) = (recognizer.transcribe([long_waveform()], batch_s=batch_s) for batch_s in (1.0, 7.0))
+    assert (found.text, found.pieces) == (other.text, other.pieces)
+
+
+def test_what_is_short_enough_stays_whole(recognizer: Recognizer) -> None:
+    waveform = long_waveform()
+    (whole,) = recognizer.transcribe([waveform], max_piece_s=1000.0)
+    sizes = torch.tensor([len(waveform)])
+    ((alone, *_),) = recognizer.recognize(waveform[None], sizes, timestamps=True)
+    assert whole.weights is not None
+    assert alone.weights is not None
+    assert torch.equal(whole.weights, alone.weights)
+    assert replace(whole, weights=None) == replace(alone, weights=None)
+    assert len(recognizer.transcribe([waveform], max_piece_s=1.2)[0].pieces) > 7
+
+
+def test_memory_is_that_of_one_batch() -> None:
+    seen: list[int] = []
+
+    def recognize(waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
+        seen.append(len(waveforms) * max(map(len, waveforms)))
+        return [Hypothesis((4,), -1.0, weights=torch.zeros(2, 1, 99), text="a")] * len(waveforms)
+
+    blocks = (speech(10.0, i) for i in range(60))  # a generator: nobody can hold them all
+    found = transcription.in_pieces(blocks, RATE, Lengths(3.0, 5.0), 30.0, recognize)
+    assert max(seen) <= 30 * RATE
+    assert found.weights is None
+    assert found.pieces[0].start_s == 0
+    assert found.pieces[-1].end_s == 600
+    assert all(0 < one.end_s - one.start_s <= 5 for one in found.pieces)
+
+
+def test_a_cut_in_speech_says_each_word_once() -> None:
+    """A recognizer that reads a number off every second of a waveform made of numbers."""
+    said = [torch.full((RATE,), n / 100.0) for n in range(1, 12)]
+
+    def recognize(waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
+        found = []
+        for waveform in waveforms:
+            values, counts = torch.unique_consecutive(waveform.mul(100).round(), return_counts=True)
+            ends = counts.cumsum(0).div(RATE).tolist()
+            words = [
+                Word(f"n{int(value)}", start, end)
+                for value, start, end in zip(values.tolist(), [0.0, *ends], ends, strict=False)
+            ]
+            text = " ".join(one.word for one in words)
+            found.append(Hypothesis((), 0.0, text=text, timed={"ctc": tuple(words)}))
+        return found
+
+    found = transcription.in_pieces([torch.cat(said)], RATE, Lengths(3.0, 4.0), 8.0, recognize)
+    assert sum(one.overlaps for one in found.pieces) >= 2
+    assert found.text.split() == [f"n{n}" for n in range(1, 12)]
+
+
+def test_silence_is_empty_and_mistakes_are_one_line(recognizer: Recognizer, tmp_path: Path) -> None:
+    (found,) = recognizer.transcribe([torch.zeros(9 * RATE)])
+    assert (found.text, found.flags, found.pieces, found.words) == ("", ("empty",), (), ())
+    with pytest.raises(LasasrError, match=r"none\.wav is missing"):
+        recognizer.transcribe([long_waveform(), tmp_path / "none.wav"])
+    for seconds in (0.5, -3.0, float("nan")):
+        with pytest.raises(UsageError, match="at least 1 s"):
+            recognizer.transcribe([speech(1.0, 0)], max_piece_s=seconds)
+
+
+def test_a_bundle_knows_how_long_utterances_were(recognizer: Recognizer, tmp_path: Path) -> None:
+    recognizer.save(tmp_path)
+    assert Recognizer.load(tmp_path).trained_on == recognizer.trained_on == recognizer.searching(None).trained_on
+    config = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(config.replace("longest_s: 2.0", "longest_s: long"))
+    with pytest.raises(LasasrError, match=r"config\.yaml: trained_on must hold"):
+        Recognizer.load(tmp_path)
+    old = {name: value for name, value in yaml.safe_load(config).items() if name != "trained_on"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(old))
+    assert Recognizer.load(tmp_path).trained_on is None
