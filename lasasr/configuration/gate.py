@@ -137,7 +137,7 @@ def _module(names: list[str]) -> tuple[ModuleType, list[str]]:
                 module = importlib.import_module(name)
         except Exception as error:  # whatever the user's own module raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise _RefusalError(f"cannot be imported ({name}: {reason})") from error
+            raise _RefusalError(f"cannot be imported ({name}: {reason}{moved.import_hint(error)})") from error
     if module is None:
         raise _RefusalError(f"is not installed: there is no module {names[0]} (PYTHONPATH says where yours are)")
     return module, names[len(module.__name__.split(".")) :]
