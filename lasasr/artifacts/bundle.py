@@ -30,7 +30,6 @@ _SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 def write(folder: Path, module: nn.Module, schema: int, config: Mapping[str, Any]) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
     with files.replacing(folder / WEIGHTS) as path:
         save_file(tensors, path, metadata={"schema": str(schema)})

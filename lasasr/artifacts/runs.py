@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,8 +46,9 @@ _OF_ALL: Final = (
     *("optimizer", "schedule", "trainer", "evaluate", "checkpoint"),
 )
 _OF_RECOGNIZERS: Final = ("frontend", "listen", "attend", "spell", "loss", "search", "augment", "loading", "validation")
+RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
 CARD_KINDS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
+    **dict.fromkeys((RUN_ID, "status", "recipe", "started_at", "finished_at", "command", "precision"), str),
     **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
     **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
     "averaged.checkpoints": list[str],
@@ -119,7 +121,8 @@ class Run:
         plain = yaml.safe_dump({"schema": SCHEMA, **config}, sort_keys=False, allow_unicode=True)
         files.write_text(self.folder / "config.yaml", plain)
         files.write_text(self.folder / "overrides.txt", "".join(f"{one}\n" for one in overrides))
-        about = {"schema": SCHEMA, "status": "unfinished", "recipe": config["recipe"], "seed": config["seed"]}
+        about = {"schema": SCHEMA, RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished"}
+        about |= {"recipe": config["recipe"], "seed": config["seed"]}
         files.write_json(self.folder / "card.json", about | {"started_at": _now()} | facts)
 
     def note(self, **facts: Any) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,9 @@ from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError, UsageError
 
 MOST_WORKERS = 8
+_LOST_WORKER = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? (?P<pid>[\d, ]+)\) (?P<how>is killed by signal: [^.]*|exited unexpectedly[^.]*)"
+)
 VERIFY = ("first_epoch", "never")
 
 
@@ -119,6 +124,26 @@ class Loader(DataLoader[Batch]):
             LasasrError: of the dataset.
         """
         return _raising(super().__iter__())  # the workers start here, not at the first batch
+
+
+@contextmanager
+def naming_lost_workers() -> Iterator[None]:
+    """Say in one line that a worker process was killed: torch raises it wherever the parent is at that moment.
+
+    Raises:
+        LasasrError: a worker was killed, or ended by itself; names it and the signal.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        told = [error, error.__cause__, error.__context__]  # the first one said may lack the signal
+        lost = next((found for each in reversed(told) if (found := _LOST_WORKER.search(str(each)))), None)
+        if lost is None:
+            raise
+        raise LasasrError(
+            f"a worker of the data loader, process {lost['pid']}, {lost['how'].replace('is killed', 'was killed')}; "
+            f"where memory is short, lower loading.num_workers or loading.cache_audio_mb; go on with --resume"
+        ) from error
 
 
 class _Guarded(Dataset[Any]):

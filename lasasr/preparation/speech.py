@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -173,7 +171,6 @@ def tokenizer_in(
         return factory.train_tokenizer(config, ())  # nothing to learn: it is another run's
     place = folder / f"tokenizer-{digest([config['tokenizer'], str(rule)])}"
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
         _save_whole(factory.train_tokenizer(config, transcripts()), place)
     return factory.load_tokenizer(place)
 
@@ -185,16 +182,12 @@ def digest(plain: Any) -> str:
 
 def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
     """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
-        tokenizer.save(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(place)
+        with files.replacing_folder(place) as folder:
+            tokenizer.save(folder)
     except OSError:
         if not place.is_dir():  # else another process was faster and wrote the same
             raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
