@@ -7,13 +7,15 @@ BIN := .venv/bin/python
 # the checkout's place is part of the stamp: an editable install points there, so a moved checkout is installed again
 STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
 WORKERS ?= 2
+COUNT ?= 700
+SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow: export OMP_NUM_THREADS ?= 1
+test test-slow chaos: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu tables docs clean
+.PHONY: help setup lint typecheck test test-slow chaos demo comparison bench bench-gpu tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +43,9 @@ test: $(STAMP) ## the tests, a few minutes on two cores
 
 test-slow: $(STAMP) ## the tests that take longer
 	$(BIN) -m pytest -n $(WORKERS) -m slow
+
+chaos: $(STAMP) ## faults of many kinds injected into trainings and survived, half an hour; COUNT=3000 SEED=1
+	$(BIN) tests/chaos/chaos.py --count $(COUNT) --seed $(SEED)
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py

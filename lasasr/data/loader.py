@@ -18,6 +18,7 @@ from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError, UsageError
 
 MOST_WORKERS = 8
+GRACE_S = 1.0  # until a worker that has hung up is known to have ended
 _LOST_WORKER = re.compile(
     r"DataLoader worker \(pid(?:\(s\))? (?P<pid>[\d, ]+)\) (?P<how>is killed by signal: [^.]*|exited unexpectedly[^.]*)"
 )
@@ -140,10 +141,14 @@ def naming_lost_workers() -> Iterator[None]:
         lost = next((found for each in reversed(told) if (found := _LOST_WORKER.search(str(each)))), None)
         if lost is None:
             raise
-        raise LasasrError(
-            f"a worker of the data loader, process {lost['pid']}, {lost['how'].replace('is killed', 'was killed')}; "
-            f"where memory is short, lower loading.num_workers or loading.cache_audio_mb; go on with --resume"
-        ) from error
+        raise _lost(lost["pid"], lost["how"].replace("is killed", "was killed")) from error
+
+
+def _lost(worker: Any, how: str) -> LasasrError:
+    return LasasrError(
+        f"a worker of the data loader, process {worker}, {how}; where memory is short, lower loading.num_workers or "
+        f"loading.cache_audio_mb; go on with --resume"
+    )
 
 
 class _Guarded(Dataset[Any]):
@@ -160,10 +165,26 @@ class _Guarded(Dataset[Any]):
 
 
 def _raising(items: Iterator[Any]) -> Iterator[Batch]:
-    for item in items:
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except (ConnectionError, EOFError) as error:  # a worker ended while it handed something over
+            raise _lost(*_dead_worker(items)) from error
         if isinstance(item, LasasrError):
             raise item
         yield item
+
+
+def _dead_worker(items: Any) -> tuple[Any, str]:
+    for worker in getattr(items, "_workers", ()):
+        worker.join(GRACE_S)
+        if worker.exitcode:
+            signalled = worker.exitcode < 0
+            how = f"was killed by signal: {-worker.exitcode}" if signalled else f"ended with status {worker.exitcode}"
+            return worker.pid, how
+    return "unknown", "ended unexpectedly"
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:

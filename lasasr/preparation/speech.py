@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from lasasr.artifacts import files
+from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.corpora.base import Corpus, Progress, Source
@@ -199,8 +200,7 @@ def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepar
         if not path.exists():
             batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
             frontend.fit(_counted(batches, progress))
-            with files.replacing(path) as temporary:
-                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+            write_tensors(path, {name: value.contiguous() for name, value in frontend.state_dict().items()})
     try:
         frontend.load_state_dict(load_file(path))
     except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over

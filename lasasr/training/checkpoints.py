@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lasasr.artifacts import files
 from lasasr.artifacts.runs import RUN_ID
+from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
@@ -80,7 +81,7 @@ class WholeFiles(TorchCheckpointIO):
         """
         path = Path(path)
         try:
-            with files.replacing(path) as temporary:
+            with naming_lost_workers(), files.replacing(path) as temporary:
                 with temporary.open("wb") as file:
                     torch.save({**checkpoint, **self.more}, file)
                 if path.name == LAST and path.exists():

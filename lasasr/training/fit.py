@@ -84,10 +84,11 @@ def fit(
     foreign = functools.partial(misfit, module=module, run_id=run_id)
     start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _misconfigured(), _restoring(trainer, start), _losing_ranks(trainer), naming_lost_workers():
+    with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
         begin(loggers, config)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
-        trainer.save_checkpoint(last)
+        if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
+            trainer.save_checkpoint(last)
     if interrupt.received:  # after the last update, where no validation followed
         raise Interrupted(interrupt.received)
     restore(config, module, best, foreign)
@@ -183,12 +184,12 @@ def _misconfigured() -> Iterator[None]:
 
 
 @contextmanager
-def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[None]:
+def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
     before = Restored()
     trainer.callbacks.append(before)  # type: ignore[attr-defined]
     try:
-        yield
+        yield before
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if start is None or before.done:
             raise

@@ -16,7 +16,7 @@ from lasasr.artifacts.files import read_json, write_json
 from lasasr.artifacts.runs import Run
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.training.checkpoint_owner import id_of_run, misfit
-from lasasr.training.checkpoints import LAST
+from lasasr.training.checkpoints import BEFORE, LAST
 
 CONFIG = {"recipe": "synthetic/las_char", "seed": 1}
 
@@ -52,12 +52,12 @@ def test_a_run_goes_on_from_the_one_before_where_the_last_is_anothers(
     torch.testing.assert_close(weights[1], weights[0], rtol=0, atol=0)
 
 
-def without_id(path: Path, **changes: Any) -> Path:
-    """A checkpoint as 0.1.0 wrote it, with other content."""
-    content = torch.load(path, weights_only=True)
-    del content["run_id"]
-    torch.save({**content, **changes}, path)
-    return path
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A checkpoint as 0.1.0 wrote it."""
+    saved: dict[str, Any] = torch.load(stopped(tmp_path_factory.mktemp("run")), weights_only=True)
+    del saved["run_id"]
+    return saved
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,18 @@ def without_id(path: Path, **changes: Any) -> Path:
     ],
 )
 def test_what_training_cannot_go_on_from_is_known_before_it_is_restored(
-    tmp_path: Path, changes: dict[str, Any], words: str | None
+    content: dict[str, Any], tmp_path: Path, changes: dict[str, Any], words: str | None
 ) -> None:
-    reason = misfit(without_id(stopped(tmp_path), **changes), training(), id_of_run(tmp_path))
+    torch.save({**content, **changes}, tmp_path / LAST)
+    reason = misfit(tmp_path / LAST, training(), "1234")
     assert reason is None if words is None else re.search(words, str(reason)), reason
 
 
-def test_another_shape_is_named(tmp_path: Path) -> None:
-    last = stopped(tmp_path)
-    content = torch.load(last, weights_only=True)
+def test_another_shape_is_named(content: dict[str, Any], tmp_path: Path) -> None:
     name = next(iter(content["state_dict"]))
-    content["state_dict"][name] = torch.zeros(2, 2, 2, 2)
-    torch.save(content, last)
-    assert str(misfit(last, training(), None)).startswith(f"{name} has shape (2, 2, 2, 2), not ")
+    weights = {**content["state_dict"], name: torch.zeros(2, 2, 2, 2)}
+    torch.save({**content, "state_dict": weights}, tmp_path / LAST)
+    assert str(misfit(tmp_path / LAST, training(), None)).startswith(f"{name} has shape (2, 2, 2, 2), not ")
 
 
 def test_the_best_are_known_in_a_folder_that_has_moved(tmp_path: Path) -> None:
@@ -106,6 +105,18 @@ def test_the_best_are_known_in_a_folder_that_has_moved(tmp_path: Path) -> None:
         Path(path).name for path in best[1]["best_k_models"]
     ]
     assert all(Path(path).parent == moved / "checkpoints" for path in best[1]["best_k_models"])
+
+
+def test_where_nothing_is_left_to_train_the_last_checkpoint_stays_as_it_is(tmp_path: Path) -> None:
+    Run(tmp_path).start(CONFIG, [])
+    fit_tiny(tmp_path)
+    last = tmp_path / "checkpoints" / LAST
+    before = last.read_bytes()
+    fit_tiny(tmp_path, resume=True)
+    assert last.read_bytes() == before
+    last.rename(last.with_name(BEFORE))
+    fit_tiny(tmp_path, resume=True)
+    assert torch.load(last, weights_only=True)["global_step"] == 8
 
 
 def test_a_damaged_card_is_refused(tmp_path: Path) -> None:

@@ -84,6 +84,18 @@ def test_a_power_cut_leaves_a_whole_checkpoint_at_any_moment(tmp_path: Path) -> 
     assert len(seen) > 6
 
 
+def test_a_worker_that_is_lost_meanwhile_is_no_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch raises it wherever the parent is."""
+
+    def lose(*_: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 17) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(torch, "save", lose)
+    with pytest.raises(LasasrError, match=r"^a worker of the data loader, process 17, was killed by signal: Killed;"):
+        written(tmp_path, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_torch_says_when_a_disk_is_full() -> None:
     with pytest.raises((OSError, RuntimeError), match="space"), Path("/dev/full").open("wb") as file:
