@@ -12,10 +12,10 @@ SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow chaos: export OMP_NUM_THREADS ?= 1
+test test-slow chaos guards: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow chaos demo comparison bench bench-gpu tables docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards demo comparison bench bench-gpu tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ test-slow: $(STAMP) ## the tests that take longer
 
 chaos: $(STAMP) ## faults of many kinds injected into trainings and survived, half an hour; COUNT=3000 SEED=1
 	$(BIN) tests/chaos/chaos.py --count $(COUNT) --seed $(SEED)
+
+guards: $(STAMP) ## each guard of the source taken away in a copy: its tests must fail
+	$(BIN) scripts/mutate_guards.py
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py

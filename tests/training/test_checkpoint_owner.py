@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from fit_tiny import InterruptAt, fit_tiny
@@ -117,6 +118,21 @@ def test_where_nothing_is_left_to_train_the_last_checkpoint_stays_as_it_is(tmp_p
     last.rename(last.with_name(BEFORE))
     fit_tiny(tmp_path, resume=True)
     assert torch.load(last, weights_only=True)["global_step"] == 8
+
+
+def test_lightning_reads_plain_values_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it reads has been read as plain values before; but a file may be replaced in between."""
+    stopped(tmp_path)
+    given: list[Any] = []
+
+    def fit(trainer: pl.Trainer, *_: Any, **options: Any) -> None:
+        given.append(options["weights_only"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pl.Trainer, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        fit_tiny(tmp_path, resume=True)
+    assert given == [True]
 
 
 def test_a_damaged_card_is_refused(tmp_path: Path) -> None:
