@@ -25,6 +25,7 @@ from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Heads, Loss
 from lasasr.models.network import CTCHead, Model
 from lasasr.nn.initial_weights import built_by, initialise
+from lasasr.search.base import Scorer
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
@@ -216,6 +217,16 @@ def search(config: Config, lm: Callable[[str], Any]) -> Any:
         lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
     """
     return _with_lms(config["search"], "search", lm)
+
+
+def scorer(config: Config, name: str, lm: Callable[[str], Any]) -> Scorer:
+    """An entry of `search.scorers` by itself.
+
+    Args:
+        name: of the entry.
+        lm: as of `search`.
+    """
+    return cast(Scorer, _with_lms(config, f"search.scorers.{name}", lm))
 
 
 def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
