@@ -19,6 +19,7 @@ from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
 from lasasr.configuration import gate
 from lasasr.configuration.configurable import configurable
+from lasasr.configuration.returned import check_returned
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
@@ -61,7 +62,8 @@ def build(config: Config, place: str, **finish: Any) -> Any:
         place: where it stands in the configuration (`attend`), for its contract and for messages.
 
     Raises:
-        UsageError: a target may not stand there, does not exist, or does not take these options.
+        UsageError: a target may not stand there, does not exist, does not take these options, or returns something
+            else than what its place takes.
     """
     if "_target_" not in config:
         raise UsageError(f"{place} has no _target_, so there is nothing to build")
@@ -90,7 +92,11 @@ def _argument(value: Any, place: str) -> Any:
         if "_target_" not in value:
             return {key: _argument(inner, f"{place}.{key}") for key, inner in value.items()}
         maker = _maker(value, place)
-        return maker if value.get("_partial_") else _called(maker, value, place, Exception)
+        return (
+            partial(_finished, maker, value, place)
+            if value.get("_partial_")
+            else _called(maker, value, place, Exception)
+        )
     return [_argument(inner, place) for inner in value] if isinstance(value, list | tuple) else value
 
 
@@ -107,11 +113,16 @@ def _called(
 ) -> Any:
     """What `maker` returns; `wrong` are the exceptions that mean that the options make no sense."""
     try:
-        return maker()
+        return _finished(maker, config, place)
     except LasasrError:
         raise
     except wrong as error:
         raise UsageError(f"{place} ({config['_target_']}): {' '.join(str(error).split())}") from error
+
+
+def _finished(maker: Callable[..., Any], config: Config, place: str, *positional: Any, **finish: Any) -> Any:
+    """What `maker` returns, if it is what the place takes."""
+    return check_returned(maker(*positional, **finish), config["_target_"], place)
 
 
 def corpus(config: Config) -> Corpus:
