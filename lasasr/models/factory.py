@@ -63,10 +63,14 @@ def build(config: Config, place: str, **finish: Any) -> Any:
 
     Raises:
         UsageError: a target may not stand there, does not exist, does not take these options, or returns something
-            else than what its place takes.
+            else than what its place takes; or an argument of `finish` is set.
     """
     if "_target_" not in config:
         raise UsageError(f"{place} has no _target_, so there is nothing to build")
+    if config.get("_partial_") and (supplied := sorted(finish.keys() & config.keys())):
+        raise UsageError(
+            f"{place}.{supplied[0]} cannot be set: the toolkit supplies it (~{place}.{supplied[0]} leaves it out)"
+        )
     check_targets(config, place)  # before the first of its parts is made
     maker = _maker(config, place)
     if config.get("_partial_"):

@@ -89,6 +89,12 @@ def test_nested_parts_are_checked_too_also_those_that_are_finished_later() -> No
         finish()
 
 
+def test_an_argument_that_the_toolkit_supplies_is_refused_and_not_written_over() -> None:
+    config = {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4, "query_dim": 9}
+    with pytest.raises(UsageError, match=r"^attend\.query_dim cannot be set: the toolkit supplies it"):
+        factory.build(config, "attend", encoded_dim=3, query_dim=3)
+
+
 @pytest.mark.usefixtures("makers")
 def test_a_marked_class_keeps_the_contract_without_the_base() -> None:
     assert type(factory.build({"_target_": "own_makers.Alike"}, "search")).__name__ == "Alike"
