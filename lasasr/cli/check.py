@@ -83,11 +83,10 @@ def part(what: Sequence[str]) -> Part:
 
     group = _group(what)
     what, place = _as_entry(what) if group == "scorer" else (list(what), group)
-    own = any("_target_=" in one for one in what) and not any(_chooses(one, group) for one in what)
+    own = any("_target_=" in word for word in what) and not any(_chooses(word, group) for word in what)
     if own:
-        values = [one.lstrip("+") for one in what]
         partial = [f"+{group}._partial_=true"] if group in FINISHED else []
-        what = [*partial, *(f"+{place}.{one.removeprefix(f'{place}.')}" for one in values)]
+        what = [*partial, *(word if word.startswith("hydra.") else _added(word, place) for word in what)]
     base: dict[str, Any] = {"seed": 1, "search": {"scorers": {}}} if group == "scorer" else {"seed": 1}
     with session.on_stored(base, {} if own or group == "scorer" else {group: None}, "check") as opened:
         config: Any = composed(opened, what, "check")
@@ -98,32 +97,35 @@ def part(what: Sequence[str]) -> Part:
     return Part(group, config, place)
 
 
-def _chooses(one: str, group: str) -> bool:
-    return one.startswith((f"{group}=", "+scorer@"))
+def _added(word: str, place: str) -> str:
+    return f"+{place}.{word.lstrip('+').removeprefix(f'{place}.')}"
+
+
+def _chooses(word: str, group: str) -> bool:
+    return word.startswith((f"{group}=", "+scorer@"))
 
 
 def _as_entry(what: Sequence[str]) -> tuple[list[str], str]:
     """The same as overrides of one entry of `search.scorers`, and the entry's place."""
-    matches = [ENTRY.fullmatch(one) for one in what]
+    matches = [ENTRY.fullmatch(word) for word in what]
     names = sorted({match["name"] for match in matches if match and match["name"]}) or ["mine"]
     if len(names) > 1:
         raise UsageError(f"{', '.join(f'search.scorers.{name}' for name in names)}: check one part at a time")
     place = f"search.scorers.{names[0]}"
-    entries = [
-        one if not match else f"+scorer@{place}{match['rest']}" if match["rest"][0] == "=" else _keyed(match, place)
-        for one, match in zip(what, matches, strict=True)
-    ]
-    return entries, place
+    return [_entry(word, match, place) for word, match in zip(what, matches, strict=True)], place
 
 
-def _keyed(match: re.Match[str], place: str) -> str:
-    return f"{match['sign']}{place}{match['rest']}"
+def _entry(word: str, match: re.Match[str] | None, place: str) -> str:
+    if match is None:
+        return word
+    chooses = match["rest"].startswith("=")
+    return f"+scorer@{place}{match['rest']}" if chooses else f"{match['sign']}{place}{match['rest']}"
 
 
 def _group(what: Sequence[str]) -> str:
-    keys = [one.partition("=")[0].lstrip("+~") for one in what]
+    keys = [word.partition("=")[0].lstrip("+~") for word in what]
     named = {group for group in GROUPS for key in keys if key == group or key.startswith(f"{group}.")}
-    named |= {"scorer" for one in what if ENTRY.fullmatch(one)}
+    named |= {"scorer" for word in what if ENTRY.fullmatch(word)}
     if len(named) > 1:
         raise UsageError(f"{', '.join(sorted(named))}: check one part at a time")
     if named:

@@ -62,7 +62,7 @@ def same_names(trial: Trial) -> Measured:
         loss = trial.loss(training)
         for rows in (range(len(FRAMES)), [1]):
             names |= {tuple(sorted(_at(loss, trial.step(loss, rows), update).sums)) for update in UPDATES}
-    return Measured(len(names) == 1, " or ".join(", ".join(one) or "none" for one in sorted(names)))
+    return Measured(len(names) == 1, " or ".join(", ".join(of_batch) or "none" for of_batch in sorted(names)))
 
 
 def halves_add_up(trial: Trial) -> Measured:
@@ -70,11 +70,11 @@ def halves_add_up(trial: Trial) -> Measured:
     loss, differences = trial.loss(), []
     for update in UPDATES:
         whole = _at(loss, trial.step(loss), update)
-        one, other = (_at(loss, trial.step(loss, rows), update) for rows in ([0, 2], [1, 3]))
+        left, right = (_at(loss, trial.step(loss, rows), update) for rows in ([0, 2], [1, 3]))
         added = Terms(
-            one.total + other.total,
-            one.divisor + other.divisor,
-            {name: value + other.sums[name] for name, value in one.sums.items()},
+            left.total + right.total,
+            left.divisor + right.divisor,
+            {name: value + right.sums[name] for name, value in left.sums.items()},
             whole.of_utterance,
         )
         differences.append(difference(whole, added))
@@ -186,8 +186,8 @@ def tells_training(trial: Trial) -> Measured:
     loss = trial.loss()
     shares, plateau = [float(loss.ctc_share(update)) for update in UPDATES], loss.plateau()
     kept = all(0.0 <= share <= 1.0 for share in shares) and (plateau is None or 0.0 <= plateau < math.inf)
-    told = "None" if plateau is None else f"{plateau:.2f}"
-    return Measured(kept, f"share {shares[0]:.2g} to {shares[1]:.2g}, plateau {told}")
+    shown = "None" if plateau is None else f"{plateau:.2f}"
+    return Measured(kept, f"share {shares[0]:.2g} to {shares[1]:.2g}, plateau {shown}")
 
 
 PROMISES: dict[str, Callable[[Trial], Measured]] = {

@@ -99,14 +99,16 @@ class TrialStep(StepView):
     @torch.no_grad()
     def hypotheses(self, beam: int) -> Nbest:
         """See the contract; of at most three tokens."""
-        found = [self._nbest(row, beam) for row in range(len(self._frames))]
-        padded = [[[*text, *[special.PAD] * (_LONGEST_HYPOTHESIS - len(text))] for text, _ in nbest] for nbest in found]
+        nbests = [self._nbest(row, beam) for row in range(len(self._frames))]
+        padded = [
+            [[*text, *[special.PAD] * (_LONGEST_HYPOTHESIS - len(text))] for text, _ in nbest] for nbest in nbests
+        ]
         device = self.encoded.device
         return Nbest(
             torch.tensor(padded, device=device),
-            torch.tensor([[len(text) for text, _ in nbest] for nbest in found], device=device),
-            torch.ones(len(found), beam, dtype=torch.bool, device=device),
-            torch.tensor([[score for _, score in nbest] for nbest in found], device=device),
+            torch.tensor([[len(text) for text, _ in nbest] for nbest in nbests], device=device),
+            torch.ones(len(nbests), beam, dtype=torch.bool, device=device),
+            torch.tensor([[score for _, score in nbest] for nbest in nbests], device=device),
         )
 
     def texts(self, tokens: Tensor, token_lengths: Tensor) -> Sequence[str]:
@@ -158,8 +160,12 @@ class TrialStep(StepView):
                     zip(beginnings, scores, strict=True), range(special.FIRST_TEXT, V)
                 )
             ]
-            beginnings = sorted(beginnings, key=lambda one: -one[1])[: max(beam, 2)]
-        return sorted(finished, key=lambda one: -one[1])[:beam]
+            beginnings = sorted(beginnings, key=_score, reverse=True)[: max(beam, 2)]
+        return sorted(finished, key=_score, reverse=True)[:beam]
+
+
+def _score(hypothesis: tuple[tuple[int, ...], float]) -> float:
+    return hypothesis[1]
 
 
 @dataclass(frozen=True)
@@ -216,4 +222,4 @@ def difference(ours: Terms, theirs: Terms) -> float:
         return float("inf")
     pairs = [(ours.total, theirs.total), (ours.divisor, theirs.divisor)]
     pairs += [(value, theirs.sums[name]) for name, value in ours.sums.items()]
-    return largest((one - other).double() / one.double().abs().clamp(min=1.0) for one, other in pairs)
+    return largest((left - right).double() / left.double().abs().clamp(min=1.0) for left, right in pairs)

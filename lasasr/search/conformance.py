@@ -111,12 +111,12 @@ def _after(walk: Walk) -> Tensor:
 def interleaved(trial: Trial) -> Measured:
     """Two searches that take turns on one scorer, against each on a scorer of its own."""
     heard, paths = trial.acoustics(), [trial.path(seed) for seed in (3, 4)]
-    other = _padded(heard._replace(encoded=-heard.encoded), 3, 0.0)
+    negated = _padded(heard._replace(encoded=-heard.encoded), 3, 0.0)
     paths[1] = paths[1]._replace(weights=torch.nn.functional.pad(paths[1].weights, (0, 3)))
-    inputs = list(zip((heard, other), paths, strict=True))
-    apart = [scores for one in inputs for scores in Walk(trial, trial.scorer(), *one).run()]
+    searches = list(zip((heard, negated), paths, strict=True))
+    apart = [scores for inputs in searches for scores in Walk(trial, trial.scorer(), *inputs).run()]
     scorer = trial.scorer()
-    turns = [Walk(trial, scorer, *one) for one in inputs]
+    turns = [Walk(trial, scorer, *inputs) for inputs in searches]
     for _ in range(STEPS):
         for walk in turns:
             walk.step()

@@ -43,7 +43,8 @@ class Path(NamedTuple):
         for u in reversed(range(STEPS)):
             tokens.append(self.tokens[u].gather(1, place))
             place = self.parents[u].gather(1, place)
-            weights.append(self.weights[u][torch.arange(len(place)), place[:, 0]][:, None])
+            rows = torch.arange(len(place), device=place.device)
+            weights.append(self.weights[u][rows, place[:, 0]][:, None])
             parents.append(torch.zeros_like(place))
         return Path(*(torch.stack(part[::-1]) for part in (parents, tokens, weights)))
 
@@ -157,9 +158,9 @@ class Walk:
 def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     """The largest of two rows of scores, relative above 1; equal infinities do not differ."""
     gaps = []
-    for one, other in zip(ours, theirs, strict=True):
-        gap = (one - other) / one.abs().clamp(min=1.0)
-        gaps.append(torch.where(one == other, torch.zeros_like(gap), gap))
+    for left, right in zip(ours, theirs, strict=True):
+        gap = (left - right) / left.abs().clamp(min=1.0)
+        gaps.append(torch.where(left == right, torch.zeros_like(gap), gap))
     return largest(gaps)
 
 

@@ -58,8 +58,8 @@ def alone_as_in_a_batch(trial: Trial) -> Measured:
     together, gaps = run(decoder, encoded, mask, tokens), []
     for b, length in enumerate(LENGTHS):
         alone = run(decoder, encoded[b : b + 1, :length], mask[b : b + 1, :length], tokens[:, b : b + 1])
-        for one, other in zip(alone, together, strict=True):
-            gaps += [one.logits[0] - other.logits[b], one.weights[0] - other.weights[b, ..., :length]]
+        for lone, step in zip(alone, together, strict=True):
+            gaps += [lone.logits[0] - step.logits[b], lone.weights[0] - step.weights[b, ..., :length]]
     return within(largest(gaps), TOLERANCE)
 
 
@@ -70,8 +70,8 @@ def hypotheses_apart(trial: Trial) -> Measured:
     together, gaps = run(decoder, encoded, mask, tokens), []
     for k in range(K):
         alone = run(decoder, encoded, mask, tokens[..., k : k + 1])
-        for one, other in zip(alone, together, strict=True):
-            gaps += [one.logits[:, 0] - other.logits[:, k], one.weights[:, 0] - other.weights[:, k]]
+        for lone, step in zip(alone, together, strict=True):
+            gaps += [lone.logits[:, 0] - step.logits[:, k], lone.weights[:, 0] - step.weights[:, k]]
     return within(largest(gaps), TOLERANCE)
 
 
@@ -96,14 +96,14 @@ def _reordered(step: DecoderStep, parents: Tensor) -> DecoderStep:
 def interleaved(trial: Trial) -> Measured:
     """Two batches that take turns on one decoder; hidden state on `self` would mix them."""
     decoder, (encoded, mask) = trial.decoder(), trial.encoded()
-    inputs = [(encoded, mask, trial.tokens()), (encoded.flip(0), mask.flip(0), trial.tokens(seed=4))]
-    alone = [step for one in inputs for step in run(copy.deepcopy(decoder), *one)]
-    memories = [decoder.memory(*one[:2]) for one in inputs]
+    batches = [(encoded, mask, trial.tokens()), (encoded.flip(0), mask.flip(0), trial.tokens(seed=4))]
+    alone = [step for batch in batches for step in run(copy.deepcopy(decoder), *batch)]
+    memories = [decoder.memory(*batch[:2]) for batch in batches]
     states = [decoder.initial(memory, K) for memory in memories]
     turns: list[list[DecoderStep]] = [[], []]
     for u in range(STEPS):
         for i, memory in enumerate(memories):
-            turns[i].append(decoder.step(inputs[i][2][u], memory, states[i]))
+            turns[i].append(decoder.step(batches[i][2][u], memory, states[i]))
             states[i] = turns[i][-1].state
     return within(difference(turns[0] + turns[1], alone), TOLERANCE)
 

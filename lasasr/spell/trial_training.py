@@ -34,8 +34,8 @@ def unrolls(trial: Trial) -> Measured:
     weights = torch.stack([step.weights[:, 0] for step in steps], 1)
     loop = unroll(decoder, *trial.encoded(), tokens[..., 0].t())
     gaps = [logits - loop.logits, weights - loop.weights]
-    expected, found = _gradients(decoder, logits, weights), _gradients(decoder, *loop)
-    gaps += [(a - b) / a.abs().max().clamp(min=1.0) for a, b in zip(expected, found, strict=True)]
+    of_steps, of_loop = _gradients(decoder, logits, weights), _gradients(decoder, *loop)
+    gaps += [(a - b) / a.abs().max().clamp(min=1.0) for a, b in zip(of_steps, of_loop, strict=True)]
     return within(largest(gaps), TOLERANCE)
 
 
@@ -45,10 +45,10 @@ def later_tokens(trial: Trial) -> Measured:
     decoder, tokens = trial.decoder(), trial.tokens(hypotheses=1)[..., 0].t()
     expected, gaps = unroll(decoder, *trial.encoded(), tokens), []
     for token in (special.PAD, V - 1):
-        other = tokens.clone()
-        other[:, 2:] = token
-        found = unroll(decoder, *trial.encoded(), other)
-        gaps += [(a - b)[:, :2] for a, b in zip(expected, found, strict=True)]
+        changed = tokens.clone()
+        changed[:, 2:] = token
+        unrolled = unroll(decoder, *trial.encoded(), changed)
+        gaps += [(a - b)[:, :2] for a, b in zip(expected, unrolled, strict=True)]
     return within(largest(gaps), TOLERANCE)
 
 

@@ -76,6 +76,7 @@ def test_a_strangers_yaml_is_found_where_hydra_is_told(stranger: Path) -> None:
         (["+search.scorers.a._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.a", "scorer", {}),
         (["search.scorers.a._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.a", "scorer", {}),
         (["scorer._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.mine", "scorer", {}),
+        (["hydra.searchpath=[file:///tmp]", "loss._target_=lasasr.losses.joint.JointLoss"], "loss", "loss", {}),
     ],
 )
 def test_losses_scorers_and_decoders_are_named_as_for_the_other_verbs(
