@@ -51,8 +51,8 @@ def run(arguments: list[str]) -> int:
 
 def pair(first: Entry, second: Entry) -> Any:
     """What the statistics say of one run against the other."""
-    from lasasr.comparison.grouping import Group
+    from lasasr.comparison.grouping import SystemRuns
     from lasasr.metrics.significance.comparison import compare
 
-    systems = [Group("first", (first,)).system(), Group("second", (second,)).system()]
+    systems = [SystemRuns("first", (first,)).system(), SystemRuns("second", (second,)).system()]
     return compare(systems).pairs[0]

@@ -6,27 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lasasr.comparison.entries import Entry, Found, Missing
+from lasasr.comparison.entries import Entry, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
+from lasasr.comparison.sources import MissingRun
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance import scores
 
 
 @dataclass(frozen=True)
-class Group:
+class SystemRuns:
     """One system."""
 
     name: str
     entries: tuple[Entry, ...]  # one per seed
-    missing: tuple[Missing, ...] = ()  # seeds of it that have no result
+    missing: tuple[MissingRun, ...] = ()  # seeds of it that have no result
 
     def system(self) -> scores.System:
         """As the statistics take it."""
-        lost = tuple(one.seed for one in self.missing if one.status == "diverged")
-        return scores.System(self.name, tuple(_run(one) for one in self.entries), lost)
+        lost = tuple(run.seed for run in self.missing if run.status == "diverged")
+        return scores.System(self.name, tuple(_run(entry) for entry in self.entries), lost)
 
 
-def groups(found: Found, any_search: bool = False, any_corpus: bool = False) -> tuple[list[Group], list[str]]:
+def groups(
+    selection: RunSelection, any_search: bool = False, any_corpus: bool = False
+) -> tuple[list[SystemRuns], list[str]]:
     """The systems in order of appearance, and what has to be said about comparing them.
 
     Args:
@@ -37,17 +40,17 @@ def groups(found: Found, any_search: bool = False, any_corpus: bool = False) -> 
         LasasrError: the runs cannot be compared; names them and the way out.
         UsageError: a run is given twice.
     """
-    notes = refuse(found.entries, any_search, any_corpus)
+    notes = refuse(selection.entries, any_search, any_corpus)
     gathered: dict[str, list[Entry]] = {}
-    for entry in found.entries:
+    for entry in selection.entries:
         gathered.setdefault(entry.settings.identity, []).append(entry)
-    if len(gathered) == 1 and len(found.entries) > 1 and len({entry.seed for entry in found.entries}) == 1:
-        return _copies(found.entries), [*notes, _about_copies(found.entries)]
+    if len(gathered) == 1 and len(selection.entries) > 1 and len({entry.seed for entry in selection.entries}) == 1:
+        return _copies(selection.entries), [*notes, _copies_note(selection.entries)]
     for entries in gathered.values():
         _refuse_twice(entries)
     named = names([entries[0].settings for entries in gathered.values()])
-    made = [Group(name, tuple(entries)) for name, entries in zip(named, gathered.values(), strict=True)]
-    return [_with_missing(one, found.missing) for one in made], notes
+    systems = [SystemRuns(name, tuple(entries)) for name, entries in zip(named, gathered.values(), strict=True)]
+    return [_with_missing(system, selection.missing) for system in systems], notes
 
 
 def _run(entry: Entry) -> scores.Run:
@@ -63,14 +66,14 @@ def _run(entry: Entry) -> scores.Run:
     return scores.Run(entry.seed, utterances, broken=bool(entry.card.get("diverged")))
 
 
-def _copies(entries: Sequence[Entry]) -> list[Group]:
+def _copies(entries: Sequence[Entry]) -> list[SystemRuns]:
     """A run and itself, or copies of it: each a system, by the name of its folder."""
     named = [entry.name for entry in entries]
-    unlike = [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
-    return [Group(name, (entry,)) for name, entry in zip(unlike, entries, strict=True)]
+    unlike = [numbered(name, named[:index].count(name)) for index, name in enumerate(named)]
+    return [SystemRuns(name, (entry,)) for name, entry in zip(unlike, entries, strict=True)]
 
 
-def _about_copies(entries: Sequence[Entry]) -> str:
+def _copies_note(entries: Sequence[Entry]) -> str:
     same = all(_texts(entry) == _texts(entries[0]) for entry in entries)
     if same:
         return "these runs have the same configuration, seed and hypotheses: they are copies of one run"
@@ -92,14 +95,14 @@ def _refuse_twice(entries: Sequence[Entry]) -> None:
         seen[entry.seed] = entry.name
 
 
-def _with_missing(group: Group, missing: Sequence[Missing]) -> Group:
+def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRuns:
     """With the unfinished runs that have its configuration (a search told later is not theirs)."""
 
     def trained(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if not key.startswith("search.")}
 
     own = trained(group.entries[0].settings.normal)
-    mine = [one for one in missing if one.settings is not None and trained(one.settings.normal) == own]
+    mine = [run for run in missing if run.settings is not None and trained(run.settings.normal) == own]
     return replace(group, missing=tuple(mine))
 
 
@@ -115,11 +118,13 @@ def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool 
             _refuse_other(what, first, entry)
         _refuse_other_audio(first, entry)
     searches = [search_settings(entry.summary.get("search")) for entry in entries]
-    if keys := differing([one.normal for one in searches]):
-        told = _spread(keys, [one.values for one in searches])
+    if keys := differing([search.normal for search in searches]):
+        differences = _spread(keys, [search.values for search in searches])
         if not any_search:
-            raise LasasrError(f"the runs were decoded by different searches ({told}); --any-search compares them so")
-        notes.append(f"decoded by different searches: {told}")
+            raise LasasrError(
+                f"the runs were decoded by different searches ({differences}); --any-search compares them so"
+            )
+        notes.append(f"decoded by different searches: {differences}")
     if (differ := _other_data(entries)) is not None:
         if not any_corpus:
             raise LasasrError(
@@ -168,6 +173,6 @@ def _refuse_other_audio(first: Entry, other: Entry) -> None:
 
 def _spread(keys: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
     """`beam: 4 / 10`, of the first few keys."""
-    each = {key: dict.fromkeys(shown(one.get(key)) for one in values) for key in keys[:4]}
-    told = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
-    return "; ".join(told) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+    each = {key: dict.fromkeys(shown(search.get(key)) for search in values) for key in keys[:4]}
+    words = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
+    return "; ".join(words) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

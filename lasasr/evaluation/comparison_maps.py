@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lasasr.artifacts.runs import Run
 from lasasr.comparison.entries import Entry
-from lasasr.comparison.grouping import Group
+from lasasr.comparison.grouping import SystemRuns
 from lasasr.corpora.base import Progress
 from lasasr.errors import LasasrError
 from lasasr.models import factory, language_model
@@ -35,7 +35,7 @@ class Drawn:
 
 
 @torch.inference_mode()
-def draw(systems: Sequence[Group], split: str, ids: Sequence[str], audio: bool, progress: Progress) -> Drawn:
+def draw(systems: Sequence[SystemRuns], split: str, ids: Sequence[str], audio: bool, progress: Progress) -> Drawn:
     """Draw what each system's first seed attends to in each utterance; `notes` say what could not be drawn.
 
     Nothing is prepared for it: where the corpus does not lie ready, there are no maps.

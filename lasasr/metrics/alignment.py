@@ -67,7 +67,7 @@ def summarised(measured: Sequence[Alignment]) -> dict[str, float]:
     """
     if not measured:
         raise ValueError("measured must not be empty")
-    means = np.array([list(asdict(one).values()) for one in measured]).mean(0)
+    means = np.array([list(asdict(alignment).values()) for alignment in measured]).mean(0)
     names = [field.name for field in fields(Alignment)]
     return {**dict(zip(names, means.tolist(), strict=True)), "utterances": len(measured)}
 
@@ -77,7 +77,7 @@ def aligning_head(weights: NDArray[np.floating]) -> int:
     if weights.shape[1] == 1:
         return 0
     heads = [_scaled(weights[:, head]) for head in range(weights.shape[1])]
-    return int(np.argmax([_correlation(one @ np.arange(one.shape[1])) * _mean(one.max(1)) for one in heads]))
+    return int(np.argmax([_correlation(head @ np.arange(head.shape[1])) * _mean(head.max(1)) for head in heads]))
 
 
 def _real(weights: NDArray[np.floating], frames: int | None) -> Array:

@@ -20,14 +20,14 @@ _SEQUENCES = 3  # of each length
 _FILLED = (0.0, 0.25, 0.5, 0.75, 1.0)  # shares of the mean reference to fill by repeating it; 0.0: said once
 
 
-class Constant(NamedTuple):
+class ConstantAnswer(NamedTuple):
     """An answer and what it costs."""
 
     hypothesis: str
     counts: Counts
 
 
-def best_constant(references: Sequence[str], metric: Metric) -> Constant:
+def best_constant(references: Sequence[str], metric: Metric) -> ConstantAnswer:
     """The candidate of the lowest pooled rate over `references`; of equals the first in the order of `candidates`.
 
     Raises:
@@ -36,7 +36,7 @@ def best_constant(references: Sequence[str], metric: Metric) -> Constant:
     if not references:
         raise ValueError("references must not be empty")
     scored = (
-        Constant(candidate, pooled(compare(reference, candidate, metric) for reference in references))
+        ConstantAnswer(candidate, pooled(compare(reference, candidate, metric) for reference in references))
         for candidate in candidates(references, metric)
     )
     return min(scored, key=lambda constant: constant.counts.errors)
@@ -51,11 +51,13 @@ def candidates(references: Sequence[str], metric: Metric) -> list[str]:
     return list(dict.fromkeys(["", *frequent, *spread, *repeated]))
 
 
-def _repeated(cut: Sequence[Sequence[str]], between: str) -> Iterator[str]:
+def _repeated(references: Sequence[Sequence[str]], between: str) -> Iterator[str]:
     """The most frequent sequences of 1.._LONGEST units, said often enough to fill shares of the mean length."""
-    mean = sum(map(len, cut)) / len(cut)
+    mean = sum(map(len, references)) / len(references)
     for size in range(1, _LONGEST + 1):
-        found = Counter(tuple(one[i : i + size]) for one in cut for i in range(len(one) - size + 1))
-        for sequence, _ in found.most_common(_SEQUENCES):
+        counts = Counter(
+            tuple(reference[i : i + size]) for reference in references for i in range(len(reference) - size + 1)
+        )
+        for sequence, _ in counts.most_common(_SEQUENCES):
             for share in _FILLED:
                 yield between.join(sequence * max(1, round(share * mean / size))).strip()

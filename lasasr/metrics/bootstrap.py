@@ -78,9 +78,9 @@ def _sums(counts: Sequence[Counts], clusters: Sequence[Hashable]) -> tuple[NDArr
     if len(clusters) != len(counts):
         raise ValueError(f"clusters must be as many as counts ({len(counts)}), got {len(clusters)}")
     sums: dict[Hashable, Counts] = {}
-    for cluster, one in zip(clusters, counts, strict=True):
-        sums[cluster] = sums.get(cluster, Counts()) + one
-    pairs = np.array([(one.errors, one.reference_length) for one in sums.values()], dtype=np.int64)
+    for cluster, count in zip(clusters, counts, strict=True):
+        sums[cluster] = sums.get(cluster, Counts()) + count
+    pairs = np.array([(total.errors, total.reference_length) for total in sums.values()], dtype=np.int64)
     return pairs[:, 0], pairs[:, 1]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from lasasr.metrics.error_rates import Counts, Metric, Pair, align, pooled, units
+from lasasr.metrics.error_rates import AlignedPair, Counts, Metric, align, pooled, units
 
 EMPTY, MAX_LENGTH, NEAR_TIE = "empty", "max_length", "near_tie"  # set by the search
 LOOP, EARLY, SKIPPED = "loop", "early_eos", "skipped_span"
@@ -29,12 +29,12 @@ MOST: Final = 20  # of each kind of confusion
 TOLERANCE: Final = 1e-4  # log; scores nearer than that are equal
 
 
-def repeats(said: Sequence[str]) -> int:
+def repeats(sequence: Sequence[str]) -> int:
     """How often some stretch of at most LONGEST_LOOP units follows itself: 1 where nothing repeats, 0 of nothing."""
-    most = min(1, len(said))
-    for size in range(1, min(LONGEST_LOOP, len(said) // 2) + 1):
+    most = min(1, len(sequence))
+    for size in range(1, min(LONGEST_LOOP, len(sequence) // 2) + 1):
         run = 0  # places that equal the one `size` before
-        for now, before in zip(said[size:], said, strict=False):
+        for now, before in zip(sequence[size:], sequence, strict=False):
             run = run + 1 if now == before else 0
             most = max(most, 1 + run // size)
     return most
@@ -44,8 +44,8 @@ def looping(reference: str, hypothesis: str, metric: Metric) -> bool:
     """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than was said."""
     kinds: tuple[Metric, ...] = (metric,) if metric == "cer" else (metric, "cer")
     for kind in kinds:
-        found = repeats(units(hypothesis, kind))
-        if found >= REPEATS[kind] and found > repeats(units(reference, kind)):
+        times = repeats(units(hypothesis, kind))
+        if times >= REPEATS[kind] and times > repeats(units(reference, kind)):
             return True
     return False
 
@@ -73,26 +73,26 @@ def flags(
         by_search: what the search remarked.
         gap_s: of `longest_gap`, seconds; None where there is no attention.
     """
-    found = {flag for flag in by_search if flag in FLAGS}
+    raised = {flag for flag in by_search if flag in FLAGS}
     if not hypothesis.split():
-        found = (found & {NEAR_TIE}) | ({EMPTY} if reference.split() else set())
-        return tuple(flag for flag in FLAGS if flag in found)
+        raised = (raised & {NEAR_TIE}) | ({EMPTY} if reference.split() else set())
+        return tuple(flag for flag in FLAGS if flag in raised)
     missing = _runs([pair.hypothesis is None for pair in align(reference, hypothesis, metric)])
     (*inside, last) = missing
     if looping(reference, hypothesis, metric):
-        found.add(LOOP)
+        raised.add(LOOP)
     if last >= MISSING:
-        found.add(EARLY)
+        raised.add(EARLY)
     if max(inside, default=0) >= MISSING or (any(inside) and gap_s is not None and gap_s >= GAP_S):
-        found.add(SKIPPED)
-    return tuple(flag for flag in FLAGS if flag in found)
+        raised.add(SKIPPED)
+    return tuple(flag for flag in FLAGS if flag in raised)
 
 
 def _runs(missing: Sequence[bool]) -> list[int]:
     """Lengths of the stretches of True; the last is that at the end, 0 where the end is False."""
     runs = [0]
-    for one in missing:
-        if one:
+    for is_missing in missing:
+        if is_missing:
             runs[-1] += 1
         elif runs[-1]:
             runs.append(0)
@@ -109,7 +109,7 @@ def verdict(score: float, reference_score: float | None) -> str | None:
     return SEARCH if reference_score > score + TOLERANCE else MODEL
 
 
-class Judged(NamedTuple):
+class TriagedUtterance(NamedTuple):
     """An utterance, as a breakdown needs it."""
 
     speaker: str
@@ -120,7 +120,7 @@ class Judged(NamedTuple):
     flags: tuple[str, ...]
 
 
-def triage(judged: Sequence[Judged], metric: Metric) -> dict[str, Any]:
+def triage(utterances: Sequence[TriagedUtterance], metric: Metric) -> dict[str, Any]:
     """The "triage" of results/<split>.json: plain values.
 
     Returns:
@@ -129,19 +129,24 @@ def triage(judged: Sequence[Judged], metric: Metric) -> dict[str, Any]:
         by_speaker: the same per speaker, the worst first.
         substitutions, deletions, insertions: the MOST frequent, [reference, hypothesis, count] and [unit, count].
     """
-    pairs = Counter(pair for one in judged for pair in align(one.reference, one.hypothesis, metric) if not pair.correct)
+    pairs = Counter(
+        pair
+        for utterance in utterances
+        for pair in align(utterance.reference, utterance.hypothesis, metric)
+        if not pair.correct
+    )
     return {
-        "flags": {flag: sum(flag in one.flags for one in judged) for flag in FLAGS},
-        "by_duration": _by_duration(judged),
-        "by_speaker": _by_speaker(judged),
+        "flags": {flag: sum(flag in utterance.flags for utterance in utterances) for flag in FLAGS},
+        "by_duration": _by_duration(utterances),
+        "by_speaker": _by_speaker(utterances),
         **_confusions(pairs),
     }
 
 
-def _by_duration(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def _by_duration(utterances: Sequence[TriagedUtterance]) -> list[dict[str, Any]]:
     ends = (*BUCKETS_S[1:], math.inf)
     buckets = [
-        (start, end, [one.counts for one in judged if start <= one.duration_s < end])
+        (start, end, [utterance.counts for utterance in utterances if start <= utterance.duration_s < end])
         for start, end in zip(BUCKETS_S, ends, strict=True)
     ]
     return [
@@ -151,10 +156,10 @@ def _by_duration(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_speaker(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def _by_speaker(utterances: Sequence[TriagedUtterance]) -> list[dict[str, Any]]:
     speakers: dict[str, list[Counts]] = {}
-    for one in judged:
-        speakers.setdefault(one.speaker, []).append(one.counts)
+    for utterance in utterances:
+        speakers.setdefault(utterance.speaker, []).append(utterance.counts)
     rows = [{"speaker": name, **_rate(counts)} for name, counts in speakers.items()]
     return sorted(rows, key=lambda row: (-_number(row["percent"]), row["speaker"]))
 
@@ -173,7 +178,7 @@ def _rate(counts: Sequence[Counts]) -> dict[str, Any]:
     }
 
 
-def _confusions(pairs: Mapping[Pair, int]) -> dict[str, list[list[Any]]]:
+def _confusions(pairs: Mapping[AlignedPair, int]) -> dict[str, list[list[Any]]]:
     """The most frequent errors of each kind; of equally frequent ones in the order of the alphabet."""
     kinds: dict[str, list[list[Any]]] = {"substitutions": [], "deletions": [], "insertions": []}
     for (reference, hypothesis), times in pairs.items():

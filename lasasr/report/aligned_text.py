@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lasasr.metrics.error_rates import Metric, Pair, align
+from lasasr.metrics.error_rates import AlignedPair, Metric, align
 
 _NAMES = ("REF: ", "HYP: ")
 _GAP = "*"
@@ -27,13 +27,13 @@ def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width:
     )
 
 
-def _column(pair: Pair) -> tuple[str, str]:
+def _column(pair: AlignedPair) -> tuple[str, str]:
     """Both sides of a place, equally wide."""
-    sides = [None if one is None else one.replace(" ", "_") for one in pair]
+    sides = [None if unit is None else unit.replace(" ", "_") for unit in pair]
     if not pair.correct:
-        sides = [None if one is None else one.upper() for one in sides]
-    wide = max(len(one) for one in sides if one is not None)
-    left, right = (_GAP * wide if one is None else one.ljust(wide) for one in sides)
+        sides = [None if unit is None else unit.upper() for unit in sides]
+    wide = max(len(unit) for unit in sides if unit is not None)
+    left, right = (_GAP * wide if unit is None else unit.ljust(wide) for unit in sides)
     return left, right
 
 

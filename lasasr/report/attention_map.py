@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.report import figures, labels
 from lasasr.report.aligned_text import aligned_text
 
@@ -37,7 +37,7 @@ def attention_map(
     title: str = "",
     reference: str = "",
     hypothesis: str = "",
-    boundaries: Sequence[Timed] = (),
+    boundaries: Sequence[TimedLabel] = (),
     begin_s: float = 0.0,
 ) -> Figure:
     """Draw one utterance; the figure belongs to nobody but the caller (`figures.save` writes it as PNG).
@@ -118,7 +118,7 @@ def _draw_spectrogram(axis: Axes, features: Array, begin_s: float, frame_s: floa
     axis.set_ylabel("log-mel", size=_FONT_PT)
 
 
-def _write_words(axis: Axes, words: Sequence[Timed], second_in: float) -> None:
+def _write_words(axis: Axes, words: Sequence[TimedLabel], second_in: float) -> None:
     """Write words above the spectrogram, level or, where that is too wide, upright."""
     chosen, rotation = labels.above(words, second_in, _FONT_PT)
     for position, text in zip(*chosen, strict=True):
@@ -151,6 +151,6 @@ def _label_rows(axis: Axes, tokens: Sequence[str], row_in: float) -> None:
         label.set_parse_math(False)
 
 
-def _draw_boundaries(axis: Axes, boundaries: Sequence[Timed], color: str) -> None:
-    for moment in sorted({edge for one in boundaries for edge in (one.start_s, one.end_s)}):
+def _draw_boundaries(axis: Axes, boundaries: Sequence[TimedLabel], color: str) -> None:
+    for moment in sorted({edge for label in boundaries for edge in (label.start_s, label.end_s)}):
         axis.axvline(moment, color=color, linewidth=0.5, alpha=0.7)

@@ -21,8 +21,8 @@ def error_text(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
-    found = {name: summary[name] for name in ("substitutions", "deletions", "insertions")}
-    counts = ", ".join(f"{count} {name}" for name, count in found.items())
+    counts_by_kind = {name: summary[name] for name in ("substitutions", "deletions", "insertions")}
+    counts = ", ".join(f"{count} {name}" for name, count in counts_by_kind.items())
     rate = f"{summary['metric'].upper()} {summary['percent']:.2f} %"
     yield f"{summary['split']}: {rate} ({summary['errors']} of {summary['reference_length']}: {counts})"
     yield f"search: {search_words(summary.get('search'))}"

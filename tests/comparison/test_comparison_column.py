@@ -41,20 +41,22 @@ def column(name: str, reader: Any, **attributes: Any) -> Column:
 LONGEST = Longest()
 
 
-def made(folder: Path, *own: Column) -> dict[str, Any]:
+def compare_with(folder: Path, *own: Column) -> dict[str, Any]:
     runs = [write_run(folder, attend, seed, 0.2).folder for attend in ("dot", "additive") for seed in (1, 2)]
-    found = find(runs)
-    return document(found, *groups(found), None, Rules(resamples=50), own)
+    selection = find(runs)
+    return document(selection, *groups(selection), None, Rules(resamples=50), own)
 
 
 def test_it_stands_in_every_table_and_in_the_card(tmp_path: Path) -> None:
-    compared = made(tmp_path, LONGEST)
+    compared = compare_with(tmp_path, LONGEST)
     read = json.loads(json.dumps(compared))  # as the file holds it
-    shown_column = next(one for one in columns(read) if one.key == "longest")
+    shown_column = next(column for column in columns(read) if column.key == "longest")
     expected = {
         system["name"]: LONGEST.read(list(find(runs_of(tmp_path, system)).entries)) for system in compared["systems"]
     }
-    shown = dict(zip([one["name"] for one in sorted(compared["systems"], key=rate)], shown_column.cells, strict=True))
+    shown = dict(
+        zip([system["name"] for system in sorted(compared["systems"], key=rate)], shown_column.cells, strict=True)
+    )
     assert shown == {name: f"{value:.0f} w" for name, value in expected.items()}
     assert "| longest |" in comparison_markdown(card.card(compared))
     assert "words of the longest hypothesis" in comparison_markdown(card.card(compared))
@@ -69,11 +71,11 @@ def runs_of(folder: Path, system: dict[str, Any]) -> list[Path]:
 
 
 def test_a_comparison_without_columns_of_ones_own_reads_as_before(tmp_path: Path) -> None:
-    compared = made(tmp_path)
+    compared = compare_with(tmp_path)
     del compared["columns"]
     for system in compared["systems"]:
         del system["own"]
-    assert next(one.key for one in columns(compared)) == "system"
+    assert next(column.key for column in columns(compared)) == "system"
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,13 @@ def test_a_comparison_without_columns_of_ones_own_reads_as_before(tmp_path: Path
 )
 def test_what_cannot_be_read_names_column_and_system(read: Any, reason: str, tmp_path: Path) -> None:
     with pytest.raises(LasasrError, match=f"the column odd cannot be read for .*: .*{reason}"):
-        made(tmp_path, column("odd", read))
+        compare_with(tmp_path, column("odd", read))
 
 
 def test_text_and_nothing_are_printed_as_they_are(tmp_path: Path) -> None:
     words = column("words", lambda entries: entries[0].settings.choices.get("attend"))
-    compared = made(tmp_path, words, column("none", lambda entries: None))
-    shown = {one.key: one for one in columns(compared)}
+    compared = compare_with(tmp_path, words, column("none", lambda entries: None))
+    shown = {column.key: column for column in columns(compared)}
     assert sorted(shown["words"].cells) == ["additive", "dot"]
     assert not shown["words"].number
     assert "none" not in shown

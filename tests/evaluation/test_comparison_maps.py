@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from lasasr.comparison.entries import Entry, find
-from lasasr.comparison.grouping import Group
+from lasasr.comparison.grouping import SystemRuns
 from lasasr.evaluation.comparison_maps import Drawn, draw
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.hypothesis import Hypothesis
@@ -28,7 +28,7 @@ def entry(tiny_run: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> E
 
 def drawn(entry: Entry, audio: bool = False) -> Drawn:
     ids = [line["id"] for line in entry.lines][:2]
-    return draw([Group("one", (entry,))], "test", ids, audio, lambda task, done, total: None)
+    return draw([SystemRuns("one", (entry,))], "test", ids, audio, lambda task, done, total: None)
 
 
 def content(address: str) -> io.BytesIO:

@@ -36,8 +36,8 @@ def rate_interval(scores: Scores, speakers: bool, level: float, resamples: int =
         Counts(substitutions=int(wrong), reference_length=runs * int(length))
         for wrong, length in zip(errors, scores.lengths, strict=True)
     ]
-    found = interval(counts, scores.speaker_of.tolist() if speakers else None, level, resamples, seed)
-    return replace(found, method=found.method.replace("clusters", "speakers"))
+    bounds = interval(counts, scores.speaker_of.tolist() if speakers else None, level, resamples, seed)
+    return replace(bounds, method=bounds.method.replace("clusters", "speakers"))
 
 
 def paired_bootstrap(

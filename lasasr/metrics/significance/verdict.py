@@ -10,8 +10,8 @@ from lasasr.metrics.bootstrap import RESAMPLES
 from lasasr.metrics.significance.detectable import LEVEL, POWER
 from lasasr.metrics.significance.permutation import least_exchange, least_sign_flip
 
-About = Literal["systems", "runs"]
-Word = Literal["better", "worse", "no difference shown", "cannot decide"]
+Scope = Literal["systems", "runs"]
+VerdictWord = Literal["better", "worse", "no difference shown", "cannot decide"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Rules:
 class Verdict:
     """Of the first system of a pair against the second."""
 
-    word: Word
-    about: About
+    word: VerdictWord
+    scope: Scope
     reason: str
 
 
-def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules) -> str | None:
+def too_little(scope: Scope, speakers: int, seeds: tuple[int, int], rules: Rules) -> str | None:
     """Why the data cannot decide whatever the numbers are, and what would; None if they can.
 
     A t test gives any p by assuming normal distributions, which a handful of speakers or seeds cannot support. So the
@@ -64,7 +64,7 @@ def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules
     if least > rules.level:
         enough = next(n for n in counting(1) if least_sign_flip(n) <= rules.level)
         return f"{speakers} speaker{'s' * (speakers != 1)} cannot give p < {least:.3g}; at least {enough} are needed"
-    if about == "runs":
+    if scope == "runs":
         return None
     if min(seeds) < 2:
         return "with one seed, what another would do is not known; train at least 2 of each system"
@@ -78,7 +78,9 @@ def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules
     return None
 
 
-def judged(about: About, obstacle: str | None, points: float, p: float | None, shown: str, rules: Rules) -> Verdict:
+def make_verdict(
+    scope: Scope, obstacle: str | None, points: float, p: float | None, shown: str, rules: Rules
+) -> Verdict:
     """The verdict.
 
     Args:
@@ -88,9 +90,9 @@ def judged(about: About, obstacle: str | None, points: float, p: float | None, s
         shown: the numbers in words.
     """
     if obstacle is not None:
-        return Verdict("cannot decide", about, obstacle)
+        return Verdict("cannot decide", scope, obstacle)
     if p is None:
-        return Verdict("cannot decide", about, "the difference is the same everywhere, so its spread is not known")
+        return Verdict("cannot decide", scope, "the difference is the same everywhere, so its spread is not known")
     if p > rules.level:
-        return Verdict("no difference shown", about, shown)
-    return Verdict("better" if points < 0.0 else "worse", about, shown)
+        return Verdict("no difference shown", scope, shown)
+    return Verdict("better" if points < 0.0 else "worse", scope, shown)
