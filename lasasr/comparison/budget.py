@@ -1,4 +1,4 @@
-"""Whether the systems had the same to spend: steps, training time, parameters."""
+"""Whether the systems had the same budgets: training steps, training time, parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BUDGETS: Final = {"steps": "training steps", "train_s": "training time", "parame
 
 
 def budgets(systems: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For each budget whether it is matched, and the least and most of it; None where a system does not tell."""
+    """For each budget whether it is matched, and the least and most of it; None where it is unknown for some system."""
     states = {}
     for name, words in BUDGETS.items():
         spent = [system[name] for system in systems]
@@ -22,7 +22,7 @@ def budgets(systems: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def unmatched(states: dict[str, dict[str, Any]], names: Sequence[str]) -> list[str]:
-    """In words, the budgets asked for that are not matched, or not known."""
+    """A message for each of these budgets that is not matched, or unknown."""
     messages = []
     for name in names:
         state = states[name]

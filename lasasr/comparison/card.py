@@ -1,4 +1,4 @@
-"""The card behind a published table: what its columns, intervals and verdicts need, and where the runs came from."""
+"""The card of a published table: the values of its columns, intervals and verdicts, and the provenance of the runs."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_run
 
 
 def card(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison without what no table shows: of the pairs those with the baseline, or with the lowest rate.
+    """A comparison reduced to what tables show: only pairs with the baseline, else with the lowest rate.
 
-    Commands lose the folders before absolute paths: a card is published, and where things lay is nobody's concern.
+    Commands lose the folders of absolute paths: a card is published, and must not hold names of local folders.
     """
     centre_name = centre(document)
     systems = [
@@ -48,7 +48,7 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def placeless(command: str) -> str:
-    """A command line whose absolute paths, `key=/a/path` among them, are their last part only."""
+    """A command line in which each absolute path, also that of `key=/a/path`, is reduced to its last part."""
     words = []
     for word in shlex.split(command):
         key, equals, value = ("", "", word) if word.startswith("/") else word.partition("=")
@@ -77,10 +77,10 @@ def read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def drawn_from(path: Path) -> Iterator[None]:
-    """What goes wrong while a table is made of a card from anyone is the card's fault, said in one line.
+    """Report errors while a table is made from a card, which anyone may have written, as damage of the card.
 
     Raises:
-        LasasrError: of what a value of another kind, or an absent one, leads to.
+        LasasrError: a value is absent or of another type.
     """
     try:
         yield

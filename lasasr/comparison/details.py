@@ -15,7 +15,7 @@ from lasasr.metrics.error_rates import AlignedPair
 
 PARTS: Final = 5  # of the test set, by duration and by length
 SPEAKERS: Final = 12  # shown by name: those with most errors
-UTTERANCES: Final = 150  # in the browser, at most a third of them for the pair it opens at ...
+UTTERANCES: Final = 150  # in the browser, at most a third of them for the pair that the page shows first ...
 CHARACTERS: Final = 1_500_000  # ... as long as they have fewer than that
 
 Line = Mapping[str, Any]
@@ -25,7 +25,7 @@ def details(systems: Sequence[SystemRuns], baseline: str | None = None) -> dict[
     """Curves, breakdowns and disputed utterances, as plain values.
 
     Args:
-        baseline: the system that the others are set against, if any.
+        baseline: the system that the others are compared with, if any.
     """
     pair = opening(systems, baseline)
     return {
@@ -38,19 +38,19 @@ def details(systems: Sequence[SystemRuns], baseline: str | None = None) -> dict[
 
 
 def opening(systems: Sequence[SystemRuns], baseline: str | None = None) -> list[SystemRuns]:
-    """The two systems to look at first: the baseline and the best of the others, else the best two; or the only one."""
+    """The two systems to show first: the baseline and the best of the others, else the best two; or the only one."""
     ranked = sorted(systems, key=lambda system: float(np.mean([entry.summary["percent"] for entry in system.entries])))
     return sorted(ranked, key=lambda system: system.name != baseline)[:2]
 
 
 def validated_by(systems: Sequence[SystemRuns]) -> list[str]:
-    """The searches that validations decoded with, by their names in the configuration; none where it is not known."""
+    """The searches that validations decoded with, by their names in the configuration; none where one is unknown."""
     chosen = [entry.settings.choices.get("search@validation.search") for system in systems for entry in system.entries]
     return [] if None in chosen else sorted({str(search) for search in chosen})
 
 
 def curve(system: SystemRuns) -> list[dict[str, float]]:
-    """Dev error rate at each validated step: mean, least and most over the seeds that were validated there."""
+    """Dev error rate at each validated step: mean, least and most over the seeds that were validated at it."""
     metric = system.entries[0].summary["metric"]
     rates_of_step: dict[int, list[float]] = {}
     for entry in system.entries:
@@ -84,7 +84,7 @@ def _length(pairs: Sequence[AlignedPair]) -> int:
 
 
 def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
-    """Utterance → the part it is in, and the parts in order: about equally many utterances in each."""
+    """Utterance → its part, and the parts in order; each part has about equally many utterances."""
     edges = np.unique(np.quantile(list(values.values()), np.linspace(0.0, 1.0, PARTS + 1)))
     if len(edges) == 1:
         edges = np.append(edges, edges[0])
@@ -100,7 +100,7 @@ def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dic
 
 
 def _speakers(systems: Sequence[SystemRuns], speakers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Those with most errors by name, all others as one."""
+    """Utterance → its speaker, and the speakers with most errors by name; all others are one part."""
     errors: dict[str, int] = dict.fromkeys(speakers.values(), 0)
     for entry in (entry for system in systems for entry in system.entries):
         for line in entry.lines:
@@ -137,9 +137,9 @@ def _summed(lengths: Mapping[str, int], part: Callable[[str], str]) -> dict[str,
 
 
 def utterances(systems: Sequence[SystemRuns], pair: Sequence[SystemRuns]) -> dict[str, Any]:
-    """The most disputed ones with what every run made of them, and how many there are.
+    """The utterances on which systems differ most, with the hypothesis of every run, and the number of such utterances.
 
-    First come those on which the first seeds of `pair` differ most: the page opens there.
+    First come those on which the first seeds of `pair` differ most: the page shows these two at first.
     """
     firsts = [replace(system, entries=system.entries[:1]) for system in pair]
     chosen = list(dict.fromkeys([*disputed(firsts, UTTERANCES // 3), *disputed(systems, UTTERANCES)]))[:UTTERANCES]
@@ -174,7 +174,7 @@ def _utterance(key: str, lines: Sequence[Mapping[str, Line]], entries: Sequence[
 
 
 def operations(pairs: Sequence[AlignedPair]) -> str:
-    """An alignment as one letter per place: C correct, S substituted, D deleted, I inserted."""
+    """An alignment as one letter per pair: C correct, S substituted, D deleted, I inserted."""
     return "".join(
         "I" if pair.reference is None else "D" if pair.hypothesis is None else "C" if pair.correct else "S"
         for pair in pairs

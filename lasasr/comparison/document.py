@@ -1,4 +1,4 @@
-"""comparison.json: everything that a comparison found, as plain values."""
+"""The contents of comparison.json: all results of a comparison as plain values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def document(
     rules: Rules,
     columns: Sequence[Column] = (),
 ) -> dict[str, Any]:
-    """Compare, and write down all of it.
+    """Compare the systems, and return the contents of comparison.json.
 
     Args:
         columns: of the user's own.
@@ -79,7 +79,7 @@ def document(
 
 
 def _system(group: SystemRuns, summary: Summary, keys: Sequence[str], columns: Sequence[Column]) -> dict[str, Any]:
-    """A summary beside what the system cost."""
+    """The error rates of a system and its costs."""
     values = group.entries[0].settings.values
     return {
         "name": group.name,

@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class RunSelection:
-    """All that was asked for."""
+    """The runs that the command line names."""
 
     split: str
     entries: list[Entry]
@@ -49,12 +49,12 @@ def find(
     """Read every run that the paths name.
 
     Args:
-        search: takes the results of this search (`comparison.searches`); None: the runs' own.
-        command: says how a run is decoded with a search that it has no result of.
+        search: name of the search whose results are read (`comparison.searches`); None: the runs' own.
+        command: gives the command that decodes a run with a search that it has no result of.
 
     Raises:
-        LasasrError: a path is nothing of the kind, results are damaged or missing, or no run is finished.
-        UsageError: the runs have no split in common, or several and none is asked for; `search` names no search.
+        LasasrError: a path names no run, sweep or result, results are damaged or missing, or no run is finished.
+        UsageError: the runs have no split in common, or several and `split` is None; `search` names no search.
     """
     named = named_sources(paths)
     sources = [source for source in named if isinstance(source, ResultSource)]
@@ -91,7 +91,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     """The result that was named, or the run's own.
 
     Raises:
-        LasasrError: another search wrote it; says the way out.
+        LasasrError: another search wrote it; names --search.
     """
     if source.name is not None and source.name.split != split:
         raise UsageError(f"{result_path(source)} holds {source.name.split}, but --split is {split}")
@@ -106,7 +106,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
 
 def _entry(source: ResultSource, stored: Stored) -> Entry:
     if not stored.path.exists():
-        results.read(stored.folder, stored.name.split)  # says what is missing, and the nearest
+        results.read(stored.folder, stored.name.split)  # raises, with what is missing and the nearest name
     summary, lines = stored.read()
     card = source.run.card() if source.run else {}
     config = source.run.config() if source.run else _config_of_summary(summary)
@@ -126,13 +126,13 @@ def _entry(source: ResultSource, stored: Stored) -> Entry:
 
 
 def _config_of_summary(summary: dict[str, Any]) -> dict[str, Any]:
-    """What results alone say of their run's configuration."""
+    """The part of a run's configuration that its summary holds."""
     config = {name: summary[name] for name in ("seed", "search", "parameters", "attend") if name in summary}
     return config | {"choices": {"attend": summary["attend"]} if summary.get("attend") else {}}
 
 
 def _aligned(path: Path, summary: dict[str, Any], lines: list[dict[str, Any]]) -> dict[str, tuple[AlignedPair, ...]]:
-    """The alignments, after a look whether the counts are theirs: a cut or edited file must not become a verdict."""
+    """The alignments, whose counts must be those of the file: a cut or edited file must not lead to a verdict."""
     alignments: dict[str, tuple[AlignedPair, ...]] = {}
     length = 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""What a system cost and how it behaved, from the cards and summaries of its runs; means are over seeds."""
+"""Costs, counts and alignment of a system, from the cards and summaries of its runs; means are over seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OF_CARD = (
 
 
 def facts(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Counts are sums over seeds, the rest means; what no run knows is None."""
+    """Counts are sums over seeds, the rest means; a value that no run has is None."""
     counts = {name: sum(entry.summary[name] for entry in entries) for name in COUNTS}
     return {
         **counts,
@@ -49,7 +49,7 @@ def facts(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def mean(entries: Sequence[Entry], value: Callable[[Entry], Any]) -> float | None:
-    """Over the runs that know it."""
+    """The mean over the runs that have the value; None where none has it."""
     numbers = [float(number) for number in map(value, entries) if number is not None]
     return sum(numbers) / len(numbers) if numbers else None
 
@@ -66,7 +66,7 @@ def _step_s(entry: Entry) -> float | None:
 
 
 def _alignment(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Median error of word boundaries in ms by each way to tell them, against what; how sure and even attention is."""
+    """Median error of word boundaries in ms by each method, their reference, and the quality of attention."""
     alignment: dict[str, Any] = {"against": None, "unit": None}
     for entry in entries:
         edges = (entry.summary.get("alignment") or {}).get("boundaries") or {}
@@ -94,6 +94,6 @@ def _flags(entries: Sequence[Entry]) -> dict[str, int]:
 
 
 def _run(entry: Entry) -> dict[str, Any]:
-    """Where a number comes from; None where the card does not say it."""
+    """The provenance of a rate; None for what the card lacks."""
     metadata = {"name": entry.name, "seed": entry.seed, "percent": entry.summary["percent"]}
     return metadata | {name: entry.card.get(name) for name in OF_CARD}

@@ -10,7 +10,7 @@ from lasasr.comparison.grouping import SystemRuns
 
 
 class Flip(NamedTuple):
-    """An utterance that one run gets righter than another."""
+    """An utterance on which two runs make different numbers of errors."""
 
     id: str
     reference: str
@@ -20,7 +20,7 @@ class Flip(NamedTuple):
 
 
 def flips(first: Entry, second: Entry) -> list[Flip]:
-    """Every utterance whose errors differ, what the second gets worse first, the largest differences first."""
+    """Every utterance on which the counts of errors differ, sorted by errors of the first − errors of the second."""
     theirs = {line["id"]: line for line in second.lines}
     flipped = []
     for line in first.lines:

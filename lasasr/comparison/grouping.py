@@ -1,4 +1,4 @@
-"""Runs that differ by their seed only are one system; and what may not be compared is refused."""
+"""Groups runs that differ by their seed only into systems, and refuses runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lasasr.metrics.significance import scores
 
 @dataclass(frozen=True)
 class SystemRuns:
-    """One system."""
+    """One system: its runs."""
 
     name: str
     entries: tuple[Entry, ...]  # one per seed
     missing: tuple[MissingRun, ...] = ()  # seeds of it that have no result
 
     def system(self) -> scores.System:
-        """As the statistics take it."""
+        """The input of the statistics."""
         lost = tuple(run.seed for run in self.missing if run.status == "diverged")
         return scores.System(self.name, tuple(_run(entry) for entry in self.entries), lost)
 
@@ -30,7 +30,7 @@ class SystemRuns:
 def groups(
     selection: RunSelection, any_search: bool = False, any_corpus: bool = False
 ) -> tuple[list[SystemRuns], list[str]]:
-    """The systems in order of appearance, and what has to be said about comparing them.
+    """The systems in order of appearance, and notes on what limits their comparison.
 
     Args:
         any_search: runs decoded by different searches may be compared.
@@ -96,7 +96,7 @@ def _refuse_twice(entries: Sequence[Entry]) -> None:
 
 
 def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRuns:
-    """With the unfinished runs that have its configuration (a search told later is not theirs)."""
+    """Add the unfinished runs of the same configuration, the search apart (it may have been chosen at evaluation)."""
 
     def trained(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if not key.startswith("search.")}
@@ -107,7 +107,7 @@ def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRun
 
 
 def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool = False) -> list[str]:
-    """Refuse runs that cannot be compared; what has to be said of those that are, for it was told to.
+    """Refuse runs that cannot be compared; the notes name differences that the caller allowed.
 
     Raises:
         LasasrError: another metric, normalizer, search, corpus, or other utterances, references, speakers, durations.
@@ -136,7 +136,7 @@ def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool 
 
 
 def _other_data(entries: Sequence[Entry]) -> str | None:
-    """How the data of the runs differ: by what they hold, where all results say it, or else as they are configured."""
+    """How the data of the runs differ: by content where all results hold its fingerprint, else by configuration."""
     if all("data" in entry.summary for entry in entries):
         contents = sorted({str(entry.summary["data"]) for entry in entries})
         return f"recordings differ (contents {', '.join(contents)})" if len(contents) > 1 else None
@@ -153,7 +153,7 @@ def _refuse_other(what: str, first: Entry, other: Entry) -> None:
 
 
 def _refuse_other_audio(first: Entry, other: Entry) -> None:
-    """The same utterances, said by the same speakers, as long; the message names what the first difference is."""
+    """Refuse other utterances, references, speakers or durations; the message names the first difference."""
     theirs = {line["id"]: line for line in other.lines}
     ours = {line["id"] for line in first.lines}
     alone = sorted(ours ^ set(theirs))

@@ -1,4 +1,4 @@
-"""Reading the pairs of a comparison from one system's side."""
+"""The pairs of a comparison as differences to one system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OPPOSITE = {"better": "worse", "worse": "better"}
 
 
 class CentreDifference(NamedTuple):
-    """How a system stands to another one, the centre: a negative difference is a lower error rate than the centre's."""
+    """The difference of a system to another one, the centre; negative points: a lower error rate than the centre's."""
 
     name: str
     word: str  # "better", "worse", "no difference shown", "cannot decide"
@@ -44,7 +44,7 @@ def verdict_scope(pairs: Sequence[Mapping[str, Any]]) -> Scope:
 
 
 def centre(document: Mapping[str, Any]) -> str:
-    """The system that the others are set against: the baseline, else the one with the lowest rate."""
+    """The system that the others are compared with: the baseline, else the one with the lowest rate."""
     return str(document["baseline"] or best(document["systems"])["name"])
 
 
@@ -89,7 +89,7 @@ def _difference_to(pair: Mapping[str, Any], centre_name: str, scope: str) -> Cen
 
 
 def signed(points: float) -> str:
-    """A difference with its sign; what rounds to nothing has +."""
+    """A difference with its sign; what rounds to 0 has +."""
     return f"{round(points, 2) + 0.0:+.2f}"
 
 

@@ -1,4 +1,4 @@
-"""Which result of each run `--search NAME` means: those of one search, whatever each run calls it."""
+"""Chooses the result of each run that `--search NAME` means: all by one search, whatever its name in each run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Candidate:
 
     @property
     def names(self) -> set[str]:
-        """What it can be called."""
+        """The names that `--search` accepts for it."""
         own = {} if self.stored.name.code else self.run_results.config.get("choices") or {}
         if not self.stored.name.code and self.run_results.foreign(self.stored):
             return results.names_of(self.stored) | {self.run_results.text(self.summary)}
@@ -35,7 +35,7 @@ class _Candidate:
 
     @property
     def label(self) -> str:
-        """What tells it from all others, on a command line."""
+        """A name for the command line that no other result has."""
         return self.stored.name.label or (self.identity.search_id if self.identity else self.stored.name.split)
 
 

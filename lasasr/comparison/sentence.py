@@ -1,4 +1,4 @@
-"""The verdict of a comparison in a few sentences, the first of which stands alone."""
+"""The verdict of a comparison in a few sentences; the first one can be read without the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MANY = 6  # names in a list, from which on they are counted
 
 
 def sentences(document: dict[str, Any]) -> list[str]:
-    """What a comparison says, the most important first."""
+    """The results of a comparison in words, the most important first."""
     systems = document["systems"]
     if len(systems) == 1:
         return [*_alone(systems[0], document), *_caveats(document)]
@@ -42,7 +42,7 @@ def _bounds(interval: dict[str, Any] | None) -> str:
 
 
 def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[CentreDifference]) -> str:
-    """Which are better, worse, and neither, seen from the baseline or from the lowest rate."""
+    """Which systems are better, worse and neither than the baseline, or than the lowest rate."""
     system = next(system for system in document["systems"] if system["name"] == centre_name)
     rate = f"{document['metric'].upper()} {system['percent']:.2f} %"
     what = "" if document["about"] == "systems" else "these runs of "
@@ -84,7 +84,7 @@ def _any(differences: Sequence[CentreDifference], centre_name: str) -> str:
 
 
 def _listed(differences: Sequence[CentreDifference], words: str, detail: Callable[[CentreDifference], str]) -> str:
-    """The words and the names, each with what is told of it where there are few; nothing where there are none."""
+    """The words and the names, each with its detail where the names are few; an empty text without names."""
     if len(differences) > MANY:
         return f"{words}{_named(difference.name for difference in differences)}"
     return (
@@ -97,7 +97,7 @@ def _points(difference: CentreDifference) -> str:
 
 
 def _unshown(pairs: int) -> Callable[[CentreDifference], str]:
-    """Of a difference that is not shown also what would have been, lest a wide spread is read as no difference."""
+    """For a difference that is not shown, add what would be shown: a wide spread must not read as no difference."""
     return lambda difference: f" ({signed(difference.points)} points{_why_not(difference, pairs)})"
 
 
@@ -132,7 +132,7 @@ def _detectable(differences: Sequence[CentreDifference]) -> list[str]:
 
 
 def _needed(document: dict[str, Any]) -> list[str]:
-    """What would show the difference that was asked for."""
+    """The utterances or seeds that would show the wanted difference."""
     points = document["rules"]["wanted_points"]
     answers = [pair[document["about"]] or pair["runs"] for pair in document["pairs"]] if points is not None else []
     required = [answer["needed"] for answer in answers if answer is not None and answer["needed"] is not None]

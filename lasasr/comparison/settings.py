@@ -1,4 +1,4 @@
-"""What of a configuration tells systems apart, and what a system is therefore called."""
+"""The part of a configuration that distinguishes systems, and the names of systems derived from it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Settings(NamedTuple):
 
 
 def settings(config: Mapping[str, Any], search: Mapping[str, Any] | None = None, averaged: int = 0) -> Settings:
-    """What a run was trained and decoded with.
+    """The settings that a run was trained and decoded with.
 
     Args:
         config: as config.yaml holds it.
@@ -62,8 +62,8 @@ def differing(systems: Sequence[Mapping[str, Any]]) -> list[str]:
 def names(systems: Sequence[Settings]) -> list[str]:
     """A name for each by the keys that differ: `attend=dot`, `attend=location attend.dim=64`.
 
-    A choice stands for all it brings along; below it only what differs between systems of the same choice is named. A
-    single system is named by its attention.
+    A choice stands for all keys that it sets; of these only keys that differ between systems of the same choice are
+    named. A single system is named by its attention.
     """
     if len(systems) == 1:
         attend = systems[0].choices.get("attend")
@@ -97,7 +97,7 @@ def _choice(system: Settings, group: str) -> str | None:
 
 
 def _package(group: str) -> str:
-    """Where a group's values stand: `search@validation.search` → `validation.search`."""
+    """The key below which the values of a group are: `search@validation.search` → `validation.search`."""
     return group.partition("@")[2] or group.replace("/", ".")
 
 
@@ -106,10 +106,10 @@ def _below(key: str, prefixes: Sequence[str]) -> bool:
 
 
 def numbered(name: str, before: int) -> str:
-    """A name that stands so many times already."""
+    """A name that is used `before` times already: with a number from the second use on."""
     return f"{name} ({before + 1})" if before else name
 
 
 def shown(value: Any) -> str:
-    """A value as a command line would say it."""
+    """A value as it is written on a command line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

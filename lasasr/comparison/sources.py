@@ -1,4 +1,4 @@
-"""What the command line names: run folders, sweep folders and result files → where the results of each run are."""
+"""Resolves the paths of the command line (run folders, sweep folders, result files) to the results of each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lasasr.errors import LasasrError, UsageError
 
 @dataclass(frozen=True)
 class MissingRun:
-    """A run that was asked for and has no result."""
+    """A run that the command line names and that has no result."""
 
     name: str
     status: str  # "not begun", "unfinished", "diverged"
@@ -25,7 +25,7 @@ class MissingRun:
 
 @dataclass(frozen=True)
 class ResultSource:
-    """Where results may be: the folder that holds them, and the run it belongs to."""
+    """The folder that may hold results, and the run that it belongs to."""
 
     results: Path
     run: runs.Run | None
@@ -47,7 +47,7 @@ def result_path(source: ResultSource) -> Path:
 
 
 def _without_repeats(named: Sequence[tuple[ResultSource | MissingRun, bool]]) -> list[ResultSource | MissingRun]:
-    """Each run of a sweep (True) once, for sweeps overlap when seeds are added; what is named twice by itself stays."""
+    """Each run of a sweep (True) once, for sweeps overlap when seeds are added; a run named twice itself stays."""
     swept = {_identity(source) for source, by_sweep in named if by_sweep}
     kept: list[ResultSource | MissingRun] = []
     seen: set[str] = set()
@@ -102,7 +102,7 @@ def _from_run(run: runs.Run) -> ResultSource | MissingRun:
 
 
 def common_split(sources: Sequence[ResultSource], any_result: bool) -> str:
-    """The split to compare on where none is asked for: the only one that all have, or test.
+    """The default split: test if all have it, else the only one that all have.
 
     Args:
         any_result: results of other searches than the runs' own count too.

@@ -121,7 +121,7 @@ def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, summary_fields: d
 def test_data_are_compared_by_what_they_hold_where_both_results_say_it(
     tmp_path: Path, data: tuple[str, str | None], refused: str | None
 ) -> None:
-    """Moved tables have another fingerprint of the corpus as configured, and hold the same."""
+    """Moved tables have another fingerprint of the configured corpus and the same content."""
     runs = []
     for index, (attend, held) in enumerate(zip(("dot", "additive"), data, strict=True)):
         summary_fields = {"corpus": f"{index}" * 12} | ({} if held is None else {"data": held})
@@ -135,7 +135,7 @@ def test_data_are_compared_by_what_they_hold_where_both_results_say_it(
     assert any(refused in note for note in groups(selection, any_corpus=True)[1])
 
 
-def test_what_is_told_to_be_compared_is_said(tmp_path: Path) -> None:
+def test_differences_that_are_allowed_are_noted(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     summary_fields: dict[str, Any] = {"search": {"beam": 3}, "corpus": "ba9876543210"}
     other_run = write_run(tmp_path, "additive", summary_fields=summary_fields, search=summary_fields["search"])

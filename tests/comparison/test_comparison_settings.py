@@ -1,4 +1,4 @@
-"""Systems are told apart, and named, by what was asked for and not by how it was written."""
+"""Systems are distinguished and named by the values of settings, not by how these were written."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ def settings_of(attend: str = "dot", seed: int = 1, **changes: Any) -> Settings:
     return settings(config(Path("runs"), attend, seed=seed, **changes), changes.get("search", SEARCH))
 
 
-def test_a_seed_a_place_and_how_it_is_looked_at_make_no_other_system() -> None:
+def test_seed_folder_threads_and_evaluation_make_no_other_system() -> None:
     same = [
         settings_of(),
         settings_of(seed=2),
