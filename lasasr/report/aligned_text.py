@@ -1,4 +1,4 @@
-"""Reference above hypothesis, errors standing out: the form of NIST's sclite."""
+"""Reference above hypothesis with marked errors, in the format of NIST's sclite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GAP = "*"
 def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width: int | None = None) -> str:
     """Two lines, one word (character, phone) below the other.
 
-    Substituted, deleted and inserted units are in upper case; asterisks stand where a side has nothing. In the text of
+    Substituted, deleted and inserted units are in upper case; asterisks fill a side without a unit. Among
     characters a space is shown as "_".
 
     Args:
@@ -28,7 +28,7 @@ def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width:
 
 
 def _column(pair: AlignedPair) -> tuple[str, str]:
-    """Both sides of a place, equally wide."""
+    """Both sides of a pair, equally wide."""
     sides = [None if unit is None else unit.replace(" ", "_") for unit in pair]
     if not pair.correct:
         sides = [None if unit is None else unit.upper() for unit in sides]

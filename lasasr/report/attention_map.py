@@ -1,4 +1,4 @@
-"""What was looked at while each token was spelled: attention maps below the spectrogram, on one time axis."""
+"""Attention maps: the weights of each token over time, below the spectrogram, on one time axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lasasr.report.aligned_text import aligned_text
 Array = NDArray[np.floating]
 
 _COLUMNS = 4  # heads side by side
-_WIDTHS_IN = (10.0, 6.5, 5.0, 4.5)  # of one head, by how many stand side by side
+_WIDTHS_IN = (10.0, 6.5, 5.0, 4.5)  # of one head, by the number of heads side by side
 _ROW_IN = 0.13
 _MAP_IN = (1.5, 8.0)  # least and largest height of a map
 _SPECTROGRAM_IN = 1.3
@@ -40,9 +40,9 @@ def attention_map(
     boundaries: Sequence[TimedLabel] = (),
     begin_s: float = 0.0,
 ) -> Figure:
-    """Draw one utterance; the figure belongs to nobody but the caller (`figures.save` writes it as PNG).
+    """Draw one utterance; pyplot does not hold the figure (`figures.save` writes it as PNG).
 
-    Rows are labelled with tokens, or with words where tokens are too many to be read. Heads stand side by side, each
+    Rows are labelled with tokens, or with words where tokens are too many to be read. Heads are side by side, each
     column below its own copy of the spectrogram.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where the marks of the page's charts stand: plain numbers, which its template draws."""
+"""Positions of the marks in the page's charts: plain numbers, which its template draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS: Final = 45  # of a forest plot
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and dash of the system at a place."""
+    """Colour and dash of the system with an index."""
     return {"hue": index % HUES, "dash": DASHES[index // HUES % len(DASHES)]}
 
 
@@ -127,7 +127,7 @@ SIGNS: Final = {"better": "▲", "worse": "▼", "no difference shown": "=", "ca
 
 
 def matrix(document: Mapping[str, Any], order: Sequence[str]) -> list[dict[str, Any]]:
-    """Verdict of every row's system against every column's; None where a pair was not asked."""
+    """Verdict of every row's system against every column's; None where a pair was not compared."""
     words: dict[tuple[str, str], Mapping[str, Any]] = {}
     turned = {"better": "worse", "worse": "better"}
     for pair in document["pairs"]:

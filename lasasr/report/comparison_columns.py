@@ -16,21 +16,21 @@ System = Mapping[str, Any]
 
 
 class TableColumn(NamedTuple):
-    """One column: what stands in it for each system, in the order of `sorted_systems`."""
+    """One column: its cell for each system, in the order of `sorted_systems`."""
 
     key: str
     header: str
     cells: list[str]
     values: list[float | None]  # to sort by; none of the first
     about: str  # what it is, with its unit
-    priority: int  # the lowest stay where there is little room
-    number: bool = True  # stands at the right
+    priority: int  # a narrow terminal shows the lowest
+    number: bool = True  # aligned to the right
     explained: bool = False  # in the legend below the terminal's table
     published: bool = True  # in Markdown
 
 
 class ColumnContext:
-    """A comparison as its columns look at it.
+    """The parts of a comparison that columns read.
 
     Args:
         document: the contents of comparison.json or of a card.
@@ -48,7 +48,7 @@ class ColumnContext:
 
     @cached_property
     def against_centre(self) -> dict[str, CentreDifference]:
-        """System → its difference to the middle; none where there is one system."""
+        """System → its difference to the centre; empty where there is one system."""
         return (
             {difference.name: difference for difference in against(self.document, self.centre_name)}
             if self.document["pairs"]
@@ -109,7 +109,7 @@ def searched_with(document: Mapping[str, Any]) -> str:
 
 
 def columns(document: Mapping[str, Any]) -> list[TableColumn]:
-    """All columns that hold anything, those of the user's own before the last one."""
+    """All columns with any value; the user's own precede the last one."""
     context = ColumnContext(document)
     shipped = [
         declaration.column(context)
@@ -202,7 +202,7 @@ def _counts_cell(context: ColumnContext, system: System) -> str:
 
 
 def _align_ms(context: ColumnContext, system: System) -> float | None:
-    """Of attention itself; of what it and CTC say together where that is all there is."""
+    """Of attention; of attention and CTC combined where no other value exists."""
     alignment = system["alignment"]
     value: float | None = (
         alignment["attention_ms"] if alignment["attention_ms"] is not None else alignment["combined_ms"]
@@ -298,4 +298,4 @@ SHIPPED_COLUMNS: Final = (
     ),
     ColumnDeclaration("seeds", 100, "seeds", "runs; diverged ones named", _seeds_value, _seeds_cell),
 )
-"""From left to right; the lowest priority stays where there is little room."""
+"""From left to right; a narrow terminal shows those of the lowest priorities."""

@@ -1,4 +1,4 @@
-"""A comparison as Markdown for a README with its birth certificate, and how it gets between the marks of a page."""
+"""A comparison as Markdown for a README, with the provenance of its numbers, and its insertion between two marks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lasasr.report.comparison_columns import TableColumn, columns, searched_with
 
 
 def comparison_markdown(document: Mapping[str, Any]) -> str:
-    """Verdict, table, what the columns are, and where the numbers come from.
+    """Verdict, table, legend of the columns, and provenance of the numbers.
 
     Args:
         document: the contents of comparison.json or of a card.
@@ -33,7 +33,7 @@ def _cell(column: TableColumn, cell: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in which Markdown sees no mark of its own."""
+    """Text whose signs have no meaning in Markdown."""
     for sign in "\\|`*_<[":
         text = text.replace(sign, f"\\{sign}")
     return text
@@ -78,7 +78,7 @@ def _origin(document: Mapping[str, Any]) -> str:
 
 
 def _short(commit: str | None) -> str:
-    """The first digits, and that the code differed from them."""
+    """The first digits, and whether the code had changes that were not committed."""
     if not commit:
         return ""
     return commit[:7] + (" (changed)" if commit.endswith("+changed") else "")
@@ -96,7 +96,7 @@ def _machine(run: Mapping[str, Any]) -> str:
 
 
 def marks(name: str) -> tuple[str, str]:
-    """The lines of a page between which the table of a card stands."""
+    """The lines of a page between which the table of a card is written."""
     return f"<!-- lasasr compare {name} begins -->", f"<!-- lasasr compare {name} ends -->"
 
 

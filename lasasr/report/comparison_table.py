@@ -42,7 +42,7 @@ def comparison_table(document: Mapping[str, Any], width: int) -> RenderableType:
 
 
 def _fitting(all_columns: Sequence[TableColumn], width: int) -> list[TableColumn]:
-    """By priority as long as they fit; the names of systems get what is left, at least NARROWEST."""
+    """The columns that fit, by priority; the names of systems get the remaining width, at least NARROWEST."""
     left = width - min(NARROWEST, _widest(all_columns[0]))
     kept = {all_columns[0].key}
     for column in sorted(all_columns[1:], key=lambda column: column.priority):

@@ -26,7 +26,7 @@ def difference(
 
     Args:
         pair: the first against the second.
-        notes: what has to be said about comparing them.
+        notes: what limits their comparison.
         most: utterances to show of those that became better, and of those that became worse.
         width: characters of a line.
     """
@@ -55,7 +55,7 @@ def _setting_values(entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _configuration(first: Entry, second: Entry) -> Iterator[RenderableType]:
-    """The keys that differ; a key at its default is not told from one that is absent."""
+    """The keys that differ; a key at its default equals an absent one."""
     keys = differing([_setting_values(entry, entry.settings.normal) for entry in (first, second)])
     if not keys:
         yield Text("configuration: the same\n")

@@ -18,7 +18,7 @@ _SMALLEST_PT = 5.0
 
 
 class Labels(NamedTuple):
-    """Where labels stand and what they say."""
+    """Positions and texts of labels."""
 
     positions: list[float]
     texts: list[str]
@@ -60,7 +60,7 @@ def _words(tokens: Sequence[str]) -> Labels:
 
 
 def _thinned(labels: Labels, apart: float) -> Labels:
-    """Without those that stand less than `apart` behind the last one kept."""
+    """Without labels less than `apart` behind the last one kept."""
     kept = Labels([], [])
     for position, text in zip(*labels, strict=True):
         if not kept.positions or position - kept.positions[-1] >= apart:

@@ -23,7 +23,7 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
         document: the contents of comparison.json.
         details: of `comparison.details`.
         maps: utterance id → spectrogram, attention maps and audio, of `evaluation.comparison_maps`; may be empty.
-        notes: what has to be said about the maps.
+        notes: remarks on the maps.
     """
     environment = Environment(
         loader=PackageLoader("lasasr.report", "page_parts"),
@@ -64,7 +64,7 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
 def _browser(
     document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], short_names: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the utterance browser's script reads."""
+    """The data that the script of the utterance browser reads."""
     runs = [
         {"system": short_names[system["name"]], "seed": run["seed"], "name": system["name"]}
         for system in document["systems"]
@@ -83,7 +83,7 @@ def _browser(
 
 
 def _needed(pair: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """How many utterances, or seeds, would show the difference that was found, or the one that was asked about."""
+    """How many utterances, or seeds, would show the observed difference, or the wanted one."""
     answer = pair[document["about"]] or pair["runs"]
     required = None if answer is None else answer["needed"]
     shows = verdict(pair, document["about"])["word"] in ("better", "worse")

@@ -20,7 +20,7 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
 
     Args:
         results: the contents of results/<split>.json files, of one run or several.
-        names: what tells the results apart, one for each, and takes the room of the counts; none: the split alone does.
+        names: one for each result, shown in place of the counts; none: the split alone distinguishes the results.
 
     Raises:
         LasasrError: one lacks a field; the message names it and the split.

@@ -13,7 +13,7 @@ MOST = 5  # speakers and words in a line
 
 
 def triage_table(summary: Mapping[str, Any]) -> Table:
-    """A line per question: what kind of errors there are, how long and whose the worst utterances, what was confused.
+    """A line each for flags, durations, worst speakers, and the most frequent errors of each kind.
 
     Args:
         summary: the contents of a results/<split>.json with a "triage".

@@ -35,6 +35,6 @@ def test_columns_show_both_texts_and_every_error(
         assert all(len(line) <= max(width, 9) for block in blocks for line in block)
 
 
-def test_nothing_said_and_nothing_heard() -> None:
+def test_empty_reference_and_empty_hypothesis() -> None:
     assert aligned_text("", "") == "REF:\nHYP:"
     assert aligned_text("", "ho ho") == "REF: ** **\nHYP: HO HO"

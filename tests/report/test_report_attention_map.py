@@ -65,7 +65,7 @@ def test_labels_neither_overlap_nor_leave_the_figure(characters: int, frames: in
         assert all(word.y1 <= heading.y0 for word in words)
 
 
-def test_every_token_is_labelled_where_there_is_room_and_every_word_where_not() -> None:
+def test_every_token_is_labelled_where_labels_fit_and_every_word_where_not() -> None:
     (axis,) = maps(draw(50, 200))
     assert "".join(label.get_text() for label in axis.get_yticklabels()) == SENTENCE[:50].replace(" ", "␣") + "<eos>"
     (axis,) = maps(draw(200, 400))

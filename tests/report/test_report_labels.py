@@ -29,10 +29,10 @@ def test_words_never_overlap(seconds: float) -> None:
     words = [TimedLabel(*fields) for fields in zip(texts, edges[:-1], edges[1:], strict=True)]
     second_in = 9.0 / seconds
     chosen, rotation = above(words, second_in, FONT_PT)
-    room = [drawn_in(text)[rotation == 90] for text in chosen.texts]
+    extents = [drawn_in(text)[rotation == 90] for text in chosen.texts]
     middles = np.array(chosen.positions) * second_in
     for i in range(len(middles) - 1):
-        assert middles[i + 1] - middles[i] >= (room[i] + room[i + 1]) / 2 * 0.95
+        assert middles[i + 1] - middles[i] >= (extents[i] + extents[i + 1]) / 2 * 0.95
     if rotation == 0:
         assert chosen.texts == texts
 

@@ -1,4 +1,4 @@
-"""The page: whole in one file, safe from what it shows, small; its script is tried in a browser where there is one."""
+"""The page: one file, safe from its contents, small; its script is tried in a browser where there is one."""
 
 import html
 import json
@@ -142,7 +142,7 @@ def test_five_systems_of_three_seeds_stay_small(tmp_path: Path) -> None:
 
 
 def words(page: str) -> str:
-    """What a reader sees, its styles and scripts apart."""
+    """The visible text of the page."""
     body = re.sub(r"<script.*?</script>", " ", page.partition("<body>")[2], flags=re.DOTALL)
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
 
@@ -184,7 +184,7 @@ def test_curves_say_whose_they_are(text: str) -> None:
     assert "WER %, dev" in words(text)
 
 
-def test_where_things_lay_stays_away(tmp_path: Path) -> None:
+def test_local_folders_are_not_shown(tmp_path: Path) -> None:
     comparison, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
     comparison["command"] = "lasasr compare /secret/place/one /secret/place/two --html /secret/page.html"
     text = page(comparison, details(grouped), {}, [])

@@ -1,4 +1,4 @@
-"""What the triage looks like to a reader: nothing lost, nothing made up."""
+"""The printed triage has all values of the summary, and no others."""
 
 from __future__ import annotations
 
