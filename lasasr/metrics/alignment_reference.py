@@ -1,4 +1,4 @@
-"""When words and phones were said, read off moments of tokens, and how far that is from the truth.
+"""Times of words and phones, derived from moments of tokens, and their distance to a reference.
 
 Frame t covers the time from t to t + 1 frame durations, counted from where frame 0 begins. A frame duration is that of
 an encoded frame: frame shift times subsampling factor. docs/alignment.md has the formulas.
@@ -19,12 +19,12 @@ Array = NDArray[np.float64]
 
 WORD_MARK = "▁"  # printed before a word's first piece, or alone as the character between two words
 WITHIN_MS = (20, 50, 100)
-NEAR = 2  # tokens of CTC to either side, within which attention is believed
-REACH = 1.5  # mean distances between tokens: further than that from its moment no token sounds
+NEAR = 2  # tokens of CTC to either side, within which attention is used
+REACH = 1.5  # mean distances between tokens: no token extends further from its moment
 
 
 class TimedLabel(NamedTuple):
-    """A word, phone or token and when it was said."""
+    """A word, phone or token with its start and end."""
 
     label: str
     start_s: float
@@ -45,10 +45,10 @@ def token_times(
     method: Literal["centre", "peak"] = "centre",
     begin_s: float = 0.0,
 ) -> Array:
-    """The moment (U,) in seconds that each step of weights (U, H, T) looks at; NaN for a step without any weight.
+    """The moment (U,) in seconds that each step of weights (U, H, T) attends to; NaN for a step without any weight.
 
     "centre" is the centre of mass Σ_t (t + ½)·α(t) / Σ_t α(t); "peak" the middle of the frame with the largest weight,
-    which a second, distant peak cannot pull away. Of several heads the aligning one is read
+    which a second, distant peak cannot move. Of several heads the aligning one is read
     (`alignment.aligning_head`).
 
     Args:
@@ -70,30 +70,30 @@ def token_times(
 
 
 def combined_times(attended_s: Array, ctc_s: Array, duration_s: float) -> Array:
-    """The moments (U,) on which attention and CTC agree.
+    """The moments (U,) of attention and CTC combined.
 
-    CTC's moments are in order, but a peak may stand anywhere near its token; attention's lie nearer to the middle, but
-    may be elsewhere altogether. So CTC says where to look: attention is believed where it lies between the moments of
-    the second token before and the second after, and the mean of the two is taken. The first and last token CTC may
-    emit anywhere in the silence around speech, at no cost: there attention alone is taken. Where attention is not
-    believed, or looked at nothing (NaN), CTC stands alone.
+    CTC's moments are in order, but a peak may be anywhere near its token; attention's are nearer to the middle, but
+    may be far off. So CTC gives the range: attention is used where it is between CTC's moments of the second token
+    before and the second after, and the mean of the two is taken. The first and last token CTC may emit anywhere in the
+    silence around speech, at no cost: for these attention alone is taken. Where attention is out of range, or has no
+    weight (NaN), CTC alone is taken.
     """
     if len(attended_s) != len(ctc_s):
         raise ValueError(f"attended_s must be as many as ctc_s ({len(ctc_s)}), got {len(attended_s)}")
     before, after = np.zeros(NEAR), np.full(NEAR, duration_s)
     earliest, latest = np.concatenate([before, ctc_s])[: len(ctc_s)], np.concatenate([ctc_s, after])[NEAR:]
-    believed = (earliest <= attended_s) & (attended_s <= latest)  # NaN is not
+    in_range = (earliest <= attended_s) & (attended_s <= latest)  # False for NaN
     share = np.full(len(ctc_s), 0.5)
     share[:1] = share[-1:] = 1.0
-    return np.where(believed, share * np.nan_to_num(attended_s) + (1.0 - share) * ctc_s, ctc_s)
+    return np.where(in_range, share * np.nan_to_num(attended_s) + (1.0 - share) * ctc_s, ctc_s)
 
 
 def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) -> list[TimedLabel]:
     """Tokens with a start and an end: two neighbours meet halfway between their moments.
 
     Moments that go back are first raised to the latest one before them, missing ones (NaN) put evenly between their
-    neighbours. "▁" alone has no duration: its neighbours meet at its moment. No token reaches further than `REACH`
-    mean distances from its moment; what lies between is a pause. The first and last token reach outwards as far as
+    neighbours. "▁" alone has no duration: its neighbours meet at its moment. No token extends further than `REACH`
+    mean distances from its moment; the rest is a pause. The first and last token extend outwards by
     half the way to their neighbour, within 0..`duration_s`; a single one covers everything.
 
     Args:

@@ -24,7 +24,7 @@ _AT_ONCE = 2_000_000  # drawn indices held in memory
 class Interval:
     """Where a pooled rate lies, in percent."""
 
-    low: float | None  # None where nothing can be said
+    low: float | None  # None where no interval exists
     high: float | None
     method: str  # in words, for results and tables
 
@@ -48,7 +48,7 @@ def interval(
     as independent: 100 · (1 − ((1 − level)/2)^(1/N)) (Clopper and Pearson 1934).
 
     Args:
-        counts: one per utterance, or of anything else that is drawn as a whole.
+        counts: one per utterance, or per other unit that is drawn.
         clusters: of each utterance (its speaker); whole clusters are drawn in place of utterances.
 
     Raises:

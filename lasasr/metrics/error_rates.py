@@ -19,7 +19,7 @@ Metric = Literal["wer", "cer", "per"]
 
 
 class AlignedPair(NamedTuple):
-    """One place of an alignment; at least one side is there."""
+    """A reference unit and a hypothesis unit that are aligned; at least one is not None."""
 
     reference: str | None  # None: the hypothesis inserted
     hypothesis: str | None  # None: the hypothesis deleted
@@ -65,10 +65,10 @@ class Counts:
 
 
 def units(text: str, metric: Metric) -> list[str]:
-    """What `metric` counts in `text`.
+    """The units that `metric` counts in `text`.
 
-    "wer" and "per" count what spaces separate (words, phones); "cer" counts characters, the single space between two
-    words included, those at the ends not.
+    "wer" and "per" count units that spaces separate (words, phones); "cer" counts characters, the single space between
+    two words included, those at the ends not.
 
     Raises:
         ValueError: `metric` is none of the three.

@@ -1,4 +1,4 @@
-"""What kind of mistake a hypothesis makes, and where the mistakes of a split are: pure counting, no model.
+"""Kinds of errors in a hypothesis, and the distribution of errors over a split: pure counting, no model.
 
 Flags of one utterance (`flags`, `verdict`) go into results/<split>.jsonl, their counts and the breakdown of the errors
 (`triage`) into results/<split>.json.
@@ -22,18 +22,18 @@ FLAGS: Final = (LOOP, EARLY, SKIPPED, MAX_LENGTH, EMPTY, SEARCH, MODEL, NEAR_TIE
 REPEATS: Final = {"wer": 3, "per": 3, "cer": 6}  # of the same units in a row: as often is a loop
 LONGEST_LOOP: Final = 32  # units that repeat
 MISSING: Final = 3  # deletions in a row that make a span
-GAP_S: Final = 1.0  # of frames that no token looked at, between some that were
-LOOKED_AT: Final = 0.1  # attention summed over tokens, below which a frame was not
+GAP_S: Final = 1.0  # of frames that no token attended to, between frames that were attended to
+ATTENDED: Final = 0.1  # attention summed over tokens, from which on a frame counts as attended to
 BUCKETS_S: Final = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0)  # where durations begin; the last has no end
 MOST: Final = 20  # of each kind of confusion
 TOLERANCE: Final = 1e-4  # log; scores nearer than that are equal
 
 
 def repeats(sequence: Sequence[str]) -> int:
-    """How often some stretch of at most LONGEST_LOOP units follows itself: 1 where nothing repeats, 0 of nothing."""
+    """How often some stretch of at most LONGEST_LOOP units follows itself: 1 without repetition, 0 for no unit."""
     most = min(1, len(sequence))
     for size in range(1, min(LONGEST_LOOP, len(sequence) // 2) + 1):
-        run = 0  # places that equal the one `size` before
+        run = 0  # units that equal the one `size` before
         for now, before in zip(sequence[size:], sequence, strict=False):
             run = run + 1 if now == before else 0
             most = max(most, 1 + run // size)
@@ -41,7 +41,7 @@ def repeats(sequence: Sequence[str]) -> int:
 
 
 def looping(reference: str, hypothesis: str, metric: Metric) -> bool:
-    """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than was said."""
+    """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than the reference."""
     kinds: tuple[Metric, ...] = (metric,) if metric == "cer" else (metric, "cer")
     for kind in kinds:
         times = repeats(units(hypothesis, kind))
@@ -51,9 +51,9 @@ def looping(reference: str, hypothesis: str, metric: Metric) -> bool:
 
 
 def longest_gap(coverage: Sequence[float]) -> int:
-    """Most frames in a row with less than LOOKED_AT of `coverage` (attention summed), between frames with more."""
-    looked = [t for t, got in enumerate(coverage) if got >= LOOKED_AT]
-    return max((after - before - 1 for before, after in pairwise(looked)), default=0)
+    """Most frames in a row with less than ATTENDED of `coverage` (attention summed), between frames with more."""
+    attended = [t for t, weight in enumerate(coverage) if weight >= ATTENDED]
+    return max((after - before - 1 for before, after in pairwise(attended)), default=0)
 
 
 def flags(
@@ -61,16 +61,16 @@ def flags(
 ) -> tuple[str, ...]:
     """What is wrong with a hypothesis, in the order of FLAGS.
 
-    * loop: a stretch of it follows itself, three times (of characters: six), and more often than was said.
+    * loop: a stretch of it follows itself, three times (of characters: six), and more often than in the reference.
     * early_eos: the last three units of the reference, or more, are missing.
-    * skipped_span: three units in a row are missing elsewhere or, where attention is known, something is missing and
-      nothing looked at a second of audio between what was looked at.
-    * empty and max_length are the search's own; what is empty has no other fault.
+    * skipped_span: three units in a row are missing elsewhere or, where attention is known, a unit is missing and
+      no token attended to a second of audio between frames that were attended to.
+    * empty and max_length are set by the search; an empty hypothesis has no other fault.
     * near_tie is no fault: the search found another hypothesis whose score is the same but for TOLERANCE, so that
       rounding, which depends on the batch, decides between them.
 
     Args:
-        by_search: what the search remarked.
+        by_search: flags that the search has set.
         gap_s: of `longest_gap`, seconds; None where there is no attention.
     """
     raised = {flag for flag in by_search if flag in FLAGS}
@@ -100,9 +100,9 @@ def _runs(missing: Sequence[bool]) -> list[int]:
 
 
 def verdict(score: float, reference_score: float | None) -> str | None:
-    """Whose error a wrong hypothesis is, by the scores that ranked it: None where the reference was not scored.
+    """Whether search or model caused a wrong hypothesis, by its score; None where the reference was not scored.
 
-    The search's, where the reference scores higher than what it found; else the model's, which prefers what is wrong.
+    The search, where the reference has a higher score than the hypothesis; else the model, which prefers the latter.
     """
     if reference_score is None:
         return None
@@ -110,7 +110,7 @@ def verdict(score: float, reference_score: float | None) -> str | None:
 
 
 class TriagedUtterance(NamedTuple):
-    """An utterance, as a breakdown needs it."""
+    """The fields of an utterance that a breakdown reads."""
 
     speaker: str
     duration_s: float

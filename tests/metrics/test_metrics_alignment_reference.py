@@ -59,7 +59,7 @@ def test_of_several_heads_the_one_that_reads_along_is_read() -> None:
     assert token_times(weights, 1.0) == pytest.approx(np.arange(12) + 0.5)
 
 
-def test_both_agree_on_their_mean_but_at_the_ends_attention_knows() -> None:
+def test_the_mean_is_taken_but_at_the_ends_attention_alone() -> None:
     attended, ctc = np.array([0.3, 0.5, 0.9, 1.3]), np.array([0.1, 0.6, 0.8, 1.6])
     assert combined_times(attended, ctc, 2.0) == pytest.approx([0.3, 0.55, 0.85, 1.3])
 

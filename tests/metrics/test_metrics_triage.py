@@ -64,14 +64,14 @@ def test_an_empty_utterance_is_rightly_left_empty_and_wrongly_filled():
     assert flags("", "uh uh uh", "wer") == ("loop",)
 
 
-def test_a_second_that_nobody_looked_at_counts_only_where_words_are_missing():
+def test_a_second_without_attention_counts_only_where_words_are_missing():
     assert flags("a b c d", "a c d", "wer", gap_s=2.0) == ("skipped_span",)
     assert flags("a b c d", "a c d", "wer", gap_s=0.2) == flags("a b c d", "a c d", "wer") == ()
     assert flags("a b c d", "a b c d", "wer", gap_s=2.0) == ()
     assert flags("a b c d", "a b c", "wer", gap_s=2.0) == ()  # the end is another fault
 
 
-def test_a_gap_lies_between_what_was_looked_at():
+def test_a_gap_lies_between_attended_frames():
     assert longest_gap([0.0, 1.0, 0.0, 0.05, 0.5, 0.0, 0.9, 0.0, 0.0, 0.0]) == 2
     assert longest_gap([]) == longest_gap([0.0, 0.0]) == longest_gap([1.0]) == longest_gap([1.0, 1.0]) == 0
 

@@ -1,11 +1,11 @@
-"""Which system is better, by how much, and what the data cannot tell; docs/statistics.md explains every number.
+"""Which system is better, by how much, and what the data cannot decide; docs/statistics.md explains every number.
 
-`compare` is the entry. Systems with their seeds in; a summary of each, and of each pair the tests and two verdicts out:
+`compare` takes systems with their seeds and returns a summary of each, and for each pair the tests and two verdicts:
 
 * about the systems: would it show on other speakers with other seeds? Seeds are part of the variance.
 * about the runs: would these trained models differ on other speakers? Seeds are not.
 
-The test of the verdicts is that of `significance.mixed`, declared beforehand; the other tests stand beside it.
+The test of the verdicts is that of `significance.mixed`, declared beforehand; the other tests are reported beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SystemPair:
     first: str
     second: str
     measurement: PairMeasurement
-    p_systems: float | None  # of `measurement.systems`, adjusted by Holm for all pairs asked
+    p_systems: float | None  # of `measurement.systems`, adjusted by Holm for all compared pairs
     p_runs: float | None  # of `measurement.runs`, likewise
     systems: Verdict
     runs: Verdict
@@ -42,7 +42,7 @@ class SystemPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it, in the order asked."""
+    """The summaries in the order of the systems, and all pairs."""
 
     rules: Rules
     summaries: tuple[Summary, ...]

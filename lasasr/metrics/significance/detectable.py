@@ -1,4 +1,4 @@
-"""What difference a test set and these seeds can show, and how much more of either would show a smaller one."""
+"""The difference that a test set and these seeds can show, and how much more of either would show a smaller one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 1e4  # times as many: beyond it, no number is given
 
 @dataclass(frozen=True)
 class RequiredData:
-    """What would show a difference with the power asked; None: no number of them would."""
+    """The data that would show a difference with the required power; None: no number of them would."""
 
     points: float  # the difference
     utterances: int | None  # in all, of as many more speakers like these; seeds as they are
@@ -44,7 +44,7 @@ def detectable(uncertainty: Uncertainty, level: float = LEVEL, power: float = PO
 
 
 def more_speakers(parts: VarianceParts, times: float) -> VarianceParts:
-    """`times` as many speakers like these, each with as many utterances; what seeds add by themselves stays."""
+    """`times` as many speakers like these, each with as many utterances; the part of the seeds alone stays."""
     seeds = parts.seeds
     if seeds is not None:
         seeds = SeedVariance(seeds.excess + seeds.residual / times, seeds.df, seeds.residual / times)
@@ -52,7 +52,7 @@ def more_speakers(parts: VarianceParts, times: float) -> VarianceParts:
 
 
 def more_seeds(parts: VarianceParts, times: float) -> VarianceParts:
-    """`times` as many seeds of each system; what speakers × systems add stays.
+    """`times` as many seeds of each system; the part of speakers × systems stays.
 
     Raises:
         ValueError: a system has one run only.

@@ -1,9 +1,9 @@
 """The matched-pairs sentence-segment word error test (MAPSSWE) of two hypotheses for the same references.
 
 Gillick and Cox 1989 ("Some statistical issues in the comparison of speech recognition algorithms", ICASSP): the
-test set is cut into segments such that the errors in one have nothing to do with those in another. It knows one run of
-each system and takes all segments of a speaker as independent, so it says nothing about other seeds and too much where
-speakers differ.
+test set is cut into segments such that the errors in one are independent of those in another. It takes one run of each
+system and treats all segments of a speaker as independent, so it ignores other seeds, and finds too many differences
+where speakers differ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BOUNDARY = 2  # words both systems must get right in succession, as in NIST's sc
 
 @dataclass(frozen=True)
 class Mapsswe:
-    """What the test found; `difference` > 0 if the first system has more errors."""
+    """The result of the test; `difference` > 0 if the first system has more errors."""
 
     segments: int
     difference: float | None  # mean of first − second, in errors per segment; None without any segment
@@ -38,8 +38,8 @@ def segments(
 
     The rule, which is sclite's: read the reference from left to right. A segment begins with the first error that
     either system makes, an insertion being an error before the word that follows it. It ends as soon as `boundary`
-    successive reference words were got right by both, nothing inserted between them, or with the utterance. What lies
-    between segments has no errors.
+    successive reference words were got right by both, nothing inserted between them, or with the utterance. Between
+    segments there are no errors.
 
     Where it departs from sclite: the boundary's words belong to neither neighbour (they have no errors, so no count
     changes); an insertion at the very end counts whoever makes it; the alignments are those of least errors, sclite's

@@ -1,6 +1,6 @@
-"""The test that gives the verdict: does a difference exceed what other speakers and other seeds would do to it?
+"""The test of the verdict: whether a difference exceeds its variation over other speakers and other seeds.
 
-Runs (seeds) are nested in systems, and every run is tried on every speaker, so an error rate has parts
+Runs (seeds) are nested in systems, and every run decodes every speaker, so an error rate has parts
 
     rate of run r of system v on speaker s = μ_v + speaker_s + (speaker × system)_vs + seed_vr + (speaker × seed)_vrs
 
@@ -11,8 +11,8 @@ and a difference of two systems that holds for other speakers and other seeds ha
 Treating what is drawn at random (there: words) as fixed is the fallacy of Clark 1973 ("The language-as-fixed-effect
 fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this is, in the form of an approximate t test:
 
-* `speakers` estimates the first bracket from the spread of the differences d_s between speakers. Speakers weigh what
-  they say, w_s = n_s/Σn: the pooled difference is D = Σ w_s d_s, its variance the cluster-robust
+* `speakers` estimates the first bracket from the spread of the differences d_s between speakers. Speakers weigh by
+  their words, w_s = n_s/Σn: the pooled difference is D = Σ w_s d_s, its variance the cluster-robust
   Σ w_s²(d_s − D)²/(1 − w_s) ("CR2", Bell and McCaffrey 2002, Survey Methodology 28(2), working variance ∝ 1/n_s), with
   1/(Σw² + (Σg)² − Σg²) degrees of freedom, g_s = w_s²/(1 − w_s) (Satterthwaite's for that estimator: (E V)²·2/Var V).
   With equal n_s it is the paired t test over speakers, N − 1 degrees of freedom.
@@ -43,7 +43,7 @@ _ROUNDING = 1e-18  # points², below which a variance is that of rounding
 
 
 class SeedVariance(NamedTuple):
-    """What the spread between runs says; every field (...)."""
+    """The variance that the spread between runs estimates; every field (...)."""
 
     variance: Array  # of the estimate, points²; what speakers × seeds contribute to it included
     df: Array
@@ -62,7 +62,7 @@ class VarianceParts(NamedTuple):
     estimate: Array
     speakers: Array
     speakers_df: Array
-    seeds: SeedVariance | None  # None: a system has one run, so that nothing is known about seeds
+    seeds: SeedVariance | None  # None: a system has one run, so the variance between seeds is unknown
 
 
 class Uncertainty(NamedTuple):
@@ -136,12 +136,12 @@ def clustered_df(weights: Array) -> Array:
 
 
 def run_uncertainty(parts: VarianceParts) -> Uncertainty:
-    """If other speakers spoke, but the trained models were these."""
+    """The uncertainty over other speakers, with these trained models."""
     return Uncertainty(parts.speakers, parts.speakers_df, parts.speakers_df)
 
 
 def system_uncertainty(parts: VarianceParts) -> Uncertainty:
-    """If other speakers spoke and the models were trained again with other seeds.
+    """The uncertainty over other speakers and models trained with other seeds.
 
     Raises:
         ValueError: a system has one run only.

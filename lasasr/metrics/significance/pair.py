@@ -27,7 +27,7 @@ from lasasr.metrics.significance.verdict import Rules, Scope
 
 @dataclass(frozen=True)
 class DifferenceTest:
-    """What the test of the verdict finds, about the systems or about these runs of them."""
+    """The result of the test of the verdict, about the systems or about these runs of them."""
 
     scope: Scope
     interval: Interval  # of the difference, points
@@ -39,7 +39,7 @@ class DifferenceTest:
 
 @dataclass(frozen=True)
 class PairMeasurement:
-    """All that is measured on one pair."""
+    """All measurements of one pair."""
 
     points: float  # difference of the rates, mean over seeds
     relative: float | None  # 100 · (first/second − 1); None if the second makes no error

@@ -16,7 +16,7 @@ _AT_ONCE = 2_000_000  # signs held in memory
 
 @dataclass(frozen=True)
 class SignFlip:
-    """What the sign-flip test found."""
+    """The result of the sign-flip test."""
 
     p: float  # two-sided
     least: float  # the smallest p that so many units can give
@@ -69,8 +69,8 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     """p adjusted for that many tests: max_{j ≤ i} min(1, (k − j + 1)·p_(j)), p_(1) ≤ ... ≤ p_(k).
 
     Holm 1979 ("A simple sequentially rejective multiple test procedure", Scand. J. Statistics 6): the chance of any
-    false difference among all that were asked stays at the level, whatever their dependence. A test without a p (None)
-    was asked too and counts as 1.
+    false difference among all tests stays at the level, whatever their dependence. A test without a p (None)
+    counts as 1.
     """
     order = sorted(range(len(p)), key=lambda index: _one_if_none(p[index]))
     adjusted: list[float | None] = [None] * len(p)

@@ -1,4 +1,4 @@
-"""What is compared: systems, the runs of each (one per seed), and the errors of every utterance as arrays."""
+"""The input of a comparison: systems, the runs of each (one per seed), and the errors of every utterance as arrays."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DIVERGED = (
 
 
 class Utterance(NamedTuple):
-    """What one run made of one utterance."""
+    """The errors of one run on one utterance."""
 
     errors: int  # S + D + I
     reference_length: int  # words, characters or phones
-    speaker: str  # the id of the utterance where speakers are not known
+    speaker: str  # the id of the utterance where speakers are unknown
     pairs: tuple[AlignedPair, ...] = ()  # its alignment (`error_rates.align`), for MAPSSWE only
 
 
@@ -36,7 +36,7 @@ class Run:
     """One seed of a system, decoded on the test set."""
 
     name: str  # its seed
-    utterances: Mapping[str, Utterance]  # id → what became of it
+    utterances: Mapping[str, Utterance]  # by id
     broken: bool = False  # training itself reported that it diverged
 
 
@@ -114,7 +114,7 @@ def scores(system: System) -> Scores:
 
 
 def same_test_set(first_name: str, first: Run, second_name: str, second: Run) -> None:
-    """Refuse what cannot be paired.
+    """Refuse runs that cannot be paired.
 
     Raises:
         LasasrError: other ids; or an utterance whose reference (its length, or its words where alignments are given) or

@@ -1,4 +1,4 @@
-"""One system: its error rate, where it lies, and how its seeds differ."""
+"""One system: its error rate with intervals, and the spread of its seeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Summary:
 
 
 def summarise(system: System, rules: Rules | None = None, table: Scores | None = None) -> Summary:
-    """The error rate of `system`; `table` are its scores where they were made already.
+    """The error rate of `system`; `table`: its scores, if computed already.
 
     Raises:
         LasasrError: as `significance.scores.scores`.
@@ -54,7 +54,7 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
 
 
 def mixed_interval(table: Scores, rules: Rules) -> Interval:
-    """Where the rate lies for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
+    """The rate's interval for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
     if len(table.speakers) < 2 or len(table.errors) < 2:
         few = "speaker" if len(table.speakers) < 2 else "seed"
         return Interval(None, None, f"none: one {few} shows no spread")

@@ -1,4 +1,4 @@
-"""From numbers to words, by rules that are declared before the numbers are seen."""
+"""The verdict in words, by rules that are declared before the numbers are known."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ VerdictWord = Literal["better", "worse", "no difference shown", "cannot decide"]
 
 @dataclass(frozen=True)
 class Rules:
-    """What is declared beforehand.
+    """The parameters that are declared beforehand.
 
     Attributes:
         level: of every test; intervals hold with probability 1 − level.
         power: with which a difference must be found to be called detectable.
         trust_normal_seeds: take the seeds' spread as normal, so that three seeds against three can decide; without it,
             a verdict about systems needs so many seeds that exchanging them between the systems could reach the level.
-        wanted_points: the difference to say `needed` for; by default the one that was observed.
+        wanted_points: the difference that `needed` refers to; by default the observed one.
         resamples, seed: of the bootstraps and sign flips.
     """
 
@@ -84,9 +84,9 @@ def make_verdict(
     """The verdict.
 
     Args:
-        obstacle: what `too_little` says.
+        obstacle: the result of `too_little`.
         points: rate of the first − rate of the second.
-        p: adjusted for all pairs asked.
+        p: adjusted for all compared pairs.
         shown: the numbers in words.
     """
     if obstacle is not None:
