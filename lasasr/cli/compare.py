@@ -172,7 +172,7 @@ def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
     if asked is None or asked in names:
         return asked
     folder = Path(asked).resolve()
-    if of_run := [one.name for one in systems for entry in one.entries if entry.folder and entry.folder == folder]:
+    if of_run := [one.name for one in systems for entry in one.runs if entry.folder and entry.folder == folder]:
         return of_run[0]
     meant = [name for name in names if asked in (name.partition("=")[2], *name.split())]
     if len(meant) != 1:

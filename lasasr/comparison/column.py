@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -42,30 +42,30 @@ class Column(ABC):
             raise UsageError(f"the header of the column {name} is empty")
 
     @abstractmethod
-    def read(self, entries: Sequence[Entry]) -> float | str | None:
+    def read(self, runs: Sequence[DecodedRun]) -> float | str | None:
         """The runs of one system, one per seed → a number, a text, or None where it is unknown.
 
         Args:
-            entries: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
+            runs: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
                 `settings` (the configuration) and `folder`.
         """
 
     def declaration(self) -> dict[str, Any]:
-        """The entry of comparison.json, from which a card prints the column without this object."""
+        """The part of comparison.json, from which a card prints the column without this object."""
         return {"key": self.key, "header": self.header, "about": self.about, "priority": self.priority}
 
-    def cell(self, name: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    def cell(self, name: str, runs: Sequence[DecodedRun]) -> dict[str, Any]:
         """`value` and `text` for one system.
 
         Args:
             name: of the system, for messages.
-            entries: its runs.
+            runs: its runs.
 
         Raises:
             LasasrError: `read` or `form` fails, or the value is of another kind.
         """
         try:
-            value = self.read(entries)
+            value = self.read(runs)
             if value is None or isinstance(value, str):
                 return {"value": value, "text": value}
             number = float(value)

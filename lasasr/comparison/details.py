@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.flips import disputed, errors_of
 from lasasr.comparison.grouping import SystemRuns
 from lasasr.metrics.error_rates import AlignedPair
@@ -39,22 +39,22 @@ def details(systems: Sequence[SystemRuns], baseline: str | None = None) -> dict[
 
 def opening(systems: Sequence[SystemRuns], baseline: str | None = None) -> list[SystemRuns]:
     """The two systems to show first: the baseline and the best of the others, else the best two; or the only one."""
-    ranked = sorted(systems, key=lambda system: float(np.mean([entry.summary["percent"] for entry in system.entries])))
+    ranked = sorted(systems, key=lambda system: float(np.mean([run.summary["percent"] for run in system.runs])))
     return sorted(ranked, key=lambda system: system.name != baseline)[:2]
 
 
 def validated_by(systems: Sequence[SystemRuns]) -> list[str]:
     """The searches that validations decoded with, by their names in the configuration; none where one is unknown."""
-    chosen = [entry.settings.choices.get("search@validation.search") for system in systems for entry in system.entries]
+    chosen = [run.settings.choices.get("search@validation.search") for system in systems for run in system.runs]
     return [] if None in chosen else sorted({str(search) for search in chosen})
 
 
 def curve(system: SystemRuns) -> list[dict[str, float]]:
     """Dev error rate at each validated step: mean, least and most over the seeds that were validated at it."""
-    metric = system.entries[0].summary["metric"]
+    metric = system.runs[0].summary["metric"]
     rates_of_step: dict[int, list[float]] = {}
-    for entry in system.entries:
-        for validation in entry.card.get("validations") or ():
+    for run in system.runs:
+        for validation in run.card.get("validations") or ():
             if metric in validation:
                 rates_of_step.setdefault(int(validation["step"]), []).append(float(validation[metric]))
     return [
@@ -65,7 +65,7 @@ def curve(system: SystemRuns) -> list[dict[str, float]]:
 
 def breakdowns(systems: Sequence[SystemRuns]) -> list[dict[str, Any]]:
     """Error rates by duration, by reference length and by speaker."""
-    first = systems[0].entries[0]
+    first = systems[0].runs[0]
     lengths = {key: _length(pairs) for key, pairs in first.alignments.items()}
     durations = {line["id"]: float(line.get("duration_s") or 0.0) for line in first.lines}
     speakers = {line["id"]: str(line.get("speaker") or "?") for line in first.lines}
@@ -102,8 +102,8 @@ def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dic
 def _speakers(systems: Sequence[SystemRuns], speakers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Utterance → its speaker, and the speakers with most errors by name; all others are one part."""
     errors: dict[str, int] = dict.fromkeys(speakers.values(), 0)
-    for entry in (entry for system in systems for entry in system.entries):
-        for line in entry.lines:
+    for run in (run for system in systems for run in system.runs):
+        for line in run.lines:
             errors[speakers[line["id"]]] += errors_of(line)
     named = sorted(errors, key=lambda speaker: (-errors[speaker], speaker))[:SPEAKERS]
     others = f"{len(errors) - len(named)} others"
@@ -119,12 +119,12 @@ def _breakdown(
     rows = {}
     for system in systems:
         errors: dict[str, int] = {}
-        for entry in system.entries:
-            for line in entry.lines:
+        for run in system.runs:
+            for line in run.lines:
                 errors[part[line["id"]]] = errors.get(part[line["id"]], 0) + errors_of(line)
-        runs = len(system.entries)
+        seeds = len(system.runs)
         rows[system.name] = [
-            100.0 * errors.get(name, 0) / (runs * totals[name]) if totals[name] else None for name in parts
+            100.0 * errors.get(name, 0) / (seeds * totals[name]) if totals[name] else None for name in parts
         ]
     return {"title": title, "parts": list(parts), "lengths": [totals[name] for name in parts], "rows": rows}
 
@@ -141,16 +141,16 @@ def utterances(systems: Sequence[SystemRuns], pair: Sequence[SystemRuns]) -> dic
 
     First come those on which the first seeds of `pair` differ most: the page shows these two at first.
     """
-    firsts = [replace(system, entries=system.entries[:1]) for system in pair]
+    firsts = [replace(system, runs=system.runs[:1]) for system in pair]
     chosen = list(dict.fromkeys([*disputed(firsts, UTTERANCES // 3), *disputed(systems, UTTERANCES)]))[:UTTERANCES]
-    lines = [{line["id"]: line for line in entry.lines} for system in systems for entry in system.entries]
-    entries = [entry for system in systems for entry in system.entries]
+    lines = [{line["id"]: line for line in run.lines} for system in systems for run in system.runs]
+    runs = [run for system in systems for run in system.runs]
     shown: list[dict[str, Any]] = []
     size = 0
     for key in chosen:
-        utterance = _utterance(key, lines, entries)
+        utterance = _utterance(key, lines, runs)
         size += len(utterance["reference"]) + sum(
-            len(run["hypothesis"]) + len(run["operations"]) for run in utterance["runs"]
+            len(answer["hypothesis"]) + len(answer["operations"]) for answer in utterance["runs"]
         )
         if size > CHARACTERS:
             break
@@ -158,19 +158,19 @@ def utterances(systems: Sequence[SystemRuns], pair: Sequence[SystemRuns]) -> dic
     return {"utterances": shown, "disputed": len(disputed(systems, len(lines[0])))}
 
 
-def _utterance(key: str, lines: Sequence[Mapping[str, Line]], entries: Sequence[Entry]) -> dict[str, Any]:
+def _utterance(key: str, lines: Sequence[Mapping[str, Line]], runs: Sequence[DecodedRun]) -> dict[str, Any]:
     first = lines[0][key]
-    runs = [
+    answers = [
         {
             "hypothesis": run_lines[key]["hypothesis"],
-            "operations": operations(entry.alignments[key]),
+            "operations": operations(run.alignments[key]),
             "errors": errors_of(run_lines[key]),
             "flags": run_lines[key].get("flags", []),
         }
-        for run_lines, entry in zip(lines, entries, strict=True)
+        for run_lines, run in zip(lines, runs, strict=True)
     ]
     metadata = {"id": key, "speaker": first.get("speaker") or "?", "duration_s": first.get("duration_s")}
-    return {**metadata, "reference": first["reference"], "runs": runs}
+    return {**metadata, "reference": first["reference"], "runs": answers}
 
 
 def operations(pairs: Sequence[AlignedPair]) -> str:

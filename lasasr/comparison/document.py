@@ -47,8 +47,8 @@ def document(
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
     compared = compare([system.system() for system in systems], baseline, rules)
-    first = selection.entries[0]
-    keys = differing([system.entries[0].settings.normal for system in systems])
+    first = selection.runs[0]
+    keys = differing([system.runs[0].settings.normal for system in systems])
     pairs = [_pair(pair) for pair in compared.pairs]
     contents: dict[str, Any] = {
         "schema": SCHEMA,
@@ -57,7 +57,7 @@ def document(
         "command": provenance.command(),
         "split": selection.split,
         **{name: first.summary.get(name) for name in ("metric", "normalizer", "protocol", "utterances", "audio_s")},
-        "corpora": sorted({str(entry.summary.get("corpus")) for entry in selection.entries}),
+        "corpora": sorted({str(run.summary.get("corpus")) for run in selection.runs}),
         "search": first.summary.get("search"),
         "speakers": len({line.get("speaker") or line["id"] for line in first.lines}),
         "reference_length": first.summary["reference_length"],
@@ -80,10 +80,10 @@ def document(
 
 def _system(group: SystemRuns, summary: Summary, keys: Sequence[str], columns: Sequence[Column]) -> dict[str, Any]:
     """The error rates of a system and its costs."""
-    values = group.entries[0].settings.values
+    values = group.runs[0].settings.values
     return {
         "name": group.name,
-        "attend": group.entries[0].settings.choices.get("attend", group.entries[0].summary.get("attend")),
+        "attend": group.runs[0].settings.choices.get("attend", group.runs[0].summary.get("attend")),
         "seeds": list(summary.percents),
         "percent": summary.percent,
         "percents": summary.percents,
@@ -92,9 +92,9 @@ def _system(group: SystemRuns, summary: Summary, keys: Sequence[str], columns: S
         "diverged": list(summary.diverged),
         "lost": list(summary.lost),
         "percent_converged": summary.percent_converged,
-        **facts(group.entries),
-        "own": {column.key: column.cell(group.name, group.entries) for column in columns},
-        "search_words": search_words(group.entries[0].summary.get("search")),
+        **facts(group.runs),
+        "own": {column.key: column.cell(group.name, group.runs) for column in columns},
+        "search_words": search_words(group.runs[0].summary.get("search")),
         "settings": {key: values[key] for key in keys if key in values},
     }
 

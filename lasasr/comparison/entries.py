@@ -20,7 +20,7 @@ from lasasr.metrics.error_rates import AlignedPair, align, count
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class DecodedRun:
     """One run, decoded on the split."""
 
     name: str  # of its folder or file
@@ -39,7 +39,7 @@ class RunSelection:
     """The runs that the command line names."""
 
     split: str
-    entries: list[Entry]
+    runs: list[DecodedRun]
     missing: list[MissingRun]
 
 
@@ -68,7 +68,7 @@ def find(
     else:
         stored = by_search(_run_results(sources, search), chosen, search, command or _plain_command)
     return RunSelection(
-        chosen, [_entry(source, result) for source, result in zip(sources, stored, strict=True)], missing
+        chosen, [_decoded_run(source, result) for source, result in zip(sources, stored, strict=True)], missing
     )
 
 
@@ -104,7 +104,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     return stored
 
 
-def _entry(source: ResultSource, stored: Stored) -> Entry:
+def _decoded_run(source: ResultSource, stored: Stored) -> DecodedRun:
     if not stored.path.exists():
         results.read(stored.folder, stored.name.split)  # raises, with what is missing and the nearest name
     summary, lines = stored.read()
@@ -113,7 +113,7 @@ def _entry(source: ResultSource, stored: Stored) -> Entry:
     if "seed" not in config:
         raise LasasrError(f"{source.results} belongs to no run and does not say its seed")
     averaged = len(card.get("averaged", {}).get("checkpoints", []))
-    return Entry(
+    return DecodedRun(
         name=folder_name(source),
         seed=str(config["seed"]),
         settings=settings(config, summary.get("search"), averaged),

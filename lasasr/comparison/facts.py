@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 
 COUNTS = ("errors", "substitutions", "deletions", "insertions", "reference_length")
 OF_CARD = (
@@ -25,75 +25,73 @@ OF_CARD = (
 )
 
 
-def facts(entries: Sequence[Entry]) -> dict[str, Any]:
+def facts(runs: Sequence[DecodedRun]) -> dict[str, Any]:
     """Counts are sums over seeds, the rest means; a value that no run has is None."""
-    counts = {name: sum(entry.summary[name] for entry in entries) for name in COUNTS}
+    counts = {name: sum(run.summary[name] for run in runs) for name in COUNTS}
     return {
         **counts,
-        "cer_percent": mean(entries, lambda entry: entry.summary.get("cer_percent")),
-        "parameters": _parameters(entries),
-        "steps": mean(entries, lambda entry: entry.card.get("steps")),
-        "train_s": mean(entries, lambda entry: entry.card.get("train_s")),
-        "step_s": mean(entries, _step_s),
-        "rtf": mean(entries, lambda entry: entry.summary.get("rtf")),
-        "decode_s": mean(entries, lambda entry: entry.summary.get("decode_s")),
-        "peak_memory_mib": mean(entries, lambda entry: entry.card.get("peak_memory_mib")),
-        "aligned_at_step": {entry.seed: entry.card.get("aligned_at_step") for entry in entries},
-        "watched": any(
-            "aligned_at_step" in entry.card and not entry.card.get("alignment_unknown") for entry in entries
-        ),
-        "alignment": _alignment(entries),
-        "flags": _flags(entries),
-        "runs": [_run(entry) for entry in entries],
+        "cer_percent": mean(runs, lambda run: run.summary.get("cer_percent")),
+        "parameters": _parameters(runs),
+        "steps": mean(runs, lambda run: run.card.get("steps")),
+        "train_s": mean(runs, lambda run: run.card.get("train_s")),
+        "step_s": mean(runs, _step_s),
+        "rtf": mean(runs, lambda run: run.summary.get("rtf")),
+        "decode_s": mean(runs, lambda run: run.summary.get("decode_s")),
+        "peak_memory_mib": mean(runs, lambda run: run.card.get("peak_memory_mib")),
+        "aligned_at_step": {run.seed: run.card.get("aligned_at_step") for run in runs},
+        "watched": any("aligned_at_step" in run.card and not run.card.get("alignment_unknown") for run in runs),
+        "alignment": _alignment(runs),
+        "flags": _flags(runs),
+        "runs": [_run(run) for run in runs],
     }
 
 
-def mean(entries: Sequence[Entry], value: Callable[[Entry], Any]) -> float | None:
+def mean(runs: Sequence[DecodedRun], value: Callable[[DecodedRun], Any]) -> float | None:
     """The mean over the runs that have the value; None where none has it."""
-    numbers = [float(number) for number in map(value, entries) if number is not None]
+    numbers = [float(number) for number in map(value, runs) if number is not None]
     return sum(numbers) / len(numbers) if numbers else None
 
 
-def _parameters(entries: Sequence[Entry]) -> int | None:
-    count = entries[0].card.get("parameters", entries[0].summary.get("parameters"))
+def _parameters(runs: Sequence[DecodedRun]) -> int | None:
+    count = runs[0].card.get("parameters", runs[0].summary.get("parameters"))
     return None if count is None else int(count)
 
 
-def _step_s(entry: Entry) -> float | None:
+def _step_s(run: DecodedRun) -> float | None:
     """Validations included, as the training time is."""
-    steps, train_s = entry.card.get("steps"), entry.card.get("train_s")
+    steps, train_s = run.card.get("steps"), run.card.get("train_s")
     return train_s / steps if steps and train_s is not None else None
 
 
-def _alignment(entries: Sequence[Entry]) -> dict[str, Any]:
+def _alignment(runs: Sequence[DecodedRun]) -> dict[str, Any]:
     """Median error of word boundaries in ms by each method, their reference, and the quality of attention."""
     alignment: dict[str, Any] = {"against": None, "unit": None}
-    for entry in entries:
-        edges = (entry.summary.get("alignment") or {}).get("boundaries") or {}
+    for run in runs:
+        edges = (run.summary.get("alignment") or {}).get("boundaries") or {}
         alignment |= {name: edges[name] for name in ("against", "unit") if name in edges}
     for kind in ("combined", "attention", "ctc"):
-        alignment[f"{kind}_ms"] = mean(entries, lambda entry, kind=kind: _median_ms(entry, kind))  # type: ignore[misc]
+        alignment[f"{kind}_ms"] = mean(runs, lambda run, kind=kind: _median_ms(run, kind))  # type: ignore[misc]
     for name in ("correlation", "focus", "skipped", "reread"):
-        alignment[name] = mean(entries, lambda entry, name=name: (entry.summary.get("alignment") or {}).get(name))  # type: ignore[misc]
+        alignment[name] = mean(runs, lambda run, name=name: (run.summary.get("alignment") or {}).get(name))  # type: ignore[misc]
     return alignment
 
 
-def _median_ms(entry: Entry, kind: str) -> float | None:
-    edges = (entry.summary.get("alignment") or {}).get("boundaries") or {}
+def _median_ms(run: DecodedRun, kind: str) -> float | None:
+    edges = (run.summary.get("alignment") or {}).get("boundaries") or {}
     median_ms: float | None = (edges.get(kind) or {}).get("median_ms")
     return median_ms
 
 
-def _flags(entries: Sequence[Entry]) -> dict[str, int]:
+def _flags(runs: Sequence[DecodedRun]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for entry in entries:
-        for line in entry.lines:
+    for run in runs:
+        for line in run.lines:
             for flag in line.get("flags", ()):
                 counts[flag] = counts.get(flag, 0) + 1
     return dict(sorted(counts.items()))
 
 
-def _run(entry: Entry) -> dict[str, Any]:
+def _run(run: DecodedRun) -> dict[str, Any]:
     """The provenance of a rate; None for what the card lacks."""
-    metadata = {"name": entry.name, "seed": entry.seed, "percent": entry.summary["percent"]}
-    return metadata | {name: entry.card.get(name) for name in OF_CARD}
+    metadata = {"name": run.name, "seed": run.seed, "percent": run.summary["percent"]}
+    return metadata | {name: run.card.get(name) for name in OF_CARD}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.grouping import SystemRuns
 
 
@@ -19,7 +19,7 @@ class Flip(NamedTuple):
     errors: tuple[int, int]  # of the first and of the second
 
 
-def flips(first: Entry, second: Entry) -> list[Flip]:
+def flips(first: DecodedRun, second: DecodedRun) -> list[Flip]:
     """Every utterance on which the counts of errors differ, sorted by errors of the first − errors of the second."""
     theirs = {line["id"]: line for line in second.lines}
     flipped = []
@@ -48,7 +48,7 @@ def disputed(systems: Sequence[SystemRuns], most: int) -> list[str]:
 
 def _mean_errors(system: SystemRuns) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for entry in system.entries:
-        for line in entry.lines:
-            sums[line["id"]] = sums.get(line["id"], 0.0) + errors_of(line) / len(system.entries)
+    for run in system.runs:
+        for line in run.lines:
+            sums[line["id"]] = sums.get(line["id"], 0.0) + errors_of(line) / len(system.runs)
     return sums

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lasasr.artifacts.search_identity import search_words
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
 from lasasr.metrics.significance.comparison import SystemPair
@@ -20,7 +20,7 @@ ABSENT = "–"
 
 
 def difference(
-    first: Entry, second: Entry, pair: SystemPair, notes: Sequence[str], most: int, width: int
+    first: DecodedRun, second: DecodedRun, pair: SystemPair, notes: Sequence[str], most: int, width: int
 ) -> Iterator[RenderableType]:
     """The parts to print, one after the other.
 
@@ -45,22 +45,22 @@ def difference(
             yield _flip(flip, first.summary["metric"], width)
 
 
-def _name(entry: Entry) -> str:
-    return f"{entry.name} (search: {search_words(entry.summary.get('search'))})"
+def _name(run: DecodedRun) -> str:
+    return f"{run.name} (search: {search_words(run.summary.get('search'))})"
 
 
-def _setting_values(entry: Entry, values: Mapping[str, Any]) -> dict[str, Any]:
-    choices = {f"{group} (choice)": choice for group, choice in entry.settings.choices.items()}
-    return {"seed": entry.seed, **choices, **values}
+def _setting_values(run: DecodedRun, values: Mapping[str, Any]) -> dict[str, Any]:
+    choices = {f"{group} (choice)": choice for group, choice in run.settings.choices.items()}
+    return {"seed": run.seed, **choices, **values}
 
 
-def _configuration(first: Entry, second: Entry) -> Iterator[RenderableType]:
+def _configuration(first: DecodedRun, second: DecodedRun) -> Iterator[RenderableType]:
     """The keys that differ; a key at its default equals an absent one."""
-    keys = differing([_setting_values(entry, entry.settings.normal) for entry in (first, second)])
+    keys = differing([_setting_values(run, run.settings.normal) for run in (first, second)])
     if not keys:
         yield Text("configuration: the same\n")
         return
-    settings = [_setting_values(entry, entry.settings.values) for entry in (first, second)]
+    settings = [_setting_values(run, run.settings.values) for run in (first, second)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in ("key", "first", "second"):
         table.add_column(header, overflow="fold")
@@ -71,7 +71,7 @@ def _configuration(first: Entry, second: Entry) -> Iterator[RenderableType]:
     yield Text("")
 
 
-def _rates(first: Entry, second: Entry, pair: SystemPair) -> str:
+def _rates(first: DecodedRun, second: DecodedRun, pair: SystemPair) -> str:
     """Second − first, as a diff reads: from the first to the second."""
     metric = first.summary["metric"].upper()
     texts = [f"{metric}: {first.summary['percent']:.2f} % → {second.summary['percent']:.2f} %"]

@@ -14,7 +14,7 @@ from lasasr.cli.main import main
 from lasasr.comparison import card
 from lasasr.comparison.column import Column
 from lasasr.comparison.document import document
-from lasasr.comparison.entries import Entry, find
+from lasasr.comparison.entries import DecodedRun, find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance.verdict import Rules
@@ -27,13 +27,13 @@ class Longest(Column):
 
     key, header, about, form, priority = "longest", "longest", "words of the longest hypothesis", "{:.0f} w", 15
 
-    def read(self, entries: Sequence[Entry]) -> float:
-        return max(len(line["hypothesis"].split()) for entry in entries for line in entry.lines)
+    def read(self, runs: Sequence[DecodedRun]) -> float:
+        return max(len(line["hypothesis"].split()) for run in runs for line in run.lines)
 
 
 def column(name: str, reader: Any, **attributes: Any) -> Column:
     """One that is read by a function."""
-    plain = {"key": name, "header": name, "about": "", "read": lambda self, entries: reader(entries), **attributes}
+    plain = {"key": name, "header": name, "about": "", "read": lambda self, runs: reader(runs), **attributes}
     kind: type[Column] = type(name.title(), (Column,), plain)
     return kind()
 
@@ -52,7 +52,7 @@ def test_it_stands_in_every_table_and_in_the_card(tmp_path: Path) -> None:
     read = json.loads(json.dumps(compared))  # as the file holds it
     shown_column = next(column for column in columns(read) if column.key == "longest")
     expected = {
-        system["name"]: LONGEST.read(list(find(runs_of(tmp_path, system)).entries)) for system in compared["systems"]
+        system["name"]: LONGEST.read(list(find(runs_of(tmp_path, system)).runs)) for system in compared["systems"]
     }
     shown = dict(
         zip([system["name"] for system in sorted(compared["systems"], key=rate)], shown_column.cells, strict=True)
@@ -81,9 +81,9 @@ def test_a_comparison_without_columns_of_ones_own_reads_as_before(tmp_path: Path
 @pytest.mark.parametrize(
     ("read", "reason"),
     [
-        (lambda entries: entries[0].card["nothing"], "KeyError: 'nothing'"),
-        (lambda entries: float("nan"), "nan is not finite"),
-        (lambda entries: [1], "TypeError"),
+        (lambda runs: runs[0].card["nothing"], "KeyError: 'nothing'"),
+        (lambda runs: float("nan"), "nan is not finite"),
+        (lambda runs: [1], "TypeError"),
     ],
 )
 def test_what_cannot_be_read_names_column_and_system(read: Any, reason: str, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_what_cannot_be_read_names_column_and_system(read: Any, reason: str, tmp
 
 
 def test_text_and_nothing_are_printed_as_they_are(tmp_path: Path) -> None:
-    words = column("words", lambda entries: entries[0].settings.choices.get("attend"))
-    compared = compare_with(tmp_path, words, column("none", lambda entries: None))
+    words = column("words", lambda runs: runs[0].settings.choices.get("attend"))
+    compared = compare_with(tmp_path, words, column("none", lambda runs: None))
     shown = {column.key: column for column in columns(compared)}
     assert sorted(shown["words"].cells) == ["additive", "dot"]
     assert not shown["words"].number
@@ -110,7 +110,7 @@ def test_text_and_nothing_are_printed_as_they_are(tmp_path: Path) -> None:
 )
 def test_a_column_says_what_it_is(attributes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        column("odd", lambda entries: 1.0, **attributes)
+        column("odd", lambda runs: 1.0, **attributes)
 
 
 OWN = """
@@ -119,8 +119,8 @@ from lasasr.comparison.column import Column
 class Utterances(Column):
     key, header, about, form = "heard", "heard", "utterances decoded", "{:.0f}"
 
-    def read(self, entries):
-        return sum(len(entry.lines) for entry in entries)
+    def read(self, runs):
+        return sum(len(run.lines) for run in runs)
 
 class Steps(Utterances):
     key = "steps"

@@ -37,7 +37,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
 def test_counts_are_the_sums_of_the_summaries(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     comparison, systems = compared
     for system, group in zip(comparison["systems"], systems, strict=True):
-        read = [results.read(entry.folder / "results", "test")[0] for entry in group.entries if entry.folder]
+        read = [results.read(run.folder / "results", "test")[0] for run in group.runs if run.folder]
         assert len(read) == 2
         for name in ("errors", "substitutions", "deletions", "insertions", "reference_length"):
             assert system[name] == sum(summary[name] for summary in read)
@@ -102,7 +102,7 @@ def test_curves_are_means_over_seeds(compared: tuple[dict[str, Any], list[System
 
 def test_flips_are_all_utterances_whose_errors_differ(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     _, systems = compared
-    first, second = (group.entries[0] for group in systems[:2])
+    first, second = (group.runs[0] for group in systems[:2])
     flipped = flips(first, second)
     changes = sum(flip.errors[1] - flip.errors[0] for flip in flipped)
     assert changes == second.summary["errors"] - first.summary["errors"]

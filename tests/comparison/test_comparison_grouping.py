@@ -46,7 +46,7 @@ def test_sweeps_that_overlap_name_their_runs_once(tmp_path: Path) -> None:
     write_run(tmp_path, seed=4).note(status="unfinished")
     sweeps = [write_sweep(tmp_path / name, planned[part]) for name, part in (("a", slice(2)), ("b", slice(3)))]
     selection = find([*sweeps, planned[0].folder])
-    assert [entry.seed for entry in selection.entries] == ["1", "2", "3"]
+    assert [run.seed for run in selection.runs] == ["1", "2", "3"]
     with pytest.raises(UsageError, match="given twice"):
         groups(find([planned[0].folder, planned[1].folder, planned[0].folder]))
 
