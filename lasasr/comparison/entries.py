@@ -34,6 +34,9 @@ class DecodedRun:
     """Utterance id → alignment of its best hypothesis."""
 
 
+Entry = DecodedRun  # its name in 0.2.0, which columns of one's own import
+
+
 @dataclass(frozen=True)
 class RunSelection:
     """The runs that the command line names."""

@@ -114,13 +114,16 @@ def test_a_column_says_what_it_is(attributes: dict[str, Any], message: str) -> N
 
 
 OWN = """
-from lasasr.comparison.column import Column
+from collections.abc import Sequence
 
-class Utterances(Column):
+from lasasr.comparison.column import Column
+from lasasr.comparison.entries import Entry
+
+class Utterances(Column):  # as docs/extending.md of 0.2.0 writes it
     key, header, about, form = "heard", "heard", "utterances decoded", "{:.0f}"
 
-    def read(self, runs):
-        return sum(len(run.lines) for run in runs)
+    def read(self, entries: Sequence[Entry]) -> float:
+        return sum(len(entry.lines) for entry in entries)
 
 class Steps(Utterances):
     key = "steps"
