@@ -27,7 +27,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lasasr.metrics.significance.detectable import detectable
-from lasasr.metrics.significance.mixed import Uncertainty, about_runs, about_systems, half_width, p_value, parts
+from lasasr.metrics.significance.mixed import (
+    Uncertainty,
+    half_width,
+    p_value,
+    run_uncertainty,
+    system_uncertainty,
+    variance_parts,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- scripts/simulate_significance.py begins -->", "<!-- scripts/simulate_significance.py ends -->"
@@ -164,12 +171,12 @@ def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, point
 
 def p_values(drawn: Simulated, generator: np.random.Generator) -> dict[str, Array]:
     """Two-sided p (P,) of every test."""
-    found = parts(drawn.systems, drawn.lengths, (1.0, -1.0))
+    found = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0))
     by_speaker = drawn.systems[0].mean(1) - drawn.systems[1].mean(1)
-    p = {} if found.seeds is None else {"systems": p_value(found.estimate, about_systems(found))}
+    p = {} if found.seeds is None else {"systems": p_value(found.estimate, system_uncertainty(found))}
     return {
         **p,
-        "runs": p_value(found.estimate, about_runs(found)),
+        "runs": p_value(found.estimate, run_uncertainty(found)),
         "bootstrap, utterances": bootstrap(drawn.utterances, generator),
         "bootstrap, speakers": bootstrap(by_speaker, generator),
         "sign flips": sign_flips(by_speaker, generator),
@@ -226,10 +233,12 @@ def measure(setting: Setting, pairs: int, seed: int) -> Rates:
     few = sets.repeated(pairs // EIGHT, EIGHT)
     stated = detectable(_uncertainty(simulate(setting, few, generator)), LEVEL)
     together = np.repeat(stated.reshape(-1, EIGHT).mean(1), EIGHT)
-    alone = parts(equal.systems[:1], equal.lengths, (1.0,))
+    alone = variance_parts(equal.systems[:1], equal.lengths, (1.0,))
     held = None
     if alone.seeds is not None:
-        held = _percent(np.abs(alone.estimate - 100 * setting.expected) <= half_width(about_systems(alone), 1 - LEVEL))
+        held = _percent(
+            np.abs(alone.estimate - 100 * setting.expected) <= half_width(system_uncertainty(alone), 1 - LEVEL)
+        )
     return Rates(
         called={name: _percent(p <= LEVEL) for name, p in p_values(equal, generator).items()},
         stated=float(np.median(detectable(first, LEVEL))),
@@ -240,13 +249,13 @@ def measure(setting: Setting, pairs: int, seed: int) -> Rates:
 
 
 def _uncertainty(drawn: Simulated) -> Uncertainty:
-    found = parts(drawn.systems, drawn.lengths, (1.0, -1.0))
-    return about_runs(found) if found.seeds is None else about_systems(found)
+    found = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0))
+    return run_uncertainty(found) if found.seeds is None else system_uncertainty(found)
 
 
 def _found(drawn: Simulated) -> float:
     """How often the second system is called worse, in percent."""
-    estimate = parts(drawn.systems, drawn.lengths, (1.0, -1.0)).estimate
+    estimate = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0)).estimate
     return _percent((p_value(estimate, _uncertainty(drawn)) <= LEVEL) & (estimate < 0.0))
 
 
