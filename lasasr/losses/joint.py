@@ -79,7 +79,7 @@ class Losses(NamedTuple):
     ctc_weight: float
 
 
-@host_mirror.on_both_sides
+@host_mirror.mirrored
 def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
     """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
     return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
@@ -260,13 +260,13 @@ def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
 def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> None:
     """Refuse ids that are not text; torch's CTC would read outside its table in silence on CPU.
 
-    Tokens that lie on a device and that the host does not know (`host.py`) are checked there, without a wait: it ends
-    the process by a device-side assertion.
+    Tokens on a device whose values the host does not have (`host_mirror.py`) are checked there, without a wait: a wrong
+    one ends the process by a device-side assertion.
 
     Raises:
         LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
     """
-    here = host_mirror.known(tokens), host_mirror.known(token_lengths)
+    here = host_mirror.host_value(tokens), host_mirror.host_value(token_lengths)
     tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
     inside = lengths.mask(token_lengths, tokens.shape[1])
     wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
@@ -289,8 +289,8 @@ def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tenso
     nats = functional.ctc_loss(
         log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
         tokens,
-        host_mirror.of(frames),
-        host_mirror.of(token_lengths).masked_fill(host_mirror.of(unfit), 0),
+        host_mirror.on_host(frames),
+        host_mirror.on_host(token_lengths).masked_fill(host_mirror.on_host(unfit), 0),
         blank=special.BLANK,
         reduction="none",
     )

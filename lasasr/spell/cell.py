@@ -70,8 +70,8 @@ class LSTMCell(Cell):
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         read = torch.cat((fed, hidden), 1)
         if shared_steps.recording():
-            tape, handle = shared_steps.factor(parameter(self, "weight_loop"), transposed=True)
-            result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
+            accumulator, handle = shared_steps.factor(parameter(self, "weight_loop"), transposed=True)
+            result: tuple[Tensor, Tensor] = _LSTMStep.apply(accumulator, handle, known, read, cell)
             return result
         pre = shared_steps.product(read, parameter(self, "weight_loop"), transposed=True).add_(known)
         gates, _, cell, squashed = _squash(pre, cell)
@@ -93,13 +93,13 @@ class _LSTMStep(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tape: shared_steps.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
+        ctx: Any, accumulator: shared_steps.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
     ) -> tuple[Tensor, Tensor]:
-        weight = tape.tensor
+        weight = accumulator.tensor
         read = read.to(weight.dtype)
         pre = torch.addmm(known.to(weight.dtype), read, weight.t())
         gates, candidate, after, squashed = _squash(pre, cell)
-        ctx.tape, ctx.known = tape, (known.dtype, known.dim())
+        ctx.accumulator, ctx.known = accumulator, (known.dtype, known.dim())
         ctx.save_for_backward(weight, read, gates, cell, candidate, squashed)
         return gates[:, 3] * squashed, after
 
@@ -114,8 +114,8 @@ class _LSTMStep(torch.autograd.Function):
         torch.mul(through, 4 * gates[:, 0], out=into[:, 2])  # the derivative of tanh is 4σ(1 − σ)
         torch.mul(into_hidden, squashed, out=into[:, 3])
         given = torch.ops.aten.sigmoid_backward(into, gates).flatten(1).to(weight.dtype)
-        if ctx.tape.wanted:
-            ctx.tape.add(read, given)
+        if ctx.accumulator.needs_gradient:
+            ctx.accumulator.add(read, given)
         dtype, dimensions = ctx.known
         known = given.to(dtype) if dimensions == 2 else given.sum(0).to(dtype)
         return None, None, known, given @ weight, through * gates[:, 1]
@@ -128,7 +128,7 @@ class GRUCell(Cell):
     keeps_cell = False
 
     def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        for_fed, for_hidden = shared_steps.once(self._split)
+        for_fed, for_hidden = shared_steps.cached(self._split)
         outside = known + shared_steps.product(fed, for_fed, transposed=True)
         inside = shared_steps.product(hidden, for_hidden, transposed=True)
         gates = (outside + inside)[:, : 2 * self.hidden_dim].sigmoid()

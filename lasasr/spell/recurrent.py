@@ -178,7 +178,7 @@ class RecurrentDecoder(Decoder):
         """(..., G) of tokens (...): looked up, where the steps to come would compute as much for some tokens."""
         steps = LATE if shared_steps.lasting() else SOON
         if shared_steps.preparing() and not self.training and self.vocabulary_size <= steps * tokens.numel():
-            return shared_steps.once(self._known_of_all)[tokens]
+            return shared_steps.cached(self._known_of_all)[tokens]
         return self._cells[0].known(self.dropout(self.embedding(tokens)))
 
     def _known_of_all(self) -> Tensor:

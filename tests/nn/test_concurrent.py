@@ -24,13 +24,13 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_values_and_gradients_are_those_of_one_thread() -> None:
-    shared, one, two = (torch.randn(3, requires_grad=True) for _ in range(3))
+    shared, left, right = (torch.randn(3, requires_grad=True) for _ in range(3))
     constant = torch.randn(3)
-    first, second = concurrently(_product, lambda a, b, c: (a / b).sin() * c, [shared, one], [shared, two, constant])
-    found = torch.autograd.grad((first * 2 + second).sum(), [shared, one, two])
-    expected = (_product(shared, one) * 2 + (shared / two).sin() * constant).sum()
-    for gradient, wanted in zip(found, torch.autograd.grad(expected, [shared, one, two]), strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    first, second = concurrently(_product, lambda a, b, c: (a / b).sin() * c, [shared, left], [shared, right, constant])
+    gradients = torch.autograd.grad((first * 2 + second).sum(), [shared, left, right])
+    expected = (_product(shared, left) * 2 + (shared / right).sin() * constant).sum()
+    for gradient, plain in zip(gradients, torch.autograd.grad(expected, [shared, left, right]), strict=True):
+        torch.testing.assert_close(gradient, plain)
 
 
 def test_the_graph_is_kept_when_asked_for_and_freed_otherwise() -> None:
