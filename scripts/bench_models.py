@@ -346,7 +346,7 @@ class Bench:
             given = torch.randn(self.shape.batch, frames, size, device=self.device, requires_grad=index > 0)
             layers.append((lstms, layer.projection or nn.Identity(), given))
             if not counts:
-                frames = -(-frames // cast(list[int], listen.kept)[index])
+                frames = -(-frames // cast(list[int], listen.strides)[index])
 
         def work() -> None:
             for lstms, projection, given in layers:

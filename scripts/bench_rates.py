@@ -46,13 +46,13 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 def encoder_flop(bench: Bench, frames: int) -> float:
     """Of the LSTMs and projections over real frames: forward, and twice as much backward."""
     listen = bench.shape.listen(input_dim=FEATURES)
-    kept, joined = getattr(listen, "kept", None), getattr(listen, "joined", None)
+    strides, joined = getattr(listen, "strides", None), getattr(listen, "joined", None)
     total, left = 0.0, float(frames)
     for index, layer in enumerate(listen.layers):  # type: ignore[arg-type]
         left /= joined[index] if joined else 1
         weights = sum(one.numel() for one in layer.parameters() if one.dim() == 2)
         total += 3 * 2 * left * weights
-        left /= kept[index] if kept else 1
+        left /= strides[index] if strides else 1
     return total
 
 
