@@ -162,12 +162,12 @@ class JointLoss(Loss):
             step.weights if self.quantity_weight else None,
         )
         sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
-        known = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
+        nats = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
         return Terms(
             total=losses.total,
             divisor=count,
             sums={name: value.detach() for name, value in sums.items() if value is not None},
-            of_utterance=torch.stack(known).sum(0),
+            of_utterance=torch.stack(nats).sum(0),
             infeasible=None if losses.ctc is None else losses.infeasible,
         )
 
@@ -266,8 +266,9 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
     Raises:
         LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
     """
-    here = host_mirror.host_value(tokens), host_mirror.host_value(token_lengths)
-    tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
+    host_tokens, host_lengths = host_mirror.host_value(tokens), host_mirror.host_value(token_lengths)
+    if host_tokens is not None and host_lengths is not None:
+        tokens, token_lengths = host_tokens, host_lengths
     inside = lengths.mask(token_lengths, tokens.shape[1])
     wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
     if tokens.device.type != "cpu":
@@ -283,8 +284,8 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
 def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
     """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
 
-    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
-    are given as the host knows them, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
+    It is scored without labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
+    are given on the host, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
     """
     nats = functional.ctc_loss(
         log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
