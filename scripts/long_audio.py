@@ -41,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(1)
     recognizer = Recognizer.load(options.run / "bundle")
     lines = {line["id"]: line for line in results.read(options.run / "results", "test")[1]}
-    cuts = read_manifest(options.manifest, transcript.of(recognizer.normalizer))
+    cuts = read_manifest(options.manifest, transcript.from_name(recognizer.normalizer))
     rate, order = recognizer.frontend.sample_rate_hz, endless(range(len(cuts)), options.seed)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.flac" for number in range(options.files)]
