@@ -30,16 +30,16 @@ def broken(page: Path) -> Iterator[str]:
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
-        place = (page.parent / name).resolve() if name else page
-        if not place.exists() or (anchor and anchor not in anchors(place)):
+        linked = (page.parent / name).resolve() if name else page
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
             yield f"{page.relative_to(ROOT)}: {target} leads nowhere"
 
 
 def main() -> int:
     """Print what is broken; 1 if anything is."""
-    found = [line for page in pages() for line in broken(page)]
-    print("\n".join(found) if found else f"{sum(1 for _ in pages())} pages, all links hold")
-    return int(bool(found))
+    problems = [line for page in pages() for line in broken(page)]
+    print("\n".join(problems) if problems else f"{sum(1 for _ in pages())} pages, all links hold")
+    return int(bool(problems))
 
 
 if __name__ == "__main__":
