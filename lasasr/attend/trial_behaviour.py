@@ -31,11 +31,11 @@ def shapes(trial: Trial) -> Measured:
     state = attention.initial(memory, HYPOTHESES)
     context, weights, _ = attention(queries[0], memory, state)
     batch = (len(LENGTHS), HYPOTHESES)
-    kept = context.shape == (*batch, attention.context_dim)
-    kept &= weights.shape == (*batch, attention.heads, max(LENGTHS))
-    kept &= all(leaf.shape[0] == batch[0] for leaf in tree.leaves(memory))
-    kept &= all(leaf.shape[:2] == batch for leaf in tree.leaves(state))
-    return Measured(kept, f"context {tuple(context.shape)}, weights {tuple(weights.shape)}")
+    as_promised = context.shape == (*batch, attention.context_dim)
+    as_promised &= weights.shape == (*batch, attention.heads, max(LENGTHS))
+    as_promised &= all(leaf.shape[0] == batch[0] for leaf in tree.leaves(memory))
+    as_promised &= all(leaf.shape[:2] == batch for leaf in tree.leaves(state))
+    return Measured(as_promised, f"context {tuple(context.shape)}, weights {tuple(weights.shape)}")
 
 
 def weights_nonnegative(trial: Trial) -> Measured:

@@ -177,7 +177,7 @@ def test_a_share_of_the_training_steps_is_hard(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["monotonic", "mocha"])
-def test_a_step_that_finds_no_frame_keeps_the_position_and_looks_at_nothing(name: str) -> None:
+def test_a_step_that_finds_no_frame_keeps_the_position_and_has_weights_of_0(name: str) -> None:
     attention = factory(name)(encoded_dim=4, query_dim=3).eval()
     with torch.no_grad():
         attention.stop.offset.fill_(-100.0)
@@ -242,7 +242,7 @@ def test_gradients_flow_through_earlier_weights_unless_detached(name: str, detac
     context_after(attention, encoded, queries).sum().backward()
     assert queries.grad is not None
     flows = bool(queries.grad[:-1].any())
-    # the agent's u looks at earlier contexts, which are not weights
+    # the agent's u reads earlier contexts, which are not weights
     assert flows == (not detach or name == "forward_ta")
 
 

@@ -55,26 +55,26 @@ def test_without_a_gradient_nothing_is_recorded(mode: type[torch.no_grad] | type
 
 
 def test_it_runs_in_two_threads_in_both_passes() -> None:
-    seen: dict[str, set[int]] = {"forward": set(), "backward": set()}
+    threads_of: dict[str, set[int]] = {"forward": set(), "backward": set()}
     meeting = threading.Barrier(2, timeout=20)  # breaks unless both are there at the same time
 
     class Noted(torch.autograd.Function):
         @staticmethod
         def forward(ctx: object, value: Tensor) -> Tensor:
-            seen["forward"].add(threading.get_ident())
+            threads_of["forward"].add(threading.get_ident())
             meeting.wait()
             return value.clone()
 
         @staticmethod
         def backward(ctx: object, gradient: Tensor) -> Tensor:
-            seen["backward"].add(threading.get_ident())
+            threads_of["backward"].add(threading.get_ident())
             meeting.wait()
             return gradient
 
     value = torch.randn(3, requires_grad=True)
     first, second = concurrently(Noted.apply, Noted.apply, [value], [value])
     (first + second).sum().backward()
-    assert [len(threads) for threads in seen.values()] == [2, 2]
+    assert [len(threads) for threads in threads_of.values()] == [2, 2]
 
 
 @pytest.mark.parametrize("failing", [0, 1])

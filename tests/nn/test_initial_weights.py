@@ -88,7 +88,7 @@ def test_a_pretrained_that_is_neither_true_nor_false_is_refused(value: object) -
         initialise(nn.ModuleDict({"encoder": part}), 1)
 
 
-def test_within_a_pretrained_part_nobody_is_asked() -> None:
+def test_within_a_pretrained_part_no_other_pretrained_is_read() -> None:
     whole = nn.Sequential(nn.Linear(2, 2))
     whole.pretrained = True  # type: ignore[assignment]
     whole[0].pretrained = "its own affair"  # type: ignore[assignment]

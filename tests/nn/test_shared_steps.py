@@ -139,13 +139,13 @@ def _fails_inside(a: Tensor, outer: Tensor) -> None:
 
 
 def test_a_thread_has_its_own_loop() -> None:
-    seen: list[bool] = []
+    recording: list[bool] = []
     with shared_steps.loop():
-        thread = threading.Thread(target=lambda: seen.append(shared_steps.recording()))
+        thread = threading.Thread(target=lambda: recording.append(shared_steps.recording()))
         thread.start()
         thread.join()
         assert shared_steps.recording()
-    assert seen == [False]
+    assert recording == [False]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -174,29 +174,29 @@ def test_a_weight_in_the_order_of_onednn_makes_the_same_products(rows: tuple[int
 def test_what_is_made_of_parameters_alone_lasts_as_long_as_the_outermost_loop() -> None:
     parameter, tensor = nn.Parameter(torch.ones(2)), torch.ones(2)
 
-    def both() -> tuple[Tensor, Tensor]:
+    def negated() -> tuple[Tensor, Tensor]:
         return shared_steps.cached(torch.neg, parameter), shared_steps.cached(torch.neg, tensor)
 
     with shared_steps.loop():
         with shared_steps.loop():
-            first = both()
-        second = both()
+            first = negated()
+        second = negated()
         shared_steps.forget()
-        third = both()
+        third = negated()
     with shared_steps.loop():
-        fourth = both()
+        fourth = negated()
     assert first[0] is second[0] is third[0] is not fourth[0]
     assert len({id(of_tensor) for _, of_tensor in (first, second, third, fourth)}) == 4
 
 
 def test_lasting_says_whether_what_a_loop_makes_of_parameters_outlives_it() -> None:
-    seen = [shared_steps.lasting()]
+    lasting = [shared_steps.lasting()]
     with shared_steps.loop():
-        seen.append(shared_steps.lasting())
+        lasting.append(shared_steps.lasting())
         with shared_steps.loop():
-            seen.append(shared_steps.lasting())
-        seen.append(shared_steps.lasting())
-    assert seen == [False, False, True, False]
+            lasting.append(shared_steps.lasting())
+        lasting.append(shared_steps.lasting())
+    assert lasting == [False, False, True, False]
 
 
 def test_autocast_casts_a_weight_once_and_its_gradient_back() -> None:
