@@ -9,6 +9,7 @@ from typing import Any, Final
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.attend.weights.Previous": "lasasr.attend.weights.PreviousWeights",
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
     "lasasr.bundle": "lasasr.artifacts.bundle",

@@ -30,7 +30,7 @@ class Batch:
     epoch: int = 0
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch with its tensors on `device`, whose lengths and tokens the host still knows (`host.py`)."""
+        """The same batch with its tensors on `device`; the host keeps its lengths and tokens (`host_mirror.py`)."""
         moved: dict[str, Any] = {
             field.name: host_mirror.to(value, device)
             for field in fields(self)

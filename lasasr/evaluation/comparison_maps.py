@@ -106,7 +106,7 @@ def _add(drawn: Drawn, entry: DecodedRun, key: str, waveforms: dict[str, Wavefor
     """Decode with one run and add its maps; the bytes they take."""
     recognizer = _recognizer(entry)
     heard_as = {line["id"]: line["hypothesis"] for line in entry.lines}
-    scored = transcript.of(recognizer.normalizer).scored
+    scored = transcript.from_name(recognizer.normalizer).scored
     used = other = 0
     for one, waveform in waveforms.items():
         if waveform.sample_rate_hz != recognizer.frontend.sample_rate_hz:

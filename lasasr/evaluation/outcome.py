@@ -65,7 +65,7 @@ def outcomes(
     """
     found = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, heard)
     durations = (batch.waveform_lengths / recognizer.frontend.sample_rate_hz).tolist()
-    scored = transcript.of(recognizer.normalizer).scored  # both sides alike
+    scored = transcript.from_name(recognizer.normalizer).scored  # both sides alike
     references = [scored(text) for text in batch.texts]
     nbests = [[replace(one, text=scored(one.text)) for one in nbest] for nbest in found]
     rows = zip(batch.ids, batch.speakers, durations, references, nbests, strict=True)
