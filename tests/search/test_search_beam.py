@@ -14,10 +14,10 @@ from lasasr.errors import LasasrError, UsageError
 from lasasr.search.base import Scored, Scorer
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
-from lasasr.search.fusion import GNMTCoverage, ThresholdCoverage
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
+from lasasr.search.scorer_set import GNMTCoverage, ThresholdCoverage
 from lasasr.text import special
 
 V = 8
@@ -45,10 +45,10 @@ class TrigramScorer(Scorer):
         B = len(acoustics.mask)
         return Table(self.table.expand(B, V, V, V)), Before(torch.full((B, hypotheses), special.PAD))
 
-    def score(self, tokens, memory, state, seen):
+    def score(self, tokens, memory, state, context):
         scores = self.table[state.token, tokens]
-        if self.partial and seen.candidates is not None:
-            scores = scores.gather(2, seen.candidates)
+        if self.partial and context.candidates is not None:
+            scores = scores.gather(2, context.candidates)
         return Scored(scores, Before(tokens))
 
     def of(self, tokens):
@@ -345,16 +345,16 @@ def test_a_window_leaves_finished_scores_exact():
 
 
 def test_memory_is_never_copied_per_hypothesis():
-    seen = []
+    reads = []
 
     class Watching(TinyDecoder):
         def step(self, tokens, memory, state):
-            seen.append((memory.attention.encoded.shape[0], memory.attention.encoded.data_ptr()))
+            reads.append((memory.attention.encoded.shape[0], memory.attention.encoded.data_ptr()))
             return super().step(tokens, memory, state)
 
     BeamSearch(beam=7, keep_weights=False, limits=Limits(min_length=5))(Watching(), acoustics(6))
-    assert len(seen) > 5
-    assert set(seen) == {(1, seen[0][1])}
+    assert len(reads) > 5
+    assert set(reads) == {(1, reads[0][1])}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from search_decoders import acoustics
 from torch.nn import functional
 
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Seen
+from lasasr.search.base import StepContext
 from lasasr.search.ctc_greedy import collapsed
 from lasasr.search.ctc_prefix import LEAST_SCORE, CTCPrefixScorer, ctc_log_likelihood
 from lasasr.text import special
@@ -24,7 +24,7 @@ def follow(scorer, heard, tokens, weights=None):
     memory, state = scorer.start(heard, 1)
     total, last = 0.0, special.SOS
     for u in range(len(tokens) + 1):
-        step = scorer.score(torch.tensor([[last]]), memory, state, Seen(weights))
+        step = scorer.score(torch.tensor([[last]]), memory, state, StepContext(weights))
         yield tuple(tokens[:u]), total, step.scores[0, 0]
         if u < len(tokens):
             last = tokens[u]
@@ -94,12 +94,12 @@ def test_hypotheses_and_batch_positions_do_not_disturb_each_other():
     histories = [[[], []] for _ in range(3)]
     totals = torch.zeros(3, 2, dtype=torch.float64)
     for u in range(3):
-        step = scorer.score(read, memory, state, Seen())
+        step = scorer.score(read, memory, state, StepContext())
         rows = torch.arange(3)[:, None]
         totals = totals.gather(1, parents[:, u]) + step.scores[rows, parents[:, u], chosen[:, u]]
         histories = [[[*histories[b][int(parents[b, u, k])], int(chosen[b, u, k])] for k in range(2)] for b in range(3)]
         state, read = scorer.reorder(memory, step.state, parents[:, u], chosen[:, u]), chosen[:, u]
-    finished = totals + scorer.score(read, memory, state, Seen()).scores[..., special.EOS]
+    finished = totals + scorer.score(read, memory, state, StepContext()).scores[..., special.EOS]
     for k in range(2):
         expected = ctc_log_likelihood(heard, [histories[b][k] for b in range(3)])
         torch.testing.assert_close(finished[:, k], expected, atol=1e-6, rtol=0)
@@ -112,9 +112,9 @@ def test_a_window_as_wide_as_the_utterance_changes_nothing_and_a_narrow_one_only
     all_frames = CTCPrefixScorer()
     memory, state = all_frames.start(heard, 1)
     sos = torch.tensor([[special.SOS]])
-    free = all_frames.score(sos, memory, state, Seen()).scores
-    torch.testing.assert_close(CTCPrefixScorer(8).score(sos, memory, state, Seen(weights)).scores, free)
-    narrow = CTCPrefixScorer(1).score(sos, memory, state, Seen(weights)).scores
+    free = all_frames.score(sos, memory, state, StepContext()).scores
+    torch.testing.assert_close(CTCPrefixScorer(8).score(sos, memory, state, StepContext(weights)).scores, free)
+    narrow = CTCPrefixScorer(1).score(sos, memory, state, StepContext(weights)).scores
     frames = heard.ctc_log_probs[0].double()
     before = frames[:, special.BLANK].cumsum(0)
     expected = torch.logsumexp(torch.stack([before[t - 1] + frames[t, 6] for t in (3, 4, 5)]), 0)

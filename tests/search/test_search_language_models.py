@@ -18,14 +18,14 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.errors import UsageError
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.transformer import TransformerLanguageModel
-from lasasr.search.base import Seen
+from lasasr.search.base import StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
-from lasasr.search.fusion import LengthBonus
 from lasasr.search.limits import Limits
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring
+from lasasr.search.scorer_set import LengthBonus
 from lasasr.search.subtraction import InternalLMScorer, Subtraction
 from lasasr.text import special
 
@@ -126,7 +126,7 @@ def test_the_internal_model_is_the_decoder_with_contexts_of_zero_for_every_atten
     memory, state = scorer.start(heard, 1)
     read, found = torch.full((2, 1), special.SOS), []
     for u in range(tokens.shape[1]):
-        step = scorer.score(read, memory, state, Seen())
+        step = scorer.score(read, memory, state, StepContext())
         assert step.weights is None
         found.append(step.scores[:, 0])
         state, read = step.state, tokens[:, u : u + 1]
@@ -145,14 +145,14 @@ def test_an_ngram_gives_finished_hypotheses_the_score_of_their_words(pieces: Any
     decoder, heard, words = TinyDecoder(seed=2), acoustics(12, 4, 9, 1, seed=2), ARPAModel()
     scorer = NGramScorer(words, pieces)
     search = BeamSearch(beam=6, nbest=6, ctc_weight=0.3, lm=scorer, lm_weight=0.5, pruning=Pruning(pre_beam=pre_beam))
-    seen = set()
+    tested_words = set()
     for b, nbest in enumerate(search(decoder, heard)):
         for one in nbest:
             text = "".join(pieces[token] for token in one.tokens)
             assert one.scores["lm"] == pytest.approx(words.sentence(text), abs=1e-6)
-            seen.update(text.split())
+            tested_words.update(text.split())
         assert search(decoder, alone(heard, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
-    assert len(seen) > 3
+    assert len(tested_words) > 3
 
 
 def test_a_piece_with_a_space_inside_is_refused() -> None:

@@ -37,9 +37,9 @@ def decoder():
 def peak_bytes(beam, spelling, heard):
     """The most bytes that tensors made by a search hold at one time."""
     search = BeamSearch(beam=beam, ctc_weight=0.3, limits=Limits(min_length=3, max_length=3), keep_weights=False)
-    with torch.profiler.profile(profile_memory=True) as seen:
+    with torch.profiler.profile(profile_memory=True) as profile:
         search(spelling, heard)
-    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    events = [one for one in profile.profiler.kineto_results.events() if one.name() == "[memory]"]
     live = most = 0
     for event in sorted(events, key=lambda one: one.start_ns()):
         live += event.nbytes()

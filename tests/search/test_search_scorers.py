@@ -18,14 +18,14 @@ from lasasr.errors import LasasrError, UsageError
 from lasasr.models import language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen, Stateless
+from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import CTCPrefixScorer
-from lasasr.search.fusion import GNMTCoverage, LengthBonus, ThresholdCoverage
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import teacher_forced
+from lasasr.search.scorer_set import GNMTCoverage, LengthBonus, ThresholdCoverage
 from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 
@@ -43,7 +43,7 @@ class Favouring(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Stateless()
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         scores = torch.zeros(V)
         scores[self.token] = 1.0
         return Scored(scores, state)
@@ -62,7 +62,7 @@ class Alternating(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Last(torch.full((len(acoustics.mask), hypotheses), special.SOS))
 
-    def score(self, tokens: Tensor, memory: Any, state: Last, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Last, context: StepContext) -> Scored:
         return Scored((torch.arange(V) != tokens[..., None]).double(), Last(tokens))
 
 
@@ -191,7 +191,7 @@ def test_a_scorer_of_weight_zero_is_not_asked() -> None:
 
 
 class Broken(Favouring):
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         return Scored(torch.full((3,) if self.token else (V,), float("nan")), state)
 
 
