@@ -396,8 +396,8 @@ def test_the_content_of_audio_that_is_not_there_is_what_the_list_says(served, tm
     path.write_text(json.dumps(listed))
     after = of_utterances(utterances, {}, ordered=True)
     assert after.fingerprint != before.fingerprint
-    changed = [name for name in utterances.ids if after.rows[name] != before.rows[name]]
-    in_shard = [name for index, name in enumerate(utterances.ids) if utterances.shard(index).name in name]
+    changed = [id for id in utterances.ids if after.rows[id] != before.rows[id]]
+    in_shard = [id for index, id in enumerate(utterances.ids) if utterances.shard(index).name in name]
     assert changed == in_shard
     assert 0 < len(changed) < len(utterances)
 
