@@ -13,7 +13,7 @@ from torch import Tensor
 from lasasr.nn import tree
 from lasasr.nn.conformance import largest
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen
+from lasasr.search.base import Scored, Scorer, StepContext
 from lasasr.text import special
 
 TOLERANCE = 1e-4  # of log scores, relative above 1
@@ -71,8 +71,8 @@ class Trial:
         """V: as many tokens as it scores; where all are scored alike, a number of our own."""
         scorer = self.scorer()
         heard = self._acoustics(V)
-        tokens, seen = self.begin(B), Seen(self._weights()[0])
-        width = scorer.score(tokens, *scorer.start(heard, K), seen).scores.shape[-1]
+        tokens, context = self.begin(B), StepContext(self._weights()[0])
+        width = scorer.score(tokens, *scorer.start(heard, K), context).scores.shape[-1]
         return V if width == 1 else int(width)
 
     def acoustics(self) -> Acoustics:
@@ -129,8 +129,8 @@ class Walk:
 
     def score(self, candidates: Tensor | None = None) -> Scored:
         """The scores of what comes next; nothing is picked yet."""
-        seen = Seen(self.path.weights[len(self.scores)], candidates)
-        return self.scorer.score(self.tokens, self.memory, self.state, seen)
+        context = StepContext(self.path.weights[len(self.scores)], candidates)
+        return self.scorer.score(self.tokens, self.memory, self.state, context)
 
     def step(self) -> None:
         """Score, and go on as the path says."""

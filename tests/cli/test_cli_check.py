@@ -73,9 +73,9 @@ def test_a_strangers_yaml_is_found_where_hydra_is_told(stranger: Path) -> None:
         (["scorer=ctc", "scorer.window=2"], "search.scorers.mine", "scorer", {"window": 2}),
         (["search.scorers.mine=ctc", "search.scorers.mine.window=2"], "search.scorers.mine", "scorer", {"window": 2}),
         (["+scorer@search.scorers.near=ctc", "scorer.window=3"], "search.scorers.near", "scorer", {"window": 3}),
-        (["+search.scorers.a._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.a", "scorer", {}),
-        (["search.scorers.a._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.a", "scorer", {}),
-        (["scorer._target_=lasasr.search.fusion.LengthBonus"], "search.scorers.mine", "scorer", {}),
+        (["+search.scorers.a._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.a", "scorer", {}),
+        (["search.scorers.a._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.a", "scorer", {}),
+        (["scorer._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.mine", "scorer", {}),
         (["hydra.searchpath=[file:///tmp]", "loss._target_=lasasr.losses.joint.JointLoss"], "loss", "loss", {}),
     ],
 )

@@ -186,7 +186,7 @@ def test_a_group_that_is_left_out_can_be_written_out(dictionary: Path) -> None:
             "which lasasr.attend.content.DotAttention does not take",
         ),
         (
-            ["+search.scorers.x._target_=lasasr.search.fusion.LengthBonus", "+search.scorers.x.depth=1"],
+            ["+search.scorers.x._target_=lasasr.search.scorer_set.LengthBonus", "+search.scorers.x.depth=1"],
             "x.depth, which",
         ),
         (

@@ -14,7 +14,7 @@ from torch import Tensor
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.models import factory
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen, Stateless
+from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.conformance import PROMISES, check
 from lasasr.search.lm_scorer import LMScorer, NGramScorer, ShallowFusion
 from lasasr.text import special
@@ -82,10 +82,10 @@ class Whole(Scorer):
     def every(self, tokens: Tensor, memory: Heard, state: Past) -> Tensor:
         return table()[tokens] + memory.level[:, None, None] + state.trace[..., None] * torch.arange(V).cos()
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         state = self.advance(tokens, state)
         scores = self.every(tokens, memory, state)
-        return Scored(scores if seen.candidates is None else scores.gather(2, seen.candidates), state)
+        return Scored(scores if context.candidates is None else scores.gather(2, context.candidates), state)
 
 
 class Overflows(Whole):
@@ -177,8 +177,8 @@ class Noisy(Whole):
 class AmongCandidates(Whole):
     """Normalises over the candidates alone."""
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        scored = super().score(tokens, memory, state, seen)
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
+        scored = super().score(tokens, memory, state, context)
         return scored._replace(scores=scored.scores.log_softmax(-1))
 
 
