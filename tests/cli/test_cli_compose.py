@@ -145,6 +145,10 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
             "defaults: [/base, {override /atend: dot}, _self_]",
             "mine.yaml: In 'mine': Could not override 'atend'",
         ),
+        (
+            "defaults: [/base, {override /attend: [dot]}, {/attend@other: dot}, _self_]",
+            "recipe mine.yaml: Hydra cannot read its defaults; `override /group: ...` stands after all else",
+        ),
         ("listen: {layers: 2}", "recipe mine does not start from /base"),
         ("", "recipe mine does not start from /base"),
         ("[1, 2]", "mine.yaml is no recipe: it holds no keys"),
