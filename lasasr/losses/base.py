@@ -28,7 +28,7 @@ class Nbest(NamedTuple):
 
 
 class StepView(ABC):
-    """One training step as a loss may look at it; each value is computed when it is first asked for, and kept.
+    """What a loss may read of one training step; each value is computed when it is first read, and kept.
 
     Shapes: B utterances, T' encoded frames, E encoder width, U tokens, V vocabulary, H heads.
     """
@@ -111,12 +111,16 @@ class Terms(NamedTuple):
 class Loss(nn.Module, ABC):
     """What training minimises.
 
-    A loss is one file and one yaml; `loss=NAME` chooses it. It may have parameters: they are trained with the model's.
+    A loss is one file and one yaml; `loss=NAME` chooses it. It may have parameters: they are trained with the model's,
+    and its state dict, which travels in checkpoints, holds all that it has learnt.
 
-    * Sums, not means: `terms` adds up over utterances, and the update divides once by the counts of all batches and
-      all ranks, so that one rank with two accumulated batches makes the update of two ranks.
-    * `terms` reads of the step what it needs; what it does not read is not computed.
-    * In evaluation mode (`dev/loss`) it must be deterministic.
+    Promises, each tried by `lasasr check loss=NAME`:
+    * `heads` names the heads that `terms` reads, and gradients reach each of them;
+    * what stands in padding, and in which order the utterances are, changes nothing;
+    * sums, not means: `terms` adds up over utterances, and the update divides once by the counts of all batches and
+      all ranks, so that one rank with two accumulated batches makes the update of two ranks;
+    * `terms` reads of the step what it needs; what it does not read is not computed. All batches have the same sums;
+    * in evaluation mode (`dev/loss`) it is deterministic.
     """
 
     @property
@@ -133,7 +137,7 @@ class Loss(nn.Module, ABC):
         """
 
     def prepare(self, token_counts: Tensor) -> None:
-        """Take what training needs to know beforehand; called once.
+        """Take what the loss needs before training; called once.
 
         Args:
             token_counts: (V,) how often each token is a target in training, eos once per utterance.
@@ -144,5 +148,5 @@ class Loss(nn.Module, ABC):
         return 0.0
 
     def plateau(self) -> float | None:
-        """Nats per target token at which a decoder that ignores audio and text stands; None where that is unknown."""
+        """Nats per target token of the best decoder that ignores audio and text; None where it is unknown."""
         return None

@@ -22,7 +22,7 @@ class DecoderState(NamedTuple):
 
     hidden: Tensor  # (B, K, L, D)
     cell: Tensor  # (B, K, L, D); a GRU's is (B, K, L, 0)
-    context: Tensor  # (B, K, ·), what the next step reads of the last glance: its context (width 0 where nothing is)
+    context: Tensor  # (B, K, ·), what the next step reads of the last step: its context (width 0: nothing)
     attention: Any  # the attention's state, leaves (B, K, ...)
 
 
@@ -47,6 +47,14 @@ MASKED = -1e4  # a logit whose probability is exactly 0 in float32, and finite i
 class Decoder(nn.Module, ABC):
     """Tokens so far and encoded frames → logits of the next token.
 
+    Promises, each tried by `lasasr check spell=NAME`:
+    * memory is computed once per utterance and only read; its leaves begin with B, those of the state with B, K;
+    * a step is pure: what a hypothesis remembers is in its state, which keeps structure, shapes and dtypes;
+    * an utterance is spelled the same alone and in any batch, a hypothesis the same alone and among K, and padding of
+      `encoded` may hold anything; no gradient reaches it;
+    * blank, pad and sos have probability 0 in float32; all logits are finite;
+    * `unroll` gives what its steps give, and the same gradients;
+    * `draws` is true where a training pass draws random numbers.
     Constructors take `attend` (a callable that finishes the attention with `encoded_dim` and `query_dim`),
     `encoded_dim` and `vocabulary_size` as keywords, and the rest from the yaml.
     """
@@ -113,7 +121,7 @@ def sampled(reference: Tensor, logits: Tensor, probability: float) -> Tensor:
 def never_emitted_mask(vocabulary_size: int, device: torch.device | str = "cpu") -> Tensor:
     """(V,) bool, True at blank, pad and sos, which no decoder emits."""
     ids = torch.arange(vocabulary_size, device=device)  # compared on the device: an index would be copied to it
-    return torch.stack([ids == one for one in special.NEVER_EMITTED]).any(0)
+    return torch.stack([ids == token for token in special.NEVER_EMITTED]).any(0)
 
 
 def mask_never_emitted(logits: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Whether a whole checkpoint is one of this run: one that was copied from elsewhere is passed over as a damaged one is.
 
 A run's card and its checkpoints hold the same `run_id`, drawn when the run began, so that a folder may be moved, copied
-and renamed. Runs of 0.1.0 have none; of theirs only the shapes are compared.
+and renamed. Runs of 0.2.0 and before have none; of theirs only the shapes are compared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RESTORED: Final[Mapping[str, type]] = {
 
 
 def id_of_run(folder: Path) -> str | None:
-    """What the card of a run folder says; None: there is no card, or it is one of 0.1.0.
+    """What the card of a run folder says; None: there is no card, or it is one of 0.2.0 or before.
 
     Raises:
         LasasrError: the card is damaged.

@@ -341,8 +341,8 @@ GUARDS = (
     Guard(
         "an utterance without a CTC path gives no NaN",
         "losses/joint.py",
-        "host_mirror.of(token_lengths).masked_fill(host_mirror.of(unfit), 0)",
-        "host_mirror.of(token_lengths)",
+        "host_mirror.on_host(token_lengths).masked_fill(host_mirror.on_host(unfit), 0)",
+        "host_mirror.on_host(token_lengths)",
         (JOINT,),
     ),
     Guard(
@@ -441,7 +441,7 @@ GUARDS = (
     Guard(
         "a download is what it should be",
         "corpora/download.py",
-        "    if found != wanted:\n",
+        "    if received != wanted:\n",
         "    if False:\n",
         ("corpora/test_corpora_download.py",),
     ),

@@ -55,7 +55,7 @@ def test_a_run_goes_on_from_the_one_before_where_the_last_is_anothers(
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A checkpoint as 0.1.0 wrote it."""
+    """A checkpoint as 0.2.0 wrote it."""
     saved: dict[str, Any] = torch.load(stopped(tmp_path_factory.mktemp("run")), weights_only=True)
     del saved["run_id"]
     return saved
