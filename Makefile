@@ -7,7 +7,7 @@ BIN := .venv/bin/python
 # the checkout's place is part of the stamp: an editable install points there, so a moved checkout is installed again
 STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
 WORKERS ?= 2
-COUNT ?= 700
+COUNT ?= 500
 SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
