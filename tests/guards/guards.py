@@ -300,7 +300,7 @@ GUARDS = (
         "training/module.py",
         "        self.outcomes = list({one.id: one for part in gathered for one in part}.values())\n",
         "        self.outcomes = [one for part in gathered for one in part]\n",
-        (MODULE,),
+        ("training/test_validation_ranks.py",),
     ),
     Guard(
         "a signal to one rank stops all",
