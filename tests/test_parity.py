@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import json
 import math
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -263,11 +262,10 @@ def test_one_that_cannot_be_installed_keeps_out_no_other(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(peers.venv, "create", create)
     monkeypatch.setattr(peers.subprocess, "run", pip)
-    monkeypatch.setattr(peers.sysconfig, "get_paths", lambda vars: {"purelib": f"{vars['base']}/lib"})
+    monkeypatch.setattr(peers.sysconfig, "get_path", lambda name, scheme, vars: f"{vars['base']}/lib")
     assert peers.install(tmp_path / "made") == {"kenlm": "error: no compiler"}
     assert json.loads((tmp_path / "made" / peers.REASONS).read_text()) == {"kenlm": "error: no compiler"}
     wanted = peers.requirements(peers.REQUIREMENTS.read_text(encoding="utf-8"))
     assert asked == [wanted, *([requirement] for requirement in wanted)]
     beside = (tmp_path / "made" / "lib" / "beside.pth").read_text()
     assert all(line.startswith("import site; site.addsitedir(") for line in beside.splitlines())
-    assert subprocess.run is pip

@@ -97,7 +97,7 @@ def speechbrain(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tens
     """The same from `CTCPrefixScore`."""
     from speechbrain.decoders.ctc import CTCPrefixScore
 
-    with _double():
+    with in_double():
         scorer = CTCPrefixScore(log_probs.clone(), mask.sum(1), special.BLANK, special.EOS)
         tokens = torch.full((len(mask), HYPOTHESES), special.SOS)
         scores, state = scorer.forward_step(tokens.flatten(), None)
@@ -110,7 +110,8 @@ def speechbrain(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tens
 
 
 @contextmanager
-def _double() -> Iterator[None]:
+def in_double() -> Iterator[None]:
+    """SpeechBrain makes its tensors in the default precision, whatever it is given."""
     torch.set_default_dtype(torch.double)
     try:
         yield

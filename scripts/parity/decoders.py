@@ -45,7 +45,9 @@ def checks() -> list[Check | NotReproduced]:
     ]
 
 
-def _ours(attend: str, order: str, **changes: Any) -> nn.Module:
+def ours(attend: str, order: str, vocabulary: int = VOCABULARY, **changes: Any) -> RecurrentDecoder:
+    """Our decoder of one layer with a linear readout; `changes` are of the attention."""
+
     def made(**sizes: int) -> nn.Module:
         if sizes != {"encoded_dim": ENCODED_DIM, "query_dim": attending.QUERY_DIM}:
             raise ValueError(f"the decoder must ask for the sizes of `attending`, got {sizes}")
@@ -54,7 +56,7 @@ def _ours(attend: str, order: str, **changes: Any) -> nn.Module:
     return RecurrentDecoder(
         attend=made,
         encoded_dim=ENCODED_DIM,
-        vocabulary_size=VOCABULARY,
+        vocabulary_size=vocabulary,
         hidden_dim=HIDDEN,
         embedding_dim=HIDDEN,
         order=order,
@@ -105,32 +107,17 @@ def _espnet() -> float:
         return [logits[..., special.EOS :]]
 
     theirs = RNNDecoder(VOCABULARY, ENCODED_DIM, hidden_size=HIDDEN, context_residual=True)
-    return difference(_ours("location_espnet", "attend_then_update"), theirs, mapping, _unrolled, run, _inputs())
+    return difference(ours("location_espnet", "attend_then_update"), theirs, mapping, _unrolled, run, _inputs())
 
 
-def _speechbrain() -> float:
+def speechbrain_decoder(vocabulary: int = VOCABULARY) -> nn.Module:
+    """Embedding, decoder and output, as the recipes put them together; no bias on the context."""
+    from speechbrain.nnet.linear import Linear
     from speechbrain.nnet.RNN import AttentionalRNNDecoder
 
-    def mapping(theirs: Parameters) -> Parameters:
-        joined = theirs["output.weight"] @ theirs["decoder.proj.weight"]  # of [context; hidden]
-        bias = theirs["output.weight"] @ theirs["decoder.proj.bias"] + theirs["output.bias"]
-        attention = _named(attention_speechbrain.location(_below(theirs, "decoder.attn.")))
-        return {
-            "embedding.weight": theirs["embedding.weight"],
-            "output.weight": torch.cat([joined[:, ENCODED_DIM:], joined[:, :ENCODED_DIM]], 1),
-            "output.bias": bias,
-            **attention,
-            **cell(theirs, "decoder.rnn.rnn_cells.0"),
-        }
-
-    def run(parts: Any, encoded: Tensor, lengths: Tensor, tokens: Tensor) -> list[Tensor]:
-        with attention_speechbrain.in_double(parts.decoder.attn):
-            states, _ = parts.decoder(parts.embedding(tokens), encoded, lengths / encoded.shape[1])
-        return [parts.output(states)[..., special.EOS :]]
-
-    theirs = nn.Module()
-    theirs.embedding, theirs.output = nn.Embedding(VOCABULARY, HIDDEN), nn.Linear(HIDDEN, VOCABULARY)
-    theirs.decoder = AttentionalRNNDecoder(
+    made = nn.Module()
+    made.embedding, made.output = nn.Embedding(vocabulary, HIDDEN), Linear(vocabulary, input_size=HIDDEN)
+    made.decoder = AttentionalRNNDecoder(
         rnn_type="lstm",
         attn_type="location",
         hidden_size=HIDDEN,
@@ -141,7 +128,30 @@ def _speechbrain() -> float:
         channels=10,
         kernel_size=100,
     )
-    del theirs.decoder.attn.mlp_out.bias
-    theirs.decoder.attn.mlp_out.bias = None
-    ours = _ours("location_speechbrain", "update_then_attend", dim=ENCODED_DIM)
-    return difference(ours, theirs, mapping, _unrolled, run, _inputs())
+    del made.decoder.attn.mlp_out.bias
+    made.decoder.attn.mlp_out.bias = None
+    return made
+
+
+def speechbrain_mapped(theirs: Parameters) -> Parameters:
+    """Our parameters from those of `speechbrain_decoder`."""
+    joined = theirs["output.w.weight"] @ theirs["decoder.proj.weight"]  # of [context; hidden]
+    bias = theirs["output.w.weight"] @ theirs["decoder.proj.bias"] + theirs["output.w.bias"]
+    attention = _named(attention_speechbrain.location(_below(theirs, "decoder.attn.")))
+    return {
+        "embedding.weight": theirs["embedding.weight"],
+        "output.weight": torch.cat([joined[:, ENCODED_DIM:], joined[:, :ENCODED_DIM]], 1),
+        "output.bias": bias,
+        **attention,
+        **cell(theirs, "decoder.rnn.rnn_cells.0"),
+    }
+
+
+def _speechbrain() -> float:
+    def run(parts: Any, encoded: Tensor, lengths: Tensor, tokens: Tensor) -> list[Tensor]:
+        with attention_speechbrain.in_double(parts.decoder.attn):
+            states, _ = parts.decoder(parts.embedding(tokens), encoded, lengths / encoded.shape[1])
+        return [parts.output(states)[..., special.EOS :]]
+
+    made = ours("location_speechbrain", "update_then_attend", dim=ENCODED_DIM)
+    return difference(made, speechbrain_decoder(), speechbrain_mapped, _unrolled, run, _inputs())

@@ -65,13 +65,15 @@ def checks() -> list[Check | NotReproduced]:
     ]
 
 
+def mapped(theirs: Parameters) -> Parameters:
+    """Our parameters from those of `SequentialRNNLM`."""
+    layers = {f"layers.{name.removeprefix('rnn.')}": tensor for name, tensor in theirs.items() if "rnn." in name}
+    output = {f"output.{kind}": theirs[f"decoder.{kind}"] for kind in ("weight", "bias")}
+    return {"embedding.weight": theirs["encoder.weight"], **output, **layers}
+
+
 def _lstm() -> float:
     from espnet2.lm.seq_rnn_lm import SequentialRNNLM
-
-    def mapping(theirs: Parameters) -> Parameters:
-        layers = {f"layers.{name.removeprefix('rnn.')}": tensor for name, tensor in theirs.items() if "rnn." in name}
-        output = {f"output.{kind}": theirs[f"decoder.{kind}"] for kind in ("weight", "bias")}
-        return {"embedding.weight": theirs["encoder.weight"], **output, **layers}
 
     def ours(model: Any, tokens: Tensor) -> list[Tensor]:
         return [model.unroll(tokens)[..., special.EOS :]]
@@ -81,7 +83,7 @@ def _lstm() -> float:
 
     tokens = torch.randint(special.FIRST_TEXT, VOCABULARY, (SENTENCES, STEPS))
     made = LSTMLanguageModel(vocabulary_size=VOCABULARY, layers=LAYERS, hidden_dim=WIDTH, embedding_dim=WIDTH)
-    return difference(made, SequentialRNNLM(VOCABULARY, WIDTH, nlayers=LAYERS), mapping, ours, theirs, (tokens,))
+    return difference(made, SequentialRNNLM(VOCABULARY, WIDTH, nlayers=LAYERS), mapped, ours, theirs, (tokens,))
 
 
 def _ngram() -> float:

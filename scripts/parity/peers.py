@@ -87,9 +87,9 @@ def install(folder: Path) -> dict[str, str]:
     """
     venv.create(folder, clear=True, with_pip=True)
     python = folder / "bin" / "python"
-    paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
+    packages = sysconfig.get_path("purelib", "venv", vars={"base": str(folder)})
     ours = [path for path in site.getsitepackages() if Path(path).is_dir()]
-    Path(paths["purelib"], "beside.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in ours))
+    Path(packages, "beside.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in ours))
     wanted = requirements(REQUIREMENTS.read_text(encoding="utf-8"))
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
     failed = {}

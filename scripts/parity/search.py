@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -11,21 +12,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
+from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
+from lasasr.search.lm_scorer import LMScorer
 from lasasr.spell.recurrent import RecurrentDecoder
 from lasasr.text import special
-from parity import attending, attention_espnet
+from parity import attending, attention_espnet, lm
 from parity.attending import ENCODED_DIM, QUERY_DIM
 from parity.check import FLOAT32, Check, NotReproduced
 from parity.decoders import cell
 
-CTC_WEIGHT, FRAMES, UTTERANCES, BEAM = 0.3, 16, 12, 10
+CTC_WEIGHT, LM_WEIGHT, FRAMES, UTTERANCES, BEAM = 0.3, 0.5, 16, 12, 10
 FEW, MANY = 3, 20  # tokens of text: so few that every sequence can be scored; as many as a beam needs
+FEWEST = 6  # utterances of those that must be left to compare
 LONGEST = 4  # tokens of an enumerated sequence
 NEVER = -1e4  # logit of what ESPnet's decoder and CTC could say and lasasr's cannot
-ENDING = 2.0  # added to the logits of eos and of CTC's blank, so that hypotheses end before the last frame
+ENDING = 3.0  # added to the logits of eos and of CTC's blank, so that hypotheses end before the last frame
 SHARP = 4.0  # times the drawn weights of the output layers: distributions as peaked as trained ones
 
 
@@ -43,7 +48,15 @@ def checks() -> list[Check | NotReproduced]:
             f"joint search, beam {BEAM} = `BeamSearch`",
             "ESPnet",
             _beam,
-            f"same tokens for {UTTERANCES} of {UTTERANCES} utterances; the difference is of scores; its CTC is float32",
+            f"same tokens and scores of at least {FEWEST} of {UTTERANCES} utterances, which end before the limit; its "
+            "CTC is float32",
+            FLOAT32,
+        ),
+        Check(
+            f"joint search with a language model, beam {BEAM} = `BeamSearch`",
+            "ESPnet",
+            lambda: _beam(LM_WEIGHT),
+            f"as above, with `SequentialRNNLM` of weight {LM_WEIGHT}",
             FLOAT32,
         ),
     ]
@@ -55,13 +68,15 @@ class _Models:
     def __init__(self, tokens: int) -> None:
         from espnet2.asr.ctc import CTC
         from espnet2.asr.decoder.rnn_decoder import RNNDecoder
+        from espnet2.lm.seq_rnn_lm import SequentialRNNLM
 
         self.tokens, self.sos = tokens, tokens + 1
-        torch.manual_seed(0)
         self.theirs = RNNDecoder(tokens + 2, ENCODED_DIM, hidden_size=QUERY_DIM, context_residual=True).eval()
         self.ctc = CTC(tokens + 2, ENCODED_DIM).eval()
+        self.lm = SequentialRNNLM(tokens + 2, QUERY_DIM, nlayers=1).eval()
+        heads = (self.theirs.output, special.BLANK), (self.lm.decoder, special.BLANK), (self.ctc.ctc_lo, self.sos)
         with torch.no_grad():
-            for head, silent in ((self.theirs.output, special.BLANK), (self.ctc.ctc_lo, self.sos)):
+            for head, silent in heads:
                 head.weight *= SHARP
                 head.weight[silent] = 0.0
                 head.bias[silent] = NEVER
@@ -76,7 +91,11 @@ class _Models:
             order="attend_then_update",
         ).eval()
         self.ours.load_state_dict(self._mapped())
-        for model in (self.theirs, self.ctc, self.ours):
+        self.our_lm = LSTMLanguageModel(
+            vocabulary_size=special.FIRST_TEXT + tokens, hidden_dim=QUERY_DIM, embedding_dim=QUERY_DIM
+        ).eval()
+        self.our_lm.load_state_dict(self._mapped_lm())
+        for model in (self.theirs, self.ctc, self.lm, self.ours, self.our_lm):
             model.double()
         self.encoded = 2 * torch.randn(UTTERANCES, FRAMES, ENCODED_DIM, dtype=torch.double)
 
@@ -87,6 +106,10 @@ class _Models:
         named = {f"attention.{name}": tensor for name, tensor in attention_espnet.location(attention).items()}
         rows = {name: self._rows(theirs[name]) for name in ("output.weight", "output.bias")}
         return {"embedding.weight": self._rows(theirs["embed.weight"]), **rows, **named, **cell(theirs, "decoder.0")}
+
+    def _mapped_lm(self) -> dict[str, Tensor]:
+        mapped = lm.mapped(dict(self.lm.state_dict()))
+        return {name: tensor if name.startswith("layers.") else self._rows(tensor) for name, tensor in mapped.items()}
 
     def _rows(self, of: Tensor) -> Tensor:
         """Rows of ESPnet's ids in the order of ours: blank, pad, sos, eos, text."""
@@ -142,27 +165,46 @@ def _score(models: _Models, encoded: Tensor, text: tuple[int, ...]) -> float:
     return (1 - CTC_WEIGHT) * total + CTC_WEIGHT * float(ctc)
 
 
+def apart(found: Sequence[Sequence[Hypothesis]], texts: Sequence[tuple[int, ...]], scores: Sequence[float]) -> float:
+    """The largest difference of the best scores; infinite where the tokens differ.
+
+    Hypotheses that end in the last two positions are left out: at the limit both peers add eos without its score.
+
+    Raises:
+        ValueError: too few utterances are left.
+    """
+    compared = [
+        abs(nbest[0].score - score) if nbest[0].tokens == text else math.inf
+        for nbest, text, score in zip(found, texts, scores, strict=True)
+        if max(len(text), len(nbest[0].tokens)) < FRAMES - 2
+    ]
+    if len(compared) < FEWEST:
+        raise ValueError(f"at least {FEWEST} utterances must end before the limit, got {len(compared)}")
+    return max(compared)
+
+
 @torch.no_grad()
-def _beam() -> float:
+def _beam(lm_weight: float = 0.0) -> float:
     from espnet.nets.beam_search import BeamSearch as Theirs
     from espnet.nets.scorers.ctc import CTCPrefixScorer
 
     models = _models(MANY)
     search: nn.Module = Theirs(
-        scorers={"decoder": models.theirs, "ctc": CTCPrefixScorer(models.ctc, models.sos)},
-        weights={"decoder": 1 - CTC_WEIGHT, "ctc": CTC_WEIGHT},
+        scorers={"decoder": models.theirs, "ctc": CTCPrefixScorer(models.ctc, models.sos), "lm": models.lm},
+        weights={"decoder": 1 - CTC_WEIGHT, "ctc": CTC_WEIGHT, "lm": lm_weight},
         beam_size=BEAM,
         vocab_size=MANY + 2,
         sos=models.sos,
         eos=models.sos,
     )
-    ours = BeamSearch(beam=BEAM, ctc_weight=CTC_WEIGHT, limits=Limits(max_length=FRAMES))
+    scorer = LMScorer(models.our_lm)
+    limits = Limits(max_length=FRAMES)
+    ours = BeamSearch(beam=BEAM, ctc_weight=CTC_WEIGHT, lm=scorer, lm_weight=lm_weight, limits=limits)
     found = ours(models.ours, models.acoustics())
-    largest = 0.0
-    for encoded, nbest in zip(models.encoded, found, strict=True):
+    texts, scores = [], []
+    for encoded in models.encoded:
         best = search(encoded, maxlenratio=-FRAMES)[0]
         tokens = best.yseq[1:].tolist()
-        if nbest[0].tokens != _ids(tokens[: tokens.index(models.sos)]):  # at its last position it adds another eos
-            return math.inf
-        largest = max(largest, abs(nbest[0].score - float(best.score)))
-    return largest
+        texts.append(_ids(tokens[: tokens.index(models.sos)]))  # at its last position it adds another eos
+        scores.append(float(best.score))
+    return apart(found, texts, scores)
