@@ -67,7 +67,7 @@ $(PEERS_STAMP): $(STAMP) scripts/parity/peers.txt scripts/parity/peers.py
 	$(BIN) scripts/parity/peers.py $(PEERS)
 	@touch $@
 
-parity: $(PEERS_STAMP) ## compare numbers with those of ESPnet, SpeechBrain, sclite and others; a minute; writes docs/parity.md
+parity: $(PEERS_STAMP) ## compare numbers with those of ESPnet, SpeechBrain, sclite and others, write docs/parity.md; under a minute once the peers are there
 	OMP_NUM_THREADS=1 PYTHONPATH=scripts $(PEERS)/bin/python -m parity
 
 tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again, from the cards in recipes/*/results
