@@ -55,8 +55,8 @@ def broken_links(page: Path) -> Iterator[str]:
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
-        place = (page.parent / name).resolve() if name else page
-        if not place.exists() or (anchor and anchor not in anchors(place)):
+        linked = (page.parent / name).resolve() if name else page
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
             yield f"{target} leads nowhere"
 
 

@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     decodings = _decodings(found.config(), jobs, options.multirun)
     if any(_but_search(one.config) != _but_search(decodings[0].config) for one in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
-    ranks = Ranks.of_torchrun()
+    ranks = Ranks.from_torchrun()
     with writing(found.folder, "evaluated"):
         summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:

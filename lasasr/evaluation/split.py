@@ -86,7 +86,7 @@ def about(recognizer: Recognizer, prepared: Prepared, split: str, config: Mappin
         "search_models": models,
         "data": prepared.content(split),
         "normalizer": recognizer.normalizer,
-        "protocol": transcript.of(recognizer.normalizer).protocol,
+        "protocol": transcript.from_name(recognizer.normalizer).protocol,
         "seed": config["seed"],
         "recipe": config["recipe"],
         "attend": config["choices"].get("attend"),

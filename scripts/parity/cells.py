@@ -11,7 +11,7 @@ from lasasr.spell.cell import GRUCell, LSTMCell
 from parity.check import Check, NotReproduced
 from parity.matched import Parameters, difference
 
-ROWS, STEPS, KNOWN, FED, HIDDEN = 3, 5, 6, 4, 8
+ROWS, STEPS, TOKEN, FED, HIDDEN = 3, 5, 6, 4, 8
 
 
 def checks() -> list[Check | NotReproduced]:
@@ -23,23 +23,23 @@ def checks() -> list[Check | NotReproduced]:
 
 
 def _inputs() -> tuple[Tensor, Tensor]:
-    known = torch.randn(STEPS, ROWS, KNOWN, dtype=torch.double, requires_grad=True)
-    return known, torch.randn(STEPS, ROWS, FED, dtype=torch.double, requires_grad=True)
+    token = torch.randn(STEPS, ROWS, TOKEN, dtype=torch.double, requires_grad=True)
+    return token, torch.randn(STEPS, ROWS, FED, dtype=torch.double, requires_grad=True)
 
 
-def _ours(cell: Any, known: Tensor, fed: Tensor) -> list[Tensor]:
-    hidden = known.new_zeros(ROWS, HIDDEN)
-    kept = known.new_zeros(ROWS, HIDDEN if cell.keeps_cell else 0)
+def _ours(cell: Any, token: Tensor, fed: Tensor) -> list[Tensor]:
+    hidden = token.new_zeros(ROWS, HIDDEN)
+    kept = token.new_zeros(ROWS, HIDDEN if cell.keeps_cell else 0)
     values = []
-    for one, other in zip(known, fed, strict=True):
-        hidden, kept = cell(cell.known(one), other, hidden, kept)
+    for one, other in zip(token, fed, strict=True):
+        hidden, kept = cell(cell.token_share(one), other, hidden, kept)
         values += [hidden, kept] if cell.keeps_cell else [hidden]
     return values
 
 
-def _theirs(cell: Any, known: Tensor, fed: Tensor) -> list[Tensor]:
+def _theirs(cell: Any, token: Tensor, fed: Tensor) -> list[Tensor]:
     state, values = None, []
-    for one, other in zip(known, fed, strict=True):
+    for one, other in zip(token, fed, strict=True):
         state = cell(torch.cat([one, other], 1), state)
         values += state if isinstance(state, tuple) else [state]
     return values
@@ -47,29 +47,29 @@ def _theirs(cell: Any, known: Tensor, fed: Tensor) -> list[Tensor]:
 
 def _mapped(theirs: Parameters) -> Parameters:
     return {
-        "weight_known": theirs["weight_ih"][:, :KNOWN],
-        "weight_loop": torch.cat([theirs["weight_ih"][:, KNOWN:], theirs["weight_hh"]], 1),
+        "weight_known": theirs["weight_ih"][:, :TOKEN],
+        "weight_loop": torch.cat([theirs["weight_ih"][:, TOKEN:], theirs["weight_hh"]], 1),
         "bias": theirs["bias_ih"] + theirs["bias_hh"],
     }
 
 
 def _lstm() -> float:
     return difference(
-        LSTMCell(KNOWN, FED, HIDDEN), nn.LSTMCell(KNOWN + FED, HIDDEN), _mapped, _ours, _theirs, _inputs()
+        LSTMCell(TOKEN, FED, HIDDEN), nn.LSTMCell(TOKEN + FED, HIDDEN), _mapped, _ours, _theirs, _inputs()
     )
 
 
 def _gru() -> float:
-    theirs = nn.GRUCell(KNOWN + FED, HIDDEN)
+    theirs = nn.GRUCell(TOKEN + FED, HIDDEN)
     inner = theirs.bias_hh
     del theirs.bias_hh  # the reset gate multiplies its last third, which ours does not have
     theirs.register_parameter("free", nn.Parameter(inner.detach()[: 2 * HIDDEN].clone()))
-    return difference(GRUCell(KNOWN, FED, HIDDEN), theirs, _mapped_gru, _ours, _with_free_bias, _inputs())
+    return difference(GRUCell(TOKEN, FED, HIDDEN), theirs, _mapped_gru, _ours, _with_free_bias, _inputs())
 
 
-def _with_free_bias(cell: Any, known: Tensor, fed: Tensor) -> list[Tensor]:
+def _with_free_bias(cell: Any, token: Tensor, fed: Tensor) -> list[Tensor]:
     cell.bias_hh = torch.cat([cell.free, cell.free.new_zeros(HIDDEN)])
-    return _theirs(cell, known, fed)
+    return _theirs(cell, token, fed)
 
 
 def _mapped_gru(theirs: Parameters) -> Parameters:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Seen
+from lasasr.search.base import StepContext
 from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.text import special
 from parity.check import FLOAT32, Check, NotReproduced
@@ -65,11 +65,11 @@ def ours(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tensor]:
     scorer = CTCPrefixScorer()
     memory, state = scorer.start(Acoustics(log_probs, mask, log_probs), HYPOTHESES)
     tokens = torch.full((len(mask), HYPOTHESES), special.SOS)
-    scored = scorer.score(tokens, memory, state, Seen())
+    scored = scorer.score(tokens, memory, state, StepContext())
     scores = [scored.scores]
     for parents, tokens in steps:
         state = scorer.reorder(memory, scored.state, parents, tokens)
-        scored = scorer.score(tokens, memory, state, Seen())
+        scored = scorer.score(tokens, memory, state, StepContext())
         scores.append(scored.scores)
     return scores
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.ngram import KenLM
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Seen
+from lasasr.search.base import StepContext
 from lasasr.search.lm_scorer import NGramScorer
 from lasasr.text import special
 from parity.check import FLOAT32, Check, NotReproduced
@@ -111,7 +111,7 @@ def _score(scorer: NGramScorer, text: str) -> float:
     memory, state = scorer.start(Acoustics(torch.zeros(1, 1, 1), mask), 1)
     total, last = 0.0, special.SOS
     for token in (*tokens, special.EOS):
-        scored = scorer.score(torch.tensor([[last]]), memory, state, Seen())
+        scored = scorer.score(torch.tensor([[last]]), memory, state, StepContext())
         total += float(scored.scores[0, 0, token])
         state = scorer.reorder(memory, scored.state, torch.tensor([[0]]), torch.tensor([[token]]))
         last = token
