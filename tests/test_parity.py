@@ -32,7 +32,7 @@ def missing() -> float:
 
 
 @pytest.mark.parametrize(
-    ("made", "version", "state", "peer", "difference", "note"),
+    ("checked", "version", "state", "peer", "difference", "note"),
     [
         (Check("c", "torch", lambda: 1e-12, "as it is"), "2", "equal", "torch 2", 1e-12, "as it is"),
         (Check("c", "torch", lambda: 1e-3, "far"), "2", "different", "torch 2", 1e-3, "more than 1e-10. far"),
@@ -47,12 +47,22 @@ def missing() -> float:
     ],
 )
 def test_how_a_check_ends(
-    made: Any, version: str | None, state: str, peer: str, difference: float | None, note: str
+    checked: Any, version: str | None, state: str, peer: str, difference: float | None, note: str
 ) -> None:
-    row = check.run(made, version, "not here")
+    row = check.run(checked, version, "not here")
     assert (row.name, row.peer, row.state) == ("c", peer, state)
     assert row.note.startswith(note)
     assert row.difference == pytest.approx(difference, nan_ok=True)
+
+
+def test_what_is_lacking_in_lasasr_itself_is_not_skipped() -> None:
+    def measure() -> float:
+        from lasasr.attend.content import NoSuchAttention
+
+        return float(NoSuchAttention)
+
+    with pytest.raises(ImportError, match="NoSuchAttention"):
+        check.run(Check("c", "torch", measure), "2", "not here")
 
 
 ROWS = [
@@ -93,21 +103,21 @@ def test_the_table_stands_between_its_marks() -> None:
 
 
 def test_every_subject_can_be_asked_without_its_peers() -> None:
-    assert {one.peer for made in CHECKS.values() for one in made} <= set(peers.PEERS)
-    for subject, made in CHECKS.items():
-        rows = [(one.name, one.peer) for one in made]
+    assert {row.peer for checks in CHECKS.values() for row in checks} <= set(peers.PEERS)
+    for subject, checks in CHECKS.items():
+        rows = [(row.name, row.peer) for row in checks]
         assert len(set(rows)) == len(rows), subject
-        assert any(isinstance(one, Check) for one in made), subject
+        assert any(isinstance(row, Check) for row in checks), subject
 
 
 def test_the_page_holds_the_row_of_every_check() -> None:
     page = runner.PAGE.read_text(encoding="utf-8")
-    for one in (one for made in CHECKS.values() for one in made):
-        assert f"| {one.name} | {one.peer} " in page, f"{one.name} is not in docs/parity.md; run make parity"
+    for row in (row for checks in CHECKS.values() for row in checks):
+        assert f"| {row.name} | {row.peer} " in page, f"{row.name} is not in docs/parity.md; run make parity"
 
 
 def test_every_preset_is_compared_with_its_class() -> None:
-    compared = [one.name for one in CHECKS["attention_espnet"]]
+    compared = [row.name for row in CHECKS["attention_espnet"]]
     presets = {*with_presets("attend")} - {*names("attend")} | {"location_espnet"}
     for preset in presets:
         assert any(name.endswith(f"`attend={preset}`") for name in compared), preset
@@ -150,8 +160,8 @@ def _distance(theirs: nn.Module, factor: float) -> float:
         return {"weight": factor * parameters["weight"], "bias": 2 * parameters["bias"]}
 
     torch.manual_seed(0)
-    given = (torch.randn(4, 3, dtype=torch.double, requires_grad=True),)
-    return matched.difference(nn.Linear(3, 2), theirs, mapping, lambda m, x: [m(x)], lambda m, x: [m(x)], given)
+    inputs = (torch.randn(4, 3, dtype=torch.double, requires_grad=True),)
+    return matched.difference(nn.Linear(3, 2), theirs, mapping, lambda m, x: [m(x)], lambda m, x: [m(x)], inputs)
 
 
 def test_values_and_gradients_are_compared() -> None:
@@ -161,9 +171,11 @@ def test_values_and_gradients_are_compared() -> None:
 
 
 def test_a_mapping_must_give_every_weight() -> None:
-    made = partial(matched.difference, nn.Linear(3, 2), nn.Linear(3, 2))
+    difference = partial(matched.difference, nn.Linear(3, 2), nn.Linear(3, 2))
     with pytest.raises(RuntimeError, match="bias"):
-        made(lambda p: {"weight": p["weight"]}, lambda m, x: [m(x)], lambda m, x: [m(x)], (torch.ones(1, 3).double(),))
+        difference(
+            lambda p: {"weight": p["weight"]}, lambda m, x: [m(x)], lambda m, x: [m(x)], (torch.ones(1, 3).double(),)
+        )
 
 
 class _AdditivePeer(nn.Module):
@@ -190,10 +202,10 @@ class _AdditivePeer(nn.Module):
 def test_a_preset_is_compared_as_it_is_shipped(scale: float, least: float, most: float) -> None:
     torch.manual_seed(0)
     additive, theirs = attending.preset("additive_espnet"), _AdditivePeer(scale)
-    run = lambda module, *given: module(*given)  # noqa: E731
+    run = lambda module, *inputs: module(*inputs)  # noqa: E731
     mapping = attention_espnet._additive
-    found = matched.difference(additive, theirs, mapping, attending.attend, run, attending.inputs((32, 16)))
-    assert least <= found <= most
+    largest = matched.difference(additive, theirs, mapping, attending.attend, run, attending.inputs((32, 16)))
+    assert least <= largest <= most
 
 
 SGML = """<SYSTEM title="A">
@@ -215,8 +227,8 @@ I,,"q":C,"b","b"
 def test_what_sclite_and_sc_stats_print_is_read() -> None:
     assert sctk.alignments(SGML) == [[("a", "a"), ("c", "x"), ("d", None)], [], [(None, "q"), ("b", "b")]]
     assert [kind for kind, _, _ in sctk.words(SGML)] == ["C", "S", "D", "I", "C"]
-    told = "(systems: A B) (# segs: 6) (Seg per Sent: 1.500) (mean: -0.250) (std dev: 1.095) (Z Stat: -0.559) (x)"
-    assert sctk.printed(f"before\nMTCH_PR_RESULTS {told}\nafter") == (6, -0.25, 1.095, -0.559)
+    result = "(systems: A B) (# segs: 6) (Seg per Sent: 1.500) (mean: -0.250) (std dev: 1.095) (Z Stat: -0.559) (x)"
+    assert sctk.printed(f"before\nMTCH_PR_RESULTS {result}\nafter") == (6, -0.25, 1.095, -0.559)
     with pytest.raises(ValueError, match="sc_stats printed no result: 'Error: nothing'"):
         sctk.printed("Error: nothing")
 
@@ -249,11 +261,11 @@ def test_the_peers_have_versions() -> None:
 
 
 def test_one_that_cannot_be_installed_keeps_out_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[list[str]] = []
+    calls: list[list[str]] = []
 
     def pip(words: list[str], **_: Any) -> Any:
         wanted = words[words.index("--no-deps") + 1 :]
-        asked.append(wanted)
+        calls.append(wanted)
         failed = any(requirement.startswith("kenlm") for requirement in wanted)
         return SimpleNamespace(returncode=int(failed), stderr="building\nerror: no compiler\nnote: ask elsewhere\n")
 
@@ -263,9 +275,9 @@ def test_one_that_cannot_be_installed_keeps_out_no_other(monkeypatch: pytest.Mon
     monkeypatch.setattr(peers.venv, "create", create)
     monkeypatch.setattr(peers.subprocess, "run", pip)
     monkeypatch.setattr(peers.sysconfig, "get_path", lambda name, scheme, vars: f"{vars['base']}/lib")
-    assert peers.install(tmp_path / "made") == {"kenlm": "error: no compiler"}
-    assert json.loads((tmp_path / "made" / peers.REASONS).read_text()) == {"kenlm": "error: no compiler"}
+    assert peers.install(tmp_path / "peers") == {"kenlm": "error: no compiler"}
+    assert json.loads((tmp_path / "peers" / peers.REASONS).read_text()) == {"kenlm": "error: no compiler"}
     wanted = peers.requirements(peers.REQUIREMENTS.read_text(encoding="utf-8"))
-    assert asked == [wanted, *([requirement] for requirement in wanted)]
-    beside = (tmp_path / "made" / "lib" / "beside.pth").read_text()
+    assert calls == [wanted, *([requirement] for requirement in wanted)]
+    beside = (tmp_path / "peers" / "lib" / "beside.pth").read_text()
     assert all(line.startswith("import site; site.addsitedir(") for line in beside.splitlines())

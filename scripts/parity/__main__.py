@@ -38,15 +38,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 
 def rows(subjects: Sequence[str], seed: int = SEED) -> list[Row]:
     """One per check, all from the same seed whatever their order."""
-    found: list[Row] = []
+    results: list[Row] = []
     for subject in subjects:
         checks: list[Check | NotReproduced] = importlib.import_module(f"parity.{subject}").checks()
         for check in checks:
             torch.manual_seed(seed)
             row = run(check, peers.version(check.peer), peers.reason(check.peer))
-            found.append(row)
+            results.append(row)
             print(f"{row.name:62} {row.peer:28} {row.state:14} {table.shown(row.difference):>8}", flush=True)
-    return found
+    return results
 
 
 def main() -> int:
@@ -58,13 +58,13 @@ def main() -> int:
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    found = rows(args.only or SUBJECTS, args.seed)
+    results = rows(args.only or SUBJECTS, args.seed)
     if args.only is None and args.seed == SEED:
         about = f"Written by `make parity` with torch {torch.__version__}, seed {SEED}, on {table.machine()}."
-        page = table.replaced(PAGE.read_text(encoding="utf-8"), found, about)
+        page = table.replaced(PAGE.read_text(encoding="utf-8"), results, about)
         PAGE.write_text(page, encoding="utf-8")
-    print(table.line(found))
-    return int(any(row.state == "different" for row in found))
+    print(table.line(results))
+    return int(any(row.state == "different" for row in results))
 
 
 if __name__ == "__main__":

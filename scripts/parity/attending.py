@@ -34,8 +34,8 @@ def _options(name: str) -> dict[str, Any]:
 
 def preset(name: str, **changes: Any) -> nn.Module:
     """`attend=name` as it is shipped, but for `changes`."""
-    made: nn.Module = instantiate(_options(name) | changes)(encoded_dim=ENCODED_DIM, query_dim=QUERY_DIM)
-    return made
+    attention: nn.Module = instantiate(_options(name) | changes)(encoded_dim=ENCODED_DIM, query_dim=QUERY_DIM)
+    return attention
 
 
 def attend(attention: Any, encoded: Tensor, lengths: Tensor, queries: Tensor) -> list[Tensor]:

@@ -104,16 +104,16 @@ def _in_part() -> list[Check | NotReproduced]:
     ]
 
 
-def _made(name: str, sizes: tuple[int, ...]) -> nn.Module:
+def _module(name: str, sizes: tuple[int, ...]) -> nn.Module:
     from espnet.nets.pytorch_backend.rnn import attentions
 
-    made: nn.Module = getattr(attentions, name)(*((ENCODED_DIM, QUERY_DIM, *sizes) if sizes else ()))
-    return made
+    attention: nn.Module = getattr(attentions, name)(*((ENCODED_DIM, QUERY_DIM, *sizes) if sizes else ()))
+    return attention
 
 
 def _preset(theirs: str, sizes: tuple[int, ...], ours: str, mapping: Callable[[Parameters], Parameters]) -> float:
     return difference(
-        attending.preset(ours), _made(theirs, sizes), mapping, attending.attend, attend, attending.inputs()
+        attending.preset(ours), _module(theirs, sizes), mapping, attending.attend, attend, attending.inputs()
     )
 
 
@@ -228,7 +228,7 @@ def _recurrent(sizes: tuple[int, ...]) -> float:
 
     ours = attending.preset("location_recurrent", dim=WIDTH, recurrent_dim=WIDTH, scale=2.0)
     unpadded = attending.inputs((64, 64))
-    return difference(ours, _made("AttLocRec", sizes), mapping, attending.attend, attend, unpadded)
+    return difference(ours, _module("AttLocRec", sizes), mapping, attending.attend, attend, unpadded)
 
 
 def _forward(theirs: str, sizes: tuple[int, ...], ours: str, mapping: Callable[[Parameters], Parameters]) -> float:
@@ -244,5 +244,5 @@ def _forward(theirs: str, sizes: tuple[int, ...], ours: str, mapping: Callable[[
             weights.append(start[:, None])
         return [torch.stack(contexts), torch.stack(weights)]
 
-    made = attending.preset(ours, dim=WIDTH, alpha_0="uniform")
-    return difference(made, _made(theirs, sizes), mapping, attending.attend, spread, attending.inputs((8, 8)))
+    preset = attending.preset(ours, dim=WIDTH, alpha_0="uniform")
+    return difference(preset, _module(theirs, sizes), mapping, attending.attend, spread, attending.inputs((8, 8)))

@@ -58,14 +58,14 @@ def _preset(
 ) -> float:
     from speechbrain.nnet import attention
 
-    made: nn.Module = getattr(attention, theirs)(ENCODED_DIM, QUERY_DIM, *sizes)
+    module: nn.Module = getattr(attention, theirs)(ENCODED_DIM, QUERY_DIM, *sizes)
     preset = attending.preset(ours, dim=sizes[0], values="projected")
 
     def biased(parameters: Parameters) -> Parameters:
         mapped = {f"attention.{name}": tensor for name, tensor in mapping(parameters).items()}
         return mapped | {"bias": parameters[bias]}
 
-    return difference(_Biased(preset), made, biased, _attend, attend, attending.inputs())
+    return difference(_Biased(preset), module, biased, _attend, attend, attending.inputs())
 
 
 class _Biased(nn.Module):
@@ -96,7 +96,7 @@ def in_double(attention: Any) -> Iterator[None]:
     if not hasattr(attention, "conv_loc"):
         yield
         return
-    hook = attention.conv_loc.register_forward_pre_hook(lambda layer, given: given[0].to(layer.weight))
+    hook = attention.conv_loc.register_forward_pre_hook(lambda layer, inputs: inputs[0].to(layer.weight))
     try:
         yield
     finally:

@@ -31,16 +31,16 @@ def _ours(cell: Any, token: Tensor, fed: Tensor) -> list[Tensor]:
     hidden = token.new_zeros(ROWS, HIDDEN)
     kept = token.new_zeros(ROWS, HIDDEN if cell.keeps_cell else 0)
     values = []
-    for one, other in zip(token, fed, strict=True):
-        hidden, kept = cell(cell.token_share(one), other, hidden, kept)
+    for embedded, context in zip(token, fed, strict=True):
+        hidden, kept = cell(cell.token_share(embedded), context, hidden, kept)
         values += [hidden, kept] if cell.keeps_cell else [hidden]
     return values
 
 
 def _theirs(cell: Any, token: Tensor, fed: Tensor) -> list[Tensor]:
     state, values = None, []
-    for one, other in zip(token, fed, strict=True):
-        state = cell(torch.cat([one, other], 1), state)
+    for embedded, context in zip(token, fed, strict=True):
+        state = cell(torch.cat([embedded, context], 1), state)
         values += state if isinstance(state, tuple) else [state]
     return values
 

@@ -26,12 +26,12 @@ APART, NEAR = 20.0, 1.0
 
 def checks() -> list[Check | NotReproduced]:
     """Three utterances with padding, four hypotheses of each, five tokens."""
-    found: list[Check | NotReproduced] = []
+    prefix: list[Check | NotReproduced] = []
     for peer, class_name, theirs in (
         ("ESPnet", "CTCPrefixScoreTH", espnet),
         ("SpeechBrain", "CTCPrefixScore", speechbrain),
     ):
-        found += [
+        prefix += [
             Check(f"`{class_name}`, peaked posteriors", peer, partial(_scores, theirs, APART), "products in float64"),
             Check(
                 f"`{class_name}`, flat posteriors",
@@ -42,7 +42,7 @@ def checks() -> list[Check | NotReproduced]:
             ),
         ]
     total = "prefix scores, added up to eos = −`ctc_loss`"
-    return [*found, Check(total, "torch", partial(_total, APART), "of 12 hypotheses")]
+    return [*prefix, Check(total, "torch", partial(_total, APART), "of 12 hypotheses")]
 
 
 def _posteriors(spread: float) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ def espnet(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tensor]:
     scorer = CTCPrefixScoreTH(log_probs.clone(), mask.sum(1), special.BLANK, special.EOS)
     texts = [[[special.SOS]] * HYPOTHESES for _ in range(len(mask))]
     scores, state = scorer([text for row in texts for text in row], None)
-    found = [scores.view(*mask.shape[:1], HYPOTHESES, -1)]
+    per_step = [scores.view(*mask.shape[:1], HYPOTHESES, -1)]
     for parents, tokens in steps:
         state = scorer.index_select_state(state, parents * VOCABULARY + tokens)
         texts = [
@@ -89,8 +89,8 @@ def espnet(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tensor]:
             for row, pair in zip(texts, zip(parents.tolist(), tokens.tolist(), strict=True), strict=True)
         ]
         scores, state = scorer([text for row in texts for text in row], state)
-        found.append(scores.view(*mask.shape[:1], HYPOTHESES, -1))
-    return found
+        per_step.append(scores.view(*mask.shape[:1], HYPOTHESES, -1))
+    return per_step
 
 
 def speechbrain(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tensor]:
@@ -101,17 +101,17 @@ def speechbrain(log_probs: Tensor, mask: Tensor, steps: list[Step]) -> list[Tens
         scorer = CTCPrefixScore(log_probs.clone(), mask.sum(1), special.BLANK, special.EOS)
         tokens = torch.full((len(mask), HYPOTHESES), special.SOS)
         scores, state = scorer.forward_step(tokens.flatten(), None)
-        found = [scores.view(*tokens.shape, -1)]
+        per_step = [scores.view(*tokens.shape, -1)]
         for parents, tokens in steps:
             state = scorer.permute_mem(state, parents * VOCABULARY + tokens)
             scores, state = scorer.forward_step(tokens.flatten(), state)
-            found.append(scores.view(*tokens.shape, -1))
-    return found
+            per_step.append(scores.view(*tokens.shape, -1))
+    return per_step
 
 
 @contextmanager
 def in_double() -> Iterator[None]:
-    """SpeechBrain makes its tensors in the default precision, whatever it is given."""
+    """SpeechBrain makes its tensors in the default precision, whatever that of its inputs."""
     torch.set_default_dtype(torch.double)
     try:
         yield
@@ -120,9 +120,9 @@ def in_double() -> Iterator[None]:
 
 
 def _scores(theirs: Callable[..., list[Tensor]], spread: float) -> float:
-    given: Any = (*_posteriors(spread), _steps())
-    pairs = zip(ours(*given), theirs(*given), strict=True)
-    return max(float((one - other)[..., TEXT].abs().max()) for one, other in pairs)
+    inputs: Any = (*_posteriors(spread), _steps())
+    pairs = zip(ours(*inputs), theirs(*inputs), strict=True)
+    return max(float((left - right)[..., TEXT].abs().max()) for left, right in pairs)
 
 
 def _total(spread: float) -> float:

@@ -48,13 +48,13 @@ def checks() -> list[Check | NotReproduced]:
 def ours(attend: str, order: str, vocabulary: int = VOCABULARY, **changes: Any) -> RecurrentDecoder:
     """Our decoder of one layer with a linear readout; `changes` are of the attention."""
 
-    def made(**sizes: int) -> nn.Module:
+    def attention(**sizes: int) -> nn.Module:
         if sizes != {"encoded_dim": ENCODED_DIM, "query_dim": attending.QUERY_DIM}:
             raise ValueError(f"the decoder must ask for the sizes of `attending`, got {sizes}")
         return attending.preset(attend, **changes)
 
     return RecurrentDecoder(
-        attend=made,
+        attend=attention,
         encoded_dim=ENCODED_DIM,
         vocabulary_size=vocabulary,
         hidden_dim=HIDDEN,
@@ -115,9 +115,9 @@ def speechbrain_decoder(vocabulary: int = VOCABULARY) -> nn.Module:
     from speechbrain.nnet.linear import Linear
     from speechbrain.nnet.RNN import AttentionalRNNDecoder
 
-    made = nn.Module()
-    made.embedding, made.output = nn.Embedding(vocabulary, HIDDEN), Linear(vocabulary, input_size=HIDDEN)
-    made.decoder = AttentionalRNNDecoder(
+    parts = nn.Module()
+    parts.embedding, parts.output = nn.Embedding(vocabulary, HIDDEN), Linear(vocabulary, input_size=HIDDEN)
+    parts.decoder = AttentionalRNNDecoder(
         rnn_type="lstm",
         attn_type="location",
         hidden_size=HIDDEN,
@@ -128,9 +128,9 @@ def speechbrain_decoder(vocabulary: int = VOCABULARY) -> nn.Module:
         channels=10,
         kernel_size=100,
     )
-    del made.decoder.attn.mlp_out.bias
-    made.decoder.attn.mlp_out.bias = None
-    return made
+    del parts.decoder.attn.mlp_out.bias
+    parts.decoder.attn.mlp_out.bias = None
+    return parts
 
 
 def speechbrain_mapped(theirs: Parameters) -> Parameters:
@@ -153,5 +153,5 @@ def _speechbrain() -> float:
             states, _ = parts.decoder(parts.embedding(tokens), encoded, lengths / encoded.shape[1])
         return [parts.output(states)[..., special.EOS :]]
 
-    made = ours("location_speechbrain", "update_then_attend", dim=ENCODED_DIM)
-    return difference(made, speechbrain_decoder(), speechbrain_mapped, _unrolled, run, _inputs())
+    decoder = ours("location_speechbrain", "update_then_attend", dim=ENCODED_DIM)
+    return difference(decoder, speechbrain_decoder(), speechbrain_mapped, _unrolled, run, _inputs())

@@ -45,16 +45,16 @@ def _sclite() -> list[Counts]:
 def _kaldialign(units: Callable[[str], list[str]] = str.split) -> list[Counts]:
     import kaldialign
 
-    found = []
+    counts = []
     for reference, hypothesis in _pairs():
         errors = kaldialign.edit_distance(units(reference), units(hypothesis))
-        found.append(Counts(errors["sub"], errors["del"], errors["ins"], len(units(reference))))
-    return found
+        counts.append(Counts(errors["sub"], errors["del"], errors["ins"], len(units(reference))))
+    return counts
 
 
 def _errors(theirs: list[Counts], metric: str = "wer") -> float:
     pairs = zip(_ours(metric), theirs, strict=True)
-    return float(max(abs(one.errors - other.errors) for one, other in pairs))
+    return float(max(abs(left.errors - right.errors) for left, right in pairs))
 
 
 def _characters() -> float:
@@ -82,6 +82,6 @@ def _jiwer() -> float:
     return _apart(pooled(_ours()), Counts(theirs.substitutions, theirs.deletions, theirs.insertions, length))
 
 
-def _apart(one: Counts, other: Counts) -> float:
+def _apart(left: Counts, right: Counts) -> float:
     fields = ("substitutions", "deletions", "insertions", "reference_length")
-    return float(max(abs(getattr(one, field) - getattr(other, field)) for field in fields))
+    return float(max(abs(getattr(left, field) - getattr(right, field)) for field in fields))

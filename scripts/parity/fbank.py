@@ -33,7 +33,7 @@ def _waveforms(rate: int) -> list[Tensor]:
     """A chirp with a little noise, noise, and noise of a few steps of 16 bits."""
     seconds = [torch.arange(int(rate * length)) / rate for length in LENGTHS_S]
     chirp = 0.5 * torch.sin(2 * torch.pi * (100 + 700 * seconds[0]) * seconds[0])
-    noise = [torch.randn(len(one)) for one in seconds]
+    noise = [torch.randn(len(times)) for times in seconds]
     return [chirp + 0.01 * noise[0], 0.1 * noise[1], 1e-4 * noise[2]]
 
 
@@ -54,8 +54,8 @@ def _native(waveform: Tensor, rate: int, bins: int) -> Tensor:
 def _torchaudio(waveform: Tensor, rate: int, bins: int) -> Tensor:
     from torchaudio.compliance import kaldi
 
-    found: Tensor = kaldi.fbank(waveform[None], sample_frequency=rate, num_mel_bins=bins, dither=0.0)
-    return found
+    features: Tensor = kaldi.fbank(waveform[None], sample_frequency=rate, num_mel_bins=bins, dither=0.0)
+    return features
 
 
 def _float64(waveform: Tensor, rate: int, bins: int) -> Tensor:
@@ -75,7 +75,7 @@ def _float64(waveform: Tensor, rate: int, bins: int) -> Tensor:
 
 def _apart(theirs: Callable[[Tensor, int, int], Tensor], rate: int, bins: int) -> float:
     waveforms = _waveforms(rate)
-    lengths = torch.tensor([len(one) for one in waveforms])
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
     features, frames = Fbank(rate, bins)(torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), lengths)
     largest = 0.0
     for row, count, waveform in zip(features, frames.tolist(), waveforms, strict=True):

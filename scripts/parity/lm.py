@@ -82,8 +82,8 @@ def _lstm() -> float:
         return [model(tokens, None)[0][..., special.EOS :]]
 
     tokens = torch.randint(special.FIRST_TEXT, VOCABULARY, (SENTENCES, STEPS))
-    made = LSTMLanguageModel(vocabulary_size=VOCABULARY, layers=LAYERS, hidden_dim=WIDTH, embedding_dim=WIDTH)
-    return difference(made, SequentialRNNLM(VOCABULARY, WIDTH, nlayers=LAYERS), mapped, ours, theirs, (tokens,))
+    model = LSTMLanguageModel(vocabulary_size=VOCABULARY, layers=LAYERS, hidden_dim=WIDTH, embedding_dim=WIDTH)
+    return difference(model, SequentialRNNLM(VOCABULARY, WIDTH, nlayers=LAYERS), mapped, ours, theirs, (tokens,))
 
 
 def _ngram() -> float:

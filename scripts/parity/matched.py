@@ -49,7 +49,7 @@ def difference(
     """
     theirs.double()
     leaves = dict(theirs.named_parameters())
-    floating = [one for one in inputs if isinstance(one, Tensor) and one.requires_grad]
+    floating = [tensor for tensor in inputs if isinstance(tensor, Tensor) and tensor.requires_grad]
     wanted = [*leaves.values(), *floating]
     expected = list(run_theirs(theirs, *inputs))
     directions = [torch.randn_like(output) for output in expected]
@@ -60,9 +60,9 @@ def difference(
     for loop in (nullcontext, shared_steps.loop):
         mapped = {f"module.{name}": tensor for name, tensor in mapping(leaves).items()}
         with loop():
-            given = list(functional_call(called, buffers | mapped, tuple(inputs), strict=True))
-        given += _gradients(given, directions, wanted)
-        largest = max([largest, *(apart(a, b) for a, b in zip(given, expected, strict=True))], key=_nan_last)
+            outputs = list(functional_call(called, buffers | mapped, tuple(inputs), strict=True))
+        outputs += _gradients(outputs, directions, wanted)
+        largest = max([largest, *(apart(a, b) for a, b in zip(outputs, expected, strict=True))], key=_nan_last)
     return largest
 
 
@@ -71,15 +71,15 @@ def _gradients(outputs: Outputs, directions: Outputs, wanted: Sequence[Tensor]) 
     return list(torch.autograd.grad(total, wanted, allow_unused=True, materialize_grads=True))
 
 
-def apart(one: Tensor, other: Tensor) -> float:
+def apart(left: Tensor, right: Tensor) -> float:
     """The largest absolute difference, NaN where there is one.
 
     Raises:
         ValueError: the shapes differ.
     """
-    if one.shape != other.shape:
-        raise ValueError(f"the shapes must be equal, got {tuple(one.shape)} and {tuple(other.shape)}")
-    return float((one - other).detach().abs().max())
+    if left.shape != right.shape:
+        raise ValueError(f"the shapes must be equal, got {tuple(left.shape)} and {tuple(right.shape)}")
+    return float((left - right).detach().abs().max())
 
 
 def _nan_last(value: float) -> tuple[bool, float]:

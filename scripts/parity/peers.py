@@ -61,8 +61,8 @@ def _sctk_version() -> str | None:
     if sclite is None or program("sc_stats") is None:
         return None
     usage = subprocess.run([sclite], capture_output=True, text=True, check=False)
-    told = re.search(r"SCTK[- ]*(?:version:?)? *([\d.]+\d)", usage.stdout + usage.stderr, re.IGNORECASE)
-    return told[1] if told else "of unknown version"
+    match = re.search(r"SCTK[- ]*(?:version:?)? *([\d.]+\d)", usage.stdout + usage.stderr, re.IGNORECASE)
+    return match[1] if match else "of unknown version"
 
 
 def reason(peer: str) -> str:

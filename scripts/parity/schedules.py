@@ -49,12 +49,12 @@ def _optimizer(rate: float = PEAK) -> SGD:
 
 def _rates(optimizer: SGD, scheduler: Any) -> list[float]:
     """Of torch's schedulers, ours and ESPnet's."""
-    found = []
+    rates = []
     for _ in range(UPDATES):
-        found.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         scheduler.step()
-    return found
+    return rates
 
 
 def _ours(schedule: Callable[..., Any], **options: Any) -> list[float]:
@@ -63,7 +63,7 @@ def _ours(schedule: Callable[..., Any], **options: Any) -> list[float]:
 
 
 def _apart(ours: list[float], theirs: list[float]) -> float:
-    return max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
+    return max(abs(left - right) for left, right in zip(ours, theirs, strict=True))
 
 
 def _espnet(name: str, rate: float) -> float:
@@ -77,11 +77,11 @@ def _espnet(name: str, rate: float) -> float:
 
 def _called(scheduler: Any) -> list[float]:
     """Of SpeechBrain's schedulers, which set the rate of the update that follows."""
-    optimizer, found = _optimizer(), []
+    optimizer, rates = _optimizer(), []
     for _ in range(UPDATES):
         scheduler(optimizer)
-        found.append(float(optimizer.param_groups[0]["lr"]))
-    return found
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+    return rates
 
 
 def _noam() -> float:

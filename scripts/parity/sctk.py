@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lasasr.metrics.error_rates import Pair
+from lasasr.metrics.error_rates import AlignedPair
 from parity import peers
 
 RESULT = re.compile(r"\(# segs: (\d+)\).*\(mean: (-?[\d.]+)\) \(std dev: ([\d.]+)\) \(Z Stat: (-?[\d.]+)\)")
@@ -59,7 +59,7 @@ def sgml(references: Sequence[str], systems: Mapping[str, Sequence[str]]) -> str
     return "".join(reports)
 
 
-def alignments(report: str) -> list[list[Pair]]:
+def alignments(report: str) -> list[list[AlignedPair]]:
     """The aligned words of each sentence of a report, in order."""
     return [[_pair(*word) for word in words(sentence)] for sentence in SENTENCE.findall(report)]
 
@@ -69,8 +69,8 @@ def words(report: str) -> list[tuple[str, str, str]]:
     return WORD.findall(report)
 
 
-def _pair(kind: str, reference: str, hypothesis: str) -> Pair:
-    return Pair(None if kind == "I" else reference, None if kind == "D" else hypothesis)
+def _pair(kind: str, reference: str, hypothesis: str) -> AlignedPair:
+    return AlignedPair(None if kind == "I" else reference, None if kind == "D" else hypothesis)
 
 
 def matched_pairs(report: str) -> MatchedPairs:
@@ -94,7 +94,7 @@ def printed(text: str) -> MatchedPairs:
     Raises:
         ValueError: there is none.
     """
-    found = RESULT.search(text)
-    if found is None:
+    match = RESULT.search(text)
+    if match is None:
         raise ValueError(f"sc_stats printed no result: {text[-300:]!r}")
-    return MatchedPairs(int(found[1]), *(float(number) for number in found.groups()[1:]))
+    return MatchedPairs(int(match[1]), *(float(number) for number in match.groups()[1:]))

@@ -138,9 +138,9 @@ def _space() -> list[tuple[int, ...]]:
 def _exhaustive() -> float:
     models, space = _models(FEW), _space()
     limits = Limits(max_length=LONGEST)
-    found = BeamSearch(beam=len(space), ctc_weight=CTC_WEIGHT, limits=limits)(models.ours, models.acoustics())
+    nbests = BeamSearch(beam=len(space), ctc_weight=CTC_WEIGHT, limits=limits)(models.ours, models.acoustics())
     largest = 0.0
-    for encoded, nbest in zip(models.encoded, found, strict=True):
+    for encoded, nbest in zip(models.encoded, nbests, strict=True):
         scores = {text: _score(models, encoded, text) for text in space}
         best = max(space, key=lambda text: scores[text])
         if nbest[0].tokens != _ids(best):
@@ -165,7 +165,7 @@ def _score(models: _Models, encoded: Tensor, text: tuple[int, ...]) -> float:
     return (1 - CTC_WEIGHT) * total + CTC_WEIGHT * float(ctc)
 
 
-def apart(found: Sequence[Sequence[Hypothesis]], texts: Sequence[tuple[int, ...]], scores: Sequence[float]) -> float:
+def apart(nbests: Sequence[Sequence[Hypothesis]], texts: Sequence[tuple[int, ...]], scores: Sequence[float]) -> float:
     """The largest difference of the best scores; infinite where the tokens differ.
 
     Hypotheses that end in the last two positions are left out: at the limit both peers add eos without its score.
@@ -175,7 +175,7 @@ def apart(found: Sequence[Sequence[Hypothesis]], texts: Sequence[tuple[int, ...]
     """
     compared = [
         abs(nbest[0].score - score) if nbest[0].tokens == text else math.inf
-        for nbest, text, score in zip(found, texts, scores, strict=True)
+        for nbest, text, score in zip(nbests, texts, scores, strict=True)
         if max(len(text), len(nbest[0].tokens)) < FRAMES - 2
     ]
     if len(compared) < FEWEST:
@@ -200,11 +200,11 @@ def _beam(lm_weight: float = 0.0) -> float:
     scorer = LMScorer(models.our_lm)
     limits = Limits(max_length=FRAMES)
     ours = BeamSearch(beam=BEAM, ctc_weight=CTC_WEIGHT, lm=scorer, lm_weight=lm_weight, limits=limits)
-    found = ours(models.ours, models.acoustics())
+    nbests = ours(models.ours, models.acoustics())
     texts, scores = [], []
     for encoded in models.encoded:
         best = search(encoded, maxlenratio=-FRAMES)[0]
         tokens = best.yseq[1:].tolist()
         texts.append(_ids(tokens[: tokens.index(models.sos)]))  # at its last position it adds another eos
         scores.append(float(best.score))
-    return apart(found, texts, scores)
+    return apart(nbests, texts, scores)

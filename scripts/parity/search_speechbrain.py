@@ -68,5 +68,5 @@ def _beam() -> float:
         )
         texts, _, scores, _ = search(encoded, torch.ones(UTTERANCES))
     acoustics = Acoustics(encoded, mask, head(encoded).log_softmax(-1))
-    found = BeamSearch(beam=BEAM, ctc_weight=CTC_WEIGHT, limits=Limits(max_length=FRAMES))(ours, acoustics)
-    return apart(found, [tuple(text) for text in texts], scores.flatten().tolist())
+    nbests = BeamSearch(beam=BEAM, ctc_weight=CTC_WEIGHT, limits=Limits(max_length=FRAMES))(ours, acoustics)
+    return apart(nbests, [tuple(text) for text in texts], scores.flatten().tolist())

@@ -20,11 +20,11 @@ DIGITS = 5.1e-4  # what sc_stats leaves of a number that it prints to three deci
 
 def checks() -> list[Check | NotReproduced]:
     """Statistics and p values."""
-    given = "on sclite's alignments"
+    alignments = "on sclite's alignments"
     return [
-        Check("MAPSSWE: number of segments", "sctk", _segments, given, 0.0),
-        Check("MAPSSWE: mean difference", "sctk", _mean, f"{given}; it prints three decimals", DIGITS),
-        Check("MAPSSWE: z", "sctk", _z, f"{given}; it prints three decimals", DIGITS),
+        Check("MAPSSWE: number of segments", "sctk", _segments, alignments, 0.0),
+        Check("MAPSSWE: mean difference", "sctk", _mean, f"{alignments}; it prints three decimals", DIGITS),
+        Check("MAPSSWE: z", "sctk", _z, f"{alignments}; it prints three decimals", DIGITS),
         Check("Holm's adjusted p", "statsmodels", _holm, "`multipletests`, families of 1 to 20 tests"),
         Check(
             "variance over speakers (CR2)",
@@ -86,10 +86,10 @@ def _cr2() -> float:
     lengths, differences = _speakers()
     rates = 100.0 * differences / lengths
     theirs = WLS(rates, np.ones(SPEAKERS), weights=lengths).fit(cov_type="HC2")
-    found = mixed.parts([(differences + 100)[None], np.full((1, SPEAKERS), 100)], lengths, (1.0, -1.0))
+    parts = mixed.variance_parts([(differences + 100)[None], np.full((1, SPEAKERS), 100)], lengths, (1.0, -1.0))
     return max(
-        abs(float(found.estimate) - float(theirs.params[0])),
-        abs(float(found.speakers) - float(theirs.cov_params()[0, 0])),
+        abs(float(parts.estimate) - float(theirs.params[0])),
+        abs(float(parts.speakers) - float(theirs.cov_params()[0, 0])),
     )
 
 
@@ -121,15 +121,15 @@ def _all_signs() -> float:
 def _paired() -> float:
     generator = np.random.default_rng(SEED)
     errors = generator.integers(5, 60, (2, 1, SPEAKERS))
-    found = mixed.parts(list(errors), np.full(SPEAKERS, 200), (1.0, -1.0))
-    ours = mixed.p_value(found.estimate, mixed.about_runs(found))
+    parts = mixed.variance_parts(list(errors), np.full(SPEAKERS, 200), (1.0, -1.0))
+    ours = mixed.p_value(parts.estimate, mixed.run_uncertainty(parts))
     return abs(float(ours) - float(stats.ttest_rel(errors[0, 0], errors[1, 0]).pvalue))
 
 
 def _welch() -> float:
     generator = np.random.default_rng(SEED)
     rates = [generator.integers(10, 30, 4), generator.integers(12, 30, 6)]
-    errors = [np.repeat(one[:, None], SPEAKERS, 1) for one in rates]
-    found = mixed.parts(errors, np.full(SPEAKERS, 100), (1.0, -1.0))
-    ours = mixed.p_value(found.estimate, mixed.about_systems(found))
+    errors = [np.repeat(system[:, None], SPEAKERS, 1) for system in rates]
+    parts = mixed.variance_parts(errors, np.full(SPEAKERS, 100), (1.0, -1.0))
+    ours = mixed.p_value(parts.estimate, mixed.system_uncertainty(parts))
     return abs(float(ours) - float(stats.ttest_ind(*rates, equal_var=False).pvalue))

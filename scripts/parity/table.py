@@ -19,14 +19,14 @@ def line(rows: Sequence[Row]) -> str:
     reasons = "; ".join(sorted({f"{row.peer} {row.note}" for row in skipped}))
     equal = sum(row.state == "equal" for row in checks)
     largest = shown(worst(checks))
-    told = f" ({reasons})" if skipped else ""
-    return f"parity checks {len(checks)} | equal {equal} | largest difference {largest} | skipped {len(skipped)}{told}"
+    note = f" ({reasons})" if skipped else ""
+    return f"parity checks {len(checks)} | equal {equal} | largest difference {largest} | skipped {len(skipped)}{note}"
 
 
 def worst(rows: Sequence[Row]) -> float | None:
     """The largest difference; NaN where there is one."""
-    found = [row.difference for row in rows if row.difference is not None]
-    return max(found, key=lambda value: (value != value, value), default=None)
+    differences = [row.difference for row in rows if row.difference is not None]
+    return max(differences, key=lambda value: (value != value, value), default=None)
 
 
 def shown(difference: float | None) -> str:
@@ -55,7 +55,7 @@ def machine() -> str:
 
 
 def replaced(page: str, rows: Sequence[Row], about: str) -> str:
-    """`page` with what stands between its marks made anew.
+    """`page` with what stands between its marks written anew.
 
     Raises:
         ValueError: the page has no such marks.
