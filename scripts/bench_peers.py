@@ -95,7 +95,7 @@ def ours() -> Toolkit:
     )
     ctc = CTCHead(encoded_dim=ENCODED, vocabulary_size=VOCABULARY)
     model, loss = Model(encoder=encoder, decoder=decoder, ctc=ctc), JointLoss(ctc_weight=CTC)
-    limits = Limits(min_length=TOKENS, max_length=TOKENS, max_ratio=1e6)
+    limits = Limits(min_length=TOKENS, max_length=TOKENS)
     pruning = Pruning(end_margin=float("inf"))
     search = BeamSearch(beam=BEAM, ctc_weight=CTC, limits=limits, pruning=pruning, keep_weights=False)
 
