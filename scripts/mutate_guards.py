@@ -7,6 +7,7 @@ python scripts/mutate_guards.py flush lock      those whose names hold one of th
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,7 @@ def seen(guard: Guard, folder: Path) -> bool:
         done = subprocess.run(
             [*command, *(f"tests/{test}" for test in guard.tests)],
             cwd=tree,
+            env={**os.environ, "PYTHONPATH": str(tree)},  # for what tests start
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

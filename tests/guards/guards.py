@@ -258,7 +258,7 @@ GUARDS = (
         "training/updates.py",
         '        torch.manual_seed(int.from_bytes(digest[:7], "little"))\n',
         "",
-        (RESUME, MODULE),
+        (MODULE,),
     ),
     Guard(
         "an update that is not finite is not made",
