@@ -114,4 +114,4 @@ def _findings(group: str, config: dict[str, Any], device: str) -> Iterator[Findi
         return check_encoder(make, device)
     from lasasr.audio.conformance import check as check_frontend
 
-    return check_frontend(partial(factory.frontend, {"frontend": config, "seed": 1}), device)
+    return check_frontend(partial(factory.frontend, config, seed=1), device)

@@ -14,6 +14,7 @@ from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
+from lasasr.configuration.settings import kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import Pair, align, count
 
@@ -168,8 +169,8 @@ def _of_run(run: runs.Run) -> _Source | Missing:
     if run.status == "absent" or not (run.folder / "config.yaml").exists():
         return Missing(name, "not begun")
     card = run.card()
-    if "lm" in run.config():
-        raise LasasrError(f"{run.folder} is a language model; lasasr evaluate tells its perplexity")
+    if refusal := kind_of(run.config()).task.refusals.get("compare"):
+        raise LasasrError(f"{run.folder} {refusal}")
     if card.get("status") == "finished":
         return _Source(run.results, run)
     why = str(card.get("diverged", ""))
