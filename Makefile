@@ -62,7 +62,7 @@ tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again,
 	@for card in $(wildcard recipes/*/results/*.json); do \
 		$(BIN) -m lasasr compare $$card --readme $$(dirname $$(dirname $$card))/README.md >/dev/null && echo "$$card" || exit 1; done
 
-docs: $(STAMP) ## check that every link between the pages holds
+docs: $(STAMP) ## check the pages: links, names of files and modules, lengths of lines, the version
 	$(BIN) scripts/check_docs.py
 
 clean: ## remove caches and build products; .venv, data/ and runs/ stay

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recognizer", "__version__"]
 
-__version__ = "0.1.0"  # pyproject.toml reads it here
+__version__ = "0.2.0"  # pyproject.toml reads it here
 
 
 def __getattr__(name: str) -> Any:

@@ -72,11 +72,11 @@ def markdown(rows: list[Row], numbers: int = 0) -> str:
 
 def formula(name: str, config: dict[str, Any], shared: dict[str, Any]) -> Row:
     """The yaml's first line, the first line of its class, and the options that are not those of `shared`."""
-    about = (ROOT / "configs" / "attend" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    said = str(get_class(config["_target_"]).__doc__).splitlines()[0].rstrip(".").replace("|", "\\|")
+    title = (ROOT / "configs" / "attend" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    definition = str(get_class(config["_target_"]).__doc__).splitlines()[0].rstrip(".").replace("|", "\\|")
     own = {key: value for key, value in config.items() if shared.get(key) != value and key != "_target_"}
     options = ", ".join(f"{key} {str(value).lower()}" for key, value in own.items())
-    return f"`{name}`", about.removeprefix("# ").rstrip("."), said, options
+    return f"`{name}`", title.removeprefix("# ").rstrip("."), definition, options
 
 
 def costs(config: dict[str, Any]) -> tuple[str, str, str]:

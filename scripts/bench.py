@@ -60,7 +60,7 @@ def arguments_of() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--profile", action="store_true", help="say where the time of each case goes")
     arguments = parser.parse_args()
-    unknown = [one for one in arguments.sections if one not in names]
+    unknown = [section for section in arguments.sections if section not in names]
     if unknown:
         parser.error(f"unknown section {', '.join(unknown)}; there are {', '.join(names)}")
     if arguments.rounds < 1:
@@ -76,11 +76,11 @@ def main() -> None:
     torch.manual_seed(0)
     device = torch.device(arguments.device)
     bench = Bench(SMALL if arguments.small else LARGE, device)
-    wanted = arguments.sections or [*sections(bench, arguments.small), LAUNCHES]
+    chosen = arguments.sections or [*sections(bench, arguments.small), LAUNCHES]
     rows: list[Row] = []
     counted: dict[str, float] = {}
     speeds: dict[str, dict[str, float]] = {}
-    for section in wanted:
+    for section in chosen:
         if section == LAUNCHES:
             counted = bench.launches()
             print("\n".join(f"{count:8.1f}  {name}" for name, count in counted.items()), flush=True)
@@ -101,19 +101,19 @@ def main() -> None:
         settings |= {"device": device.type, "torch": torch.__version__}
         if device.type == "cuda":
             settings["gpu"] = torch.cuda.get_device_name(device)
-        found = {**settings, "rows": [asdict(row) for row in rows], "rates": speeds, LAUNCHES: counted}
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+        report = {**settings, "rows": [asdict(row) for row in rows], "rates": speeds, LAUNCHES: counted}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def profile(cases: list[Case], device: torch.device) -> None:
     """Print the operators that each case spends its time in."""
     for case in cases:
         case.work()
-        with torch.profiler.profile() as seen:
+        with torch.profiler.profile() as profiler:
             case.work()
             synchronize(device)
         order = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
-        print(case.name, seen.key_averages().table(sort_by=order, row_limit=12), sep="\n", flush=True)
+        print(case.name, profiler.key_averages().table(sort_by=order, row_limit=12), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def scoring(device: torch.device, pairs: int) -> Iterator[list[Case]]:
         " ".join(draw.choice(words) if draw.random() < 0.1 else word for word in reference.split())
         for reference in references
     ]
-    both = list(zip(references, hypotheses, strict=True))
-    counts = [compare(*pair, "wer") for pair in both]
+    texts = list(zip(references, hypotheses, strict=True))
+    counts = [compare(*pair, "wer") for pair in texts]
     floor = "jiwer, all at once"
     yield [
         Case(floor, lambda: jiwer.process_words(references, hypotheses), floor),
-        Case("lasasr WER", lambda: pooled(compare(*pair, "wer") for pair in both), floor),
-        Case("lasasr CER", lambda: pooled(compare(*pair, "cer") for pair in both), floor),
+        Case("lasasr WER", lambda: pooled(compare(*pair, "wer") for pair in texts), floor),
+        Case("lasasr CER", lambda: pooled(compare(*pair, "cer") for pair in texts), floor),
         Case("lasasr interval", lambda: interval(counts, list(range(pairs))), floor),
     ]

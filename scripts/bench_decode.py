@@ -47,14 +47,14 @@ WORKSPACE_MB = 64  # stated: what a search may need beside its states
 def model(args: argparse.Namespace) -> RecurrentDecoder:
     """A random LSTM decoder with location attention (Chorowski et al. 2015: 10 filters of 201 frames)."""
     torch.manual_seed(0)
-    made = RecurrentDecoder(
+    decoder = RecurrentDecoder(
         attend=partial(LocationAttention, dim=args.attention_dim, filters=10, kernel_size=201),
         encoded_dim=args.encoded_dim,
         vocabulary_size=args.vocabulary,
         hidden_dim=args.decoder_dim,
         embedding_dim=args.decoder_dim,
     )
-    return made.to(args.device).eval()
+    return decoder.to(args.device).eval()
 
 
 def utterances(batch: int, frames: int, args: argparse.Namespace) -> Acoustics:
@@ -96,25 +96,25 @@ def now(device: str) -> float:
     return time.perf_counter()
 
 
-def floor(decoder: RecurrentDecoder, heard: Acoustics, args: argparse.Namespace) -> Callable[[], None]:
+def floor(decoder: RecurrentDecoder, acoustics: Acoustics, args: argparse.Namespace) -> Callable[[], None]:
     """The products, energies and sums of a search over `heard`, without the search; nothing is reordered or ranked."""
-    B, T, E = heard.encoded.shape
+    B, T, E = acoustics.encoded.shape
     D, A, K, N = args.decoder_dim, args.attention_dim, args.beam, args.beam * B
     make = partial(torch.randn, device=args.device)
-    known, fed, seen = make(N, 4 * D), make(N, E + D), make(N, D + E)
-    weights, room = make(B, K, T).softmax(-1), make(K, T, A)
-    keys, wanted, vector = make(T, A), make(K, 1, A), make(A)
+    share, fed, readout = make(N, 4 * D), make(N, E + D), make(N, D + E)
+    weights, buffer = make(B, K, T).softmax(-1), make(K, T, A)
+    keys, query, vector = make(T, A), make(K, 1, A), make(A)
     probabilities, sums = make(B, args.vocabulary, T), make(B, K, T).double()
     cell: Any = decoder.cells[0]
 
     @torch.inference_mode()
     def work() -> None:
         for _ in range(args.tokens + 1):
-            torch.addmm(known, fed, cell.weight_loop.t())
-            functional.linear(seen, decoder.output.weight)
+            torch.addmm(share, fed, cell.weight_loop.t())
+            functional.linear(readout, decoder.output.weight)
             for _ in range(B):
-                torch.add(keys, wanted, out=room).sigmoid_().view(-1, A).mv(vector)
-            torch.bmm(weights, heard.encoded)
+                torch.add(keys, query, out=buffer).sigmoid_().view(-1, A).mv(vector)
+            torch.bmm(weights, acoustics.encoded)
             if args.ctc_weight:
                 weights @ probabilities.transpose(1, 2)
                 sums.logcumsumexp(-1)
@@ -123,14 +123,14 @@ def floor(decoder: RecurrentDecoder, heard: Acoustics, args: argparse.Namespace)
     return work
 
 
-def shares(search: BeamSearch, decoder: RecurrentDecoder, heard: Acoustics, device: str) -> dict[str, float]:
+def shares(search: BeamSearch, decoder: RecurrentDecoder, acoustics: Acoustics, device: str) -> dict[str, float]:
     """Who spends the time of one call, in percent."""
     spent: defaultdict[str, float] = defaultdict(float)
     with ExitStack() as patches:
         for owner, name in ((DecoderScorer, "decoder"), (CTCPrefixScorer, "ctc")):
             for method in ("start", "score", "reorder"):
                 patches.enter_context(_timed(spent, owner, method, name, device))
-        total = clock(lambda: search(decoder, heard), device).seconds
+        total = clock(lambda: search(decoder, acoustics), device).seconds
     spent["beam"] = total - sum(spent.values())
     return {name: 100 * seconds / total for name, seconds in spent.items()}
 
@@ -151,22 +151,22 @@ def _timed(spent: dict[str, float], owner: type, method: str, name: str, device:
 @shared_steps.loop()
 def measure(batch: int, decoder: RecurrentDecoder, args: argparse.Namespace) -> dict[str, Any]:
     """Search and floor in turn; medians."""
-    heard, search = utterances(batch, args.frames, args), searching(args.beam, args.tokens, args.ctc_weight)
-    works = {"search": lambda: search(decoder, heard), "floor": floor(decoder, heard, args)}
+    acoustics, search = utterances(batch, args.frames, args), searching(args.beam, args.tokens, args.ctc_weight)
+    works = {"search": lambda: search(decoder, acoustics), "floor": floor(decoder, acoustics, args)}
     for work in works.values():
         work()
     rounds = [{name: clock(work, args.device) for name, work in works.items()} for _ in range(args.repeats)]
     middle = statistics.median
-    seconds = middle(one["search"].seconds for one in rounds) / batch
+    seconds = middle(times["search"].seconds for times in rounds) / batch
     return {
         "batch": batch,
         "seconds_per_utterance": seconds,
-        "cpu_seconds_per_utterance": middle(one["search"].cpu_seconds for one in rounds) / batch,
-        "floor_seconds": middle(one["floor"].seconds for one in rounds) / batch,
-        "times_floor": middle(one["search"].cpu_seconds / one["floor"].cpu_seconds for one in rounds),
+        "cpu_seconds_per_utterance": middle(times["search"].cpu_seconds for times in rounds) / batch,
+        "floor_seconds": middle(times["floor"].seconds for times in rounds) / batch,
+        "times_floor": middle(times["search"].cpu_seconds / times["floor"].cpu_seconds for times in rounds),
         "rtf": seconds / (args.frames * FRAME_S),
         "peak_mb": peak_mb(works["search"], args.device),
-        "shares": shares(search, decoder, heard, args.device),
+        "shares": shares(search, decoder, acoustics, args.device),
     }
 
 
@@ -191,33 +191,34 @@ def peak_mb(work: Callable[[], object], device: str) -> float:
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    with torch.profiler.profile(profile_memory=True) as seen:
+    with torch.profiler.profile(profile_memory=True) as profiler:
         work()
-    recorded: Any = seen.profiler
-    events = [one for one in recorded.kineto_results.events() if one.name() == "[memory]"]
+    recorded: Any = profiler.profiler
+    events = [event for event in recorded.kineto_results.events() if event.name() == "[memory]"]
     live = most = 0
-    for event in sorted(events, key=lambda one: one.start_ns()):
+    for event in sorted(events, key=lambda event: event.start_ns()):
         live += event.nbytes()
         most = max(most, live)
     return most / 2**20
 
 
 @torch.no_grad()
-def state_mb(decoder: RecurrentDecoder, heard: Acoustics) -> float:
+def state_mb(decoder: RecurrentDecoder, acoustics: Acoustics) -> float:
     """Of the state leaves with a time axis that one hypothesis of each utterance owns, MB."""
-    T = heard.encoded.shape[1]
-    states = [scorer.start(heard, 1)[1] for scorer in (DecoderScorer(decoder), CTCPrefixScorer())]
+    T = acoustics.encoded.shape[1]
+    states = [scorer.start(acoustics, 1)[1] for scorer in (DecoderScorer(decoder), CTCPrefixScorer())]
     leaves = [leaf for state in states for leaf in tree.leaves(state) if leaf.shape[-1] in (T, T + 1)]
     return sum(leaf.nbytes for leaf in leaves) / 2**20
 
 
 def memory(batch: int, decoder: RecurrentDecoder, args: argparse.Namespace) -> dict[str, Any]:
     """What a beam of 40 takes more than one of 10, over LONG frames, with four tokens."""
-    heard = utterances(batch, LONG, args)
+    acoustics = utterances(batch, LONG, args)
     peaks = {
-        beam: peak_mb(partial(searching(beam, 4, args.ctc_weight), decoder, heard), args.device) for beam in (10, 40)
+        beam: peak_mb(partial(searching(beam, 4, args.ctc_weight), decoder, acoustics), args.device)
+        for beam in (10, 40)
     }
-    states = 30 * state_mb(decoder, heard)
+    states = 30 * state_mb(decoder, acoustics)
     more = peaks[40] - peaks[10]
     allowed = 1.5 * states + WORKSPACE_MB
     print(

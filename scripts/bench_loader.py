@@ -37,8 +37,8 @@ def loader(bench: Bench, utterances: int) -> Iterator[list[Case]]:
     epoch to epoch; their processor time is not counted.
     """
     step = "training step"
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         manifests = _corpora(folder, utterances)
         model, batch = bench.model("location"), bench.batch("variable")
         train = partial(bench.train, model, batch, "float32", max(bench.threads))
@@ -49,7 +49,7 @@ def loader(bench: Bench, utterances: int) -> Iterator[list[Case]]:
             cases.append(Case(f"{kind}: soundfile alone", bare, step, _audio_s(paths)))
         for name, manifest in manifests.items():
             utterances_of = read_manifest(manifest, str)
-            sources = [one for cut in utterances_of.cuts for one in digests.sources(json.loads(cut))]
+            sources = [source for cut in utterances_of.cuts for source in digests.sources(json.loads(cut))]
             compared = partial(_digested, sources)
             cases.append(Case(f"{name}: loading.verify", compared, step, float(utterances_of.durations_s.sum())))
         for name, manifest in manifests.items():
@@ -66,7 +66,7 @@ def loader(bench: Bench, utterances: int) -> Iterator[list[Case]]:
 
 def _corpora(folder: Path, utterances: int) -> dict[str, Path]:
     """Name → manifest; tones in noise of 2 to 16 s."""
-    found = {}
+    manifests = {}
     for kind in ("wav", "flac"):
         cuts = []
         for index in range(utterances):
@@ -76,14 +76,14 @@ def _corpora(folder: Path, utterances: int) -> dict[str, Path]:
             tone = torch.sin(torch.arange(samples) * (0.02 + 0.001 * index)) + 0.1 * torch.randn(samples)
             soundfile.write(path, (0.3 * tone).clamp(-1, 1).numpy(), RATE_HZ, "PCM_16")
             cuts.append(utterance(path.stem, TEXT, None, recording(path.stem, path, RATE_HZ, samples)))
-        found[f"{kind} files"] = folder / f"{kind}.jsonl.gz"
-        write_cuts(cuts, found[f"{kind} files"])
-        write_shards({"train": found[f"{kind} files"]}, folder / kind, {"corpus": kind}, _silent, shard_size=50)
+        manifests[f"{kind} files"] = folder / f"{kind}.jsonl.gz"
+        write_cuts(cuts, manifests[f"{kind} files"])
+        write_shards({"train": manifests[f"{kind} files"]}, folder / kind, {"corpus": kind}, _silent, shard_size=50)
         shards = str(folder / kind / "train")
-        found[f"{kind} shards"] = SharCorpus(train=shards, dev=shards).prepare(folder / f"{kind}-read", _silent)[
+        manifests[f"{kind} shards"] = SharCorpus(train=shards, dev=shards).prepare(folder / f"{kind}-read", _silent)[
             "train"
         ]
-    return found
+    return manifests
 
 
 def _case(
@@ -91,10 +91,10 @@ def _case(
 ) -> Case:
     dataset = SpeechDataset(read_manifest(manifest, str), CharacterTokenizer.train([TEXT]), perturbations=noisy)
     batches = BucketBatches(dataset.durations_s, Batching(16))
-    made = Loader(dataset, batches, workers, pin_memory=device.type == "cuda", persistent=True)
+    batch_loader = Loader(dataset, batches, workers, pin_memory=device.type == "cuda", persistent=True)
 
     def epoch() -> None:
-        for batch in made:
+        for batch in batch_loader:
             batch.waveforms.to(device, non_blocking=True)
 
     return Case(name, epoch, floor, float(dataset.durations_s.sum()))

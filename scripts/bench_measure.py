@@ -111,12 +111,12 @@ def peak_mb(work: Work, device: torch.device) -> float:
 @contextmanager
 def cores(count: int) -> Iterator[None]:
     """As if this process had `count` cores: with 1 nothing runs in a second thread."""
-    found = concurrent.cores_per_process
+    original = concurrent.cores_per_process
     concurrent.cores_per_process = lambda: count  # type: ignore[assignment]
     try:
         yield
     finally:
-        concurrent.cores_per_process = found
+        concurrent.cores_per_process = original
 
 
 def table(rows: list[Row]) -> str:

@@ -80,7 +80,7 @@ class Bench:
     Args:
         shape: of the work.
         device: where.
-        threads: cores that `lasasr.nn.concurrent` is told of, one case for each.
+        threads: cores that `lasasr.nn.concurrent` uses, one case for each.
     """
 
     def __init__(self, shape: Shape, device: torch.device, threads: tuple[int, ...] = (1, 2)) -> None:
@@ -143,7 +143,9 @@ class Bench:
         torch.manual_seed(1)
         features = torch.randn(shape.batch, shape.frames, FEATURES)
         text = torch.randint(special.FIRST_TEXT, shape.vocabulary, (shape.batch, shape.tokens))
-        features, frames, text, tokens = (host_mirror.to(one, self.device) for one in (features, frames, text, tokens))
+        features, frames, text, tokens = (
+            host_mirror.to(tensor, self.device) for tensor in (features, frames, text, tokens)
+        )
         return features, frames, text, tokens
 
     def mixed(self, precision: str) -> Any:
@@ -244,15 +246,15 @@ class Bench:
             shape.readout,
         )
         make = partial(torch.randn, device=self.device, dtype=PRECISIONS[precision])
-        embedded, known = make(U * B, shape.embedding), make(4 * D, shape.embedding)
+        embedded, weight_known = make(U * B, shape.embedding), make(4 * D, shape.embedding)
         read, loop, gates = make(B, width + D), make(4 * D, width + D), make(B, 4 * D)
         reads, all_gates, hiddens, queries = make(U * B, width + D), make(U * B, 4 * D), make(U * B, D), make(U * B, A)
         hidden, to_query, query = make(B, D), make(A, D), make(B, 1, A)
-        frames, keys, room = make(B, T, width), make(B, T, A), make(B, T, A)
+        frames, keys, buffer = make(B, T, width), make(B, T, A), make(B, T, A)
         to_key, total, vector = make(A, width), torch.zeros_like(keys, dtype=torch.float32), make(A, 1)
         weights, energy, context = make(B, 1, T), make(B, T, 1), make(B, 1, width)
         all_weights, contexts, location_rows = make(B, U, T), make(B, U, width), make(U * B, FILTERS * T)
-        seen, output = make(U * B, D + width), make(R or shape.vocabulary, D + width)
+        readout, output = make(U * B, D + width), make(R or shape.vocabulary, D + width)
         logits = make(shape.vocabulary, R) if R else None
         band, features, filters = make(T, FILTERS * T), make(B, FILTERS, T), make(FILTERS, A).expand(B, -1, -1)
         additive, location = attention != "dot", attention == "location"
@@ -264,10 +266,10 @@ class Bench:
                 if location:
                     weights[:, 0] @ band
                 if additive:
-                    torch.add(keys, query, out=room)
+                    torch.add(keys, query, out=buffer)
                     if location:
-                        room.baddbmm_(features.transpose(1, 2), filters)
-                    room.sigmoid_().view(-1, A) @ vector
+                        buffer.baddbmm_(features.transpose(1, 2), filters)
+                    buffer.sigmoid_().view(-1, A) @ vector
                 else:
                     torch.bmm(query, keys.transpose(1, 2))
                 torch.bmm(weights, frames)
@@ -288,12 +290,12 @@ class Bench:
                     torch.bmm(filters, slope.transpose(1, 2))
 
         def work() -> None:
-            embedded @ known.t(), all_gates.t() @ embedded, all_gates @ known
+            embedded @ weight_known.t(), all_gates.t() @ embedded, all_gates @ weight_known
             flat = frames.flatten(0, 1)
             flat @ to_key.t(), keys.flatten(0, 1) @ to_key, keys.flatten(0, 1).t() @ flat
             forward()
-            read_out = seen @ output.t()
-            read_out.t() @ seen, read_out @ output
+            read_out = readout @ output.t()
+            read_out.t() @ readout, read_out @ output
             if logits is not None:
                 scores = read_out @ logits.t()
                 scores.t() @ read_out, scores @ logits
@@ -309,20 +311,22 @@ class Bench:
 
     def encoders(self) -> Iterator[list[Case]]:
         """Forward and backward pass; the floor is the same LSTMs and projections with no care for lengths."""
-        made = {lstm: self.shape.listen(input_dim=FEATURES, lstm=lstm).to(self.device) for lstm in ("padded", "packed")}
+        encoders = {
+            lstm: self.shape.listen(input_dim=FEATURES, lstm=lstm).to(self.device) for lstm in ("padded", "packed")
+        }
         for lengths in ("equal", "variable"):
             features, frames, _, _ = self.batch(lengths)
             cases = []
             for precision in PRECISIONS:
                 floor = f"{lengths}: floor {precision}"
-                cases.append(Case(floor, self.bare_encoder(made["padded"], precision), floor))
+                cases.append(Case(floor, self.bare_encoder(encoders["padded"], precision), floor))
                 for count in self.threads:
                     label = f"{lengths}: padded {precision}, {count} core{'s' * (count > 1)}"
                     cases.append(
-                        Case(label, partial(self.encode, made["padded"], features, frames, precision, count), floor)
+                        Case(label, partial(self.encode, encoders["padded"], features, frames, precision, count), floor)
                     )
                 if precision == "float32" or self.device.type == "cuda":
-                    work = partial(self.encode, made["packed"], features, frames, precision, 1)
+                    work = partial(self.encode, encoders["packed"], features, frames, precision, 1)
                     cases.append(Case(f"{lengths}: packed {precision}", work, floor))
             yield cases
 
@@ -343,15 +347,15 @@ class Bench:
                 frames = -(-frames // counts[index])
             size = layer.lstm.input_size
             lstms = [nn.LSTM(size, layer.lstm.hidden_size, batch_first=True).to(self.device) for _ in range(2)]
-            given = torch.randn(self.shape.batch, frames, size, device=self.device, requires_grad=index > 0)
-            layers.append((lstms, layer.projection or nn.Identity(), given))
+            inputs = torch.randn(self.shape.batch, frames, size, device=self.device, requires_grad=index > 0)
+            layers.append((lstms, layer.projection or nn.Identity(), inputs))
             if not counts:
-                frames = -(-frames // cast(list[int], listen.kept)[index])
+                frames = -(-frames // cast(list[int], listen.strides)[index])
 
         def work() -> None:
-            for lstms, projection, given in layers:
+            for lstms, projection, inputs in layers:
                 with self.mixed(precision):
-                    result = projection(torch.cat([lstm(given)[0] for lstm in lstms], -1))
+                    result = projection(torch.cat([lstm(inputs)[0] for lstm in lstms], -1))
                 result.backward(torch.ones_like(result))
 
         return work
@@ -378,23 +382,23 @@ class Bench:
         On a GPU kernels; on a CPU operators that do arithmetic or copy, which on a GPU are about one kernel each.
         Also how often a training step waits for the device.
         """
-        found: dict[str, float] = {}
+        counts: dict[str, float] = {}
         kinds = [(name, False) for name in ATTENTIONS]
         if self.device.type == "cuda":
             kinds.append(("location", True))
         for name, compiled in kinds:
             for backward in (False, True):
-                counts = [self._launched(name, tokens, backward, compiled) for tokens in (10, 20)]
+                operations = [self._launched(name, tokens, backward, compiled) for tokens in (10, 20)]
                 label = f"{name}{', compiled' * compiled}, {'forward and backward' if backward else 'forward'}"
-                found[f"{label}, per decoder step"] = (counts[1] - counts[0]) / 10
+                counts[f"{label}, per decoder step"] = (operations[1] - operations[0]) / 10
         if self.device.type == "cuda":
             model, batch = self.model("location"), self.batch("variable")
             self.train(model, batch, "float32", 1)
             step = partial(self.train, model, batch, "float32", 1)
             waits = _events(step, self.device, "Synchronize")
-            found["waits of the host per training step, 6 of them in torch's CTC"] = waits - 1  # 1 by `_events`
-            found["copies to the host per training step"] = _events(step, self.device, "Memcpy DtoH")
-        return found
+            counts["waits of the host per training step, 6 of them in torch's CTC"] = waits - 1  # 1 by `_events`
+            counts["copies to the host per training step"] = _events(step, self.device, "Memcpy DtoH")
+        return counts
 
     def _launched(self, attention: str, tokens: int, backward: bool, compiled: bool) -> int:
         other = Bench(replace(self.shape, tokens=tokens), self.device)
@@ -450,10 +454,10 @@ def _kernels(work: Work, device: torch.device) -> int:
 
         with torch.profiler.profile(
             activities=[torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-        ) as seen:
+        ) as profiler:
             work()
             synchronize(device)
-        return sum(one.device_type == DeviceType.CUDA for one in seen.events() or ())
+        return sum(event.device_type == DeviceType.CUDA for event in profiler.events() or ())
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Counting(TorchDispatchMode):
@@ -472,7 +476,7 @@ def _kernels(work: Work, device: torch.device) -> int:
 def _events(work: Work, device: torch.device, name: str) -> int:
     """How many events of the profiler's trace have `name` in their name."""
     kinds = torch.profiler.ProfilerActivity
-    with torch.profiler.profile(activities=[kinds.CPU, kinds.CUDA]) as seen:
+    with torch.profiler.profile(activities=[kinds.CPU, kinds.CUDA]) as profiler:
         work()
         synchronize(device)
-    return sum(name in one.name for one in seen.events() or ())
+    return sum(name in event.name for event in profiler.events() or ())

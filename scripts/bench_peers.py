@@ -160,7 +160,7 @@ def espnet() -> Toolkit:
             token_list=names,
             pre_beam_score_key=key,
         )
-        return [search(one, maxlenratio=-TOKENS, minlenratio=-TOKENS) for one in encoded]
+        return [search(utterance, maxlenratio=-TOKENS, minlenratio=-TOKENS) for utterance in encoded]
 
     def batched(encoded: Tensor) -> object:
         options = argparse.Namespace(beam_size=BEAM, penalty=0.0, ctc_weight=CTC, nbest=1, lm_weight=0.0)
@@ -203,23 +203,23 @@ def speechbrain() -> Toolkit:
     model = nn.ModuleList([layers, projections, decoder, embedding, output, head])
 
     def train(batch: Batch) -> Tensor:
-        relative, found = batch.lengths / batch.lengths.max(), batch.features
+        relative, encoded = batch.lengths / batch.lengths.max(), batch.features
         for layer, projection, factor in zip(layers, projections, SUBSAMPLING, strict=True):
-            found = torch.tanh(projection(layer(found, lengths=relative)[0]))[:, ::factor]
+            encoded = torch.tanh(projection(layer(encoded, lengths=relative)[0]))[:, ::factor]
         read = nn.functional.pad(batch.tokens, (1, 0), value=2)
-        wanted = nn.functional.pad(batch.tokens, (0, 1), value=3)
-        states, _ = decoder(embedding(read), found, relative)
-        said = output(states).log_softmax(-1)
+        targets = nn.functional.pad(batch.tokens, (0, 1), value=3)
+        states, _ = decoder(embedding(read), encoded, relative)
+        log_probs = output(states).log_softmax(-1)
         whole = torch.ones(len(read), device=read.device)
-        heard = head(found).log_softmax(-1)
-        loss: Tensor = (1 - CTC) * nll_loss(said, wanted, whole) + CTC * ctc_loss(
-            heard, batch.tokens, relative, whole, 0
+        ctc_log_probs = head(encoded).log_softmax(-1)
+        loss: Tensor = (1 - CTC) * nll_loss(log_probs, targets, whole) + CTC * ctc_loss(
+            ctc_log_probs, batch.tokens, relative, whole, 0
         )
         return loss
 
     def search(kind: str, encoded: Tensor) -> object:
-        made = CTCScorer(ctc_fc=head, blank_index=0, eos_index=3)
-        scorer = ScorerBuilder(weights={"ctc": CTC}, **{f"{kind}_scorers": [made]})
+        ctc = CTCScorer(ctc_fc=head, blank_index=0, eos_index=3)
+        scorer = ScorerBuilder(weights={"ctc": CTC}, **{f"{kind}_scorers": [ctc]})
         ratio = TOKENS / encoded.shape[1]
         searcher = S2SRNNBeamSearcher(
             embedding=embedding,
@@ -265,10 +265,10 @@ def decoding(toolkits: list[Toolkit], batch: int, device: str) -> Iterator[Case]
     for toolkit in toolkits:
         toolkit.model.eval()
         for name, search in toolkit.searches.items():
-            given = encoded[:1] if name.startswith("one by one") else encoded
+            inputs = encoded[:1] if name.startswith("one by one") else encoded
             slow = name.endswith("all") and toolkit.name != OURS
             warm = partial(work, search, encoded[:1])
-            yield Case(f"{toolkit.name}, {name}", partial(work, search, given), warm, len(given), slow)
+            yield Case(f"{toolkit.name}, {name}", partial(work, search, inputs), warm, len(inputs), slow)
 
 
 def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: str) -> Iterator[Case]:
@@ -332,8 +332,8 @@ def measure(title: str, cases: list[Case], rounds: int, device: str) -> list[dic
         ratio = statistics.median(a / b for a, b in rounds_done) * cases[0].utterances / case.utterances
         with bench_measure.cores(1):  # the books are those of one thread
             mb = bench_decode.peak_mb(case.work, device) if case.wide else None
-        said = "" if mb is None else f" {mb:8.0f} MB"
-        print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x{said}", flush=True)
+        memory = "" if mb is None else f" {mb:8.0f} MB"
+        print(f"  {case.name:40} {clock:9.3f} {cpu:9.3f} {ratio:7.1f} x{memory}", flush=True)
         row = {"work": title, "case": case.name, "seconds": clock, "cpu_seconds": cpu, "ratio": ratio, "peak_mb": mb}
         rows.append(row)
     return rows

@@ -41,21 +41,21 @@ def main() -> None:
     torch.set_num_threads(1)
     recognizer = Recognizer.load(options.run / "bundle")
     lines = {line["id"]: line for line in results.read(options.run / "results", "test")[1]}
-    cuts = read_manifest(options.manifest, transcript.of(recognizer.normalizer))
+    cuts = read_manifest(options.manifest, transcript.from_name(recognizer.normalizer))
     rate, order = recognizer.frontend.sample_rate_hz, endless(range(len(cuts)), options.seed)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.flac" for number in range(options.files)]
-        said = []
+        spoken = []
         for path in paths:
             with soundfile.SoundFile(path, "w", rate, 1) as file:
                 chosen = [next(order) for _ in range(options.utterances)]
                 for index in chosen:
                     file.write(audio.load(cuts.cut(index), rate).numpy())
                     file.write(torch.zeros(int(options.pause_s * rate)).numpy())
-            said.append([lines[cuts.ids[index]] for index in chosen])
-        alone = pooled(compare(line["reference"], line["hypothesis"], "wer") for some in said for line in some)
-        print(told("one by one", alone))
-        references = [" ".join(line["reference"] for line in some) for some in said]
+            spoken.append([lines[cuts.ids[index]] for index in chosen])
+        alone = pooled(compare(line["reference"], line["hypothesis"], "wer") for some in spoken for line in some)
+        print(line_of("one by one", alone))
+        references = [" ".join(line["reference"] for line in some) for some in spoken]
         measure("in pieces", recognizer, paths, references, options.max_piece_s)
         if options.whole:
             measure("whole", recognizer, paths, references, float("inf"))
@@ -74,18 +74,21 @@ def measure(
     """Transcribe and print error rate, pieces, time and memory."""
     seconds, before_mib = sum(soundfile.info(path).duration for path in paths), peak_mib()
     start, cpu = time.perf_counter(), time.process_time()
-    found = recognizer.transcribe(paths, timestamps=False, max_piece_s=max_piece_s)
+    transcriptions = recognizer.transcribe(paths, timestamps=False, max_piece_s=max_piece_s)
     wall, cpu, after_mib = time.perf_counter() - start, time.process_time() - cpu, peak_mib()
-    counts = pooled(compare(said, one.text, "wer") for said, one in zip(references, found, strict=True))
-    pieces = [piece for one in found for piece in one.pieces]
-    print(told(name, counts))
+    counts = pooled(
+        compare(reference, result.text, "wer") for reference, result in zip(references, transcriptions, strict=True)
+    )
+    pieces = [piece for result in transcriptions for piece in result.pieces]
+    hard = sum(piece.overlaps for piece in pieces)
+    print(line_of(name, counts))
     print(
-        f"  {seconds:,.0f} s in {len(pieces)} pieces ({sum(one.overlaps for one in pieces)} hard); {wall:.1f} s, CPU "
+        f"  {seconds:,.0f} s in {len(pieces)} pieces ({hard} hard); {wall:.1f} s, CPU "
         f"{cpu:.1f} s, {cpu / seconds:.4f} of real time; peak memory {before_mib:,.0f} -> {after_mib:,.0f} MiB"
     )
 
 
-def told(name: str, counts: Counts) -> str:
+def line_of(name: str, counts: Counts) -> str:
     kinds = f"{counts.substitutions} substituted, {counts.deletions} deleted, {counts.insertions} inserted"
     return f"{name:12s} WER {counts.percent:6.2f} %  ({kinds}, of {counts.reference_length})"
 

@@ -27,7 +27,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lasasr.metrics.significance.detectable import detectable
-from lasasr.metrics.significance.mixed import Uncertainty, about_runs, about_systems, half_width, p_value, parts
+from lasasr.metrics.significance.mixed import (
+    Uncertainty,
+    half_width,
+    p_value,
+    run_uncertainty,
+    system_uncertainty,
+    variance_parts,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 BEGIN, END = "<!-- scripts/simulate_significance.py begins -->", "<!-- scripts/simulate_significance.py ends -->"
@@ -95,11 +102,11 @@ class Sets:
     difficulty: Array  # (P, N)
     hardness: Array  # (P, U)
 
-    def repeated(self, kept: int, times: int) -> Sets:
-        """The first `kept` of them, `times` each."""
-        fields = {name: np.repeat(value[:kept], times, 0) for name, value in vars(self).items()}
+    def repeated(self, count: int, times: int) -> Sets:
+        """The first `count` of them, `times` each."""
+        fields = {name: np.repeat(value[:count], times, 0) for name, value in vars(self).items()}
         n, within = self.lengths.shape[1], fields["speakers"] % self.lengths.shape[1]
-        return Sets(**{**fields, "speakers": within + n * np.arange(kept * times)[:, None]})
+        return Sets(**{**fields, "speakers": within + n * np.arange(count * times)[:, None]})
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, point
                 of_run *= np.where(generator.random((shape[0], 1)) < setting.diverging, DIVERGED, 1.0)
             mean = of_run.ravel()[sets.speakers] * sets.words * sets.hardness
             errors.append(generator.poisson(mean * generator.gamma(3.0, 1 / 3.0, mean.shape)))
-        systems.append(np.stack([_by_speaker(sets.speakers, one, shape) for one in errors], 1))
+        systems.append(np.stack([_by_speaker(sets.speakers, run, shape) for run in errors], 1))
         means.append(np.mean(errors, 0))
         first = generator.binomial(errors[0], 0.5)  # a Poisson count falls apart like that
         halves.append(np.concatenate([first, errors[0] - first], 1))
@@ -164,12 +171,12 @@ def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, point
 
 def p_values(drawn: Simulated, generator: np.random.Generator) -> dict[str, Array]:
     """Two-sided p (P,) of every test."""
-    found = parts(drawn.systems, drawn.lengths, (1.0, -1.0))
+    differences = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0))
     by_speaker = drawn.systems[0].mean(1) - drawn.systems[1].mean(1)
-    p = {} if found.seeds is None else {"systems": p_value(found.estimate, about_systems(found))}
+    p = {} if differences.seeds is None else {"systems": p_value(differences.estimate, system_uncertainty(differences))}
     return {
         **p,
-        "runs": p_value(found.estimate, about_runs(found)),
+        "runs": p_value(differences.estimate, run_uncertainty(differences)),
         "bootstrap, utterances": bootstrap(drawn.utterances, generator),
         "bootstrap, speakers": bootstrap(by_speaker, generator),
         "sign flips": sign_flips(by_speaker, generator),
@@ -226,27 +233,29 @@ def measure(setting: Setting, pairs: int, seed: int) -> Rates:
     few = sets.repeated(pairs // EIGHT, EIGHT)
     stated = detectable(_uncertainty(simulate(setting, few, generator)), LEVEL)
     together = np.repeat(stated.reshape(-1, EIGHT).mean(1), EIGHT)
-    alone = parts(equal.systems[:1], equal.lengths, (1.0,))
+    alone = variance_parts(equal.systems[:1], equal.lengths, (1.0,))
     held = None
     if alone.seeds is not None:
-        held = _percent(np.abs(alone.estimate - 100 * setting.expected) <= half_width(about_systems(alone), 1 - LEVEL))
+        held = _percent(
+            np.abs(alone.estimate - 100 * setting.expected) <= half_width(system_uncertainty(alone), 1 - LEVEL)
+        )
     return Rates(
         called={name: _percent(p <= LEVEL) for name, p in p_values(equal, generator).items()},
         stated=float(np.median(detectable(first, LEVEL))),
-        power=_found(simulate(setting, few, generator, together)),
-        power_again=_found(again),
+        power=_called_worse(simulate(setting, few, generator, together)),
+        power_again=_called_worse(again),
         held=held,
     )
 
 
 def _uncertainty(drawn: Simulated) -> Uncertainty:
-    found = parts(drawn.systems, drawn.lengths, (1.0, -1.0))
-    return about_runs(found) if found.seeds is None else about_systems(found)
+    differences = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0))
+    return run_uncertainty(differences) if differences.seeds is None else system_uncertainty(differences)
 
 
-def _found(drawn: Simulated) -> float:
+def _called_worse(drawn: Simulated) -> float:
     """How often the second system is called worse, in percent."""
-    estimate = parts(drawn.systems, drawn.lengths, (1.0, -1.0)).estimate
+    estimate = variance_parts(drawn.systems, drawn.lengths, (1.0, -1.0)).estimate
     return _percent((p_value(estimate, _uncertainty(drawn)) <= LEVEL) & (estimate < 0.0))
 
 
@@ -256,13 +265,16 @@ def _percent(those: Any) -> float:
 
 def tables(settings: Sequence[Setting], pairs: int, seed: int) -> str:
     """The result in Markdown."""
-    found = [measure(setting, pairs, seed + number) for number, setting in enumerate(settings)]
-    sizes = [(one.name, str(one.speakers), str(one.utterances), str(one.seeds)) for one in settings]
-    tests = max((list(one.called) for one in found), key=len)
-    called = [(*size, *(_cell(one.called.get(name)) for name in tests)) for size, one in zip(sizes, found, strict=True)]
+    outcomes = [measure(setting, pairs, seed + number) for number, setting in enumerate(settings)]
+    sizes = [(setting.name, str(setting.speakers), str(setting.utterances), str(setting.seeds)) for setting in settings]
+    tests = max((list(outcome.called) for outcome in outcomes), key=len)
+    called = [
+        (*size, *(_cell(outcome.called.get(name)) for name in tests))
+        for size, outcome in zip(sizes, outcomes, strict=True)
+    ]
     shown = [
-        (size[0], f"{one.stated:.2f}", _cell(one.power), _cell(one.power_again), _cell(one.held))
-        for size, one in zip(sizes, found, strict=True)
+        (size[0], f"{outcome.stated:.2f}", _cell(outcome.power), _cell(outcome.power_again), _cell(outcome.held))
+        for size, outcome in zip(sizes, outcomes, strict=True)
     ]
     head = ("setting", "speakers", "utterances", "seeds each")
     return "\n\n".join(
@@ -291,9 +303,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
     parser.add_argument("--pairs", type=int, default=4000, help="simulated pairs per setting")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    result = tables(SETTINGS, asked.pairs, asked.seed)
-    if asked.write:
+    arguments = parser.parse_args()
+    result = tables(SETTINGS, arguments.pairs, arguments.seed)
+    if arguments.write:
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
         PAGE.write_text(f"{before}{BEGIN}\n{result}\n{END}{rest.split(END)[1]}", encoding="utf-8")
     else:

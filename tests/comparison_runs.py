@@ -32,20 +32,20 @@ def config(root: Path, attend: str = "dot", seed: int = 1, dim: int = 8, **chang
     } | changes
 
 
-def lines(rate: float, seed: int, speakers: int = 8, each: int = 6, of: int = 0) -> list[Line]:
-    """Utterances that depend on `of`, with about `rate` of their words changed."""
-    said, heard = random.Random(of), random.Random(f"{rate} {seed}")
-    made = []
+def lines(rate: float, seed: int, speakers: int = 8, each: int = 6, text_seed: int = 0) -> list[Line]:
+    """Utterances that depend on `text_seed`, with about `rate` of their words changed."""
+    text_random, error_random = random.Random(text_seed), random.Random(f"{rate} {seed}")
+    result_lines = []
     for speaker in range(speakers):
-        for place in range(each):
-            reference = [said.choice(WORDS) for _ in range(said.randint(3, 9))]
-            hypothesis = [w for word in reference for w in _changed(word, rate, heard)]
-            made.append(line(f"s{speaker}-u{place}", f"s{speaker}", " ".join(reference), " ".join(hypothesis)))
-    return made
+        for number in range(each):
+            reference = [text_random.choice(WORDS) for _ in range(text_random.randint(3, 9))]
+            hypothesis = [w for word in reference for w in _changed(word, rate, error_random)]
+            result_lines.append(line(f"s{speaker}-u{number}", f"s{speaker}", " ".join(reference), " ".join(hypothesis)))
+    return result_lines
 
 
-def _changed(word: str, rate: float, heard: random.Random) -> Sequence[str]:
-    drawn = heard.random() / rate
+def _changed(word: str, rate: float, error_random: random.Random) -> Sequence[str]:
+    drawn = error_random.random() / rate
     return ["wrong"] if drawn < 0.5 else [] if drawn < 0.8 else [word, "more"] if drawn < 1.0 else [word]
 
 
@@ -65,9 +65,9 @@ def line(key: str, speaker: str, reference: str, hypothesis: str) -> Line:
     }
 
 
-def summary(made: Sequence[Line], **changes: Any) -> dict[str, Any]:
+def summary(result_lines: Sequence[Line], **changes: Any) -> dict[str, Any]:
     """results/<split>.json of these lines."""
-    total = pooled(compare(one["reference"], one["hypothesis"], "wer") for one in made)
+    total = pooled(compare(result_line["reference"], result_line["hypothesis"], "wer") for result_line in result_lines)
     return {
         "split": "test",
         "metric": "wer",
@@ -78,7 +78,7 @@ def summary(made: Sequence[Line], **changes: Any) -> dict[str, Any]:
         "deletions": total.deletions,
         "insertions": total.insertions,
         "reference_length": total.reference_length,
-        "utterances": len(made),
+        "utterances": len(result_lines),
         "cer_percent": 1.0,
         "audio_s": 100.0,
         "decode_s": 2.0,
@@ -97,8 +97,8 @@ def write_run(
     attend: str = "dot",
     seed: int = 1,
     rate: float = 0.2,
-    made: Sequence[Line] | None = None,
-    told: Mapping[str, Any] | None = None,
+    result_lines: Sequence[Line] | None = None,
+    summary_fields: Mapping[str, Any] | None = None,
     facts: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> runs.Run:
@@ -106,19 +106,21 @@ def write_run(
 
     Args:
         rate: of wrong words.
-        made: its utterances, in place of those that `rate` and `seed` give.
-        told: more of its summary.
+        result_lines: its utterances, in place of those that `rate` and `seed` give.
+        summary_fields: more of its summary.
         facts: more of its card.
         changes: of its configuration.
     """
     plain = config(root, attend, seed=seed, **changes)
     run = runs.place(plain, [f"attend={attend}", f"seed={seed}"])
     run.start(plain, [f"attend={attend}", f"seed={seed}"], commit="0" * 40, command="lasasr train synthetic/las_char")
-    utterances = lines(rate, seed) if made is None else list(made)
-    results.write(run.results, "test", summary(utterances, seed=seed, attend=attend, **(told or {})), utterances)
+    utterances = lines(rate, seed) if result_lines is None else list(result_lines)
+    results.write(
+        run.results, "test", summary(utterances, seed=seed, attend=attend, **(summary_fields or {})), utterances
+    )
     history = [{"step": 10 * step, "epoch": 0, "wer": 100.0 / step, "cer": 50.0 / step} for step in range(1, 4)]
-    about: dict[str, Any] = {"parameters": 1_000_000, "steps": 30, "train_s": 60.0, "aligned_at_step": 20}
-    run.finish(**about | {"validations": history} | dict(facts or {}))
+    metadata: dict[str, Any] = {"parameters": 1_000_000, "steps": 30, "train_s": 60.0, "aligned_at_step": 20}
+    run.finish(**metadata | {"validations": history} | dict(facts or {}))
     return run
 
 

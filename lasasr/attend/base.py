@@ -1,23 +1,25 @@
 """The contract of *Attend*: state is a value.
 
 What all hypotheses of an utterance share is `memory` (keys, values, mask); what each hypothesis owns is `state`
-(last weights, coverage, ...). Both are NamedTuples of tensors that search and decoder pass on without looking
-inside. K counts the hypotheses per utterance: 1 in training, the beam in search.
+(last weights, coverage, ...). Both are NamedTuples of tensors that search and decoder pass on without reading
+their fields. K counts the hypotheses per utterance: 1 in training, the beam in search.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from torch import Tensor, nn
+
+from lasasr.errors import UsageError
 
 M = TypeVar("M")
 S = TypeVar("S")
 
 
 class Attended(NamedTuple, Generic[S]):
-    """One glance at the utterance."""
+    """What one step gives."""
 
     context: Tensor  # (B, K, C)
     weights: Tensor  # (B, K, H, T), H >= 1 heads; >= 0 and exactly 0 on padding
@@ -40,7 +42,17 @@ class Attention(nn.Module, ABC, Generic[M, S]):
     context_dim: int  # C
     heads: int = 1  # H
     sums_to_one: bool = True  # False only where the definition promises less (monotonic, mocha)
-    walks: bool = False  # True where steps may move along the diagonal before anything is learnt (hard ones)
+    moves_diagonally: bool = False  # True where hard steps move along the diagonal before anything is learnt
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "walks" in vars(cls):
+            _refuse_walks(cls)
+
+    def _set_walks(self, value: object) -> None:
+        _refuse_walks(type(self))
+
+    walks = property(fset=_set_walks)  # 0.1.0's name of `moves_diagonally`: refused rather than ignored
 
     @abstractmethod
     def memory(self, encoded: Tensor, mask: Tensor) -> M:
@@ -58,3 +70,7 @@ class Attention(nn.Module, ABC, Generic[M, S]):
     @abstractmethod
     def forward(self, query: Tensor, memory: M, state: S) -> Attended[S]:
         """Attend once with query (B, K, Q)."""
+
+
+def _refuse_walks(kind: type) -> NoReturn:
+    raise UsageError(f"{kind.__module__}.{kind.__qualname__} sets walks; since 0.2.0 it is moves_diagonally")

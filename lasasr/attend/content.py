@@ -1,4 +1,4 @@
-"""Attention by content alone: energies that look at no earlier weights. Its state is empty."""
+"""Attention by content alone: energies that read no earlier weights. Its state is empty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lasasr.attend.weights import Weighting, WeightingOptions
 
 
 class ContentMemory(NamedTuple):
-    """What an utterance is, to a query."""
+    """Keys and values of an utterance."""
 
     keys: Tensor  # (B, H, T, A / H)
     values: Tensor  # (B, H or 1, T, D)
@@ -21,7 +21,7 @@ class ContentMemory(NamedTuple):
 
 
 class NoState(NamedTuple):
-    """Nothing to remember."""
+    """Empty: energies depend on no earlier step."""
 
 
 class ContentAttention(Attention[ContentMemory, NoState]):

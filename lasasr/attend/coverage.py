@@ -1,4 +1,4 @@
-"""Attention that remembers how much of each frame it has used, as a running sum per hypothesis."""
+"""Attention whose state is the sum of the weights that each frame has had, per hypothesis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.feature import FeatureAttention, FeatureOptions
 from lasasr.attend.filters import LocationFilters
 from lasasr.attend.values import Values
-from lasasr.attend.weights import Previous, Weighting, WeightingOptions, at_least_float32
+from lasasr.attend.weights import PreviousWeights, Weighting, WeightingOptions, at_least_float32
 
 
 class CoverageState(NamedTuple):
@@ -47,7 +47,7 @@ class CoverageAttention(FeatureAttention[CoverageState]):
         **options: Unpack[FeatureOptions],
     ) -> None:
         super().__init__(encoded_dim=encoded_dim, query_dim=query_dim, features=filters or 1, **options)
-        self.previous = Previous(alpha_0, detach)
+        self.previous = PreviousWeights(alpha_0, detach)
         self.location = LocationFilters(filters, [kernel_size] * self.heads) if filters else None
 
     def initial(self, memory: ContentMemory, hypotheses: int) -> CoverageState:
@@ -58,12 +58,12 @@ class CoverageAttention(FeatureAttention[CoverageState]):
         """Attend with query (B, K, Q)."""
         coverage = self.previous.differentiable(state.coverage)
         features = coverage[..., None] if self.location is None else self.location(coverage[..., None, :])
-        context, weights = self.look(query, memory, features, memory.mask)
+        context, weights = self.attend(query, memory, features, memory.mask)
         return Attended(context, weights, CoverageState(state.coverage + weights))
 
 
 class FertilityMemory(NamedTuple):
-    """What an utterance is, and how much attention each frame takes before it is used up."""
+    """Keys and values of an utterance, and how much attention each frame takes before it is used up."""
 
     keys: Tensor  # (B, H, T, A / H)
     values: Tensor  # (B, H or 1, T, D)

@@ -22,7 +22,7 @@ LARGEST_ELSEWHERE = 2**23
 class DotEnergy(nn.Module):
     """e = ⟨W_k h, W_q q⟩ per head (Luong et al. 2015, §3.1; Chan et al. 2015, eq. 9).
 
-    Keys have no bias: it would add the same to every frame's energy, which a softmax cannot see.
+    Keys have no bias: it would add the same to every frame's energy, which leaves a softmax unchanged.
 
     Args:
         dim: A summed over the heads.
@@ -114,23 +114,23 @@ class AdditiveEnergy(nn.Module):
     def _in_pieces(self, query: Tensor, keys: Tensor, features: Tensor | None) -> Tensor:
         """Some utterances, and some frames, after others, in one buffer."""
         largest = LARGEST.get(keys.device.type, LARGEST_ELSEWHERE)
-        (B, *hypotheses, _, _), T, one = query.shape, keys.shape[2], query[0].numel()
-        count, width = max(1, largest // (one * T)), max(1, min(T, largest // one))
+        (B, *hypotheses, _, _), T, size = query.shape, keys.shape[2], query[0].numel()
+        count, width = max(1, largest // (size * T)), max(1, min(T, largest // size))
         dtype = torch.promote_types(query.dtype, keys.dtype)
         energy = query.new_empty((B, *hypotheses, T), dtype=dtype)
-        room = energy.new_empty(min(count, B) * one * width)
+        buffer = energy.new_empty(min(count, B) * size * width)
         for i, j in product(range(0, B, count), range(0, T, width)):
             rows, frames = slice(i, i + count), slice(j, j + width)
             some = None if features is None else features[rows, ..., frames, :]
-            energy[rows, ..., frames] = self._energy(query[rows], keys[rows, :, frames], some, room)
+            energy[rows, ..., frames] = self._energy(query[rows], keys[rows, :, frames], some, buffer)
         return energy
 
-    def _energy(self, query: Tensor, keys: Tensor, features: Tensor | None, room: Tensor | None = None) -> Tensor:
-        """The energy of all frames of `keys`; `room` (N,) holds what comes between, where no gradient needs it."""
+    def _energy(self, query: Tensor, keys: Tensor, features: Tensor | None, buffer: Tensor | None = None) -> Tensor:
+        """The energy of all frames of `keys`; `buffer` (N,) holds intermediate values that no gradient needs."""
         out = None
-        if room is not None:
+        if buffer is not None:
             size = (*query.shape[:3], *keys.shape[2:])
-            out = room[: math.prod(size)].view(size)
+            out = buffer[: math.prod(size)].view(size)
         total = torch.add(keys[:, None], query, alpha=2, out=out)
         shape = total.shape[:-1]
         if self.feature is not None and features is not None:
@@ -147,7 +147,7 @@ class AdditiveEnergy(nn.Module):
         return energy - vector.sum(-1)[:, None] / 2
 
     def _doubled(self, name: str) -> Tensor:
-        return shared_steps.once(_doubled, parameter(self, name))
+        return shared_steps.cached(_doubled, parameter(self, name))
 
 
 def _doubled(weight: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the additive variants that remember earlier weights share: location, coverage and forward attention."""
+"""What the additive variants whose state holds earlier weights share: location, coverage and forward attention."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FeatureAttention(Attention[ContentMemory, S]):
         """Keys and values of encoded (B, T, E)."""
         return ContentMemory(self.energy.keys(encoded), self.values.prepare(encoded), mask)
 
-    def look(self, query: Tensor, memory: ContentMemory, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(self, query: Tensor, memory: ContentMemory, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Context (B, K, C) and weights (B, K, H, T) for query (B, K, Q) and features (B, K, H, T, F)."""
         weights = self.weigh(self.energy(query, memory.keys, features), mask)
         return self.values(weights, memory.values), weights

@@ -1,4 +1,4 @@
-"""Convolutions over attention weights: where a hypothesis looked before, as features of each frame."""
+"""Convolutions over attention weights: the earlier weights of a hypothesis, as features of each frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LocationFilters(nn.Module):
     Args:
         filters: F per head.
         kernel_sizes: W of each head, in frames, odd.
-        channels: N weight vectors seen at once.
+        channels: N weight vectors convolved together.
     """
 
     def __init__(self, filters: int, kernel_sizes: Sequence[int], channels: int = 1) -> None:
@@ -47,14 +47,14 @@ class LocationFilters(nn.Module):
         window = block + self.widest - 1
         if frames <= window:
             rows = weights.flatten(3).flatten(0, 1).transpose(0, 1)  # (H, B·K, N·T)
-            features = shared_steps.product(rows, shared_steps.once(self._band, frames, frames, self.widest // 2))
+            features = shared_steps.product(rows, shared_steps.cached(self._band, frames, frames, self.widest // 2))
             features = features.transpose(0, 1)  # (B·K, H, F·T)
         else:
             features = self._in_blocks(weights, block, window)
         return features.reshape(*weights.shape[:3], -1, frames).transpose(3, 4)
 
     def _convolved(self, weights: Tensor) -> Tensor:
-        """The same by torch's convolution, which other runtimes know, for any number of frames."""
+        """The same by torch's convolution, which other runtimes have, for any number of frames."""
         batch, hypotheses, heads, _, frames = weights.shape
         filters = torch.cat(self._padded())  # (H·F, N, W)
         rows = weights.flatten(2, 3).flatten(0, 1)  # (B·K, H·N, T)
@@ -67,10 +67,10 @@ class LocationFilters(nn.Module):
         count = -(-frames // block)
         margin = self.widest // 2
         padded = functional.pad(weights, (margin, count * block - frames + margin))
-        seen = padded.unfold(4, window, block).permute(2, 0, 1, 4, 3, 5)  # (H, B, K, count, N, window)
-        matrix = shared_steps.once(self._band, window, block, 0)
-        features = shared_steps.product(seen.flatten(4).flatten(1, 3), matrix)  # (H, B·K·count, F·block)
-        features = features.view(*seen.shape[:4], -1, block).permute(1, 2, 0, 4, 3, 5)
+        windows = padded.unfold(4, window, block).permute(2, 0, 1, 4, 3, 5)  # (H, B, K, count, N, window)
+        matrix = shared_steps.cached(self._band, window, block, 0)
+        features = shared_steps.product(windows.flatten(4).flatten(1, 3), matrix)  # (H, B·K·count, F·block)
+        features = features.view(*windows.shape[:4], -1, block).permute(1, 2, 0, 4, 3, 5)
         return features.flatten(4)[..., :frames]
 
     def _band(self, rows: int, columns: int, shift: int) -> Tensor:

@@ -13,7 +13,7 @@ from lasasr.attend.content import ContentMemory
 from lasasr.attend.feature import FeatureAttention, FeatureOptions
 from lasasr.attend.filters import LocationFilters
 from lasasr.attend.location import LocationState
-from lasasr.attend.weights import Previous, at_least_float32
+from lasasr.attend.weights import PreviousWeights, at_least_float32
 
 UNREACHABLE = 1e-30  # a path of less weight counts as none: the derivative of its logarithm would overflow
 S = TypeVar("S")
@@ -43,7 +43,7 @@ class PathAttention(FeatureAttention[S]):
     ) -> None:
         super().__init__(encoded_dim=encoded_dim, query_dim=query_dim, features=filters, **options)
         self.floor = floor
-        self.previous = Previous(alpha_0, detach)
+        self.previous = PreviousWeights(alpha_0, detach)
         self.location = LocationFilters(filters, [kernel_size] * self.heads)
 
     def follow(self, query: Tensor, memory: ContentMemory, previous: Tensor, paths: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,7 +70,7 @@ class ForwardAttention(PathAttention[LocationState]):
 
 
 class AgentState(NamedTuple):
-    """Where each hypothesis looked last, and how likely it is to move on."""
+    """The last weights of each hypothesis, and how likely it is to move on."""
 
     weights: Tensor  # (B, K, H, T)
     move: Tensor  # u (B, K, H, 1), at least float32
@@ -79,7 +79,7 @@ class AgentState(NamedTuple):
 class ForwardAgentAttention(PathAttention[AgentState]):
     """α_t(j) ∝ max((1-u_{t-1}) α_{t-1}(j) + u_{t-1} α_{t-1}(j-1), floor) · ŷ_t(j), u_t = σ(W[c_t; q_t] + b), u_0 = ½.
 
-    Zhang et al. 2018, §3.2. The paper's transition agent u also reads the output before, which the query here has seen.
+    Zhang et al. 2018, §3.2. The paper's transition agent u also reads the last output, which is part of the query here.
     """
 
     def __init__(

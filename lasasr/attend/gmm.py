@@ -16,14 +16,14 @@ NARROWEST = 0.1  # frames; a σ of 0 would divide by zero
 
 
 class GmmMemory(NamedTuple):
-    """What there is to look at."""
+    """Values and mask of an utterance."""
 
     values: Tensor  # (B, 1, T, D)
     mask: Tensor  # (B, T)
 
 
 class GmmState(NamedTuple):
-    """How far each component has come."""
+    """The means of the components."""
 
     mean: Tensor  # μ (B, K, M) in encoded frames, at least float32
 

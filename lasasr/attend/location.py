@@ -1,4 +1,4 @@
-"""Location-aware attention: a convolution over the last weights tells the energy where it looked before."""
+"""Location-aware attention: the energy reads features that a convolution computes from the last weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lasasr.attend.base import Attended
 from lasasr.attend.content import ContentMemory
 from lasasr.attend.feature import FeatureAttention, FeatureOptions
 from lasasr.attend.filters import LocationFilters, kernel_sizes
-from lasasr.attend.weights import Previous
+from lasasr.attend.weights import PreviousWeights
 
 
 class LocationState(NamedTuple):
-    """Where each hypothesis looked last."""
+    """The last weights of each hypothesis."""
 
     weights: Tensor  # (B, K, H, T)
 
@@ -27,7 +27,7 @@ class LocationAttention(FeatureAttention[LocationState]):
         filters: F per head.
         kernel_size: frames under a filter, odd.
         multires: head h = 1..H has half the kernel's width times h/H (ESPnet).
-        alpha_0, detach, half_window: see `Previous`.
+        alpha_0, detach, half_window: see `PreviousWeights`.
         options: `dim`, `heads`, `values`, `scale`, `weights`, `top_k` (see `FeatureAttention`).
     """
 
@@ -45,7 +45,7 @@ class LocationAttention(FeatureAttention[LocationState]):
         **options: Unpack[FeatureOptions],
     ) -> None:
         super().__init__(encoded_dim=encoded_dim, query_dim=query_dim, features=filters, **options)
-        self.previous = Previous(alpha_0, detach, half_window)
+        self.previous = PreviousWeights(alpha_0, detach, half_window)
         self.location = LocationFilters(filters, kernel_sizes(kernel_size, self.heads, multires))
 
     def initial(self, memory: ContentMemory, hypotheses: int) -> LocationState:
@@ -56,12 +56,12 @@ class LocationAttention(FeatureAttention[LocationState]):
         """Attend with query (B, K, Q)."""
         features = self.location(self.previous.differentiable(state.weights)[..., None, :])
         mask = self.previous.mask(state.weights, memory.mask)
-        context, weights = self.look(query, memory, features, mask)
+        context, weights = self.attend(query, memory, features, mask)
         return Attended(context, weights, LocationState(weights))
 
 
 class HistoryState(NamedTuple):
-    """Where each hypothesis looked in its last N steps, the newest last."""
+    """The weights of the last N steps of each hypothesis, the newest last."""
 
     history: Tensor  # (B, K, H, N, T)
 
@@ -70,7 +70,7 @@ class Location2dAttention(FeatureAttention[HistoryState]):
     """f = conv over α_{t-N} .. α_{t-1} at once, then as `location` (ESPnet, `location2d`).
 
     Args:
-        history: N, steps looked back.
+        history: N, earlier steps whose weights are read.
         Others: see `LocationAttention`.
     """
 
@@ -89,7 +89,7 @@ class Location2dAttention(FeatureAttention[HistoryState]):
     ) -> None:
         super().__init__(encoded_dim=encoded_dim, query_dim=query_dim, features=filters, **options)
         self.history = history
-        self.previous = Previous(alpha_0, detach, half_window)
+        self.previous = PreviousWeights(alpha_0, detach, half_window)
         self.location = LocationFilters(filters, [kernel_size] * self.heads, channels=history)
 
     def initial(self, memory: ContentMemory, hypotheses: int) -> HistoryState:
@@ -101,13 +101,13 @@ class Location2dAttention(FeatureAttention[HistoryState]):
         """Attend with query (B, K, Q)."""
         features = self.location(self.previous.differentiable(state.history))
         mask = self.previous.mask(state.history[..., -1, :], memory.mask)
-        context, weights = self.look(query, memory, features, mask)
+        context, weights = self.attend(query, memory, features, mask)
         history = torch.cat([state.history[..., 1:, :], weights[..., None, :]], dim=-2)
         return Attended(context, weights, HistoryState(history))
 
 
 class RecurrentState(NamedTuple):
-    """Where each hypothesis looked last, and a summary of where it looked before."""
+    """The last weights of each hypothesis, and the LSTM's state, which summarises the earlier ones."""
 
     weights: Tensor  # (B, K, H, T)
     hidden: Tensor  # (B, K, R)
@@ -138,25 +138,27 @@ class LocationRecurrentAttention(FeatureAttention[RecurrentState]):
         **options: Unpack[FeatureOptions],
     ) -> None:
         # W_q and W_r stand side by side: the energy reads [q; r_t]
-        together = query_dim + recurrent_dim
-        super().__init__(encoded_dim=encoded_dim, query_dim=together, features=filters, **options)
-        self.previous = Previous(alpha_0, detach)
+        joint_dim = query_dim + recurrent_dim
+        super().__init__(encoded_dim=encoded_dim, query_dim=joint_dim, features=filters, **options)
+        self.previous = PreviousWeights(alpha_0, detach)
         self.location = LocationFilters(filters, [kernel_size] * self.heads)
         self.recurrent_dim = recurrent_dim
         self.recurrent = nn.LSTMCell(filters * self.heads, recurrent_dim)
 
     def initial(self, memory: ContentMemory, hypotheses: int) -> RecurrentState:
-        """α_0 and a silent LSTM."""
+        """α_0 and an LSTM state of zeros."""
         start = self.previous.start(memory.mask, hypotheses, self.heads, memory.keys.dtype)
-        silent = memory.keys.new_zeros(len(start), hypotheses, self.recurrent_dim)
-        return RecurrentState(start, silent, torch.zeros_like(silent))
+        zeros = memory.keys.new_zeros(len(start), hypotheses, self.recurrent_dim)
+        return RecurrentState(start, zeros, torch.zeros_like(zeros))
 
     def forward(self, query: Tensor, memory: ContentMemory, state: RecurrentState) -> Attended[RecurrentState]:
         """Attend with query (B, K, Q)."""
         features = self.location(self.previous.differentiable(state.weights)[..., None, :])
-        seen = torch.where(memory.mask[:, None, None, :, None], features.relu(), 0.0).amax(3).flatten(2)  # (B, K, H·F)
+        pooled = (
+            torch.where(memory.mask[:, None, None, :, None], features.relu(), 0.0).amax(3).flatten(2)
+        )  # (B, K, H·F)
         before = state.hidden.flatten(0, 1), state.cell.flatten(0, 1)
-        hidden, cell = self.recurrent(seen.flatten(0, 1), before)
+        hidden, cell = self.recurrent(pooled.flatten(2).flatten(0, 1), before)
         hidden, cell = hidden.view_as(state.hidden), cell.view_as(state.cell)
-        context, weights = self.look(torch.cat([query, hidden], -1), memory, features, memory.mask)
+        context, weights = self.attend(torch.cat([query, hidden], -1), memory, features, memory.mask)
         return Attended(context, weights, RecurrentState(weights, hidden, cell))

@@ -12,12 +12,12 @@ from torch.nn import functional
 from lasasr.attend.base import Attended, Attention
 from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.values import Values
-from lasasr.attend.weights import Previous, at_least_float32
+from lasasr.attend.weights import PreviousWeights, at_least_float32
 from lasasr.nn.shared_layers import parameter
 
 
 class MonotonicMemory(NamedTuple):
-    """What an utterance is, to a query."""
+    """Keys and values of an utterance."""
 
     keys: Tensor  # (B, 1, T, A)
     values: Tensor  # (B, 1, T, D)
@@ -25,7 +25,7 @@ class MonotonicMemory(NamedTuple):
 
 
 class MonotonicState(NamedTuple):
-    """Where each hypothesis stands."""
+    """The position of each hypothesis."""
 
     weights: Tensor  # (B, K, 1, T): the expected α_{t-1}, or all on the last position
 
@@ -112,10 +112,10 @@ class MonotonicAttention(Attention[MonotonicMemory, MonotonicState]):
     ) -> None:
         super().__init__()
         self.context_dim = encoded_dim
-        self.previous = Previous(alpha_0="first")
+        self.previous = PreviousWeights(alpha_0="first")
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
-        self.walks = hard > 0.0
+        self.moves_diagonally = hard > 0.0
         self.values = Values(encoded_dim=encoded_dim, values=values)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> MonotonicMemory:
@@ -133,7 +133,7 @@ class MonotonicAttention(Attention[MonotonicMemory, MonotonicState]):
 
 
 class MochaMemory(NamedTuple):
-    """What an utterance is, to a query that stops and to one that then looks back."""
+    """Keys and values of an utterance; the chunk has keys of its own."""
 
     keys: Tensor  # (B, 1, T, A)
     chunk_keys: Tensor  # (B, 1, T, A)
@@ -170,10 +170,10 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
         if chunk < 1:
             raise ValueError(f"chunk must be >= 1, got {chunk}")
         self.context_dim, self.chunk = encoded_dim, chunk
-        self.previous = Previous(alpha_0="first")
+        self.previous = PreviousWeights(alpha_0="first")
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.stop = Stopping(energy, offset=offset, noise=noise, decision=decision, hard=hard)
-        self.walks = hard > 0.0
+        self.moves_diagonally = hard > 0.0
         self.energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)
         self.values = Values(encoded_dim=encoded_dim, values=values)
 

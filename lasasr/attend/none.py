@@ -1,4 +1,4 @@
-"""No attention: the mean of the utterance at every step, the floor that every variant must beat."""
+"""No attention: the mean of the utterance at every step, the baseline that every variant must beat."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lasasr.attend.base import Attended, Attention
-from lasasr.attend.weights import Previous
+from lasasr.attend.weights import PreviousWeights
 
 
 class MeanMemory(NamedTuple):
@@ -18,7 +18,7 @@ class MeanMemory(NamedTuple):
 
 
 class NoState(NamedTuple):
-    """Nothing to remember."""
+    """Empty: every step is the same."""
 
 
 class NoAttention(Attention[MeanMemory, NoState]):
@@ -30,7 +30,7 @@ class NoAttention(Attention[MeanMemory, NoState]):
 
     def memory(self, encoded: Tensor, mask: Tensor) -> MeanMemory:
         """The mean of encoded (B, T, E) under mask (B, T)."""
-        weights = Previous("uniform").start(mask, hypotheses=1, heads=1, dtype=encoded.dtype)
+        weights = PreviousWeights("uniform").start(mask, hypotheses=1, heads=1, dtype=encoded.dtype)
         return MeanMemory(weights.squeeze(1).to(encoded.dtype) @ encoded, weights)
 
     def initial(self, memory: MeanMemory, hypotheses: int) -> NoState:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr.nn.shared_steps import Shared, Sum, begin, once
+from lasasr.nn.shared_steps import Shared, Sum, begin, cached
 
 
 class _Frames(NamedTuple):
@@ -25,7 +25,7 @@ class _Frames(NamedTuple):
     column: Tensor  # 2v (H, A, 1)
     row: Tensor  # 2v (H, 1, A)
     offset: Tensor  # Σv (H, 1)
-    room: Tensor  # (B, H, T, A), where a step works
+    buffer: Tensor  # (B, H, T, A), where a step works
 
 
 class _Filters(NamedTuple):
@@ -39,7 +39,7 @@ class _Filters(NamedTuple):
 def squashed_energy(
     query: Tensor, keys: Tensor, vector: Tensor, features: Tensor | None, weight: Tensor | None
 ) -> Tensor:
-    """Energy (B, 1, H, T), within `gathered.loop()`.
+    """Energy (B, 1, H, T), within `shared_steps.loop()`.
 
     Args:
         query: W_q q, (B, 1, H, 1, A).
@@ -48,11 +48,11 @@ def squashed_energy(
         features: (B, 1, H, T, F), or None.
         weight: 2W_f (H, F, A), or None; like `keys` and `vector` the same object in every step.
     """
-    frames = once(_frames, keys, vector)
+    frames = cached(_frames, keys, vector)
     handles = [frames.keys.handle, frames.vector.handle]
     filters = None
     if features is not None and weight is not None:
-        filters = once(_filters, keys, vector, weight)
+        filters = cached(_filters, keys, vector, weight)
         handles.append(filters.weight.handle)
     energy: Tensor = _Energy.apply(frames, filters, query, features, *handles)
     return energy
@@ -68,7 +68,7 @@ def _frames(keys: Tensor, vector: Tensor) -> _Frames:
         column=row.transpose(1, 2),
         row=row,
         offset=vector.detach().sum(-1, keepdim=True),
-        room=torch.empty_like(keys),
+        buffer=torch.empty_like(keys),
     )
 
 
@@ -80,17 +80,17 @@ def _precision(keys: Tensor) -> torch.dtype:
 def _filters(keys: Tensor, vector: Tensor, weight: Tensor) -> _Filters:
     weight = weight.to(_precision(keys))
     row = 2 * vector.detach().to(weight.dtype)[:, None]
-    tape = Sum(weight, lambda total: total.sum(0) * row)
+    accumulator = Sum(weight, lambda total: total.sum(0) * row)
     forward, backward = (
-        one.expand(len(keys), *one.shape).flatten(0, 1) for one in (weight.detach(), weight.detach() * row)
+        matrix.expand(len(keys), *matrix.shape).flatten(0, 1) for matrix in (weight.detach(), weight.detach() * row)
     )
-    return _Filters(begin(tape, weight), forward, backward)
+    return _Filters(begin(accumulator, weight), forward, backward)
 
 
 def _squash(frames: _Frames, filters: _Filters | None, query: Tensor, features: Tensor | None) -> Tensor:
-    """σ (B·H, T, A) for query (B, H, 1, A) and features (B·H, T, F), in `frames.room`."""
-    torch.add(frames.keys.tape.tensor, query, alpha=2, out=frames.room)
-    rows = frames.room.flatten(0, 1)
+    """σ (B·H, T, A) for query (B, H, 1, A) and features (B·H, T, F), in `frames.buffer`."""
+    torch.add(frames.keys.accumulator.tensor, query, alpha=2, out=frames.buffer)
+    rows = frames.buffer.flatten(0, 1)
     if filters is not None and features is not None:
         rows.baddbmm_(features, filters.forward)
     return rows.sigmoid_()
@@ -101,7 +101,7 @@ class _Energy(torch.autograd.Function):
     def forward(
         ctx: Any, frames: _Frames, filters: _Filters | None, query: Tensor, features: Tensor | None, *handles: Tensor
     ) -> Tensor:
-        keys = frames.keys.tape.tensor
+        keys = frames.keys.accumulator.tensor
         query = query[:, 0].to(keys.dtype)
         features = None if features is None else features[:, 0].flatten(0, 1).to(keys.dtype)
         ctx.frames, ctx.filters = frames, filters
@@ -120,19 +120,19 @@ class _Energy(torch.autograd.Function):
         frames, filters = ctx.frames, ctx.filters
         batch, heads, length, width = keys.shape
         squashed = _squash(frames, filters, query, features)
-        given = gradient.reshape(batch * heads, length, 1).to(keys.dtype)
-        if frames.vector.tape.wanted:
-            spread = torch.bmm(given.transpose(1, 2), squashed) * 2 - given.sum(1, keepdim=True)
-            frames.vector.tape.add(spread.view(batch, heads, width))
+        energy_gradient = gradient.reshape(batch * heads, length, 1).to(keys.dtype)
+        if frames.vector.accumulator.needs_gradient:
+            spread = torch.bmm(energy_gradient.transpose(1, 2), squashed) * 2 - energy_gradient.sum(1, keepdim=True)
+            frames.vector.accumulator.add(spread.view(batch, heads, width))
         # r, in place of σ
-        slope = torch.ops.aten.sigmoid_backward.grad_input(given, squashed, grad_input=squashed)
+        slope = torch.ops.aten.sigmoid_backward.grad_input(energy_gradient, squashed, grad_input=squashed)
         into_query = slope.sum(1).view(batch, 1, heads, 1, width) * (2 * frames.row)
-        if frames.keys.tape.wanted:
-            frames.keys.tape.add(slope.view_as(keys))
+        if frames.keys.accumulator.needs_gradient:
+            frames.keys.accumulator.add(slope.view_as(keys))
         if filters is None:
             return None, None, into_query, None, None, None
-        if filters.weight.tape.wanted:
-            filters.weight.tape.add(torch.bmm(features.transpose(1, 2), slope).view(batch, heads, -1, width))
+        if filters.weight.accumulator.needs_gradient:
+            filters.weight.accumulator.add(torch.bmm(features.transpose(1, 2), slope).view(batch, heads, -1, width))
         # (B·H, F, T), as the filters make them
         into_features = torch.bmm(filters.backward, slope.transpose(1, 2)).view(batch, 1, heads, -1, length)
         return None, None, into_query, into_features.transpose(3, 4), None, None, None

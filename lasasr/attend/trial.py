@@ -1,4 +1,4 @@
-"""An attention on trial: what it is tried on, how it is run, how results are compared."""
+"""An attention to try: its inputs, how it is run, how results are compared."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Trial:
     def attention(self, moved: bool = True, training: bool = False, dtype: torch.dtype = torch.float32) -> Any:
         """The attention, with its parameters as at initialisation or `moved` from there, so that weights differ."""
         torch.manual_seed(5)
-        made = self.make(encoded_dim=self.encoded_dim, query_dim=self.query_dim).to(self.device)
+        attention = self.make(encoded_dim=self.encoded_dim, query_dim=self.query_dim).to(self.device)
         with torch.no_grad():
-            for parameter in made.parameters() if moved else ():
+            for parameter in attention.parameters() if moved else ():
                 spread = 0.1 if parameter.numel() > 1 else 1.0
                 parameter.add_(spread * torch.randn(parameter.shape).to(self.device))
-        return made.train(training).to(dtype)
+        return attention.train(training).to(dtype)
 
     def encoded(self, lengths: tuple[int, ...] = LENGTHS, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """Encoded (B, T, E), 0 on padding, and its mask (B, T)."""
@@ -61,7 +61,7 @@ class Trial:
         return drawn.to(self.device, dtype)
 
 
-def walk(attention: Any, memory: Any, state: Any, queries: Tensor) -> list[Attended[Any]]:
+def steps_from(attention: Any, memory: Any, state: Any, queries: Tensor) -> list[Attended[Any]]:
     """Attend with queries (U, B, K, Q) one after another."""
     attended = []
     for query in queries.unbind(0):
@@ -71,12 +71,12 @@ def walk(attention: Any, memory: Any, state: Any, queries: Tensor) -> list[Atten
 
 
 def run(attention: Any, encoded: Tensor, mask: Tensor, queries: Tensor) -> list[Attended[Any]]:
-    """`walk` from the start of the utterances."""
+    """`steps_from` the start of the utterances."""
     memory = attention.memory(encoded, mask)
-    return walk(attention, memory, attention.initial(memory, queries.shape[2]), queries)
+    return steps_from(attention, memory, attention.initial(memory, queries.shape[2]), queries)
 
 
 def difference(ours: list[Attended[Any]], theirs: list[Attended[Any]]) -> float:
     """Largest difference of two runs: contexts, weights and states."""
     pairs = zip(tree.leaves(ours), tree.leaves(theirs), strict=True)
-    return largest(one - other for one, other in pairs)
+    return largest(our - their for our, their in pairs)

@@ -1,4 +1,4 @@
-"""Promises about what an attention looks at and remembers, each tried by a function of a `Trial`."""
+"""Promises about weights, memory and state of an attention, each tried by a function of a `Trial`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lasasr.attend.trial import (
     Trial,
     difference,
     run,
-    walk,
+    steps_from,
 )
 from lasasr.nn import tree
 from lasasr.nn.conformance import Measured, largest, within
@@ -31,11 +31,11 @@ def shapes(trial: Trial) -> Measured:
     state = attention.initial(memory, HYPOTHESES)
     context, weights, _ = attention(queries[0], memory, state)
     batch = (len(LENGTHS), HYPOTHESES)
-    kept = context.shape == (*batch, attention.context_dim)
-    kept &= weights.shape == (*batch, attention.heads, max(LENGTHS))
-    kept &= all(leaf.shape[0] == batch[0] for leaf in tree.leaves(memory))
-    kept &= all(leaf.shape[:2] == batch for leaf in tree.leaves(state))
-    return Measured(kept, f"context {tuple(context.shape)}, weights {tuple(weights.shape)}")
+    as_promised = context.shape == (*batch, attention.context_dim)
+    as_promised &= weights.shape == (*batch, attention.heads, max(LENGTHS))
+    as_promised &= all(leaf.shape[0] == batch[0] for leaf in tree.leaves(memory))
+    as_promised &= all(leaf.shape[:2] == batch for leaf in tree.leaves(state))
+    return Measured(as_promised, f"context {tuple(context.shape)}, weights {tuple(weights.shape)}")
 
 
 def weights_nonnegative(trial: Trial) -> Measured:
@@ -53,7 +53,7 @@ def weights_sum(trial: Trial) -> Measured:
     """How far from 1 the weights sum; where less is promised, how far above."""
     exact = trial.attention().sums_to_one
     excess = [weights.sum(-1) - 1 for weights in _weights(trial)]
-    return within(largest(excess if exact else [one.clamp(min=0.0) for one in excess]), TOLERANCE)
+    return within(largest(excess if exact else [values.clamp(min=0.0) for values in excess]), TOLERANCE)
 
 
 def _weights(trial: Trial) -> list[Tensor]:
@@ -88,8 +88,8 @@ def alone_as_in_a_batch(trial: Trial) -> Measured:
     gaps = []
     for b, length in enumerate(LENGTHS):
         alone = run(attention, encoded[b : b + 1, :length], mask[b : b + 1, :length], queries[:, b : b + 1])
-        for one, other in zip(alone, batch, strict=True):
-            gaps += [one.context[0] - other.context[b], one.weights[0] - other.weights[b, ..., :length]]
+        for single, batched in zip(alone, batch, strict=True):
+            gaps += [single.context[0] - batched.context[b], single.weights[0] - batched.weights[b, ..., :length]]
     return within(largest(gaps), TOLERANCE)
 
 
@@ -97,7 +97,7 @@ def reorders(trial: Trial) -> Measured:
     """A beam whose hypotheses change places, and one of which is taken twice, goes on as its parents would."""
     attention, (encoded, mask), queries = trial.attention(), trial.encoded(), trial.queries(len(LENGTHS))
     memory = attention.memory(encoded, mask)
-    state = walk(attention, memory, attention.initial(memory, HYPOTHESES), queries[:2])[-1].state
+    state = steps_from(attention, memory, attention.initial(memory, HYPOTHESES), queries[:2])[-1].state
     parents = torch.tensor([[2, 0, 0, 3], [1, 1, 3, 2], [3, 2, 1, 0]], device=encoded.device)
     straight = attention(queries[2], memory, state)
     crossed = attention(tree.reorder(_Query(queries[2]), parents).query, memory, tree.reorder(state, parents))
@@ -112,13 +112,13 @@ def interleaved(trial: Trial) -> Measured:
     """Two batches that take turns on one module; hidden state on `self` would mix them."""
     attention, (encoded, mask) = trial.attention(), trial.encoded()
     inputs = [(encoded, mask, trial.queries(3, seed=3)), (encoded.flip(0), mask.flip(0), trial.queries(3, seed=4))]
-    alone = [run(copy.deepcopy(attention), *one) for one in inputs]
-    memories = [attention.memory(*one[:2]) for one in inputs]
+    alone = [run(copy.deepcopy(attention), *arguments) for arguments in inputs]
+    memories = [attention.memory(*arguments[:2]) for arguments in inputs]
     states = [attention.initial(memory, HYPOTHESES) for memory in memories]
     turns: list[list[Attended[Any]]] = [[], []]
     for u in range(STEPS):
-        for i, (memory, one) in enumerate(zip(memories, inputs, strict=True)):
-            turns[i].append(attention(one[2][u], memory, states[i]))
+        for i, (memory, arguments) in enumerate(zip(memories, inputs, strict=True)):
+            turns[i].append(attention(arguments[2][u], memory, states[i]))
             states[i] = turns[i][-1].state
     return within(difference(turns[0] + turns[1], alone[0] + alone[1]), TOLERANCE)
 
@@ -127,11 +127,11 @@ def siblings(trial: Trial) -> Measured:
     """A state can be continued twice: the first continuation leaves no trace in it."""
     attention, (encoded, mask), queries = trial.attention(), trial.encoded(), trial.queries(len(LENGTHS))
     memory = attention.memory(encoded, mask)
-    state = walk(attention, memory, attention.initial(memory, HYPOTHESES), queries[:1])[-1].state
-    once = attention(queries[1], memory, state)
-    once = tree.map_leaves(torch.clone, once)
+    state = steps_from(attention, memory, attention.initial(memory, HYPOTHESES), queries[:1])[-1].state
+    first = attention(queries[1], memory, state)
+    first = tree.map_leaves(torch.clone, first)
     attention(queries[2], memory, state)
-    return within(difference([once], [attention(queries[1], memory, state)]), 0.0)
+    return within(difference([first], [attention(queries[1], memory, state)]), 0.0)
 
 
 def memory_untouched(trial: Trial) -> Measured:
@@ -140,25 +140,25 @@ def memory_untouched(trial: Trial) -> Measured:
     memory = attention.memory(encoded, mask)
     leaves = [encoded, mask, *tree.leaves(memory)]
     before = [leaf.clone() for leaf in leaves]
-    walk(attention, memory, attention.initial(memory, HYPOTHESES), queries)
+    steps_from(attention, memory, attention.initial(memory, HYPOTHESES), queries)
     changed = sum(not torch.equal(a, b) for a, b in zip(before, leaves, strict=True))
     return Measured(changed == 0, f"{changed} of {len(leaves)} tensors changed")
 
 
 class _Largest(TorchDispatchMode):
-    """Remembers the most elements that any operation put into one new tensor."""
+    """Records the most elements that any operation put into one new tensor."""
 
-    def __init__(self, known: list[Tensor]) -> None:
+    def __init__(self, existing: list[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.known = {tensor.untyped_storage().data_ptr() for tensor in known}
+        self.existing = {tensor.untyped_storage().data_ptr() for tensor in existing}
         self.elements = 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = function(*args, **(kwargs or {}))
-        for out in made if isinstance(made, list | tuple) else [made]:
-            if isinstance(out, Tensor) and out.untyped_storage().data_ptr() not in self.known:
+        result = function(*args, **(kwargs or {}))
+        for out in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(out, Tensor) and out.untyped_storage().data_ptr() not in self.existing:
                 self.elements = max(self.elements, out.untyped_storage().nbytes() // out.element_size())
-        return made
+        return result
 
 
 def memory_not_expanded(trial: Trial) -> Measured:
@@ -168,7 +168,7 @@ def memory_not_expanded(trial: Trial) -> Measured:
     memory = attention.memory(encoded, mask)
     state = attention.initial(memory, HYPOTHESES)
     with torch.no_grad(), _Largest([encoded, *attention.parameters(), *tree.leaves(memory)]) as largest:
-        walk(attention, memory, state, queries)
+        steps_from(attention, memory, state, queries)
     copies = largest.elements / encoded.numel()
     return Measured(copies < HYPOTHESES, f"{copies:.2f} < {HYPOTHESES} copies of the encoded frames")
 
@@ -181,7 +181,7 @@ def state_keeps_its_form(trial: Trial) -> Measured:
         with torch.autocast(trial.device, torch.bfloat16, enabled=mixed):
             memory = attention.memory(encoded, mask)
             before = attention.initial(memory, HYPOTHESES)
-            after = walk(attention, memory, before, trial.queries(len(LENGTHS), steps=2, dtype=dtype))[-1].state
+            after = steps_from(attention, memory, before, trial.queries(len(LENGTHS), steps=2, dtype=dtype))[-1].state
         if type(before) is not type(after):
             changed.append(f"{type(before).__name__} -> {type(after).__name__}")
         for a, b in zip(tree.leaves(before), tree.leaves(after), strict=True):

@@ -43,22 +43,22 @@ def gradients_by_differences(trial: Trial) -> Measured:
         return (context * torch.randn(context.shape).to(context)).sum()
 
     slopes = torch.autograd.grad(value(), inputs, allow_unused=True)
-    errors = [_slope_error(value, one, slope) for one, slope in zip(inputs, slopes, strict=True)]
+    errors = [_slope_error(value, tensor, slope) for tensor, slope in zip(inputs, slopes, strict=True)]
     return within(largest([torch.tensor(errors)]), 1e-6)
 
 
-def _slope_error(value: Callable[[], Tensor], one: Tensor, slope: Tensor | None, step: float = 1e-6) -> float:
+def _slope_error(value: Callable[[], Tensor], tensor: Tensor, slope: Tensor | None, step: float = 1e-6) -> float:
     """Difference of `slope` and the central difference along a random direction of `one`; relative above 1."""
     torch.manual_seed(8)
-    direction = torch.randn(one.shape).to(one)
+    direction = torch.randn(tensor.shape).to(tensor)
     direction /= direction.norm()
     values = []
     with torch.no_grad():
         for sign in (1, -1):
-            kept = one.clone()
-            one.add_(direction, alpha=sign * step)
+            original = tensor.clone()
+            tensor.add_(direction, alpha=sign * step)
             values.append(float(value()))
-            one.copy_(kept)
+            tensor.copy_(original)
     measured = (values[0] - values[1]) / (2 * step)
     stated = 0.0 if slope is None else float((slope * direction).sum())
     return abs(measured - stated) / max(1.0, abs(measured))

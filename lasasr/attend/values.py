@@ -42,7 +42,7 @@ class Values(nn.Module):
         """Weights (B, K, H, T) and values (B, H or 1, T, D) → context (B, K, E)."""
         weights = weights.to(values.dtype)
         if self.split == 1:
-            frames = shared_steps.once(torch.squeeze, values, 1)
+            frames = shared_steps.cached(torch.squeeze, values, 1)
             means = shared_steps.product(weights.flatten(1, 2), frames).view(*weights.shape[:3], -1)
         else:
             means = shared_steps.product(weights.transpose(1, 2), values).transpose(1, 2)

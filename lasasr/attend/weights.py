@@ -66,13 +66,13 @@ class Weighting:
 
 
 @dataclass(frozen=True)
-class Previous:
-    """How a variant that looks at its last weights begins, differentiates and narrows its view.
+class PreviousWeights:
+    """The last weights, for a variant that reads them: the first ones, their gradient, the window around them.
 
     Args:
         alpha_0: weights before the first step: "uniform" over real frames, "first" (all on frame 0) or "zeros".
         detach: no gradient through α_{t-1}.
-        half_window: look only that many frames to either side of the median of α_{t-1}; 0 looks everywhere
+        half_window: attend only to that many frames on either side of the median of α_{t-1}; 0: to all
             (Chorowski et al. 2015, §2.3).
 
     Raises:
@@ -102,11 +102,11 @@ class Previous:
         return weights[:, None, None].repeat(1, hypotheses, heads, 1)
 
     def differentiable(self, weights: Tensor) -> Tensor:
-        """α_{t-1}, cut from its history where asked."""
+        """α_{t-1}, without a gradient into earlier steps if `detach`."""
         return weights.detach() if self.detach else weights
 
     def mask(self, weights: Tensor, mask: Tensor) -> Tensor:
-        """Frames that may be looked at after weights (B, K, H, T), within mask (B, T)."""
+        """Frames that may be attended to after weights (B, K, H, T), within mask (B, T)."""
         return window(weights, mask, self.half_window) if self.half_window else mask
 
 

@@ -10,13 +10,13 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.attend.content import ContentMemory
 from lasasr.attend.energies import AdditiveEnergy, DotEnergy
 from lasasr.attend.values import Values
-from lasasr.attend.weights import Previous, Weighting, WeightingOptions
+from lasasr.attend.weights import PreviousWeights, Weighting, WeightingOptions
 
 ENERGIES: dict[str, type[AdditiveEnergy] | type[DotEnergy]] = {"additive": AdditiveEnergy, "dot": DotEnergy}
 
 
 class WindowState(NamedTuple):
-    """Where each hypothesis looked last."""
+    """The last weights of each hypothesis."""
 
     weights: Tensor  # (B, K, H, T)
 
@@ -51,7 +51,7 @@ class WindowedAttention(Attention[ContentMemory, WindowState]):
         if half_window < 1:
             raise ValueError(f"half_window must be >= 1, got {half_window}")
         self.context_dim, self.heads = encoded_dim, heads
-        self.previous = Previous(alpha_0="first", half_window=half_window)
+        self.previous = PreviousWeights(alpha_0="first", half_window=half_window)
         self.energy = ENERGIES[energy](encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, heads=heads)
         self.weigh = Weighting(**weighting)
         self.values = Values(encoded_dim=encoded_dim, heads=heads, values=values)

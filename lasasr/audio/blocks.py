@@ -1,4 +1,4 @@
-"""Audio files too long to hold: the same waveform as `read`, some seconds at a time."""
+"""Audio files too long for memory: the same waveform as `read`, some seconds at a time."""
 
 from __future__ import annotations
 
@@ -40,17 +40,21 @@ def blocks(path: str | Path, sample_rate_hz: int, block_s: int = BLOCK_S) -> Ite
         raise ValueError(f"block_s must be > {CONTEXT_S}, got {block_s}")
     with opened(path) as file:
         from_hz = file.samplerate
-        held, begin_s, given_s = torch.zeros(0), 0, 0  # held begins at begin_s, with context that was given before
-        for heard in _decoded(file, block_s, str(path)):
-            held = torch.cat([held, heard])
-            new = resample(held, from_hz, sample_rate_hz)[(given_s - begin_s) * sample_rate_hz :]
-            if len(heard) < block_s * from_hz:
+        pending, begin_s, yielded_s = (
+            torch.zeros(0),
+            0,
+            0,
+        )  # pending begins at begin_s, with context that was yielded before
+        for block in _decoded(file, block_s, str(path)):
+            pending = torch.cat([pending, block])
+            new = resample(pending, from_hz, sample_rate_hz)[(yielded_s - begin_s) * sample_rate_hz :]
+            if len(block) < block_s * from_hz:
                 yield new
             else:
-                end_s = begin_s + len(held) // from_hz
-                yield new[: (end_s - CONTEXT_S - given_s) * sample_rate_hz]
-                given_s, begin_s = end_s - CONTEXT_S, max(0, end_s - 2 * CONTEXT_S)
-                held = held[-2 * CONTEXT_S * from_hz :]
+                end_s = begin_s + len(pending) // from_hz
+                yield new[: (end_s - CONTEXT_S - yielded_s) * sample_rate_hz]
+                yielded_s, begin_s = end_s - CONTEXT_S, max(0, end_s - 2 * CONTEXT_S)
+                pending = pending[-2 * CONTEXT_S * from_hz :]
 
 
 def _decoded(file: Any, block_s: int, name: str) -> Iterator[Tensor]:

@@ -80,8 +80,8 @@ class GlobalCMVN(nn.Module):
             LasasrError: they hold no frame, are of another width, or are not finite.
         """
         if statistics.frames == 0 or statistics.sums.shape != self.mean.shape:
-            held = f"{statistics.frames} frames of width {len(statistics.sums)}"
-            raise LasasrError(f"CMVN needs training frames of width {len(self.mean)}, got {held}")
+            shape = f"{statistics.frames} frames of width {len(statistics.sums)}"
+            raise LasasrError(f"CMVN needs training frames of width {len(self.mean)}, got {shape}")
         if not bool(statistics.squares.isfinite().all()):
             raise LasasrError("CMVN statistics are not finite: some training features are NaN or infinite")
         self.mean.copy_(statistics.mean())

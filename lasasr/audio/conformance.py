@@ -93,8 +93,11 @@ def finite(trial: Trial) -> Measured:
     """Silence, one sample, full scale, a constant."""
     frontend = trial.frontend()
     inputs = [torch.zeros(1, 1600), torch.zeros(1, 1), torch.ones(1, 1600), (-1.0) ** torch.arange(1600.0)[None]]
-    outputs = [frontend(one.to(trial.device), torch.tensor([one.shape[1]], device=trial.device))[0] for one in inputs]
-    bad = sum(int((~one.isfinite()).sum()) for one in outputs)
+    lengths = [torch.tensor([waveforms.shape[1]], device=trial.device) for waveforms in inputs]
+    outputs = [
+        frontend(waveforms.to(trial.device), samples)[0] for waveforms, samples in zip(inputs, lengths, strict=True)
+    ]
+    bad = sum(int((~features.isfinite()).sum()) for features in outputs)
     return Measured(bad == 0, f"{bad} values are not finite")
 
 

@@ -39,7 +39,7 @@ class FbankFrontend(Frontend):
         frame_shift_ms: float = 10.0,
         cmvn: str = "utterance",
     ) -> None:
-        # a window speaks for the time around its middle
+        # a frame's time is the middle of its window
         super().__init__(
             sample_rate_hz=sample_rate_hz,
             output_dim=bins,

@@ -5,7 +5,7 @@ of the longest pause between 0.5 and 1.5 times `usual_s`; where there is none, o
 there is none either, it is cut in speech: it ends half an overlap behind the quietest place, and the next begins half
 an overlap before that, its length counted from behind the overlap. A pause is 0.2 s or more whose power is 15 dB below
 the mean of what might become the stretch, or 65 dB below full scale, which is silence: it is taken from the ends of
-stretches, since models hardly ever heard it there.
+stretches, since there was hardly any in training.
 """
 
 from __future__ import annotations
@@ -65,43 +65,43 @@ def stretches(blocks: Iterable[Tensor], sample_rate_hz: int, lengths: Lengths) -
     """
     usual, longest = (int(seconds * sample_rate_hz) for seconds in lengths.checked())
     half = int(min(OVERLAP_S * sample_rate_hz, OVERLAP_SHARE * longest) / 2.0)
-    held, begin, overlaps, reached = torch.zeros(0), 0, False, 0
+    pending, begin, overlaps, reached = torch.zeros(0), 0, False, 0
     for block in chain(blocks, [None]):
-        held = held if block is None else torch.cat([held, block])
-        while len(held) > (longest if block is not None else 0):
-            known = 2 * half if overlaps else 0
-            end, following = cut(held[:longest], sample_rate_hz, usual, half, known, last=len(held) <= longest)
-            first, last = loud(held[:end], sample_rate_hz)
+        pending = pending if block is None else torch.cat([pending, block])
+        while len(pending) > (longest if block is not None else 0):
+            overlap = 2 * half if overlaps else 0
+            end, following = cut(pending[:longest], sample_rate_hz, usual, half, overlap, last=len(pending) <= longest)
+            first, last = loud(pending[:end], sample_rate_hz)
             if last > max(0, reached - begin):  # else it is silence, but for what the one before has, too
-                yield Stretch(begin + first, held[first:last].clone(), overlaps)
+                yield Stretch(begin + first, pending[first:last].clone(), overlaps)
                 reached = begin + last
-            held, begin, overlaps = held[following:], begin + following, following < end
+            pending, begin, overlaps = pending[following:], begin + following, following < end
 
 
-def cut(waveform: Tensor, sample_rate_hz: int, usual: int, half: int, known: int, last: bool) -> tuple[int, int]:
+def cut(waveform: Tensor, sample_rate_hz: int, usual: int, half: int, overlap: int, last: bool) -> tuple[int, int]:
     """Where a stretch ends that begins with `waveform` (S,), and where the next one begins.
 
     Args:
         usual: samples of a usual stretch.
         half: samples of half an overlap.
-        known: samples that the stretch before has, too.
+        overlap: samples that the stretch before has, too.
         last: nothing follows the waveform, so that it need not be cut, and never is in speech.
     """
-    least, most = (known + max(2 * half, int(share * usual)) for share in NEAR_USUAL)
+    least, most = (overlap + max(2 * half, int(share * usual)) for share in NEAR_USUAL)
     if last and len(waveform) <= most:
         return len(waveform), len(waveform)
-    places, levels = power_db(waveform, sample_rate_hz)
+    positions, levels = power_db(waveform, sample_rate_hz)
     quiet = levels <= max(float(_db(waveform.square().mean())) - DEPTH_DB, SILENCE_DB)
     latest = len(waveform) - half
     for until in (most, latest):
-        inside = (least <= places) & (places <= min(until, latest))
+        inside = (least <= positions) & (positions <= min(until, latest))
         pause = longest_run(quiet[inside].tolist())
         if pause is not None:
-            at = int(places[inside][sum(pause) // 2])
+            at = int(positions[inside][sum(pause) // 2])
             return at, at
     if last:
         return len(waveform), len(waveform)
-    at = int(places[inside][int(levels[inside].argmin())])
+    at = int(positions[inside][int(levels[inside].argmin())])
     return at + half, at - half
 
 
@@ -123,8 +123,8 @@ def longest_run(quiet: Sequence[bool]) -> tuple[int, int] | None:
     """First and last position of the longest run of True, the latest of equals; None where there is none."""
     best: tuple[int, int] | None = None
     first = 0
-    for i, one in enumerate([*quiet, False]):
-        if one:
+    for i, is_quiet in enumerate([*quiet, False]):
+        if is_quiet:
             continue
         if i > first and (best is None or i - first > best[1] - best[0]):
             best = first, i - 1

@@ -102,9 +102,9 @@ class AdditiveNoise:
         """(samples,) from a random place of a random recording; only that part is decoded."""
         path = self.recordings[draw(len(self.recordings), generator)]
         with opened(path) as file:
-            wanted = -(-samples * file.samplerate // self.sample_rate_hz)
-            file.seek(draw(max(1, file.frames - wanted + 1), generator))
-            noise = finished(decoded(file, wanted), file.samplerate, self.sample_rate_hz, str(path))
+            length = -(-samples * file.samplerate // self.sample_rate_hz)
+            file.seek(draw(max(1, file.frames - length + 1), generator))
+            noise = finished(decoded(file, length), file.samplerate, self.sample_rate_hz, str(path))
         repeated: Tensor = noise.repeat(-(-samples // len(noise)))
         return repeated[:samples]
 
@@ -147,7 +147,7 @@ def recordings(folder: Path, kind: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise LasasrError(f"{kind} folder {folder} is missing")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
         raise LasasrError(f"{kind} folder {folder} holds no audio file ({', '.join(sorted(SUFFIXES))})")
-    return found
+    return paths

@@ -70,7 +70,7 @@ class SpecAugment(nn.Module):
         super().__init__()
         if policy not in POLICIES:
             raise UsageError(f"unknown SpecAugment policy {policy!r}; {nearest(policy, POLICIES)}")
-        wanted: dict[str, Any] = {
+        replacements: dict[str, Any] = {
             "time_warp": time_warp,
             "frequency_width": frequency_width,
             "frequency_masks": frequency_masks,
@@ -78,7 +78,9 @@ class SpecAugment(nn.Module):
             "time_share": time_share,
             "time_masks": time_masks,
         }
-        self.policy = replace(POLICIES[policy], **{name: value for name, value in wanted.items() if value is not None})
+        self.policy = replace(
+            POLICIES[policy], **{key: value for key, value in replacements.items() if value is not None}
+        )
         self.onset_step = onset_step
         self.seed = seed
 
@@ -110,10 +112,10 @@ class SpecAugment(nn.Module):
 
 
 def masked(size: int, extent: Tensor, widest: Tensor, drawn: Tensor) -> Tensor:
-    """Union (B, size) bool of masks that lie within each row's first `extent` (B,) places.
+    """Union (B, size) bool of masks that lie within each row's first `extent` (B,) positions.
 
     Args:
-        size: places of a row.
+        size: positions of a row.
         extent: (B,) int64.
         widest: (B,) int64, at most `extent`.
         drawn: (B, 2·masks) in [0, 1): widths, then starts.
@@ -121,8 +123,8 @@ def masked(size: int, extent: Tensor, widest: Tensor, drawn: Tensor) -> Tensor:
     for_width, for_start = drawn.chunk(2, dim=1)
     width = draws.between(for_width, torch.zeros_like(widest)[:, None], widest[:, None])
     start = draws.between(for_start, torch.zeros_like(width), extent[:, None] - width)
-    place = torch.arange(size, device=drawn.device)
-    return ((place >= start[..., None]) & (place < (start + width)[..., None])).any(1)
+    position = torch.arange(size, device=drawn.device)
+    return ((position >= start[..., None]) & (position < (start + width)[..., None])).any(1)
 
 
 def warped(features: Tensor, lengths: Tensor, limit: int, drawn: Tensor) -> Tensor:
@@ -137,7 +139,7 @@ def warped(features: Tensor, lengths: Tensor, limit: int, drawn: Tensor) -> Tens
     low = torch.full_like(lengths, limit)
     source = draws.between(drawn[:, 0], low, lengths - 1 - limit)
     target = (source + draws.between(drawn[:, 1], -low, low)).maximum(torch.ones_like(source)).minimum(lengths - 2)
-    source, target = (torch.where(lengths > 2 * limit, place, 1)[:, None] for place in (source, target))
+    source, target = (torch.where(lengths > 2 * limit, frame, 1)[:, None] for frame in (source, target))
     last = (lengths - 1)[:, None]
     time = torch.arange(features.shape[1], device=features.device)[None]
     before = time * (source / target)
@@ -149,5 +151,5 @@ def warped(features: Tensor, lengths: Tensor, limit: int, drawn: Tensor) -> Tens
     left += torch.arange(len(features), device=left.device)[:, None] * features.shape[1]  # rows of (B·T, F)
     frames = features.flatten(0, 1)
     right = (left + 1).clamp(max=len(frames) - 1)  # beyond an utterance's end only where its share is 0
-    at_left, at_right = (frames.index_select(0, place.flatten()).view_as(features) for place in (left, right))
+    at_left, at_right = (frames.index_select(0, frame.flatten()).view_as(features) for frame in (left, right))
     return torch.lerp(at_left, at_right, share)

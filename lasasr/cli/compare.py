@@ -14,8 +14,8 @@ from lasasr.errors import LasasrError, UsageError, nearest
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
-    from lasasr.comparison.entries import Found
-    from lasasr.comparison.grouping import Group
+    from lasasr.comparison.entries import RunSelection
+    from lasasr.comparison.grouping import SystemRuns
 
 EPILOG = """\
 examples:
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _tell(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
+def _tell(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
     """Write what is asked for, and print the table."""
     from lasasr.comparison.budget import unmatched
 
@@ -133,9 +133,9 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
         UsageError: a path leads to no column, or two have one key.
     """
     from lasasr.configuration import gate
-    from lasasr.report.comparison_columns import DECLARED
+    from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 
-    taken = {one.key for one in DECLARED}
+    taken = {one.key for one in SHIPPED_COLUMNS}
     columns: list[Column] = []
     for path in paths:
         column: Column = gate.resolve(path, "column", "--column")()
@@ -152,7 +152,7 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
     return read(options.paths[0]), None
 
 
-def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Group]]]:
+def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, list[SystemRuns]]]:
     from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.document import document
     from lasasr.comparison.entries import find
@@ -166,13 +166,13 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[Found, list[Grou
     return document(found, systems, notes, baseline, rules, _own_columns(options.column or ())), (found, systems)
 
 
-def _baseline(asked: str | None, systems: Sequence[Group]) -> str | None:
+def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
     """The system that is meant: `dot` finds `attend=dot`, and a run folder the system of that run."""
     names = [one.name for one in systems]
     if asked is None or asked in names:
         return asked
     folder = Path(asked).resolve()
-    if of_run := [one.name for one in systems for entry in one.entries if entry.folder and entry.folder == folder]:
+    if of_run := [one.name for one in systems for entry in one.runs if entry.folder and entry.folder == folder]:
         return of_run[0]
     meant = [name for name in names if asked in (name.partition("=")[2], *name.split())]
     if len(meant) != 1:
@@ -180,7 +180,7 @@ def _baseline(asked: str | None, systems: Sequence[Group]) -> str | None:
     return meant[0]
 
 
-def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, options: Namespace) -> None:
+def _write(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
     """The files, each named on the way."""
     from lasasr.artifacts import files
     from lasasr.comparison.card import card
@@ -203,7 +203,7 @@ def _write(made: dict[str, Any], details: tuple[Found, list[Group]] | None, opti
         print("\n".join(told))
 
 
-def _page(made: dict[str, Any], found: Found, systems: list[Group], options: Namespace) -> str:
+def _page(made: dict[str, Any], found: RunSelection, systems: list[SystemRuns], options: Namespace) -> str:
     from lasasr.cli.progress import progress
     from lasasr.comparison.details import details
     from lasasr.report.page import page

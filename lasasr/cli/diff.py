@@ -9,7 +9,7 @@ from lasasr.cli.arguments import Parser
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
-    from lasasr.comparison.entries import Entry
+    from lasasr.comparison.entries import DecodedRun
 
 EPILOG = """\
 examples:
@@ -38,21 +38,21 @@ def run(arguments: list[str]) -> int:
     from lasasr.report.difference import difference
 
     found = find(options.runs, options.split)
-    if len(found.entries) != 2:
+    if len(found.runs) != 2:
         told = ", ".join(f"{one.name} is {one.status}" for one in found.missing)
-        raise LasasrError(f"diff takes two finished runs; {told or f'these paths hold {len(found.entries)}'}")
-    notes = refuse(found.entries, options.any_search, options.any_corpus)
+        raise LasasrError(f"diff takes two finished runs; {told or f'these paths hold {len(found.runs)}'}")
+    notes = refuse(found.runs, options.any_search, options.any_corpus)
     console = Console()
-    first, second = found.entries
+    first, second = found.runs
     for part in difference(first, second, pair(first, second), notes, options.flips, console.width):
         console.print(part)
     return 0
 
 
-def pair(first: Entry, second: Entry) -> Any:
+def pair(first: DecodedRun, second: DecodedRun) -> Any:
     """What the statistics say of one run against the other."""
-    from lasasr.comparison.grouping import Group
+    from lasasr.comparison.grouping import SystemRuns
     from lasasr.metrics.significance.comparison import compare
 
-    systems = [Group("first", (first,)).system(), Group("second", (second,)).system()]
+    systems = [SystemRuns("first", (first,)).system(), SystemRuns("second", (second,)).system()]
     return compare(systems).pairs[0]

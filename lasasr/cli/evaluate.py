@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     changed = decodings[0].settings if decodings else _changed(own.plain, options.overrides)
     if any(_but_search(one.settings.plain) != _but_search(changed.plain) for one in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
-    ranks = Ranks.of_torchrun()
+    ranks = Ranks.from_torchrun()
     with writing(trained.folder, "evaluated"):
         evaluated = evaluate_run(trained, changed, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:

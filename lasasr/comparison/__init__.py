@@ -1,1 +1,1 @@
-"""Runs become systems, systems a comparison: plain values for the terminal, a README and the HTML page."""
+"""Groups runs into systems and compares the systems; plain values for the terminal, a README and the HTML page."""

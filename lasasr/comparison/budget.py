@@ -1,4 +1,4 @@
-"""Whether the systems had the same to spend: steps, training time, parameters."""
+"""Whether the systems had the same budgets: training steps, training time, parameters."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ BUDGETS: Final = {"steps": "training steps", "train_s": "training time", "parame
 
 
 def budgets(systems: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For each budget whether it is matched, and the least and most of it; None where a system does not tell."""
-    found = {}
+    """For each budget whether it is matched, and the least and most of it; None where it is unknown for some system."""
+    states = {}
     for name, words in BUDGETS.items():
-        spent = [one[name] for one in systems]
-        known = [one for one in spent if one is not None]
-        matched = None if len(known) < len(spent) else max(known) <= (1.0 + TOLERANCE) * min(known)
-        found[name] = {"what": words, "matched": matched, "least": min(known, default=None)}
-        found[name]["most"] = max(known, default=None)
-    return found
+        spent = [system[name] for system in systems]
+        amounts = [amount for amount in spent if amount is not None]
+        matched = None if len(amounts) < len(spent) else max(amounts) <= (1.0 + TOLERANCE) * min(amounts)
+        states[name] = {"what": words, "matched": matched, "least": min(amounts, default=None)}
+        states[name]["most"] = max(amounts, default=None)
+    return states
 
 
-def unmatched(found: dict[str, dict[str, Any]], asked: Sequence[str]) -> list[str]:
-    """In words, the budgets asked for that are not matched, or not known."""
-    told = []
-    for name in asked:
-        one = found[name]
-        if one["matched"] is None:
-            told.append(f"the {one['what']} of some system is not known")
-        elif not one["matched"]:
-            span = f"{one['least']:,.0f} to {one['most']:,.0f}"
-            told.append(f"the {one['what']} differ by more than {TOLERANCE:.0%}: {span}")
-    return told
+def unmatched(states: dict[str, dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """A message for each of these budgets that is not matched, or unknown."""
+    messages = []
+    for name in names:
+        state = states[name]
+        if state["matched"] is None:
+            messages.append(f"the {state['what']} of some system is not known")
+        elif not state["matched"]:
+            span = f"{state['least']:,.0f} to {state['most']:,.0f}"
+            messages.append(f"the {state['what']} differ by more than {TOLERANCE:.0%}: {span}")
+    return messages

@@ -1,4 +1,4 @@
-"""The card behind a published table: what its columns, intervals and verdicts need, and where the runs came from."""
+"""The card of a published table: the values of its columns, intervals and verdicts, and the provenance of the runs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ OF_RUN: Final = ("name", "seed", "percent", "commit", "command", "hardware", "pr
 OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_runs", "why_of_runs", "systems", "runs")
 
 
-def card(made: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison without what no table shows: of the pairs those with the baseline, or with the lowest rate.
+def card(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A comparison reduced to what tables show: only pairs with the baseline, else with the lowest rate.
 
-    Commands lose the folders before absolute paths: a card is published, and where things lay is nobody's concern.
+    Commands lose the folders of absolute paths: a card is published, and must not hold names of local folders.
     """
-    middle = centre(made)
+    centre_name = centre(document)
     systems = [
-        {name: value for name, value in one.items() if name != "settings"}
-        | {"runs": [_run(run) for run in one["runs"]]}
-        for one in made["systems"]
+        {name: value for name, value in system.items() if name != "settings"}
+        | {"runs": [_run(run) for run in system["runs"]]}
+        for system in document["systems"]
     ]
-    shown = [one for one in made["pairs"] if middle in (one["first"], one["second"])]
-    pairs = [{name: one[name] for name in OF_PAIR} for one in shown]
-    return {**made, "command": placeless(str(made.get("command", ""))), "systems": systems, "pairs": pairs}
+    shown = [pair for pair in document["pairs"] if centre_name in (pair["first"], pair["second"])]
+    pairs = [{name: pair[name] for name in OF_PAIR} for pair in shown]
+    return {**document, "command": placeless(str(document.get("command", ""))), "systems": systems, "pairs": pairs}
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def placeless(command: str) -> str:
-    """A command line whose absolute paths, `key=/a/path` among them, are their last part only."""
+    """A command line in which each absolute path, also that of `key=/a/path`, is reduced to its last part."""
     words = []
     for word in shlex.split(command):
         key, equals, value = ("", "", word) if word.startswith("/") else word.partition("=")
@@ -62,25 +62,25 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         LasasrError: it is missing, damaged or of another schema.
     """
-    found = files.read_json(path)
-    if not is_comparison(found):
+    content = files.read_json(path)
+    if not is_comparison(content):
         raise LasasrError(f"{path} is no comparison; lasasr compare writes one")
-    if found.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} has schema {found.get('schema')}, this version of lasasr reads {SCHEMA}")
-    if lacking := [name for name in NEEDED if name not in found]:
+    if content.get("schema") != SCHEMA:
+        raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
+    if lacking := [name for name in NEEDED if name not in content]:
         raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}; compare the runs again")
-    kinds.refuse_others(path, found, _KINDS)
-    if not found["systems"]:
+    kinds.refuse_others(path, content, _KINDS)
+    if not content["systems"]:
         raise LasasrError(f"{path} is damaged: it holds no system; compare the runs again")
-    return dict(found)
+    return dict(content)
 
 
 @contextmanager
 def drawn_from(path: Path) -> Iterator[None]:
-    """What goes wrong while a table is made of a card from anyone is the card's fault, said in one line.
+    """Report errors while a table is made from a card, which anyone may have written, as damage of the card.
 
     Raises:
-        LasasrError: of what a value of another kind, or an absent one, leads to.
+        LasasrError: a value is absent or of another type.
     """
     try:
         yield
@@ -89,6 +89,6 @@ def drawn_from(path: Path) -> Iterator[None]:
         raise LasasrError(f"{path} is damaged ({reason}); compare the runs again") from error
 
 
-def is_comparison(found: Any) -> bool:
+def is_comparison(content: Any) -> bool:
     """Whether JSON is a comparison rather than the results of a run."""
-    return isinstance(found, dict) and found.get("kind") == KIND
+    return isinstance(content, dict) and content.get("kind") == KIND

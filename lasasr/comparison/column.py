@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 from lasasr.errors import LasasrError, UsageError
 
 
 class Column(ABC):
-    """What stands in a column, said once; table, Markdown, page and comparison.json follow.
+    """The declaration of a column, used by the table, Markdown, page and comparison.json.
 
     Its constructor takes no arguments.
 
@@ -23,13 +23,13 @@ class Column(ABC):
     key: ClassVar[str]
     """Its name in comparison.json, a Python identifier."""
     header: ClassVar[str]
-    """Above the column, short."""
+    """Title of the column, short."""
     about: ClassVar[str]
     """What it is, with its unit, for the legend."""
     form: ClassVar[str] = "{:.2f}"
     """How a number is printed, as `str.format` takes it."""
     priority: ClassVar[int] = 65
-    """Columns of a lower number stay where there is little room; the shipped ones have 10, 20, ... 160."""
+    """A narrow terminal shows the columns of the lowest numbers; the shipped ones have 10, 20, ... 160."""
 
     def __init__(self) -> None:
         name = type(self).__name__
@@ -42,30 +42,30 @@ class Column(ABC):
             raise UsageError(f"the header of the column {name} is empty")
 
     @abstractmethod
-    def read(self, entries: Sequence[Entry]) -> float | str | None:
-        """The runs of one system, one per seed → a number, a text, or None where it is not known.
+    def read(self, runs: Sequence[DecodedRun]) -> float | str | None:
+        """The runs of one system, one per seed → a number, a text, or None where it is unknown.
 
         Args:
-            entries: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
+            runs: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
                 `settings` (the configuration) and `folder`.
         """
 
     def declaration(self) -> dict[str, Any]:
-        """What comparison.json keeps of it, so that a card prints the column without this object."""
+        """The part of comparison.json, from which a card prints the column without this object."""
         return {"key": self.key, "header": self.header, "about": self.about, "priority": self.priority}
 
-    def cell(self, name: str, entries: Sequence[Entry]) -> dict[str, Any]:
+    def cell(self, name: str, runs: Sequence[DecodedRun]) -> dict[str, Any]:
         """`value` and `text` for one system.
 
         Args:
             name: of the system, for messages.
-            entries: its runs.
+            runs: its runs.
 
         Raises:
             LasasrError: `read` or `form` fails, or the value is of another kind.
         """
         try:
-            value = self.read(entries)
+            value = self.read(runs)
             if value is None or isinstance(value, str):
                 return {"value": value, "text": value}
             number = float(value)

@@ -1,4 +1,4 @@
-"""comparison.json: everything that a comparison found, as plain values."""
+"""The contents of comparison.json: all results of a comparison as plain values."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from lasasr.artifacts import provenance
 from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.budget import budgets
 from lasasr.comparison.column import Column
-from lasasr.comparison.entries import Found, Missing
+from lasasr.comparison.entries import RunSelection
 from lasasr.comparison.facts import facts
-from lasasr.comparison.grouping import Group
-from lasasr.comparison.pairs import scope
+from lasasr.comparison.grouping import SystemRuns
+from lasasr.comparison.pairs import verdict_scope
 from lasasr.comparison.sentence import sentences
 from lasasr.comparison.settings import differing
+from lasasr.comparison.sources import MissingRun
 from lasasr.metrics.bootstrap import Interval
-from lasasr.metrics.significance.comparison import Pair, compare
-from lasasr.metrics.significance.detectable import Needed
-from lasasr.metrics.significance.pair import Answer
+from lasasr.metrics.significance.comparison import SystemPair, compare
+from lasasr.metrics.significance.detectable import RequiredData
+from lasasr.metrics.significance.pair import DifferenceTest
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
 from lasasr.metrics.significance.verdict import Rules
@@ -30,14 +31,14 @@ KIND: Final = "comparison"
 
 
 def document(
-    found: Found,
-    systems: Sequence[Group],
+    selection: RunSelection,
+    systems: Sequence[SystemRuns],
     notes: Sequence[str],
     baseline: str | None,
     rules: Rules,
     columns: Sequence[Column] = (),
 ) -> dict[str, Any]:
-    """Compare, and write down all of it.
+    """Compare the systems, and return the contents of comparison.json.
 
     Args:
         columns: of the user's own.
@@ -45,18 +46,18 @@ def document(
     Raises:
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
-    compared = compare([one.system() for one in systems], baseline, rules)
-    first = found.entries[0]
-    keys = differing([one.entries[0].settings.normal for one in systems])
-    pairs = [_pair(one) for one in compared.pairs]
-    made: dict[str, Any] = {
+    compared = compare([system.system() for system in systems], baseline, rules)
+    first = selection.runs[0]
+    keys = differing([system.runs[0].settings.normal for system in systems])
+    pairs = [_pair(pair) for pair in compared.pairs]
+    contents: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": KIND,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": provenance.command(),
-        "split": found.split,
+        "split": selection.split,
         **{name: first.summary.get(name) for name in ("metric", "normalizer", "protocol", "utterances", "audio_s")},
-        "corpora": sorted({str(one.summary.get("corpus")) for one in found.entries}),
+        "corpora": sorted({str(run.summary.get("corpus")) for run in selection.runs}),
         "search": first.summary.get("search"),
         "speakers": len({line.get("speaker") or line["id"] for line in first.lines}),
         "reference_length": first.summary["reference_length"],
@@ -64,62 +65,70 @@ def document(
         "baseline": baseline,
         "notes": list(notes),
         "settings": keys,
-        "columns": [one.declaration() for one in columns],
-        "systems": [_system(one, told, keys, columns) for one, told in zip(systems, compared.summaries, strict=True)],
+        "columns": [column.declaration() for column in columns],
+        "systems": [
+            _system(system, summary, keys, columns) for system, summary in zip(systems, compared.summaries, strict=True)
+        ],
         "pairs": pairs,
-        "about": scope(pairs),
-        "missing": [_missing(one, systems) for one in found.missing],
+        "about": verdict_scope(pairs),
+        "missing": [_missing(run, systems) for run in selection.missing],
     }
-    made["budgets"] = budgets(made["systems"])
-    made["verdict"] = sentences(made)
-    return made
+    contents["budgets"] = budgets(contents["systems"])
+    contents["verdict"] = sentences(contents)
+    return contents
 
 
-def _system(group: Group, told: Summary, keys: Sequence[str], columns: Sequence[Column]) -> dict[str, Any]:
-    """A summary beside what the system cost."""
-    values = group.entries[0].settings.values
+def _system(group: SystemRuns, summary: Summary, keys: Sequence[str], columns: Sequence[Column]) -> dict[str, Any]:
+    """The error rates of a system and its costs."""
+    values = group.runs[0].settings.values
     return {
         "name": group.name,
-        "attend": group.entries[0].settings.choices.get("attend", group.entries[0].summary.get("attend")),
-        "seeds": list(told.percents),
-        "percent": told.percent,
-        "percents": told.percents,
-        "seed_sd": told.seed_sd,
-        "intervals": {name: _interval(getattr(told, name)) for name in ("utterances", "speakers", "mixed")},
-        "diverged": list(told.diverged),
-        "lost": list(told.lost),
-        "percent_converged": told.percent_converged,
-        **facts(group.entries),
-        "own": {one.key: one.cell(group.name, group.entries) for one in columns},
-        "search_words": search_words(group.entries[0].summary.get("search")),
+        "attend": group.runs[0].settings.choices.get("attend", group.runs[0].summary.get("attend")),
+        "seeds": list(summary.percents),
+        "percent": summary.percent,
+        "percents": summary.percents,
+        "seed_sd": summary.seed_sd,
+        "intervals": {name: _interval(getattr(summary, name)) for name in ("utterances", "speakers", "mixed")},
+        "diverged": list(summary.diverged),
+        "lost": list(summary.lost),
+        "percent_converged": summary.percent_converged,
+        **facts(group.runs),
+        "own": {column.key: column.cell(group.name, group.runs) for column in columns},
+        "search_words": search_words(group.runs[0].summary.get("search")),
         "settings": {key: values[key] for key in keys if key in values},
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
-    found = pair.measured
+def _pair(pair: SystemPair) -> dict[str, Any]:
+    measurement = pair.measurement
     return {
         "first": pair.first,
         "second": pair.second,
-        "points": found.points,
-        "relative_percent": found.relative,
-        "relative_interval": _interval(found.relative_interval),
+        "points": measurement.points,
+        "relative_percent": measurement.relative,
+        "relative_interval": _interval(measurement.relative_interval),
         "verdict": pair.systems.word,
         "why": pair.systems.reason,
         "verdict_of_runs": pair.runs.word,
         "why_of_runs": pair.runs.reason,
-        "systems": _answer(found.systems, pair.p_systems),
-        "runs": _answer(found.runs, pair.p_runs),
+        "systems": _answer(measurement.systems, pair.p_systems),
+        "runs": _answer(measurement.runs, pair.p_runs),
         "tests": {
-            "bootstrap_utterances": {"p": found.by_utterance.p, "interval": _interval(found.by_utterance.interval)},
-            "bootstrap_speakers": {"p": found.by_speaker.p, "interval": _interval(found.by_speaker.interval)},
-            "sign_flip": asdict(found.sign_flip),
-            "mapsswe": {seed: asdict(one) for seed, one in found.mapsswe.items()},
+            "bootstrap_utterances": {
+                "p": measurement.by_utterance.p,
+                "interval": _interval(measurement.by_utterance.interval),
+            },
+            "bootstrap_speakers": {
+                "p": measurement.by_speaker.p,
+                "interval": _interval(measurement.by_speaker.interval),
+            },
+            "sign_flip": asdict(measurement.sign_flip),
+            "mapsswe": {seed: asdict(test) for seed, test in measurement.mapsswe.items()},
         },
     }
 
 
-def _answer(answer: Answer | None, adjusted: float | None) -> dict[str, Any] | None:
+def _answer(answer: DifferenceTest | None, adjusted: float | None) -> dict[str, Any] | None:
     if answer is None:
         return None
     return {
@@ -132,15 +141,15 @@ def _answer(answer: Answer | None, adjusted: float | None) -> dict[str, Any] | N
     }
 
 
-def _needed(one: Needed) -> dict[str, Any]:
-    seeds = None if one.seeds is None else list(one.seeds)
-    return {"points": one.points, "utterances": one.utterances, "seeds": seeds}
+def _needed(required: RequiredData) -> dict[str, Any]:
+    seeds = None if required.seeds is None else list(required.seeds)
+    return {"points": required.points, "utterances": required.utterances, "seeds": seeds}
 
 
-def _interval(one: Interval) -> dict[str, Any]:
-    return {"low": one.low, "high": one.high, "method": one.method}
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"low": interval.low, "high": interval.high, "method": interval.method}
 
 
-def _missing(one: Missing, systems: Iterable[Group]) -> dict[str, Any]:
-    of = next((group.name for group in systems if one in group.missing), None)
-    return {"name": one.name, "system": of, "seed": one.seed or None, "status": one.status, "why": one.why}
+def _missing(run: MissingRun, systems: Iterable[SystemRuns]) -> dict[str, Any]:
+    system_name = next((group.name for group in systems if run in group.missing), None)
+    return {"name": run.name, "system": system_name, "seed": run.seed or None, "status": run.status, "why": run.why}

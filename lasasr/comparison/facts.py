@@ -1,11 +1,11 @@
-"""What a system cost and how it behaved, from the cards and summaries of its runs; means are over seeds."""
+"""Costs, counts and alignment of a system, from the cards and summaries of its runs; means are over seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lasasr.comparison.entries import Entry
+from lasasr.comparison.entries import DecodedRun
 
 COUNTS = ("errors", "substitutions", "deletions", "insertions", "reference_length")
 OF_CARD = (
@@ -25,73 +25,73 @@ OF_CARD = (
 )
 
 
-def facts(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Counts are sums over seeds, the rest means; what no run knows is None."""
-    counts = {name: sum(one.summary[name] for one in entries) for name in COUNTS}
+def facts(runs: Sequence[DecodedRun]) -> dict[str, Any]:
+    """Counts are sums over seeds, the rest means; a value that no run has is None."""
+    counts = {name: sum(run.summary[name] for run in runs) for name in COUNTS}
     return {
         **counts,
-        "cer_percent": mean(entries, lambda one: one.summary.get("cer_percent")),
-        "parameters": _parameters(entries),
-        "steps": mean(entries, lambda one: one.card.get("steps")),
-        "train_s": mean(entries, lambda one: one.card.get("train_s")),
-        "step_s": mean(entries, _step_s),
-        "rtf": mean(entries, lambda one: one.summary.get("rtf")),
-        "decode_s": mean(entries, lambda one: one.summary.get("decode_s")),
-        "peak_memory_mib": mean(entries, lambda one: one.card.get("peak_memory_mib")),
-        "aligned_at_step": {one.seed: one.card.get("aligned_at_step") for one in entries},
-        "watched": any("aligned_at_step" in one.card and not one.card.get("alignment_unknown") for one in entries),
-        "alignment": _alignment(entries),
-        "flags": _flags(entries),
-        "runs": [_run(one) for one in entries],
+        "cer_percent": mean(runs, lambda run: run.summary.get("cer_percent")),
+        "parameters": _parameters(runs),
+        "steps": mean(runs, lambda run: run.card.get("steps")),
+        "train_s": mean(runs, lambda run: run.card.get("train_s")),
+        "step_s": mean(runs, _step_s),
+        "rtf": mean(runs, lambda run: run.summary.get("rtf")),
+        "decode_s": mean(runs, lambda run: run.summary.get("decode_s")),
+        "peak_memory_mib": mean(runs, lambda run: run.card.get("peak_memory_mib")),
+        "aligned_at_step": {run.seed: run.card.get("aligned_at_step") for run in runs},
+        "watched": any("aligned_at_step" in run.card and not run.card.get("alignment_unknown") for run in runs),
+        "alignment": _alignment(runs),
+        "flags": _flags(runs),
+        "runs": [_run(run) for run in runs],
     }
 
 
-def mean(entries: Sequence[Entry], value: Callable[[Entry], Any]) -> float | None:
-    """Over the runs that know it."""
-    known = [float(one) for one in map(value, entries) if one is not None]
-    return sum(known) / len(known) if known else None
+def mean(runs: Sequence[DecodedRun], value: Callable[[DecodedRun], Any]) -> float | None:
+    """The mean over the runs that have the value; None where none has it."""
+    numbers = [float(number) for number in map(value, runs) if number is not None]
+    return sum(numbers) / len(numbers) if numbers else None
 
 
-def _parameters(entries: Sequence[Entry]) -> int | None:
-    found = entries[0].card.get("parameters", entries[0].summary.get("parameters"))
-    return None if found is None else int(found)
+def _parameters(runs: Sequence[DecodedRun]) -> int | None:
+    count = runs[0].card.get("parameters", runs[0].summary.get("parameters"))
+    return None if count is None else int(count)
 
 
-def _step_s(entry: Entry) -> float | None:
+def _step_s(run: DecodedRun) -> float | None:
     """Validations included, as the training time is."""
-    steps, train_s = entry.card.get("steps"), entry.card.get("train_s")
+    steps, train_s = run.card.get("steps"), run.card.get("train_s")
     return train_s / steps if steps and train_s is not None else None
 
 
-def _alignment(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Median error of word boundaries in ms by each way to tell them, against what; how sure and even attention is."""
-    found: dict[str, Any] = {"against": None, "unit": None}
-    for entry in entries:
-        edges = (entry.summary.get("alignment") or {}).get("boundaries") or {}
-        found |= {name: edges[name] for name in ("against", "unit") if name in edges}
+def _alignment(runs: Sequence[DecodedRun]) -> dict[str, Any]:
+    """Median error of word boundaries in ms by each method, their reference, and the quality of attention."""
+    alignment: dict[str, Any] = {"against": None, "unit": None}
+    for run in runs:
+        edges = (run.summary.get("alignment") or {}).get("boundaries") or {}
+        alignment |= {name: edges[name] for name in ("against", "unit") if name in edges}
     for kind in ("combined", "attention", "ctc"):
-        found[f"{kind}_ms"] = mean(entries, lambda one, kind=kind: _median_ms(one, kind))  # type: ignore[misc]
+        alignment[f"{kind}_ms"] = mean(runs, lambda run, kind=kind: _median_ms(run, kind))  # type: ignore[misc]
     for name in ("correlation", "focus", "skipped", "reread"):
-        found[name] = mean(entries, lambda one, name=name: (one.summary.get("alignment") or {}).get(name))  # type: ignore[misc]
-    return found
+        alignment[name] = mean(runs, lambda run, name=name: (run.summary.get("alignment") or {}).get(name))  # type: ignore[misc]
+    return alignment
 
 
-def _median_ms(entry: Entry, kind: str) -> float | None:
-    edges = (entry.summary.get("alignment") or {}).get("boundaries") or {}
-    found: float | None = (edges.get(kind) or {}).get("median_ms")
-    return found
+def _median_ms(run: DecodedRun, kind: str) -> float | None:
+    edges = (run.summary.get("alignment") or {}).get("boundaries") or {}
+    median_ms: float | None = (edges.get(kind) or {}).get("median_ms")
+    return median_ms
 
 
-def _flags(entries: Sequence[Entry]) -> dict[str, int]:
+def _flags(runs: Sequence[DecodedRun]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for entry in entries:
-        for line in entry.lines:
+    for run in runs:
+        for line in run.lines:
             for flag in line.get("flags", ()):
                 counts[flag] = counts.get(flag, 0) + 1
     return dict(sorted(counts.items()))
 
 
-def _run(entry: Entry) -> dict[str, Any]:
-    """Where a number comes from; None where the card does not say it."""
-    about = {"name": entry.name, "seed": entry.seed, "percent": entry.summary["percent"]}
-    return about | {name: entry.card.get(name) for name in OF_CARD}
+def _run(run: DecodedRun) -> dict[str, Any]:
+    """The provenance of a rate; None for what the card lacks."""
+    metadata = {"name": run.name, "seed": run.seed, "percent": run.summary["percent"]}
+    return metadata | {name: run.card.get(name) for name in OF_CARD}

@@ -1,4 +1,4 @@
-"""Runs that differ by their seed only are one system; and what may not be compared is refused."""
+"""Groups runs that differ by their seed only into systems, and refuses runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lasasr.comparison.entries import Entry, Found, Missing
+from lasasr.comparison.entries import DecodedRun, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
+from lasasr.comparison.sources import MissingRun
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance import scores
 
 
 @dataclass(frozen=True)
-class Group:
-    """One system."""
+class SystemRuns:
+    """One system: its runs."""
 
     name: str
-    entries: tuple[Entry, ...]  # one per seed
-    missing: tuple[Missing, ...] = ()  # seeds of it that have no result
+    runs: tuple[DecodedRun, ...]  # one per seed
+    missing: tuple[MissingRun, ...] = ()  # seeds of it that have no result
 
     def system(self) -> scores.System:
-        """As the statistics take it."""
-        lost = tuple(one.seed for one in self.missing if one.status == "diverged")
-        return scores.System(self.name, tuple(_run(one) for one in self.entries), lost)
+        """The input of the statistics."""
+        lost = tuple(run.seed for run in self.missing if run.status == "diverged")
+        return scores.System(self.name, tuple(_run(run) for run in self.runs), lost)
 
 
-def groups(found: Found, any_search: bool = False, any_corpus: bool = False) -> tuple[list[Group], list[str]]:
-    """The systems in order of appearance, and what has to be said about comparing them.
+def groups(
+    selection: RunSelection, any_search: bool = False, any_corpus: bool = False
+) -> tuple[list[SystemRuns], list[str]]:
+    """The systems in order of appearance, and notes on what limits their comparison.
 
     Args:
         any_search: runs decoded by different searches may be compared.
@@ -37,90 +40,92 @@ def groups(found: Found, any_search: bool = False, any_corpus: bool = False) -> 
         LasasrError: the runs cannot be compared; names them and the way out.
         UsageError: a run is given twice.
     """
-    notes = refuse(found.entries, any_search, any_corpus)
-    gathered: dict[str, list[Entry]] = {}
-    for entry in found.entries:
-        gathered.setdefault(entry.settings.identity, []).append(entry)
-    if len(gathered) == 1 and len(found.entries) > 1 and len({entry.seed for entry in found.entries}) == 1:
-        return _copies(found.entries), [*notes, _about_copies(found.entries)]
-    for entries in gathered.values():
-        _refuse_twice(entries)
-    named = names([entries[0].settings for entries in gathered.values()])
-    made = [Group(name, tuple(entries)) for name, entries in zip(named, gathered.values(), strict=True)]
-    return [_with_missing(one, found.missing) for one in made], notes
+    notes = refuse(selection.runs, any_search, any_corpus)
+    gathered: dict[str, list[DecodedRun]] = {}
+    for run in selection.runs:
+        gathered.setdefault(run.settings.identity, []).append(run)
+    if len(gathered) == 1 and len(selection.runs) > 1 and len({run.seed for run in selection.runs}) == 1:
+        return _copies(selection.runs), [*notes, _copies_note(selection.runs)]
+    for runs in gathered.values():
+        _refuse_twice(runs)
+    named = names([runs[0].settings for runs in gathered.values()])
+    systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
+    return [_with_missing(system, selection.missing) for system in systems], notes
 
 
-def _run(entry: Entry) -> scores.Run:
+def _run(run: DecodedRun) -> scores.Run:
     utterances = {
         line["id"]: scores.Utterance(
             errors=line["substitutions"] + line["deletions"] + line["insertions"],
-            reference_length=sum(pair.reference is not None for pair in entry.alignments[line["id"]]),
+            reference_length=sum(pair.reference is not None for pair in run.alignments[line["id"]]),
             speaker=line.get("speaker") or line["id"],
-            pairs=entry.alignments[line["id"]],
+            pairs=run.alignments[line["id"]],
         )
-        for line in entry.lines
+        for line in run.lines
     }
-    return scores.Run(entry.seed, utterances, broken=bool(entry.card.get("diverged")))
+    return scores.Run(run.seed, utterances, broken=bool(run.card.get("diverged")))
 
 
-def _copies(entries: Sequence[Entry]) -> list[Group]:
+def _copies(runs: Sequence[DecodedRun]) -> list[SystemRuns]:
     """A run and itself, or copies of it: each a system, by the name of its folder."""
-    named = [entry.name for entry in entries]
-    unlike = [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
-    return [Group(name, (entry,)) for name, entry in zip(unlike, entries, strict=True)]
+    named = [run.name for run in runs]
+    unlike = [numbered(name, named[:index].count(name)) for index, name in enumerate(named)]
+    return [SystemRuns(name, (run,)) for name, run in zip(unlike, runs, strict=True)]
 
 
-def _about_copies(entries: Sequence[Entry]) -> str:
-    same = all(_texts(entry) == _texts(entries[0]) for entry in entries)
+def _copies_note(runs: Sequence[DecodedRun]) -> str:
+    same = all(_texts(run) == _texts(runs[0]) for run in runs)
     if same:
         return "these runs have the same configuration, seed and hypotheses: they are copies of one run"
     return "these runs have the same configuration and seed, but not the same hypotheses: see commits and hardware"
 
 
-def _texts(entry: Entry) -> list[tuple[str, str]]:
-    return sorted((line["id"], line["hypothesis"]) for line in entry.lines)
+def _texts(run: DecodedRun) -> list[tuple[str, str]]:
+    return sorted((line["id"], line["hypothesis"]) for line in run.lines)
 
 
-def _refuse_twice(entries: Sequence[Entry]) -> None:
+def _refuse_twice(runs: Sequence[DecodedRun]) -> None:
     seen: dict[str, str] = {}
-    for entry in entries:
-        if entry.seed in seen:
+    for run in runs:
+        if run.seed in seen:
             raise UsageError(
-                f"seed {entry.seed} of one configuration is given twice ({seen[entry.seed]} and {entry.name}); "
+                f"seed {run.seed} of one configuration is given twice ({seen[run.seed]} and {run.name}); "
                 f"give each run once"
             )
-        seen[entry.seed] = entry.name
+        seen[run.seed] = run.name
 
 
-def _with_missing(group: Group, missing: Sequence[Missing]) -> Group:
-    """With the unfinished runs that have its configuration (a search told later is not theirs)."""
+def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRuns:
+    """Add the unfinished runs of the same configuration, the search apart (it may have been chosen at evaluation)."""
 
     def trained(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if not key.startswith("search.")}
 
-    own = trained(group.entries[0].settings.normal)
-    mine = [one for one in missing if one.settings is not None and trained(one.settings.normal) == own]
+    own = trained(group.runs[0].settings.normal)
+    mine = [run for run in missing if run.settings is not None and trained(run.settings.normal) == own]
     return replace(group, missing=tuple(mine))
 
 
-def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool = False) -> list[str]:
-    """Refuse runs that cannot be compared; what has to be said of those that are, for it was told to.
+def refuse(runs: Sequence[DecodedRun], any_search: bool = False, any_corpus: bool = False) -> list[str]:
+    """Refuse runs that cannot be compared; the notes name differences that the caller allowed.
 
     Raises:
         LasasrError: another metric, normalizer, search, corpus, or other utterances, references, speakers, durations.
     """
-    first, notes = entries[0], []
-    for entry in entries[1:]:
+    first, notes = runs[0], []
+    for run in runs[1:]:
         for what in ("metric", "normalizer"):
-            _refuse_other(what, first, entry)
-        _refuse_other_audio(first, entry)
-    searches = [search_settings(entry.summary.get("search")) for entry in entries]
-    if keys := differing([one.normal for one in searches]):
-        told = _spread(keys, [one.values for one in searches])
+            _refuse_other(what, first, run)
+        _refuse_other_audio(first, run)
+    searches = [search_settings(run.summary.get("search")) for run in runs]
+    if keys := differing([search.normal for search in searches]):
+        differences = _spread(keys, [search.values for search in searches])
         if not any_search:
-            raise LasasrError(f"the runs were decoded by different searches ({told}); --any-search compares them so")
-        notes.append(f"decoded by different searches: {told}")
-    if (differ := _other_data(entries)) is not None:
+            raise LasasrError(
+                f"the runs were decoded by different searches ({differences}); --any-search compares them so"
+            )
+        notes.append(f"decoded by different searches: {differences}")
+    if (differ := _other_data(runs)) is not None:
         if not any_corpus:
             raise LasasrError(
                 f"the runs' {differ}, so that even utterances of the same name may sound different; --any-corpus "
@@ -130,16 +135,16 @@ def refuse(entries: Sequence[Entry], any_search: bool = False, any_corpus: bool 
     return notes
 
 
-def _other_data(entries: Sequence[Entry]) -> str | None:
-    """How the data of the runs differ: by what they hold, where all results say it, or else as they are configured."""
-    if all("data" in entry.summary for entry in entries):
-        contents = sorted({str(entry.summary["data"]) for entry in entries})
+def _other_data(runs: Sequence[DecodedRun]) -> str | None:
+    """How the data of the runs differ: by content where all results hold its fingerprint, else by configuration."""
+    if all("data" in run.summary for run in runs):
+        contents = sorted({str(run.summary["data"]) for run in runs})
         return f"recordings differ (contents {', '.join(contents)})" if len(contents) > 1 else None
-    corpora = sorted({str(entry.summary.get("corpus")) for entry in entries})
+    corpora = sorted({str(run.summary.get("corpus")) for run in runs})
     return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
 
 
-def _refuse_other(what: str, first: Entry, other: Entry) -> None:
+def _refuse_other(what: str, first: DecodedRun, other: DecodedRun) -> None:
     if first.summary.get(what) != other.summary.get(what):
         raise LasasrError(
             f"{first.name} and {other.name} cannot be compared: their {what} is {first.summary.get(what)} and "
@@ -147,8 +152,8 @@ def _refuse_other(what: str, first: Entry, other: Entry) -> None:
         )
 
 
-def _refuse_other_audio(first: Entry, other: Entry) -> None:
-    """The same utterances, said by the same speakers, as long; the message names what the first difference is."""
+def _refuse_other_audio(first: DecodedRun, other: DecodedRun) -> None:
+    """Refuse other utterances, references, speakers or durations; the message names the first difference."""
     theirs = {line["id"]: line for line in other.lines}
     ours = {line["id"] for line in first.lines}
     alone = sorted(ours ^ set(theirs))
@@ -168,6 +173,6 @@ def _refuse_other_audio(first: Entry, other: Entry) -> None:
 
 def _spread(keys: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
     """`beam: 4 / 10`, of the first few keys."""
-    each = {key: dict.fromkeys(shown(one.get(key)) for one in values) for key in keys[:4]}
-    told = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
-    return "; ".join(told) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+    each = {key: dict.fromkeys(shown(search.get(key)) for search in values) for key in keys[:4]}
+    words = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
+    return "; ".join(words) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

@@ -1,16 +1,16 @@
-"""Reading the pairs of a comparison from one system's side."""
+"""The pairs of a comparison as differences to one system."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-About = Literal["systems", "runs"]
+Scope = Literal["systems", "runs"]
 OPPOSITE = {"better": "worse", "worse": "better"}
 
 
-class Against(NamedTuple):
-    """How a system stands to another one, the centre: a negative difference is a lower error rate than the centre's."""
+class CentreDifference(NamedTuple):
+    """The difference of a system to another one, the centre; negative points: a lower error rate than the centre's."""
 
     name: str
     word: str  # "better", "worse", "no difference shown", "cannot decide"
@@ -24,62 +24,62 @@ class Against(NamedTuple):
 
 def best(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The system with the lowest error rate."""
-    return min(systems, key=lambda one: one["percent"])
+    return min(systems, key=lambda system: system["percent"])
 
 
-def verdict(pair: Mapping[str, Any], about: str) -> dict[str, str]:
+def verdict(pair: Mapping[str, Any], scope: str) -> dict[str, str]:
     """Word and reason, of the first against the second, about the systems or these runs of them."""
-    of = "" if about == "systems" else "_of_runs"
-    return {"word": pair[f"verdict{of}"], "reason": pair[f"why{of}"]}
+    suffix = "" if scope == "systems" else "_of_runs"
+    return {"word": pair[f"verdict{suffix}"], "reason": pair[f"why{suffix}"]}
 
 
-def decides(pair: Mapping[str, Any], about: str) -> bool:
+def decides(pair: Mapping[str, Any], scope: str) -> bool:
     """Whether the data were enough for a verdict."""
-    return verdict(pair, about)["word"] != "cannot decide"
+    return verdict(pair, scope)["word"] != "cannot decide"
 
 
-def scope(pairs: Sequence[Mapping[str, Any]]) -> About:
+def verdict_scope(pairs: Sequence[Mapping[str, Any]]) -> Scope:
     """What the verdicts shown are about: the systems, or only these runs where no pair can be decided otherwise."""
-    return "systems" if not pairs or any(decides(one, "systems") for one in pairs) else "runs"
+    return "systems" if not pairs or any(decides(pair, "systems") for pair in pairs) else "runs"
 
 
-def centre(made: Mapping[str, Any]) -> str:
-    """The system that the others are set against: the baseline, else the one with the lowest rate."""
-    return str(made["baseline"] or best(made["systems"])["name"])
+def centre(document: Mapping[str, Any]) -> str:
+    """The system that the others are compared with: the baseline, else the one with the lowest rate."""
+    return str(document["baseline"] or best(document["systems"])["name"])
 
 
-def labels(made: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+def labels(document: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """What the systems differ in, and a label for each name: `attend`, {"attend=dot": "dot", ...}.
 
     Where they differ in more than one key, labels are the names.
     """
-    names = [str(one["name"]) for one in made["systems"]]
+    names = [str(system["name"]) for system in document["systems"]]
     keys = {name.partition("=")[0] for name in names}
     if len(keys) > 1 or any(" " in name or "=" not in name for name in names):
         return "system", {name: name for name in names}
     return keys.pop(), {name: name.partition("=")[2] for name in names}
 
 
-def against(made: Mapping[str, Any], middle: str) -> list[Against]:
-    """Every system that was compared with `middle`, in the order of the systems."""
-    found = {}
-    for pair in made["pairs"]:
-        if middle in (pair["first"], pair["second"]):
-            one = _seen(pair, middle, made["about"])
-            found[one.name] = one
-    return [found[one["name"]] for one in made["systems"] if one["name"] in found]
+def against(document: Mapping[str, Any], centre_name: str) -> list[CentreDifference]:
+    """Every system that was compared with `centre_name`, in the order of the systems."""
+    differences = {}
+    for pair in document["pairs"]:
+        if centre_name in (pair["first"], pair["second"]):
+            difference = _difference_to(pair, centre_name, document["about"])
+            differences[difference.name] = difference
+    return [differences[system["name"]] for system in document["systems"] if system["name"] in differences]
 
 
-def _seen(pair: Mapping[str, Any], middle: str, about: str) -> Against:
-    turned = pair["first"] == middle  # the other is the second, so signs and words change
-    said, answer = verdict(pair, about), pair[about] or pair["runs"]
+def _difference_to(pair: Mapping[str, Any], centre_name: str, scope: str) -> CentreDifference:
+    turned = pair["first"] == centre_name  # the other is the second, so signs and words change
+    outcome, answer = verdict(pair, scope), pair[scope] or pair["runs"]
     low, high = (None, None) if answer is None else (answer["interval"]["low"], answer["interval"]["high"])
     if turned and low is not None and high is not None:
         low, high = 0.0 - high, 0.0 - low
-    return Against(
+    return CentreDifference(
         name=pair["second"] if turned else pair["first"],
-        word=OPPOSITE.get(said["word"], said["word"]) if turned else said["word"],
-        reason=said["reason"],
+        word=OPPOSITE.get(outcome["word"], outcome["word"]) if turned else outcome["word"],
+        reason=outcome["reason"],
         points=0.0 - pair["points"] if turned else pair["points"],
         low=low,
         high=high,
@@ -89,15 +89,15 @@ def _seen(pair: Mapping[str, Any], middle: str, about: str) -> Against:
 
 
 def signed(points: float) -> str:
-    """A difference with its sign; what rounds to nothing has +."""
+    """A difference with its sign; what rounds to 0 has +."""
     return f"{round(points, 2) + 0.0:+.2f}"
 
 
-def interval_of(system: Mapping[str, Any], about: str) -> dict[str, Any] | None:
+def interval_of(system: Mapping[str, Any], scope: str) -> dict[str, Any] | None:
     """The interval that goes with verdicts about the systems, over seeds and speakers, or about these runs, over
     speakers; else over utterances; None: there is none."""
-    for name in ("mixed", "speakers", "utterances")[about == "runs" :]:
-        found: dict[str, Any] = system["intervals"][name]
-        if found["low"] is not None:
-            return {**found, "over": name}
+    for name in ("mixed", "speakers", "utterances")[scope == "runs" :]:
+        interval: dict[str, Any] = system["intervals"][name]
+        if interval["low"] is not None:
+            return {**interval, "over": name}
     return None

@@ -1,4 +1,4 @@
-"""Which result of each run `--search NAME` means: those of one search, whatever each run calls it."""
+"""Chooses the result of each run that `--search NAME` means: all by one search, whatever its name in each run."""
 
 from __future__ import annotations
 
@@ -20,44 +20,46 @@ _MOST: Final = 6  # candidates, or runs, that a message names
 class _Candidate:
     """One result of a run."""
 
-    of_run: RunResults
+    run_results: RunResults
     stored: Stored
     summary: dict[str, Any]
     identity: SearchIdentity | None
 
     @property
     def names(self) -> set[str]:
-        """What it can be called."""
-        own = {} if self.stored.name.code else self.of_run.config.get("choices") or {}
-        if not self.stored.name.code and self.of_run.foreign(self.stored):
-            return results.names_of(self.stored) | {self.of_run.text(self.summary)}
+        """The names that `--search` accepts for it."""
+        own = {} if self.stored.name.code else self.run_results.config.get("choices") or {}
+        if not self.stored.name.code and self.run_results.foreign(self.stored):
+            return results.names_of(self.stored) | {self.run_results.text(self.summary)}
         return results.names_of(self.stored) | ({str(own["search"])} if own.get("search") else set())
 
     @property
     def label(self) -> str:
-        """What tells it from all others, on a command line."""
+        """A name for the command line that no other result has."""
         return self.stored.name.label or (self.identity.search_id if self.identity else self.stored.name.split)
 
 
-def by_search(of_runs: Sequence[RunResults], split: str, search: str, command: Command) -> list[Stored]:
+def by_search(all_run_results: Sequence[RunResults], split: str, search: str, command: Command) -> list[Stored]:
     """The result of each run by the search that `search` names: its text, its digits, both, or its id.
 
     Raises:
         UsageError: the name means several searches, or none; names the candidates, or the nearest.
         LasasrError: runs have no result by that search; names them with the command that makes it.
     """
-    there = {id(of_run): _candidates(of_run, split) for of_run in of_runs}
-    every = [one for of_run in of_runs for one in there[id(of_run)]]
-    meant = [one for one in every if search in one.names]
-    if not meant:
-        listed = {name for one in every for name in (one.stored.name.text, one.label) if name}
+    candidates_of = {id(run_results): _candidates(run_results, split) for run_results in all_run_results}
+    candidates = [candidate for run_results in all_run_results for candidate in candidates_of[id(run_results)]]
+    matching = [candidate for candidate in candidates if search in candidate.names]
+    if not matching:
+        listed = {name for candidate in candidates for name in (candidate.stored.name.text, candidate.label) if name}
         raise UsageError(f"--search {search}: no run has a result of {split} by that search; {nearest(search, listed)}")
-    if len({one.identity for one in meant}) > 1:
-        raise UsageError(f"--search {search} means several searches: {_listed(meant)}; choose by the digits")
-    chosen = [_of_run(there[id(of_run)], meant[0].identity, search) for of_run in of_runs]
-    lacking = [of_run for of_run, stored in zip(of_runs, chosen, strict=True) if stored is None]
+    if len({candidate.identity for candidate in matching}) > 1:
+        raise UsageError(f"--search {search} means several searches: {_listed(matching)}; choose by the digits")
+    chosen = [
+        _result_of_run(candidates_of[id(run_results)], matching[0].identity, search) for run_results in all_run_results
+    ]
+    lacking = [run_results for run_results, stored in zip(all_run_results, chosen, strict=True) if stored is None]
     if lacking:
-        commands = "; ".join(command(of_run, meant[0].summary) for of_run in lacking[:_MOST])
+        commands = "; ".join(command(run_results, matching[0].summary) for run_results in lacking[:_MOST])
         more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
         raise LasasrError(
             f"--search {search}: {len(lacking)} of the runs have no such result of {split}: {commands}{more}"
@@ -65,27 +67,38 @@ def by_search(of_runs: Sequence[RunResults], split: str, search: str, command: C
     return [stored for stored in chosen if stored is not None]
 
 
-def _candidates(of_run: RunResults, split: str) -> list[_Candidate]:
-    found = [(stored, stored.summary()) for stored in results.listed(of_run.run.results, split)]
-    return [_Candidate(of_run, stored, summary, identity_of(summary)) for stored, summary in found]
+def _candidates(run_results: RunResults, split: str) -> list[_Candidate]:
+    listed = [(stored, stored.summary()) for stored in results.listed(run_results.run.results, split)]
+    return [_Candidate(run_results, stored, summary, identity_of(summary)) for stored, summary in listed]
 
 
-def _of_run(candidates: Sequence[_Candidate], identity: SearchIdentity | None, search: str) -> Stored | None:
+def _result_of_run(candidates: Sequence[_Candidate], identity: SearchIdentity | None, search: str) -> Stored | None:
     """A run's result by a search: the one that is named, else that on the run's own data."""
-    alike = [one for one in candidates if one.identity == identity]
-    exact = [one for one in alike if search in (one.stored.name.code, one.stored.name.label, str(one.stored.name))]
-    own = [one for one in alike if one.summary.get("data") in (None, one.of_run.own_data(one.stored.name.split))]
-    for some in (exact, own, alike):
-        if len(some) == 1:
-            return some[0].stored
-        if some:
+    alike = [candidate for candidate in candidates if candidate.identity == identity]
+    exact = [
+        candidate
+        for candidate in alike
+        if search in (candidate.stored.name.code, candidate.stored.name.label, str(candidate.stored.name))
+    ]
+    own = [
+        candidate
+        for candidate in alike
+        if candidate.summary.get("data") in (None, candidate.run_results.own_data(candidate.stored.name.split))
+    ]
+    for selected in (exact, own, alike):
+        if len(selected) == 1:
+            return selected[0].stored
+        if selected:
             raise UsageError(
-                f"--search {search} means several results of one run: {_listed(some)}; choose by the digits"
+                f"--search {search} means several results of one run: {_listed(selected)}; choose by the digits"
             )
     return None
 
 
 def _listed(candidates: Sequence[_Candidate]) -> str:
-    said = {one.label: f"{one.label} ({search_words(one.summary.get('search'))})" for one in candidates}
-    more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
-    return ", ".join(list(said.values())[:_MOST]) + more
+    descriptions = {
+        candidate.label: f"{candidate.label} ({search_words(candidate.summary.get('search'))})"
+        for candidate in candidates
+    }
+    more = f" and {len(descriptions) - _MOST} more" if len(descriptions) > _MOST else ""
+    return ", ".join(list(descriptions.values())[:_MOST]) + more

@@ -1,99 +1,111 @@
-"""The verdict of a comparison in a few sentences, the first of which stands alone."""
+"""The verdict of a comparison in a few sentences; the first one can be read without the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
+from lasasr.comparison.pairs import CentreDifference, against, centre, interval_of, labels, signed
 
 MANY = 6  # names in a list, from which on they are counted
 
 
-def sentences(made: dict[str, Any]) -> list[str]:
-    """What a comparison says, the most important first."""
-    systems = made["systems"]
+def sentences(document: dict[str, Any]) -> list[str]:
+    """The results of a comparison in words, the most important first."""
+    systems = document["systems"]
     if len(systems) == 1:
-        return [*_alone(systems[0], made), *_caveats(made)]
-    middle, (_, short) = centre(made), labels(made)
-    found = [one._replace(name=short[one.name]) for one in against(made, middle)]
-    told = [_headline(made, middle, found)]
-    if made["about"] == "runs" and any(one.word != "cannot decide" for one in found):
-        told.append(_not_about_systems(made))
-    return [*told, *_detectable(found), *_needed(made), *_caveats(made)]
+        return [*_alone(systems[0], document), *_caveats(document)]
+    centre_name, (_, short_names) = centre(document), labels(document)
+    differences = [
+        difference._replace(name=short_names[difference.name]) for difference in against(document, centre_name)
+    ]
+    texts = [_headline(document, centre_name, differences)]
+    if document["about"] == "runs" and any(difference.word != "cannot decide" for difference in differences):
+        texts.append(_not_about_systems(document))
+    return [*texts, *_detectable(differences), *_needed(document), *_caveats(document)]
 
 
-def _alone(system: dict[str, Any], made: dict[str, Any]) -> list[str]:
+def _alone(system: dict[str, Any], document: dict[str, Any]) -> list[str]:
     seeds = len(system["seeds"])
-    where = interval_of(system, made["about"])
-    told = f"{system['name']}: {made['metric'].upper()} {system['percent']:.2f} %{_bounds(where)}"
-    told += f" with seed {system['seeds'][0]}" if seeds == 1 else f", the mean of {seeds} seeds"
+    interval = interval_of(system, document["about"])
+    text = f"{system['name']}: {document['metric'].upper()} {system['percent']:.2f} %{_bounds(interval)}"
+    text += f" with seed {system['seeds'][0]}" if seeds == 1 else f", the mean of {seeds} seeds"
     if system["seed_sd"] is not None:
-        told += f" (standard deviation between seeds {system['seed_sd']:.2f} points)"
+        text += f" (standard deviation between seeds {system['seed_sd']:.2f} points)"
     if seeds == 1:
-        return [f"{told}; there is nothing to compare it with."]
-    return [f"{told}; runs that differ by their seed only are one system, so there is no difference to judge."]
+        return [f"{text}; there is nothing to compare it with."]
+    return [f"{text}; runs that differ by their seed only are one system, so there is no difference to judge."]
 
 
-def _bounds(where: dict[str, Any] | None) -> str:
-    return "" if where is None else f" ({where['low']:.2f} to {where['high']:.2f})"
+def _bounds(interval: dict[str, Any] | None) -> str:
+    return "" if interval is None else f" ({interval['low']:.2f} to {interval['high']:.2f})"
 
 
-def _headline(made: dict[str, Any], centre: str, found: Sequence[Against]) -> str:
-    """Which are better, worse, and neither, seen from the baseline or from the lowest rate."""
-    system = next(one for one in made["systems"] if one["name"] == centre)
-    rate = f"{made['metric'].upper()} {system['percent']:.2f} %"
-    what = "" if made["about"] == "systems" else "these runs of "
-    words = {word: [one for one in found if one.word == word] for word in ("better", "worse", "no difference shown")}
-    if made["baseline"]:
+def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[CentreDifference]) -> str:
+    """Which systems are better, worse and neither than the baseline, or than the lowest rate."""
+    system = next(system for system in document["systems"] if system["name"] == centre_name)
+    rate = f"{document['metric'].upper()} {system['percent']:.2f} %"
+    what = "" if document["about"] == "systems" else "these runs of "
+    words = {
+        word: [difference for difference in differences if difference.word == word]
+        for word in ("better", "worse", "no difference shown")
+    }
+    if document["baseline"]:
         parts = [_listed(words["better"], "better: ", _points), _listed(words["worse"], "worse: ", _points)]
-        parts.append(_listed(words["no difference shown"], "no difference shown: ", _unshown(len(made["pairs"]))))
-        undecided = [one for one in found if one.word == "cannot decide"]
+        parts.append(_listed(words["no difference shown"], "no difference shown: ", _unshown(len(document["pairs"]))))
+        undecided = [difference for difference in differences if difference.word == "cannot decide"]
         parts.append(_listed(undecided, "cannot be decided: ", lambda _: ""))
-        return f"Against {what}{centre} ({rate}): {'; '.join(part for part in parts if part)}."
-    if len({one["percent"] for one in made["systems"]}) == 1:
-        return f"No difference: {_named(one['name'] for one in made['systems'])} have the same {rate}."
-    undecided = [one for one in found if one.word == "cannot decide"]
-    lowest = f"the lowest is {centre}, {rate}"
-    if len(undecided) == len(found):
-        return f"The data cannot decide between {what}{_any(found, centre)} ({undecided[0].reason}); {lowest}."
+        return f"Against {what}{centre_name} ({rate}): {'; '.join(part for part in parts if part)}."
+    if len({system["percent"] for system in document["systems"]}) == 1:
+        return f"No difference: {_named(system['name'] for system in document['systems'])} have the same {rate}."
+    undecided = [difference for difference in differences if difference.word == "cannot decide"]
+    lowest = f"the lowest is {centre_name}, {rate}"
+    if len(undecided) == len(differences):
+        return (
+            f"The data cannot decide between {what}{_any(differences, centre_name)} ({undecided[0].reason}); {lowest}."
+        )
     if not words["worse"]:
-        told = f"No difference is shown between {what}{_any(found, centre)}; {lowest}"
+        text = f"No difference is shown between {what}{_any(differences, centre_name)}; {lowest}"
     else:
-        subject = f"{what[:1].upper()}{what[1:]}{centre} ({rate})"
-        told = f"{subject} {'are' if what else 'is'} better than {_named(one.name for one in words['worse'])}"
+        subject = f"{what[:1].upper()}{what[1:]}{centre_name} ({rate})"
+        beaten = _named(difference.name for difference in words["worse"])
+        text = f"{subject} {'are' if what else 'is'} better than {beaten}"
         if rest := words["no difference shown"]:
-            told += f"; {_listed(rest, 'no difference is shown to ', _unshown(len(made['pairs'])))}"
+            text += f"; {_listed(rest, 'no difference is shown to ', _unshown(len(document['pairs'])))}"
     if undecided:
-        told += f"; {_listed(undecided, 'cannot be decided: ', lambda _: '')}"
-    return f"{told}."
+        text += f"; {_listed(undecided, 'cannot be decided: ', lambda _: '')}"
+    return f"{text}."
 
 
-def _any(found: Sequence[Against], centre: str) -> str:
-    return f"{centre} and {found[0].name}" if len(found) == 1 else f"the {len(found) + 1} systems"
+def _any(differences: Sequence[CentreDifference], centre_name: str) -> str:
+    return (
+        f"{centre_name} and {differences[0].name}" if len(differences) == 1 else f"the {len(differences) + 1} systems"
+    )
 
 
-def _listed(some: Sequence[Against], words: str, told: Callable[[Against], str]) -> str:
-    """The words and the names, each with what is told of it where there are few; nothing where there are none."""
-    if len(some) > MANY:
-        return f"{words}{_named(one.name for one in some)}"
-    return words + ", ".join(f"{one.name}{told(one)}" for one in some) if some else ""
+def _listed(differences: Sequence[CentreDifference], words: str, detail: Callable[[CentreDifference], str]) -> str:
+    """The words and the names, each with its detail where the names are few; an empty text without names."""
+    if len(differences) > MANY:
+        return f"{words}{_named(difference.name for difference in differences)}"
+    return (
+        words + ", ".join(f"{difference.name}{detail(difference)}" for difference in differences) if differences else ""
+    )
 
 
-def _points(one: Against) -> str:
-    return f" ({signed(one.points)} points)"
+def _points(difference: CentreDifference) -> str:
+    return f" ({signed(difference.points)} points)"
 
 
-def _unshown(pairs: int) -> Callable[[Against], str]:
-    """Of a difference that is not shown also what would have been, lest a wide spread is read as no difference."""
-    return lambda one: f" ({signed(one.points)} points{_why_not(one, pairs)})"
+def _unshown(pairs: int) -> Callable[[CentreDifference], str]:
+    """For a difference that is not shown, add what would be shown: a wide spread must not read as no difference."""
+    return lambda difference: f" ({signed(difference.points)} points{_why_not(difference, pairs)})"
 
 
-def _why_not(one: Against, pairs: int) -> str:
-    if one.detectable is None:
+def _why_not(difference: CentreDifference, pairs: int) -> str:
+    if difference.detectable is None:
         return ""
-    if one.detectable > abs(one.points):
-        return f", {one.detectable:.2f} would show"
+    if difference.detectable > abs(difference.points):
+        return f", {difference.detectable:.2f} would show"
     return f", not enough for {pairs} pairs at once" if pairs > 1 else ""
 
 
@@ -104,47 +116,47 @@ def _named(names: Iterable[str]) -> str:
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
 
 
-def _not_about_systems(made: dict[str, Any]) -> str:
-    reasons = {one["why"] for one in made["pairs"]}
+def _not_about_systems(document: dict[str, Any]) -> str:
+    reasons = {pair["why"] for pair in document["pairs"]}
     why = f": {reasons.pop()}" if len(reasons) == 1 else ""
     return f"That is about these trained models; whether other seeds would agree cannot be decided{why}."
 
 
-def _detectable(found: Sequence[Against]) -> list[str]:
+def _detectable(differences: Sequence[CentreDifference]) -> list[str]:
     """The smallest difference that would have been found."""
-    points = [one.detectable for one in found if one.detectable is not None]
+    points = [difference.detectable for difference in differences if difference.detectable is not None]
     if not points:
         return []
     span = f"{min(points):.2f}" if max(points) - min(points) < 0.005 else f"{min(points):.2f} to {max(points):.2f}"
     return [f"Smallest difference that this test set can show with 80 % power: {span} points."]
 
 
-def _needed(made: dict[str, Any]) -> list[str]:
-    """What would show the difference that was asked for."""
-    points = made["rules"]["wanted_points"]
-    answers = [pair[made["about"]] or pair["runs"] for pair in made["pairs"]] if points is not None else []
-    asked = [one["needed"] for one in answers if one is not None and one["needed"] is not None]
-    if not asked:
+def _needed(document: dict[str, Any]) -> list[str]:
+    """The utterances or seeds that would show the wanted difference."""
+    points = document["rules"]["wanted_points"]
+    answers = [pair[document["about"]] or pair["runs"] for pair in document["pairs"]] if points is not None else []
+    required = [answer["needed"] for answer in answers if answer is not None and answer["needed"] is not None]
+    if not required:
         return []
-    utterances = [one["utterances"] for one in asked]
-    told = f"{_most(utterances)} utterances of as many more speakers"
-    if made["about"] == "systems":
-        told += f" or {_most([one['seeds'] and max(one['seeds']) for one in asked])} seeds of each"
-    return [f"To show {points:g} points between every pair with 80 % power: {told}."]
+    utterances = [data["utterances"] for data in required]
+    text = f"{_most(utterances)} utterances of as many more speakers"
+    if document["about"] == "systems":
+        text += f" or {_most([data['seeds'] and max(data['seeds']) for data in required])} seeds of each"
+    return [f"To show {points:g} points between every pair with 80 % power: {text}."]
 
 
 def _most(counts: Sequence[int | None]) -> str:
-    return "no number of" if None in counts else f"{max(one for one in counts if one is not None):,}"
+    return "no number of" if None in counts else f"{max(count for count in counts if count is not None):,}"
 
 
-def _caveats(made: dict[str, Any]) -> list[str]:
-    told = []
-    gone = {one["name"]: one["diverged"] for one in made["systems"] if one["diverged"]}
+def _caveats(document: dict[str, Any]) -> list[str]:
+    texts = []
+    gone = {system["name"]: system["diverged"] for system in document["systems"] if system["diverged"]}
     if gone:
         listed = ", ".join(f"{name} (seed {', '.join(seeds)})" for name, seeds in gone.items())
-        told.append(f"Diverged, and counted in: {listed}.")
-    if missing := made["missing"]:
-        listed = ", ".join(f"{one['name']} ({one['status']})" for one in missing[:MANY])
+        texts.append(f"Diverged, and counted in: {listed}.")
+    if missing := document["missing"]:
+        listed = ", ".join(f"{run['name']} ({run['status']})" for run in missing[:MANY])
         more = f" and {len(missing) - MANY} more" if len(missing) > MANY else ""
-        told.append(f"{len(missing)} run{'s' * (len(missing) > 1)} of the sweep without a result: {listed}{more}.")
-    return [*told, *(f"Note: {note}." for note in made["notes"])]
+        texts.append(f"{len(missing)} run{'s' * (len(missing) > 1)} of the sweep without a result: {listed}{more}.")
+    return [*texts, *(f"Note: {note}." for note in document["notes"])]

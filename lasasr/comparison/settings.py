@@ -1,4 +1,4 @@
-"""What of a configuration tells systems apart, and what a system is therefore called."""
+"""The part of a configuration that distinguishes systems, and the names of systems derived from it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Settings(NamedTuple):
 
 
 def settings(plain: Plain, search: Mapping[str, Any] | None = None, averaged: int = 0) -> Settings:
-    """What a run was trained and decoded with.
+    """The settings that a run was trained and decoded with.
 
     Args:
         plain: the configuration as config.yaml holds it.
@@ -55,32 +55,34 @@ def search_settings(search: Any) -> Settings:
 def differing(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys whose values are not the same in all; a key that only some have is one of them."""
     first, *others = systems
-    every = dict.fromkeys(key for one in systems for key in one)
-    found = {key for other in others for key in identities.differing(dict(first), dict(other))}
-    return [key for key in every if key in found]
+    keys = dict.fromkeys(key for system in systems for key in system)
+    different = {key for other in others for key in identities.differing(dict(first), dict(other))}
+    return [key for key in keys if key in different]
 
 
 def names(systems: Sequence[Settings]) -> list[str]:
     """A name for each by the keys that differ: `attend=dot`, `attend=location attend.dim=64`.
 
-    A choice stands for all it brings along; below it only what differs between systems of the same choice is named. A
-    single system is named by its attention.
+    A choice stands for all keys that it sets; of these only keys that differ between systems of the same choice are
+    named. A single system is named by its attention.
     """
     if len(systems) == 1:
         attend = systems[0].choices.get("attend")
         return [f"attend={attend}" if attend else "the system"]
-    groups = differing([one.choices for one in systems])
-    named = [_name(one, systems, groups) for one in systems]
-    return [numbered(name, named[:place].count(name)) for place, name in enumerate(named)]
+    groups = differing([system.choices for system in systems])
+    named = [_name(system, systems, groups) for system in systems]
+    return [numbered(name, named[:index].count(name)) for index, name in enumerate(named)]
 
 
-def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str]) -> str:
-    words = [f"{group}={one.choices[group]}" for group in groups if group in one.choices and _alters(group, systems)]
+def _name(system: Settings, systems: Sequence[Settings], groups: Sequence[str]) -> str:
+    words = [
+        f"{group}={system.choices[group]}" for group in groups if group in system.choices and _alters(group, systems)
+    ]
     for key in differing([other.normal for other in systems]):
         chosen = [group for group in groups if _below(key, (_package(group),))]
-        alike = [other.normal for other in systems if all(_choice(other, g) == _choice(one, g) for g in chosen)]
-        if key in one.values and key in differing(alike):
-            words.append(f"{key}={shown(one.values[key])}")
+        alike = [other.normal for other in systems if all(_choice(other, g) == _choice(system, g) for g in chosen)]
+        if key in system.values and key in differing(alike):
+            words.append(f"{key}={shown(system.values[key])}")
     name = " ".join(words) or "as the recipe says"
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
@@ -88,27 +90,27 @@ def _name(one: Settings, systems: Sequence[Settings], groups: Sequence[str]) -> 
 def _alters(group: str, systems: Sequence[Settings]) -> bool:
     """Whether a choice changes any value that counts (`loading=...` does not)."""
     package = (_package(group),)
-    return any(_below(key, package) for key in differing([one.normal for one in systems]))
+    return any(_below(key, package) for key in differing([system.normal for system in systems]))
 
 
-def _choice(one: Settings, group: str) -> str | None:
-    return one.choices.get(group)
+def _choice(system: Settings, group: str) -> str | None:
+    return system.choices.get(group)
 
 
 def _package(group: str) -> str:
-    """Where a group's values stand: `search@validation.search` → `validation.search`."""
+    """The key below which the values of a group are: `search@validation.search` → `validation.search`."""
     return group.partition("@")[2] or group.replace("/", ".")
 
 
-def _below(key: str, places: Sequence[str]) -> bool:
-    return any(key == place or key.startswith(f"{place}.") for place in places)
+def _below(key: str, prefixes: Sequence[str]) -> bool:
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def numbered(name: str, before: int) -> str:
-    """A name that stands so many times already."""
+    """A name that is used `before` times already: with a number from the second use on."""
     return f"{name} ({before + 1})" if before else name
 
 
 def shown(value: Any) -> str:
-    """A value as a command line would say it."""
+    """A value as it is written on a command line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

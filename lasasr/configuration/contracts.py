@@ -42,7 +42,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "sampling": Contract(("lasasr.spell.sampling.Sampling",), called=True),
     "schedule": Contract(("torch.optim.lr_scheduler.LRScheduler",)),
     "search": Contract(("lasasr.search.base.Search",)),
-    "search.coverage": Contract(("lasasr.search.fusion.Coverage",)),
+    "search.coverage": Contract(("lasasr.search.scorer_set.Coverage",)),
     "search.limits": Contract(("lasasr.search.limits.Limits",)),
     "search.pruning": Contract(("lasasr.search.pruning.Pruning",)),
     "search.rescore": Contract(("lasasr.search.rescoring.Rescoring",)),

@@ -9,6 +9,7 @@ from typing import Any, Final
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.attend.weights.Previous": "lasasr.attend.weights.PreviousWeights",
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
     "lasasr.bundle": "lasasr.artifacts.bundle",
@@ -31,6 +32,12 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.recognizer": "lasasr.models.recognizer",
     "lasasr.results": "lasasr.artifacts.results",
     "lasasr.runs": "lasasr.artifacts.runs",
+    "lasasr.search.base.Renamed": "lasasr.search.base.ScorerAlias",
+    "lasasr.search.base.Seen": "lasasr.search.base.StepContext",
+    "lasasr.search.frontier": "lasasr.search.beam_state",
+    "lasasr.search.frontier.Frontier": "lasasr.search.beam_state.BeamState",
+    "lasasr.search.fusion": "lasasr.search.scorer_set",
+    "lasasr.search.fusion.Fusion": "lasasr.search.scorer_set.ScorerSet",
     "lasasr.special": "lasasr.text.special",
     "lasasr.transcription": "lasasr.models.transcription",
     "lasasr.tree": "lasasr.nn.tree",

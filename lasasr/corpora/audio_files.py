@@ -1,4 +1,4 @@
-"""Audio files: what a manifest must know of one, and one written whole or not at all."""
+"""Audio files: their sizes for a manifest, and writing one whole or not at all."""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ def write_flac(path: Path, samples: NDArray[Any], sampling_rate: int, bits: int 
 
 
 def _reason(error: Exception) -> str:
-    """What libsndfile says, without the path it repeats."""
+    """The message of libsndfile, without the path it repeats."""
     return str(getattr(error, "error_string", None) or error)

@@ -20,7 +20,7 @@ class Source(ABC):
 
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """Everything that decides what comes of it: plain values; equal identities give equal data."""
+        """Everything that determines the prepared data: plain values; equal identities give equal data."""
 
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that name this corpus as configured."""
@@ -33,15 +33,15 @@ class Corpus(Source):
 
     `prepare` writes `<folder>/<split>.jsonl.gz`, each a Lhotse `CutSet` of single-channel `MonoCut`s with exactly one
     supervision that carries the raw transcript (`text`), the speaker and, where they are known, the alignments "word"
-    and "phone". Audio paths in it are absolute, or places in tar files (`data.tar`), where a `MultiCut` may stand too:
-    its channels are averaged when it is loaded. A file that stands there is whole (`files.replacing`).
+    and "phone". Audio paths in it are absolute, or positions in tar files (`data.tar`), where a `MultiCut` is allowed
+    too: its channels are averaged when it is loaded. A file that exists is whole (`files.replacing`).
     """
 
     def fetch(self, progress: Progress) -> None:
-        """Download what is not there yet, where the configuration asks for it; before the identity is asked for.
+        """Download what is not there yet, where the configuration says so; called before `identity`.
 
         Raises:
-            LasasrError: it cannot be downloaded; the message says what and why.
+            LasasrError: it cannot be downloaded; the message names the file and the reason.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What a table calls its columns, and how they become the `id`, `audio`, `text` and `speaker` of `rows.py`."""
+"""The names of a table's columns, and how they become the `id`, `audio`, `text` and `speaker` of `rows.py`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Columns:
         """The columns without which there is no corpus."""
         return list(dict.fromkeys((self.id, self.audio, self.text)))
 
-    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values of one line by our names; every other key stays."""
         ours = {"id": self.id, "audio": self.audio, "text": self.text, "speaker": self.speaker}
-        found = {**given, **{name: given[column] for name, column in ours.items() if column in given}}
-        if found.get("audio") and (self.folder or self.suffix):
+        fields = {**values, **{name: values[column] for name, column in ours.items() if column in values}}
+        if fields.get("audio") and (self.folder or self.suffix):
             folder = f"{self.folder.rstrip('/')}/" if self.folder else ""
-            found["audio"] = f"{folder}{found['audio']}{self.suffix}"
-        return found
+            fields["audio"] = f"{folder}{fields['audio']}{self.suffix}"
+        return fields

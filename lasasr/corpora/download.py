@@ -89,10 +89,10 @@ def _complete(archive: Archive, part: Path, progress: Progress) -> None:
 
 def _append(archive: Archive, part: Path, have: int, progress: Progress) -> bool:
     """Read what is missing; whether all of it came."""
-    asked = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(asked, timeout=_TIMEOUT_S) as answer:
+    request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
-            have = 0  # the server knows no ranges: all of it comes again
+            have = 0  # the server supports no ranges: all of it comes again
         length = answer.headers.get("Content-Length")
         total = archive.size or (have + int(length) if length else None)
         with part.open("ab" if have else "wb") as file:
@@ -115,17 +115,17 @@ def _check(archive: Archive, part: Path, progress: Progress) -> None:
             digest.update(block)
             done += len(block)
             progress(f"checking {part.stem} (MB)", done // _MB, size // _MB)
-    found, wanted = (size, digest.hexdigest()), (archive.size or size, archive.md5 or digest.hexdigest())
-    if found != wanted:
+    received, wanted = (size, digest.hexdigest()), (archive.size or size, archive.md5 or digest.hexdigest())
+    if received != wanted:
         part.unlink()
         raise LasasrError(
-            f"{archive.url} brought {found[0]:,} bytes with MD5 {found[1]}, not {wanted[0]:,} with {wanted[1]}; it is "
-            "deleted: run the command again, or download it by hand"
+            f"{archive.url} brought {received[0]:,} bytes with MD5 {received[1]}, not {wanted[0]:,} with {wanted[1]}; "
+            "it is deleted: run the command again, or download it by hand"
         )
 
 
 def unpack(path: Path, take: Callable[[Path], None], progress: Progress) -> None:
-    """Unpack a tar archive into a temporary folder beside it, hand that to `take`, and clean up.
+    """Unpack a tar archive into a temporary folder beside it, call `take` with it, and clean up.
 
     Only plain files and folders are unpacked, and only to below that folder.
 

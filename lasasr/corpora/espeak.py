@@ -1,7 +1,7 @@
-"""The door to eSpeak NG: text to samples, word times and phone times.
+"""The interface to eSpeak NG: text to samples, word times and phone times.
 
 eSpeak NG is a program of its own under the GPL v3 (see NOTICE). It comes with the optional extra `lasasr[synthetic]`
-(the wheel `espeakng-loader`) and is opened here only when something is to be spoken. The functions, structures and
+(the wheel `espeakng-loader`) and is loaded here only when something is to be rendered. The functions, structures and
 numbers below are those of its public header `speak_lib.h`.
 """
 
@@ -79,7 +79,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks, and how."""
+    """The settings of a voice."""
 
     accent: str  # language code, as en-us
     variant: str  # a file below eSpeak's voices/!v, as f3
@@ -95,41 +95,41 @@ class Voice:
 def speak(text: str, voice: Voice, seed: int = 0) -> Spoken:
     """Render `text`.
 
-    The library is loaded anew each time (about 4 ms): flutter, breath and echo depend on what it said before, and only
-    a fresh one makes the result a function of the arguments alone. Words reach it with no-break spaces between them,
-    since it says phrases such as "in the" as one word otherwise, with one mark for two.
+    The library is loaded anew each time (about 4 ms): flutter, breath and echo depend on what it rendered before, and
+    only a fresh one makes the result a function of the arguments alone. Words reach it with no-break spaces between
+    them, since it renders phrases such as "in the" as one word otherwise, with one mark for two.
 
     Raises:
-        LasasrError: eSpeak NG is not installed or does not know the voice.
+        LasasrError: eSpeak NG is not installed or does not have the voice.
     """
-    heard = _Listener()
-    with _one_at_a_time, _library(voice, heard.callback) as (library, sampling_rate):
+    collector = _Collector()
+    with _one_at_a_time, _library(voice, collector.callback) as (library, sampling_rate):
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         encoded = text.replace(" ", _NO_BREAK_SPACE).encode()
         size = ctypes.c_size_t(len(encoded) + 1)
         status = library.espeak_Synth(encoded, size, 0, _FROM_CHARACTER, 0, _UTF8, None, None)
-        if status != 0 or not heard.chunks:
+        if status != 0 or not collector.chunks:
             raise LasasrError(f"eSpeak NG (voice {voice.name}) cannot speak {text!r}: status {status}")
-    return Spoken(np.concatenate(heard.chunks), sampling_rate, heard.words, heard.phones)
+    return Spoken(np.concatenate(collector.chunks), sampling_rate, collector.words, collector.phones)
 
 
 def pronounce(texts: Sequence[str], voice: Voice) -> list[str]:
     """Pronunciation of each text in the International Phonetic Alphabet.
 
     Raises:
-        LasasrError: eSpeak NG is not installed or does not know the voice.
+        LasasrError: eSpeak NG is not installed or does not have the voice.
     """
-    with _one_at_a_time, _library(voice, _Listener().callback) as (library, _):
+    with _one_at_a_time, _library(voice, _Collector().callback) as (library, _):
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        found = []
+        pronunciations = []
         for text in texts:
             rest = ctypes.c_char_p(text.encode())
-            found.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode())
-    return found
+            pronunciations.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode())
+    return pronunciations
 
 
-class _Listener:
-    """Collects what the library hands over while it speaks."""
+class _Collector:
+    """Collects the samples and events that the library reports while it renders."""
 
     def __init__(self) -> None:
         self.chunks: list[NDArray[np.int16]] = []
@@ -153,13 +153,13 @@ class _Listener:
 
 @contextmanager
 def _library(voice: Voice, callback: Any) -> Iterator[tuple[Any, int]]:
-    """A freshly loaded library that speaks as `voice`, and its sampling rate in Hz; unloaded at the end."""
+    """A freshly loaded library that renders with `voice`, and its sampling rate in Hz; unloaded at the end."""
     try:
         import espeakng_loader
     except ImportError:
         raise LasasrError(MISSING) from None
     data = Path(espeakng_loader.get_data_path())
-    if not (data / "voices" / "!v" / voice.variant).is_file():  # the library would use its plain voice in silence
+    if not (data / "voices" / "!v" / voice.variant).is_file():  # the library would use its plain voice without an error
         raise LasasrError(f"eSpeak NG has no voice variant {voice.variant}")
     try:
         library = ctypes.CDLL(espeakng_loader.get_library_path())

@@ -33,7 +33,7 @@ def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
     """The cuts of a manifest; those of several channels are averaged into files below `downmixed`.
 
     Raises:
-        LasasrError: a cut has no recording in files, not exactly one transcript, no audio, or an id that stands twice.
+        LasasrError: a cut has no recording in files, not exactly one transcript, no audio, or an id occurs twice.
     """
     numbers: dict[str, int] = {}
     for number, fields in objects(path):
@@ -87,7 +87,7 @@ def checked(where: str, fields: dict[str, Any], kinds: Sequence[str]) -> MonoCut
         _check_transcript(where, cut)
     except LasasrError:
         raise
-    except Exception as error:  # Lhotse takes any value for any field, and stumbles over it later
+    except Exception as error:  # Lhotse takes any value for any field, and fails on it later
         raise LasasrError(f"{where}not a {kind} as Lhotse writes them ({error!r})") from None
     return cut
 
@@ -109,8 +109,8 @@ def _check_transcript(where: str, cut: MonoCut | MultiCut) -> None:
         way_out = "cut it up with CutSet.trim_to_supervisions(keep_overlapping=False)"
         raise LasasrError(f"{where}cut {cut.id} has {count} supervisions, not exactly one with a text; {way_out}")
     if count == 0 or not (cut.supervisions[0].text or "").strip():
-        found = "no supervision" if count == 0 else "a supervision without a text"
-        raise LasasrError(f"{where}cut {cut.id} has {found}; give it a transcript or remove it")
+        fault = "no supervision" if count == 0 else "a supervision without a text"
+        raise LasasrError(f"{where}cut {cut.id} has {fault}; give it a transcript or remove it")
 
 
 def _find_audio(where: str, manifest: Path, cut: MonoCut | MultiCut) -> None:

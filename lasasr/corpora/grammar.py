@@ -38,7 +38,7 @@ class Grammar:
 
     @classmethod
     def parse(cls, text: str) -> Grammar:
-        """Read the notation above; a name that stands in several rules has the alternatives of all.
+        """Read the notation above; a name with several rules has the alternatives of all.
 
         Raises:
             ValueError: a name is used but has no rule, or a word has other letters than a–z and the apostrophe.
@@ -61,7 +61,7 @@ class Grammar:
         return hashlib.sha256(repr(self.rules).encode()).hexdigest()[:12]
 
     def sentence(self, rng: random.Random, fewest_words: int = FEWEST_WORDS) -> list[str]:
-        """Draw a sentence of `fewest_words` to 12 words; fewer can be asked for than any sentence has, more cannot."""
+        """Draw a sentence of `fewest_words` to 12 words; `fewest_words` is at most what the longest sentences have."""
         while True:
             words = self._expand("S", rng)
             if fewest_words <= len(words) <= MOST_WORDS:

@@ -108,9 +108,10 @@ def _with_pauses(phones: Sequence[Segment], duration_s: float) -> list[Segment]:
     return [*filled, Segment("h#", phones[-1].end_s, duration_s)]
 
 
-def _times(found: Sequence[Segment], sampling_rate: int) -> str:
+def _times(segments: Sequence[Segment], sampling_rate: int) -> str:
     return "".join(
-        f"{round(each.start_s * sampling_rate)} {round(each.end_s * sampling_rate)} {each.symbol}\n" for each in found
+        f"{round(segment.start_s * sampling_rate)} {round(segment.end_s * sampling_rate)} {segment.symbol}\n"
+        for segment in segments
     )
 
 

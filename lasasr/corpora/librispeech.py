@@ -72,46 +72,47 @@ class LibriSpeechCorpus(Corpus):
 
     def identity(self) -> Mapping[str, Any]:
         """Includes which transcripts are there: a corpus that grew is another one."""
-        here = self._found()
+        root = self._splits_folder()
         return {
-            "root": str(here.resolve()),
+            "root": str(root.resolve()),
             "originals": self.originals,
             "hold_out_speakers": self.hold_out_speakers,
             "transcripts": _listing(
-                path for originals in self.originals.values() for name in originals for path in _transcripts(here, name)
+                path for originals in self.originals.values() for name in originals for path in _transcripts(root, name)
             ),
         }
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
-        here = self._found()
+        root = self._splits_folder()
         manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.originals}
         for split, manifest in manifests.items():
             if not manifest.exists():
-                write_cuts(cuts(split, self._lines(here, split), progress), manifest)
+                write_cuts(cuts(split, self._lines(root, split), progress), manifest)
         return manifests
 
-    def _found(self) -> Path:
+    def _splits_folder(self) -> Path:
         """The folder that holds the splits.
 
         Raises:
             LasasrError: it is not there, or a named split is not.
         """
-        here = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
-        there = sorted(path.name for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
-        there = [name for name in there if next((here / name).glob("*/*/*.trans.txt"), None)]
-        if not there:
+        folder = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
+        splits = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        splits = [name for name in splits if next((folder / name).glob("*/*/*.trans.txt"), None)]
+        if not splits:
             way_out = "set corpus.root or LASASR_DATA to its folder, or add corpus.download=true"
             raise LasasrError(f"there is no LibriSpeech in {self.root}: {way_out}")
-        absent = [name for names in self.originals.values() for name in names if name not in there]
+        absent = [name for names in self.originals.values() for name in names if name not in splits]
         if absent:
             raise LasasrError(
-                f"{here} does not hold {', '.join(absent)}; it holds {', '.join(there)} (corpus.download=true fetches)"
+                f"{folder} does not hold {', '.join(absent)}; it holds {', '.join(splits)} "
+                "(corpus.download=true fetches)"
             )
-        return here
+        return folder
 
-    def _lines(self, here: Path, split: str) -> list[Line]:
+    def _lines(self, folder: Path, split: str) -> list[Line]:
         originals = self.originals[split] or self.originals["train"]
-        lines = [line for name in originals for path in _transcripts(here, name) for line in _read(path)]
+        lines = [line for name in originals for path in _transcripts(folder, name) for line in _read(path)]
         if not self.hold_out_speakers or split not in ("train", "dev"):
             return lines
         speakers = sorted({line.speaker for line in lines}, key=_by_number)
@@ -124,8 +125,8 @@ class LibriSpeechCorpus(Corpus):
         return [line for line in lines if (line.speaker in held_out) == (split == "dev")]
 
 
-def _transcripts(here: Path, original: str) -> list[Path]:
-    return sorted((here / original).glob("*/*/*.trans.txt"))
+def _transcripts(folder: Path, original: str) -> list[Path]:
+    return sorted((folder / original).glob("*/*/*.trans.txt"))
 
 
 def _by_number(speaker: str) -> tuple[int, str]:

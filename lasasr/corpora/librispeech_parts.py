@@ -73,13 +73,13 @@ def download_lm_text(folder: Path, progress: Progress, source: str = OPENSLR, ar
 
 
 def _move(folder: Path, root: Path, part: str) -> None:
-    """The part, by one rename, and the corpus's own papers (licence, speakers), where they are not there yet.
+    """The part, by one rename, and the corpus's own documents (licence, speakers), where they are not there yet.
 
     Raises:
         FileNotFoundError: the archive holds no such part.
     """
     unpacked, corpus = folder / "LibriSpeech", root / "LibriSpeech"
     corpus.mkdir(exist_ok=True)
-    for paper in (path for path in unpacked.iterdir() if path.is_file() and not (corpus / path.name).exists()):
-        shutil.move(paper, corpus / paper.name)
+    for document in (path for path in unpacked.iterdir() if path.is_file() and not (corpus / path.name).exists()):
+        shutil.move(document, corpus / document.name)
     (unpacked / part).rename(corpus / part)

@@ -63,16 +63,16 @@ class LibriSpeechText(TextCorpus):
             yield from lines(self._text())
 
     def _text(self) -> Path:
-        places = [folder / name for folder in (self.root, self.root / "LibriSpeech") for name in _FILES]
-        if found := next((path for path in places if path.is_file()), None):
-            return found
+        candidates = [folder / name for folder in (self.root, self.root / "LibriSpeech") for name in _FILES]
+        if text := next((path for path in candidates if path.is_file()), None):
+            return text
         raise LasasrError(
             f"there is no {_FILES[1]} in {self.root}: download it from www.openslr.org/11, or set corpus.root"
         )
 
     def _transcripts(self, split: str) -> list[Path]:
-        here = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
-        found = {name: sorted((here / name).glob("*/*/*.trans.txt")) for name in self.originals[split]}
-        if absent := [name for name, paths in found.items() if not paths]:
-            raise LasasrError(f"{here} does not hold the transcripts of {', '.join(absent)}")
-        return [path for paths in found.values() for path in paths]
+        folder = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
+        transcripts = {name: sorted((folder / name).glob("*/*/*.trans.txt")) for name in self.originals[split]}
+        if absent := [name for name, paths in transcripts.items() if not paths]:
+            raise LasasrError(f"{folder} does not hold the transcripts of {', '.join(absent)}")
+        return [path for paths in transcripts.values() for path in paths]

@@ -42,8 +42,8 @@ def cuts(split: str, lines: Sequence[Line], progress: Progress) -> Iterator[Mono
     """Cuts of `lines` in their order; the headers of several files are read at once.
 
     Raises:
-        LasasrError: an audio file is missing, unreadable, empty or of several channels, or ends before a time given;
-            said of the first such, when all have been read, with the ids of the others.
+        LasasrError: an audio file is missing, unreadable, empty or of several channels, or ends before the time of
+            an alignment; raised for the first such, when all have been read, with the ids of the others.
     """
     faults: dict[str, LasasrError] = {}
     with ThreadPoolExecutor(_READERS) as readers:
@@ -68,18 +68,20 @@ def _tried(line: Line) -> MonoCut | LasasrError:
 
 
 def _cut(line: Line) -> MonoCut:
-    found = size(line.audio)
-    if found.channels != 1:
-        raise LasasrError(f"{line.audio} has {found.channels} channels, not one; mix it down")
-    of = recording(line.id, line.audio, found.sampling_rate, found.samples)
-    timed = {kind: [_item(line, span, found) for span in spans] for kind, spans in (line.alignment or {}).items()}
-    return utterance(line.id, line.text, line.speaker, of, alignment=timed or None)
+    audio_size = size(line.audio)
+    if audio_size.channels != 1:
+        raise LasasrError(f"{line.audio} has {audio_size.channels} channels, not one; mix it down")
+    whole = recording(line.id, line.audio, audio_size.sampling_rate, audio_size.samples)
+    timed = {kind: [_item(line, span, audio_size) for span in spans] for kind, spans in (line.alignment or {}).items()}
+    return utterance(line.id, line.text, line.speaker, whole, alignment=timed or None)
 
 
-def _item(line: Line, span: Span, found: Size) -> AlignmentItem:
-    if not 0 <= span.start <= span.end <= found.samples:
+def _item(line: Line, span: Span, audio_size: Size) -> AlignmentItem:
+    if not 0 <= span.start <= span.end <= audio_size.samples:
         raise LasasrError(
             f"{span.symbol!r} of {line.id} lasts from sample {span.start} to {span.end}, but {line.audio} has "
-            f"{found.samples}"
+            f"{audio_size.samples}"
         )
-    return AlignmentItem(span.symbol, span.start / found.sampling_rate, (span.end - span.start) / found.sampling_rate)
+    return AlignmentItem(
+        span.symbol, span.start / audio_size.sampling_rate, (span.end - span.start) / audio_size.sampling_rate
+    )

@@ -1,4 +1,4 @@
-"""Lhotse cuts as the contract of `base.py` asks for them: made, written and read."""
+"""Lhotse cuts as the contract of `base.py` defines them: made, written and read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lasasr.artifacts.files import replacing
 
 
 def recording(id: str, audio: Path, sampling_rate: int, samples: int, channels: int = 1) -> Recording:
-    """A recording whose size is known, without opening it."""
+    """A recording of this size, without opening its file."""
     return Recording(
         id=id,
         sources=[AudioSource(type="file", channels=list(range(channels)), source=str(audio))],
@@ -29,16 +29,16 @@ def utterance(
     id: str,
     text: str,
     speaker: str | None,
-    of: Recording,
+    whole: Recording,
     start_s: float = 0.0,
     end_s: float | None = None,
     alignment: Mapping[str, Sequence[AlignmentItem]] | None = None,
 ) -> MonoCut:
     """A recording from `start_s` to `end_s` (by default all of it), with its transcript as the one supervision."""
-    duration = (of.duration if end_s is None else end_s) - start_s
+    duration = (whole.duration if end_s is None else end_s) - start_s
     supervision = SupervisionSegment(
         id=id,
-        recording_id=of.id,
+        recording_id=whole.id,
         start=0.0,
         duration=duration,
         channel=0,
@@ -47,7 +47,7 @@ def utterance(
         speaker=speaker,
         alignment=None if alignment is None else {kind: list(items) for kind, items in alignment.items()},
     )
-    return MonoCut(id=id, start=start_s, duration=duration, channel=0, recording=of, supervisions=[supervision])
+    return MonoCut(id=id, start=start_s, duration=duration, channel=0, recording=whole, supervisions=[supervision])
 
 
 def write_cuts(cuts: Iterable[MonoCut | MultiCut], path: Path) -> None:

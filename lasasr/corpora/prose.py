@@ -10,7 +10,7 @@ _END = re.compile(r"""(?<=[.!?])(?:["'”’)\]_]*)\s+(?=["'“‘(\[_]*[A-Z0-9]
 # a full stop after one of these, or after a single capital, ends no sentence
 _ABBREVIATED = re.compile(r"(?:^|[\s(\"'“‘])(?:Mr|Mrs|Messrs|Ms|Dr|St|Rev|Col|Capt|Gen|Lieut|Prof|Esq|[A-Z])\.$")
 
-# written short and said in full, as LibriSpeech transcribes them
+# abbreviations that are read in full, as LibriSpeech transcribes them
 _SAID = {"Mr.": "mister", "Mrs.": "missus", "Messrs.": "messieurs", "Dr.": "doctor", "St.": "saint"}
 _SHORT = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _SAID))})(?=\s)")
 
@@ -40,7 +40,7 @@ def split_sentences(paragraph: str, most_words: int) -> Iterator[str]:
 
 
 def _pieces(sentence: str, most_words: int) -> Iterator[str]:
-    words = _SHORT.sub(lambda found: _SAID[found[0]], sentence).split()
+    words = _SHORT.sub(lambda match: _SAID[match[0]], sentence).split()
     count = -(-len(words) // most_words)
     for i in range(count):
         yield " ".join(words[i * len(words) // count : (i + 1) * len(words) // count])

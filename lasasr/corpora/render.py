@@ -1,6 +1,6 @@
 """One utterance of the synthetic corpus: spoken, resampled, set in noise and written; in parallel for many.
 
-Everything an utterance depends on stands in its `Order`, so that the number of workers changes nothing. Workers import
+Everything an utterance depends on is in its `Order`, so that the number of workers changes nothing. Workers import
 neither torch nor Lhotse nor SciPy.
 """
 
@@ -35,7 +35,7 @@ _ORDERS_PER_JOB = 8
 
 @dataclass(frozen=True)
 class Order:
-    """What to render."""
+    """The settings of one utterance to render."""
 
     id: str
     text: str
@@ -51,7 +51,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was written."""
+    """A rendered and written utterance."""
 
     order: Order
     samples: int
@@ -169,5 +169,5 @@ def _noise(samples: int, pink: bool, rng: np.random.Generator) -> NDArray[np.flo
     return noise
 
 
-def _shifted(found: list[Segment], by_s: float, end_s: float) -> list[Segment]:
-    return [Segment(s.symbol, min(s.start_s + by_s, end_s), min(s.end_s + by_s, end_s)) for s in found]
+def _shifted(segments: list[Segment], by_s: float, end_s: float) -> list[Segment]:
+    return [Segment(s.symbol, min(s.start_s + by_s, end_s), min(s.end_s + by_s, end_s)) for s in segments]

@@ -31,11 +31,11 @@ def rows(table: Path, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a table: JSON lines when it is called `.jsonl`, else lines of separated values.
 
     Args:
-        columns: what the table calls its columns; by default `id`, `audio`, `text` and `speaker`, tab-separated.
+        columns: the names of the table's columns; by default `id`, `audio`, `text` and `speaker`, tab-separated.
 
     Raises:
         LasasrError: the table is missing, empty or no text, a column is missing, a value is empty, no number or out of
-            its range, or an id stands twice.
+            its range, or an id occurs twice.
     """
     columns = columns or Columns()
     lines: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """The grammars of the synthetic corpus, in the notation of `grammar.py`.
 
 No two words of a grammar sound alike in any accent of the corpus, and no noun or adjective begins with a vowel, so
-that "a" is always right. A share of the sentences can be put in random word order: a speller that only knows the
+that "a" is always right. A share of the sentences can be put in random word order: a speller that has only learnt the
 grammar cannot write those.
 """
 
@@ -127,7 +127,7 @@ PLACE = mountain | village | harbour | factory | restaurant | theatre | castle |
 """
 
 _GRAMMARS: Final = {"demo": _STRUCTURE + _DEMO, "large": _STRUCTURE + _LARGE}
-_MOST_REJECTIONS = 1000  # in a row, before a grammar is said to have no further sentence
+_MOST_REJECTIONS = 1000  # in a row, before a grammar counts as having no further sentence
 
 
 def load_grammar(name: str) -> Grammar:
@@ -145,11 +145,11 @@ def sentences(
     source: Grammar,
     rng: random.Random,
     random_order_share: float,
-    heard: Collection[str],
+    excluded: Collection[str],
     repeat: bool,
     fewest_words: int = FEWEST_WORDS,
 ) -> Iterator[str]:
-    """Endless sentences that are not in `heard`, each at most once unless `repeat`.
+    """Endless sentences that are not in `excluded`, each at most once unless `repeat`.
 
     Args:
         random_order_share: share in [0, 1] of sentences whose words come in random order.
@@ -158,7 +158,7 @@ def sentences(
     Raises:
         LasasrError: the grammar has no further sentence.
     """
-    taken = set(heard)
+    taken = set(excluded)
     rejected = 0
     while rejected < _MOST_REJECTIONS:
         words = source.sentence(rng, fewest_words)

@@ -1,9 +1,9 @@
-"""Lhotse Shar: a corpus as few large files, which shared file systems and object storage like better than many small.
+"""Lhotse Shar: a corpus as few large files, which suit shared file systems and object storage better than many small.
 
-Shards of an address stay there: only the cuts are fetched now, and say where in which file the audio is; the files are
-fetched when they are read (`data.mirror`).
+Shards of an address stay there: only the cuts are fetched now, which hold the file and position of the audio; the files
+are fetched when they are read (`data.mirror`).
 
-The cuts become a manifest like any other, in which each recording is a place inside a tar file; audio is read from
+The cuts become a manifest like any other, in which each recording is a position inside a tar file; audio is read from
 there at random, without unpacking. So batches, their order, resume and ranks are those of the same corpus in files.
 Recordings of several channels are averaged when they are loaded.
 """
@@ -39,7 +39,8 @@ class SharCorpus(Corpus):
         train, dev, test: the folder of a split.
         transcript: name of the transcript rule.
         cache_dir: where the files of an address are kept on this machine.
-        cache_gb: of 10^9 bytes, for all its shards together: those not used for longest make room; None: all are kept.
+        cache_gb: of 10^9 bytes, for all its shards together: those not used for longest are deleted first; None: all
+            are kept.
         shards_at_once: of train, that batches are composed of (`Batching`); None: all.
 
     Raises:
@@ -61,9 +62,9 @@ class SharCorpus(Corpus):
     ) -> None:
         if cache_gb is not None and not cache_gb > 0:
             raise UsageError(f"corpus.cache_gb must be positive, got {cache_gb}")
-        given = {"root": root, "train": train, "dev": dev, "test": test}
-        self.given = {name: str(path) for name, path in given.items() if path is not None}  # 3 is a name too
-        root = self.given.pop("root", None)
+        paths = {"root": root, "train": train, "dev": dev, "test": test}
+        self.paths = {name: str(path) for name, path in paths.items() if path is not None}  # 3 is a name too
+        root = self.paths.pop("root", None)
         self.address = root.rstrip("/") if root and "://" in root else None
         self.root = str(Path(cache_dir).expanduser() / _named(self.address)) if self.address else root
         self.transcript, self.cache_gb, self.shards_at_once = transcript, cache_gb, shards_at_once
@@ -72,7 +73,7 @@ class SharCorpus(Corpus):
         """Fetch list and cuts of a `root` that is an address, where they are not there yet.
 
         Raises:
-            UsageError: each batch would make room for the next.
+            UsageError: the shards of a batch do not fit `cache_gb`.
             LasasrError: what `remote.fetch` raises.
         """
         if self.address is None or self.root is None:
@@ -80,15 +81,19 @@ class SharCorpus(Corpus):
         base = Path(self.root).resolve()
         if not (base / LIST).exists():
             remote.fetch(f"{self.address}/{LIST}", base / LIST)
-        splits = {split: made["files"] for split, made in listed(base)["splits"].items()}
+        splits = {split: content["files"] for split, content in listed(base)["splits"].items()}
         self._check_room(splits)
-        files = {f"{split}/{name}": one for split, made in splits.items() for name, one in made.items()}
+        files = {
+            f"{split}/{name}": size_and_md5
+            for split, split_files in splits.items()
+            for name, size_and_md5 in split_files.items()
+        }
         cuts = [name for name in files if is_cuts(Path(name).name)]
         for done, name in enumerate(cuts, start=1):
             if not (base / name).exists():
                 remote.fetch(f"{self.address}/{name}", base / name, *files[name])
                 progress("fetching the cuts of shards", done, len(cuts))
-        recordings = {name: one for name, one in files.items() if name not in cuts}
+        recordings = {name: size_and_md5 for name, size_and_md5 in files.items() if name not in cuts}
         mirror.establish(base, self.address, recordings, self.cache_gb)
 
     def _check_room(self, splits: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
@@ -106,10 +111,10 @@ class SharCorpus(Corpus):
         folders = {} if self.root is None else _below(self.root)
         if self.address is None:
             _refuse_mirrors(folders.values())
-        for split, given in self.given.items():
-            folders[split] = Path(given).expanduser().resolve()
+        for split, path in self.paths.items():
+            folders[split] = Path(path).expanduser().resolve()
             if not folders[split].is_dir():
-                raise LasasrError(f"corpus.{split}={given} is missing, or no folder")
+                raise LasasrError(f"corpus.{split}={path} is missing, or no folder")
             _refuse_mirrors([folders[split]])
         for split in ("train", "dev"):
             if split not in folders:
@@ -118,20 +123,20 @@ class SharCorpus(Corpus):
         return folders
 
     def identity(self) -> Mapping[str, Any]:
-        """What the cuts say and how large the audio is; the audio itself is too much to read each time."""
+        """The content of the cuts and the size of the audio; the audio itself is too much to read each time."""
         return {split: _identity(folder) for split, folder in self._folders().items()}
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
         manifests = {}
-        for split, of in self._folders().items():
+        for split, shards_folder in self._folders().items():
             manifests[split] = folder.resolve() / f"{split}.jsonl.gz"
             if not manifests[split].exists():
-                write_cuts(_cuts(split, of, progress), manifests[split])
+                write_cuts(_cuts(split, shards_folder, progress), manifests[split])
         return manifests
 
 
 def _refuse_mirrors(folders: Iterable[Path]) -> None:
-    """Only a folder that `fetch` has filled may say where its files are fetched from, and have them deleted."""
+    """Only a folder that `fetch` has filled may name the address of its files, and have them deleted."""
     for folder in folders:
         if mirror.is_mirrored(folder):
             way_out = "name that address as corpus.root, or delete mirror.json"
@@ -143,12 +148,12 @@ def _named(address: str) -> str:
 
 
 def _below(root: str) -> dict[str, Path]:
-    """Split → folder; a split that is listed and not there is found missing when its shards are asked for."""
+    """Split → folder; a split that is listed and missing fails when its shards are read."""
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise LasasrError(f"corpus.root={root} is missing, or no folder")
-    there = {path.name for path in base.iterdir() if holds_shards(path)}
-    return {split: base / split for split in sorted(there | set(listed(base)["splits"]))}
+    splits = {path.name for path in base.iterdir() if holds_shards(path)}
+    return {split: base / split for split in sorted(splits | set(listed(base)["splits"]))}
 
 
 def _identity(folder: Path) -> dict[str, Any]:
@@ -167,20 +172,20 @@ def _shards(folder: Path) -> list[Shard]:
 
 def _cuts(split: str, folder: Path, progress: Progress) -> Iterator[MonoCut | MultiCut]:
     lines: dict[str, str] = {}
-    there = _shards(folder)
-    for done, shard in enumerate(there, start=1):
+    found_shards = _shards(folder)
+    for done, shard in enumerate(found_shards, start=1):
         for where, cut in _of_shard(shard):
             if cut.id in lines:
                 raise LasasrError(f"{where}id {cut.id} stands in {lines[cut.id].removesuffix(': ')} already")
             lines[cut.id] = where
             yield cut
-        progress(f"reading shards of {split}", done, len(there))
+        progress(f"reading shards of {split}", done, len(found_shards))
     if not lines:
         raise LasasrError(f"{folder} has no utterances")
 
 
 def _of_shard(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
-    """(where it stands, cut with the place of its audio)."""
+    """(the beginning of an error line, cut with the position of its audio)."""
     if mirror.is_mirrored(shard.cuts.parent):
         yield from _of_cuts(shard)
         return
@@ -195,7 +200,7 @@ def _of_shard(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
 
 
 def _of_cuts(shard: Shard) -> Iterator[tuple[str, MonoCut | MultiCut]]:
-    """As the cuts alone say it, which came with the digest of their recordings."""
+    """The same from the cuts alone, which came with the digest of their recordings."""
     for number, fields in foreign_cuts.objects(shard.cuts):
         where = f"{shard.cuts}, line {number}: "
         cut = foreign_cuts.checked(where, fields, (KIND,))

@@ -47,8 +47,8 @@ def shards(folder: Path) -> list[Shard]:
         way_out = "write the shards with fields={'recording': 'flac'}"
         raise LasasrError(f"{folder} holds no recording.*.tar, so there is nothing to hear; {way_out}")
     for label in sorted({*cuts, *recordings, *_between(cuts)}):
-        for there, name in ((cuts, f"cuts{label}.jsonl.gz"), (recordings, f"recording{label}.tar")):
-            if label not in there:
+        for paths, name in ((cuts, f"cuts{label}.jsonl.gz"), (recordings, f"recording{label}.tar")):
+            if label not in paths:
                 raise LasasrError(f"shard {folder / name} is missing; {_WHOLE}")
     return [Shard(cuts[label], recordings[label], recordings[label].stat().st_size) for label in sorted(cuts)]
 
@@ -59,13 +59,13 @@ def listed_shards(folder: Path) -> list[Shard]:
     Raises:
         LasasrError: it names cuts without recordings.
     """
-    files, found = listed(folder.parent)["splits"][folder.name]["files"], []
+    files, shards = listed(folder.parent)["splits"][folder.name]["files"], []
     for name in sorted(filter(is_cuts, files)):
         recordings = f"recording{_label(Path(name), 'cuts')}.tar"
         if recordings not in files:
             raise LasasrError(f"{folder.parent / LIST} names {name}, but no {recordings}; {_WHOLE}")
-        found.append(Shard(folder / name, folder / recordings, files[recordings][0]))
-    return found
+        shards.append(Shard(folder / name, folder / recordings, files[recordings][0]))
+    return shards
 
 
 def is_cuts(name: str) -> bool:
@@ -79,7 +79,7 @@ def holds_shards(folder: Path) -> bool:
 
 
 def listed(root: Path) -> dict[str, Any]:
-    """What `shards.json` of a folder says; without one, no split.
+    """The content of `shards.json` of a folder; without one, no split.
 
     Raises:
         LasasrError: it is damaged, or of another schema.

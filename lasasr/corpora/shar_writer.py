@@ -37,7 +37,7 @@ _EVERY: Final = 20  # utterances between two reports of progress
 def write_shards(
     manifests: Mapping[str, Path],
     folder: Path,
-    about: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     progress: Progress,
     audio_format: str = "copy",
     shard_size: int = 1000,
@@ -46,19 +46,19 @@ def write_shards(
 
     Args:
         manifests: split → manifest.
-        about: what the shards are made of, as plain values; `folder` may only hold shards made of the same.
+        metadata: of the corpus that the shards hold, as plain values; `folder` may only hold shards made of the same.
         audio_format: "copy": whole files as they are, parts of files as FLAC, or float WAV where FLAC would round;
             "flac": 16 bits, or 24 where there are more than 16; "wav": 16 bits, or float.
         shard_size: utterances of a shard.
 
     Returns:
-        What `shards.json` says (see `shar_files`).
+        The content of `shards.json` (see `shar_files`).
 
     Raises:
         LasasrError: audio cannot be read, `folder` holds something else, or it cannot be written to.
     """
-    made = {**about, "audio": audio_format, "shard_size": shard_size}
-    content = _begun(folder, made)
+    origin = {**metadata, "audio": audio_format, "shard_size": shard_size}
+    content = _begun(folder, origin)
     try:
         for split, manifest in manifests.items():
             if (folder / split).exists():
@@ -74,14 +74,14 @@ def write_shards(
     return content
 
 
-def _begun(folder: Path, made: Mapping[str, Any]) -> dict[str, Any]:
-    """The list as it stands, which must be of the same making."""
+def _begun(folder: Path, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The existing list, which must have the same origin."""
     before = listed(folder)
-    for name, value in made.items() if before["splits"] else ():
+    for name, value in origin.items() if before["splits"] else ():
         if before.get(name) != value:
-            found = f"shards with {name} {before.get(name)}, not {value}"
-            raise LasasrError(f"{folder} holds {found}; delete it or name another folder")
-    return {"schema": SCHEMA, **made, "splits": dict(before["splits"])}
+            fault = f"shards with {name} {before.get(name)}, not {value}"
+            raise LasasrError(f"{folder} holds {fault}; delete it or name another folder")
+    return {"schema": SCHEMA, **origin, "splits": dict(before["splits"])}
 
 
 def _write_split(
@@ -103,7 +103,7 @@ def _write_split(
 
 
 def _write(cut: Any, tar: tarfile.TarFile, audio_format: str) -> Any:
-    """Add an utterance to a tar file; return its cut as it stands in a shard."""
+    """Add an utterance to a tar file; return its cut as a shard holds it."""
     if not isinstance(cut, MonoCut | MultiCut):
         raise LasasrError(f"utterance {cut.id} is a {type(cut).__name__}, which cannot be put into shards")
     try:
@@ -111,9 +111,9 @@ def _write(cut: Any, tar: tarfile.TarFile, audio_format: str) -> Any:
     except LasasrError as error:
         raise LasasrError(f"utterance {cut.id}: {error}") from None
     recording = _recording(cut)
-    place = _add(tar, f"{cut.id}.{suffix}", content)
+    offset = _add(tar, f"{cut.id}.{suffix}", content)
     _add(tar, f"{cut.id}.json", json.dumps(recording.to_dict()).encode())
-    recording.sources[0].source = Member(Path(Path(str(tar.name)).name), place, len(content)).source
+    recording.sources[0].source = Member(Path(Path(str(tar.name)).name), offset, len(content)).source
     return _moved(cut, recording)
 
 
@@ -128,7 +128,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
 
 def _stored(cut: Any, audio_format: str) -> tuple[bytes, str]:
     """The audio of a cut and the suffix of its format."""
-    where = audio.place(cut)
+    where = audio.location(cut)
     if audio_format == "copy" and where is not None and _is_whole(cut, where):
         if isinstance(where, Member):
             return where.content(), "audio"
@@ -149,8 +149,8 @@ def _is_whole(cut: Any, where: Path | Member) -> bool:
     if cut.start > 0 or channels != list(cut.recording.sources[0].channels):
         return False
     with audio.opened(where) as file:
-        found: tuple[int, ...] = file.frames, file.samplerate, file.channels
-    return found == (cut.num_samples, cut.sampling_rate, len(channels))
+        file_size: tuple[int, ...] = file.frames, file.samplerate, file.channels
+    return file_size == (cut.num_samples, cut.sampling_rate, len(channels))
 
 
 def _encoded(cut: Any, channels: audio.Channels, kind: str, subtype: str) -> bytes:
@@ -163,7 +163,7 @@ def _encoded(cut: Any, channels: audio.Channels, kind: str, subtype: str) -> byt
 
 
 def _recording(cut: Any) -> Recording:
-    """Of the cut alone, as Lhotse's reader wants it: without a place, which is that of its shard."""
+    """Of the cut alone, as Lhotse's reader expects it: without a position, which is that of its shard."""
     recording: Recording = to_shar_placeholder(cut.recording, cut)
     channels = [cut.channel] if isinstance(cut.channel, int) else list(cut.channel)
     recording.sources[0].type, recording.sources[0].channels, recording.channel_ids = KIND, channels, channels
@@ -172,9 +172,9 @@ def _recording(cut: Any) -> Recording:
 
 def _moved(cut: Any, recording: Recording) -> Any:
     """The cut from the beginning of its own recording on; times in an alignment count from there too."""
-    (said,) = cut.supervisions
+    (supervision,) = cut.supervisions
     alignment = {
-        kind: [item.with_offset(-cut.start) for item in items] for kind, items in (said.alignment or {}).items()
+        kind: [item.with_offset(-cut.start) for item in items] for kind, items in (supervision.alignment or {}).items()
     }
-    said = fastcopy(said, alignment=alignment or None)
-    return fastcopy(cut, start=0.0, recording=recording, supervisions=[said], features=None)
+    supervision = fastcopy(supervision, alignment=alignment or None)
+    return fastcopy(cut, start=0.0, recording=recording, supervisions=[supervision], features=None)

@@ -30,14 +30,14 @@ class Speechocean762Corpus(Corpus):
     """Train and dev from its train folder, test from its test folder.
 
     Dev speakers are taken out of train, so that the test folder stays unseen. They are spread evenly: with the
-    speakers ordered by (child or adult, gender, number), the i-th of n dev speakers stands at the middle of the i-th
+    speakers ordered by (child or adult, gender, number), the i-th of n dev speakers is at the middle of the i-th
     of n equal parts. So each group gives in proportion to its size.
 
     Args:
         root: the folder speechocean762.
         text: "words", or "phones": the dictionary's 39 phones without stress.
         dev_speakers: so many speakers of train are dev.
-        test: name of the folder to evaluate; None: test or, where there is none, dev, and the log says so.
+        test: name of the folder to evaluate; None: test or, where there is none, dev, with a warning.
 
     Raises:
         UsageError: an option is out of its range.
@@ -101,9 +101,9 @@ class Speechocean762Corpus(Corpus):
         train = self._read(self._folder("train"))
         held_out = self._held_out(sorted({line.speaker for line in train}))
         test = self._read(self._folder(self._test()))
-        both = {line.speaker for line in train} & {line.speaker for line in test}
-        if both:
-            raise LasasrError(f"{self.root}: speaker {min(both)} is in train and in {self._test()}")
+        shared = {line.speaker for line in train} & {line.speaker for line in test}
+        if shared:
+            raise LasasrError(f"{self.root}: speaker {min(shared)} is in train and in {self._test()}")
         return {
             "train": [line for line in train if line.speaker not in held_out],
             "dev": [line for line in train if line.speaker in held_out],
@@ -115,7 +115,9 @@ class Speechocean762Corpus(Corpus):
         if count >= len(speakers):
             raise LasasrError(f"corpus.dev_speakers={count} leaves nothing of the {len(speakers)} speakers in train")
         ages, genders = (_optional(self._folder("train") / name) for name in ("spk2age", "spk2gender"))
-        ordered = sorted(speakers, key=lambda one: (_is_adult(ages.get(one)), genders.get(one, ""), one))
+        ordered = sorted(
+            speakers, key=lambda speaker: (_is_adult(ages.get(speaker)), genders.get(speaker, ""), speaker)
+        )
         return {ordered[(2 * part + 1) * len(ordered) // (2 * count)] for part in range(count)}
 
     def _read(self, folder: Path) -> list[Line]:
@@ -129,15 +131,15 @@ class Speechocean762Corpus(Corpus):
             texts = self._phones(folder)
         lines = []
         for name, audio in pairs(folder / "wav.scp").items():
-            for path, known in (("utt2spk", speakers), ("text-phone" if self.text == "phones" else "text", texts)):
-                if name not in known:
+            for path, values in (("utt2spk", speakers), ("text-phone" if self.text == "phones" else "text", texts)):
+                if name not in values:
                     raise LasasrError(f"{folder / path} has no line for {name}, which {folder / 'wav.scp'} has")
             lines.append(Line(name, texts[name], speakers[name], (self.root / audio).resolve()))
         return lines
 
     def _phones(self, folder: Path) -> dict[str, str]:
         """Utterance → its phones without stress and position, from one line per utterance or per word (`name.0`)."""
-        path = next((one for one in (folder, self.root / "resource") if (one / "text-phone").is_file()), None)
+        path = next((parent for parent in (folder, self.root / "resource") if (parent / "text-phone").is_file()), None)
         if path is None:
             raise LasasrError(f"neither {folder} nor {self.root / 'resource'} has a text-phone; use corpus.text=words")
         words: dict[str, list[tuple[int, str]]] = {}
@@ -151,7 +153,7 @@ def pairs(path: Path) -> dict[str, str]:
     """A list of Kaldi's: first field → the rest of the line.
 
     Raises:
-        LasasrError: it is missing, no text, a line has one field only, or a first field stands twice.
+        LasasrError: it is missing, no text, a line has one field only, or a first field occurs twice.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -159,17 +161,17 @@ def pairs(path: Path) -> dict[str, str]:
         raise LasasrError(f"{path} is missing") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"{path} is no UTF-8 text ({error.reason} at byte {error.start})") from None
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         key, *rest = line.split(maxsplit=1) or [""]
         if not key:
             continue
         if not rest:
             raise LasasrError(f"{path}, line {number}: {key} has nothing after it")
-        if key in found:
+        if key in fields:
             raise LasasrError(f"{path}, line {number}: {key} stands twice")
-        found[key] = rest[0].strip()
-    return found
+        fields[key] = rest[0].strip()
+    return fields
 
 
 def _optional(path: Path) -> dict[str, str]:
@@ -182,6 +184,6 @@ def _is_adult(age: str | None) -> bool:
 
 def _plain(path: Path, name: str, words: Sequence[tuple[int, str]]) -> str:
     try:
-        return " ".join(plain(one) for _, word in words for one in word.split() if one != _WORD_BOUNDARY)
+        return " ".join(plain(phone) for _, word in words for phone in word.split() if phone != _WORD_BOUNDARY)
     except LasasrError as error:
         raise LasasrError(f"{path / 'text-phone'}, {name}: {error}") from None

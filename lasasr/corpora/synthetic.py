@@ -115,27 +115,27 @@ class SyntheticCorpus(Corpus):
             with rendering_pool(self.workers) as pool:
                 for split in missing:
                     cuts = self._cuts(split, texts[split], folder.resolve(), pool, progress)
-                    write_cuts(_noted(cuts, kept), manifests[split])
+                    write_cuts(_collecting_ids(cuts, kept), manifests[split])
             _tidy([folder.resolve() / "audio" / split for split in missing], kept)
         return manifests
 
     def texts(self) -> dict[str, Iterator[str]]:
         """Sentences of each split; those of train never end."""
         texts: dict[str, Iterator[str]] = {}
-        heard: set[str] = set()
+        excluded: set[str] = set()
         for split in _SPLITS:
             rng = random.Random(f"{self.seed} {split}")
-            drawn = self.sentences(rng, heard, repeat=split == "train")
+            drawn = self.sentences(rng, excluded, repeat=split == "train")
             if split in self.utterances:
                 kept = list(islice(drawn, self.utterances[split]))
-                heard = heard.union(kept)
+                excluded = excluded.union(kept)
                 drawn = iter(kept)
             texts[split] = drawn
         return texts
 
-    def sentences(self, rng: random.Random, heard: Collection[str], repeat: bool) -> Iterator[str]:
-        """Endless ones of this corpus's kind; see `sentences.sentences`."""
-        return sentences(self._rules, rng, self.random_order_share, heard, repeat, self.fewest_words)
+    def sentences(self, rng: random.Random, excluded: Collection[str], repeat: bool) -> Iterator[str]:
+        """Endless sentences of this corpus; see `sentences.sentences`."""
+        return sentences(self._rules, rng, self.random_order_share, excluded, repeat, self.fewest_words)
 
     def _cuts(
         self, split: str, texts: Iterator[str], folder: Path, pool: ProcessPoolExecutor | None, progress: Progress
@@ -146,10 +146,10 @@ class SyntheticCorpus(Corpus):
         unit = "utterances" if split in self.utterances else "seconds"
         done = 0.0
         with closing(rendered(orders, pool, ahead=4 * self.workers)) as ready:
-            for each in ready:
-                done += 1 if split in self.utterances else each.samples / SAMPLING_RATE
+            for rendering in ready:
+                done += 1 if split in self.utterances else rendering.samples / SAMPLING_RATE
                 progress(f"rendering {split} ({unit})", min(total, int(done)), total)
-                yield _cut(each)
+                yield _cut(rendering)
                 if done >= total:
                     return
 
@@ -171,7 +171,7 @@ class SyntheticCorpus(Corpus):
         )
 
 
-def _noted(cuts: Iterator[MonoCut], ids: set[str]) -> Iterator[MonoCut]:
+def _collecting_ids(cuts: Iterator[MonoCut], ids: set[str]) -> Iterator[MonoCut]:
     for cut in cuts:
         ids.add(cut.id)
         yield cut
@@ -184,16 +184,18 @@ def _tidy(folders: Sequence[Path], ids: Collection[str]) -> None:
             audio.unlink(missing_ok=True)
 
 
-def _cut(each: Rendered) -> MonoCut:
-    voice = each.order.voice
-    alignment = {"word": _items(each.words), "phone": _items(each.phones)}
-    of = recording(each.order.id, each.order.path, SAMPLING_RATE, each.samples)
-    return utterance(each.order.id, each.order.text, f"{voice.accent}-{voice.variant}", of, alignment=alignment)
+def _cut(rendering: Rendered) -> MonoCut:
+    voice = rendering.order.voice
+    alignment = {"word": _items(rendering.words), "phone": _items(rendering.phones)}
+    whole = recording(rendering.order.id, rendering.order.path, SAMPLING_RATE, rendering.samples)
+    return utterance(
+        rendering.order.id, rendering.order.text, f"{voice.accent}-{voice.variant}", whole, alignment=alignment
+    )
 
 
-def _items(found: Sequence[Segment]) -> list[AlignmentItem]:
+def _items(segments: Sequence[Segment]) -> list[AlignmentItem]:
     """Times to a tenth of a millisecond, so that an end is never after the next start."""
-    ticks = [(s.symbol, round(s.start_s * 10_000), round(s.end_s * 10_000)) for s in found]
+    ticks = [(s.symbol, round(s.start_s * 10_000), round(s.end_s * 10_000)) for s in segments]
     return [AlignmentItem(symbol, start / 10_000, (end - start) / 10_000) for symbol, start, end in ticks]
 
 

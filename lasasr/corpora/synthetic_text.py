@@ -15,7 +15,7 @@ from lasasr.errors import UsageError
 
 
 class SyntheticText(TextCorpus):
-    """Sentences that the synthetic corpus of the same options does not speak in dev and test.
+    """Sentences that the synthetic corpus of the same options does not contain in dev and test.
 
     Args:
         grammar, random_order_share, fewest_words, seed, dev_utterances, test_utterances: of the synthetic corpus; with
@@ -64,9 +64,9 @@ class SyntheticText(TextCorpus):
     def _drawn(self, split: str) -> Iterator[str]:
         """Test and dev of the spoken corpus are never drawn; train also avoids the sentences of dev here."""
         texts = self.spoken.texts()
-        heard = {text for held_out in ("test", "dev") for text in texts[held_out]}
+        excluded = {text for held_out in ("test", "dev") for text in texts[held_out]}
         if split == "train":
-            heard |= set(self._drawn("dev"))
+            excluded |= set(self._drawn("dev"))
         rng = random.Random(f"{self.spoken.seed} text {split}")
-        drawn = self.spoken.sentences(rng, heard, repeat=split == "train")
+        drawn = self.spoken.sentences(rng, excluded, repeat=split == "train")
         return islice(drawn, self.sentences[split])

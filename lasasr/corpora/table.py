@@ -3,8 +3,8 @@
 A table is tab-separated with a line of column names (`.tsv`) or JSON lines (`.jsonl`), with `id`, `audio` (a path,
 absolute or relative to the table) and `text`, and optionally `speaker`, `start_s` and `end_s`. A `.jsonl.gz`, or a
 `.jsonl` whose lines are cuts, is read as a cut manifest. Recordings of several channels are averaged into one; any
-sampling rate is kept, and converted when the audio is loaded. Tables that call their columns otherwise (Common Voice,
-LJSpeech) say so by `columns`.
+sampling rate is kept, and converted when the audio is loaded. For tables with other column names (Common Voice,
+LJSpeech) set `columns`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TableCorpus(Corpus):
     Args:
         train, dev, test: paths; `test` may be absent.
         transcript: name of the transcript rule.
-        columns: what the tables call their columns.
+        columns: the names of the tables' columns.
     """
 
     name: ClassVar[str] = "table"
@@ -48,22 +48,22 @@ class TableCorpus(Corpus):
         transcript: str = "english",
         columns: Columns | None = None,
     ) -> None:
-        self.given = {"train": train, "dev": dev, "test": test}
+        self.paths = {"train": train, "dev": dev, "test": test}
         self.transcript = transcript
         self.columns = columns
 
     def _tables(self) -> dict[str, Path]:
         for split in ("train", "dev"):
-            if not self.given[split]:
+            if not self.paths[split]:
                 raise UsageError(f"corpus.{split} is not set: corpus=table needs corpus.{split}=FILE.tsv")
-        given = {split: Path(path).expanduser() for split, path in self.given.items() if path}
-        for split, table in given.items():
+        chosen = {split: Path(path).expanduser() for split, path in self.paths.items() if path}
+        for split, table in chosen.items():
             if not table.is_file():  # before it is resolved, which a link to itself cannot be
                 raise LasasrError(f"corpus.{split}={table} is missing, or no file")
-        tables = {split: table.resolve() for split, table in given.items()}
+        tables = {split: table.resolve() for split, table in chosen.items()}
         for split, table in tables.items():
             if self.columns is None and not table.name.endswith((".tsv", ".jsonl", ".jsonl.gz")):
-                raise UsageError(f"corpus.{split}={self.given[split]} is neither .tsv nor .jsonl nor .jsonl.gz")
+                raise UsageError(f"corpus.{split}={self.paths[split]} is neither .tsv nor .jsonl nor .jsonl.gz")
         return tables
 
     def identity(self) -> Mapping[str, Any]:
@@ -103,23 +103,27 @@ def _cuts(table: Path, columns: Columns | None, downmixed: Path) -> Iterator[Mon
         yield _cut(row, sizes[row.audio], downmixed / f"{number:06d}.flac")
 
 
-def _cut(row: Row, found: Size, mono: Path) -> MonoCut:
-    end_s = _end(row, found)
-    if found.channels == 1:
-        of = recording(f"{row.audio.stem}-{row.id}", row.audio.resolve(), found.sampling_rate, found.samples)
-        return utterance(row.id, row.text, row.speaker, of, row.start_s, end_s)
-    rate = found.sampling_rate
+def _cut(row: Row, audio_size: Size, mono: Path) -> MonoCut:
+    end_s = _end(row, audio_size)
+    if audio_size.channels == 1:
+        whole = recording(
+            f"{row.audio.stem}-{row.id}", row.audio.resolve(), audio_size.sampling_rate, audio_size.samples
+        )
+        return utterance(row.id, row.text, row.speaker, whole, row.start_s, end_s)
+    rate = audio_size.sampling_rate
     channels = read(row.audio, round(row.start_s * rate), round(end_s * rate))
     samples = mixed(channels, f"audio file {row.audio}", row.where)
     write_flac(mono, samples, rate, bits=24)
     return utterance(row.id, row.text, row.speaker, recording(row.id, mono, rate, len(samples)))
 
 
-def _end(row: Row, found: Size) -> float:
+def _end(row: Row, audio_size: Size) -> float:
     if row.end_s is None:
-        if row.start_s >= found.duration_s:
+        if row.start_s >= audio_size.duration_s:
             raise LasasrError(f"{row.where}start_s {row.start_s:g} is behind the end of {row.audio}")
-        return found.duration_s
-    if row.end_s > found.duration_s + _SLACK_S:
-        raise LasasrError(f"{row.where}end_s {row.end_s:g} is behind the end of {row.audio} ({found.duration_s:g} s)")
-    return min(row.end_s, found.duration_s)
+        return audio_size.duration_s
+    if row.end_s > audio_size.duration_s + _SLACK_S:
+        raise LasasrError(
+            f"{row.where}end_s {row.end_s:g} is behind the end of {row.audio} ({audio_size.duration_s:g} s)"
+        )
+    return min(row.end_s, audio_size.duration_s)

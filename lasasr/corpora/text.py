@@ -52,7 +52,7 @@ class PlainText(TextCorpus):
             raise UsageError(f"corpus.layout={layout} is unknown; {nearest(layout, get_args(Layout))}")
         if most_words < 1:
             raise UsageError(f"corpus.most_words must be at least 1, got {most_words}")
-        self.given = {"train": train, "dev": dev, "test": test}
+        self.paths = {"train": train, "dev": dev, "test": test}
         self.layout, self.most_words = layout, most_words
         self.transcript = transcript if dictionary is None else "phones"
         self._words = rule(transcript)  # the rule that makes the dictionary's words of the text
@@ -69,8 +69,8 @@ class PlainText(TextCorpus):
         return {"files": texts, "layout": self.layout, "most_words": self.most_words, **as_phones}
 
     def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
-        said = self._sentences if self.dictionary is None else self._phones
-        return {split: partial(said, paths) for split, paths in self._files().items()}
+        read_texts = self._sentences if self.dictionary is None else self._phones
+        return {split: partial(read_texts, paths) for split, paths in self._files().items()}
 
     def _phones(self, paths: Sequence[Path]) -> Iterator[str]:
         for sentence in self._sentences(paths):
@@ -82,25 +82,25 @@ class PlainText(TextCorpus):
         return read_dictionary(self.dictionary)
 
     def _files(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
+        files_of: dict[str, list[Path]] = {}
         for split in ("test", "dev", "train"):
-            if not self.given[split]:
+            if not self.paths[split]:
                 if split != "test":
                     raise UsageError(
                         f"corpus.{split} is not set: corpus=text needs corpus.{split}=FILE.txt or a folder"
                     )
                 continue
-            held_out = {path for paths in found.values() for path in paths}
-            found[split] = [path for path in self._listed(split) if path not in held_out]
-            if not found[split]:
-                raise LasasrError(f"corpus.{split}={self.given[split]} holds only files that are dev or test as well")
-        return found
+            held_out = {path for paths in files_of.values() for path in paths}
+            files_of[split] = [path for path in self._listed(split) if path not in held_out]
+            if not files_of[split]:
+                raise LasasrError(f"corpus.{split}={self.paths[split]} holds only files that are dev or test as well")
+        return files_of
 
     def _listed(self, split: str) -> list[Path]:
-        given = self.given[split]
-        assert given is not None
-        places = [given] if isinstance(given, str) else list(given)
-        return [path for place in places for path in _below(Path(place).expanduser().resolve(), f"corpus.{split}")]
+        paths = self.paths[split]
+        assert paths is not None
+        roots = [paths] if isinstance(paths, str) else list(paths)
+        return [path for root in roots for path in _below(Path(root).expanduser().resolve(), f"corpus.{split}")]
 
     def _sentences(self, paths: Sequence[Path]) -> Iterator[str]:
         for path in paths:
@@ -111,15 +111,15 @@ class PlainText(TextCorpus):
                     yield from split_sentences(paragraph, self.most_words)
 
 
-def _below(place: Path, key: str) -> list[Path]:
-    if place.is_dir():
-        found = sorted(path for path in place.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
-        if not found:
-            raise LasasrError(f"{key}: the folder {place} holds no .txt or .txt.gz")
-        return found
-    if not place.is_file():
-        raise LasasrError(f"{key}: {place} is missing")
-    return [place]
+def _below(root: Path, key: str) -> list[Path]:
+    if root.is_dir():
+        texts = sorted(path for path in root.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+        if not texts:
+            raise LasasrError(f"{key}: the folder {root} holds no .txt or .txt.gz")
+        return texts
+    if not root.is_file():
+        raise LasasrError(f"{key}: {root} is missing")
+    return [root]
 
 
 def lines(path: Path) -> Iterator[str]:

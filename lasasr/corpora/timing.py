@@ -1,7 +1,7 @@
 """From eSpeak's marks to words and phones that each have a start and an end.
 
-The marks are exact where the synthesizer writes them, but it does not write them where a phonetician would. What is
-known of it (`Generate` in its source, and the waveforms):
+The marks are exact where the synthesizer writes them, but it does not write them where a phonetician would. These are
+its properties (`Generate` in its source, and the waveforms):
 
 * a word's mark comes before the closure of its first stop, the stop's own mark after it;
 * between a nasal or liquid and a vowel the consonant sounds inside the beginning of the vowel: the vowel's mark is

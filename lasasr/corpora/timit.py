@@ -74,38 +74,38 @@ class TIMITCorpus(Corpus):
 
     def identity(self) -> Mapping[str, Any]:
         """Includes which files are there; not how many phones are modelled, which changes no manifest."""
-        here = self._found()
+        folder = self._root_folder()
         sizes = (
-            f"{path.relative_to(here)} {path.stat().st_size}\n"
+            f"{path.relative_to(folder)} {path.stat().st_size}\n"
             for part in ("TRAIN", "TEST")
-            for path in sorted(_named(here, part).rglob("*"))
+            for path in sorted(_named(folder, part).rglob("*"))
             if path.is_file()
         )
-        return {"root": str(here.resolve()), "files": hashlib.sha256("".join(sizes).encode()).hexdigest()[:12]}
+        return {"root": str(folder.resolve()), "files": hashlib.sha256("".join(sizes).encode()).hexdigest()[:12]}
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
         manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in UTTERANCES}
         if all(manifest.exists() for manifest in manifests.values()):
             return manifests
-        here = self._found()
-        splits = _splits({part: _sentences(_named(here, part)) for part in ("TRAIN", "TEST")}, here)
+        root = self._root_folder()
+        splits = _splits({part: _sentences(_named(root, part)) for part in ("TRAIN", "TEST")}, root)
         for split, manifest in manifests.items():
             if not manifest.exists():
-                write_cuts(cuts(split, [_line(one) for one in splits[split]], progress), manifest)
+                write_cuts(cuts(split, [_line(sentence) for sentence in splits[split]], progress), manifest)
         return manifests
 
-    def _found(self) -> Path:
+    def _root_folder(self) -> Path:
         """The folder of TRAIN and TEST.
 
         Raises:
             LasasrError: there is none.
         """
-        for here in (
+        for folder in (
             self.root,
             *(self.root / name for name in ("TIMIT", "timit", "data", "TIMIT/TIMIT", "timit/timit")),
         ):
-            if here.is_dir() and all(_child(here, part) for part in ("TRAIN", "TEST")):
-                return here
+            if folder.is_dir() and all(_child(folder, part) for part in ("TRAIN", "TEST")):
+                return folder
         raise LasasrError(
             f"there is no TIMIT in {self.root} (a folder with TRAIN and TEST): set corpus.root, or LASASR_DATA to the "
             "folder that holds TIMIT; it is licensed by the LDC as LDC93S1"
@@ -117,18 +117,18 @@ def _child(folder: Path, name: str) -> Path | None:
 
 
 def _named(folder: Path, name: str) -> Path:
-    found = _child(folder, name)
-    assert found is not None
-    return found
+    child = _child(folder, name)
+    assert child is not None
+    return child
 
 
 def _sentences(part: Path) -> list[_Sentence]:
     """Every recording below TRAIN or TEST, ordered by speaker and name.
 
     Raises:
-        LasasrError: a recording is not where TIMIT has them, or stands twice.
+        LasasrError: a recording is not where TIMIT has them, or occurs twice.
     """
-    found: dict[tuple[str, str], _Sentence] = {}
+    sentences: dict[tuple[str, str], _Sentence] = {}
     for wav in sorted(path for path in part.rglob("*") if path.suffix.upper() == ".WAV" and path.is_file()):
         if wav.name.upper().endswith(".WAV.WAV"):
             continue  # a converted copy beside the original, as some redistributions have it
@@ -138,28 +138,28 @@ def _sentences(part: Path) -> list[_Sentence]:
             raise LasasrError(
                 f"{wav} is not named as in TIMIT: {part.name}/DR1..DR8/SPEAKER/SA, SI or SX, number, .WAV"
             )
-        one = _Sentence(speaker.upper(), f"{match[1]}{match[2]}".upper(), wav)
-        if (one.speaker, one.name) in found:
-            raise LasasrError(f"{wav} stands twice: also as {found[one.speaker, one.name].wav}")
-        found[one.speaker, one.name] = one
-    return [found[key] for key in sorted(found)]
+        sentence = _Sentence(speaker.upper(), f"{match[1]}{match[2]}".upper(), wav)
+        if (sentence.speaker, sentence.name) in sentences:
+            raise LasasrError(f"{wav} stands twice: also as {sentences[sentence.speaker, sentence.name].wav}")
+        sentences[sentence.speaker, sentence.name] = sentence
+    return [sentences[key] for key in sorted(sentences)]
 
 
-def _splits(parts: Mapping[str, Sequence[_Sentence]], here: Path) -> dict[str, list[_Sentence]]:
+def _splits(parts: Mapping[str, Sequence[_Sentence]], folder: Path) -> dict[str, list[_Sentence]]:
     """The sentences of each split.
 
     Raises:
         LasasrError: a speaker is in both parts, a split would be empty, or a corpus with all speakers lacks sentences.
     """
-    both = {one.speaker for one in parts["TRAIN"]} & {one.speaker for one in parts["TEST"]}
-    if both:
-        raise LasasrError(f"{here}: speaker {min(both)} is in TRAIN and in TEST; restore the LDC's folders")
+    shared = {sentence.speaker for sentence in parts["TRAIN"]} & {sentence.speaker for sentence in parts["TEST"]}
+    if shared:
+        raise LasasrError(f"{folder}: speaker {min(shared)} is in TRAIN and in TEST; restore the LDC's folders")
     wanted: dict[str, frozenset[str] | None] = {"train": None, "dev": DEV, "test": CORE_TEST}
     splits = {
         split: [
-            one
-            for one in parts[_PARTS[split]]
-            if not one.dialect_sentence and (speakers is None or one.speaker in speakers)
+            sentence
+            for sentence in parts[_PARTS[split]]
+            if not sentence.dialect_sentence and (speakers is None or sentence.speaker in speakers)
         ]
         for split, speakers in wanted.items()
     }
@@ -167,52 +167,60 @@ def _splits(parts: Mapping[str, Sequence[_Sentence]], here: Path) -> dict[str, l
         if not sentences:
             speakers = wanted[split]
             whose = "" if speakers is None else f" of the {len(speakers)} {split} speakers"
-            raise LasasrError(f"{here}: {_PARTS[split]} has no SI or SX sentence{whose}, so {split} would be empty")
-    _check_counts(splits, parts, here)
+            raise LasasrError(f"{folder}: {_PARTS[split]} has no SI or SX sentence{whose}, so {split} would be empty")
+    _check_counts(splits, parts, folder)
     return splits
 
 
 def _check_counts(
-    splits: Mapping[str, Sequence[_Sentence]], parts: Mapping[str, Sequence[_Sentence]], here: Path
+    splits: Mapping[str, Sequence[_Sentence]], parts: Mapping[str, Sequence[_Sentence]], folder: Path
 ) -> None:
-    """A whole TIMIT passes in silence, a part of it is named as such.
+    """A whole TIMIT passes without a message, a part of it is logged as such.
 
     Raises:
         LasasrError: all speakers of a split are there, but not all of their sentences.
     """
-    short = {split: len(found) for split, found in splits.items() if len(found) != UTTERANCES[split]}
+    short = {split: len(sentences) for split, sentences in splits.items() if len(sentences) != UTTERANCES[split]}
     for split in short:
-        of = Counter((one.speaker, one.name[:2]) for one in parts[_PARTS[split]])
-        speakers = {one.speaker for one in splits[split]}
+        counts = Counter((sentence.speaker, sentence.name[:2]) for sentence in parts[_PARTS[split]])
+        speakers = {sentence.speaker for sentence in splits[split]}
         if len(speakers) * 8 == UTTERANCES[split]:
             wrong = [
-                f"{speaker} has {of[speaker, kind]} {kind} sentences, not {count}"
+                f"{speaker} has {counts[speaker, kind]} {kind} sentences, not {count}"
                 for speaker in sorted(speakers)
                 for kind, count in _OF_A_SPEAKER.items()
-                if kind != "SA" and of[speaker, kind] != count
+                if kind != "SA" and counts[speaker, kind] != count
             ]
-            raise LasasrError(f"{here}: {_PARTS[split]} is damaged: {wrong[0]}; copy it again from the LDC's disc")
+            raise LasasrError(f"{folder}: {_PARTS[split]} is damaged: {wrong[0]}; copy it again from the LDC's disc")
     if short:
-        found = ", ".join(
+        counted = ", ".join(
             f"{split} has {count:,} of {UTTERANCES[split]:,} utterances" for split, count in short.items()
         )
-        log.warning("%s is a part of TIMIT (%s): its error rates compare with no published ones", here, found)
+        log.warning("%s is a part of TIMIT (%s): its error rates compare with no published ones", folder, counted)
 
 
-def _line(one: _Sentence) -> Line:
+def _line(sentence: _Sentence) -> Line:
     """The utterance with its times.
 
     Raises:
         LasasrError: a file beside the recording is missing or damaged; names file and line.
     """
-    phones, words = list(_spans(one.beside(".PHN"))), list(_spans(one.beside(".WRD")))
+    phones, words = list(_spans(sentence.beside(".PHN"))), list(_spans(sentence.beside(".WRD")))
     for number, phone in enumerate(phones, start=1):
         if phone.symbol not in PHONES_61:
-            raise LasasrError(f"{one.beside('.PHN')}, line {number}: {phone.symbol!r} is none of TIMIT's 61 labels")
+            raise LasasrError(
+                f"{sentence.beside('.PHN')}, line {number}: {phone.symbol!r} is none of TIMIT's 61 labels"
+            )
     if not phones:
-        raise LasasrError(f"{one.beside('.PHN')} is empty")
+        raise LasasrError(f"{sentence.beside('.PHN')} is empty")
     text = " ".join(phone.symbol for phone in phones)
-    return Line(f"{one.speaker}_{one.name}", text, one.speaker, one.wav.resolve(), {"word": words, "phone": phones})
+    return Line(
+        f"{sentence.speaker}_{sentence.name}",
+        text,
+        sentence.speaker,
+        sentence.wav.resolve(),
+        {"word": words, "phone": phones},
+    )
 
 
 def _spans(path: Path) -> Iterator[Span]:

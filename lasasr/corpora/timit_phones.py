@@ -30,7 +30,7 @@ _TIMIT: Final = {
     for symbols, _, names in (rule.partition("=") for rule in re.split(r"\s{3,}|\n", _TABLE.strip()))
     for name in names.split()
 }
-_CLOSURE_SHARE = 0.6  # of the stop; the synthesizer does not tell where the release of a voiced one is
+_CLOSURE_SHARE = 0.6  # of the stop; the synthesizer does not report the release of a voiced one
 
 
 def timit_phones(phone: Segment) -> list[Segment]:

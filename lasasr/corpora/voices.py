@@ -1,8 +1,8 @@
-"""Who speaks in the synthetic corpus: accents and variants of eSpeak NG, apart for train, dev and test.
+"""The voices of the synthetic corpus: accents and variants of eSpeak NG, apart for train, dev and test.
 
 Many variants are near copies of each other. Of those nearer than 0.3 in their long-term log spectrum (root mean square
-of the difference in nepers, fifty bands, one sentence) none stand in two splits; whispers, robots and heavy echoes
-stand in none.
+of the difference in nepers, fifty bands, one sentence) none are in two splits; whispers, robots and heavy echoes
+are in none.
 """
 
 from __future__ import annotations

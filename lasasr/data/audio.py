@@ -25,22 +25,22 @@ def load(cut: Any, sample_rate_hz: int) -> Tensor:
     A cut of one file, on disk or inside a tar file, is read here, and what does not match the manifest is an error:
     Lhotse mirrors up to half a second of speech to fill what a file lacks, and takes another sampling rate for the
     declared one. All else (several sources, transforms, mixtures, formats unknown to libsndfile) is left to Lhotse,
-    which gets to see regular files only (`data.sources`).
+    which gets regular files only (`data.sources`).
 
     Raises:
         LasasrError: it is missing, unreadable, empty, not as the manifest says, or holds NaN or infinite samples; names
             utterance and file.
     """
     try:
-        where = place(cut)
+        where = location(cut)
         name = "audio" if where is None else str(where)
         return read.finished(samples(cut)[0], cut.sampling_rate, sample_rate_hz, name)
     except LasasrError as error:
         raise LasasrError(f"utterance {cut.id}: {error}") from None
 
 
-def place(cut: Any) -> Path | Member | None:
-    """Where the audio of a cut lies that is a plain part of one audio file."""
+def location(cut: Any) -> Path | Member | None:
+    """The location of the audio of a cut that is a plain part of one audio file; None of any other cut."""
     recording = getattr(cut, "recording", None)
     if recording is None or recording.transforms or len(recording.sources) != 1:
         return None
@@ -52,22 +52,22 @@ def place(cut: Any) -> Path | Member | None:
 
 
 def samples(cut: Any) -> tuple[Channels, str]:
-    """The samples (channels, S) of a cut, and how they are stored where that is known: PCM_16, FLOAT, VORBIS, ...
+    """The samples (channels, S) of a cut, and their sample format where it has one: PCM_16, FLOAT, VORBIS, ...
 
     Raises:
         LasasrError: see `load`.
     """
-    where = place(cut)
+    where = location(cut)
     return (_through_lhotse(cut), "") if where is None else _decoded(cut, where)
 
 
 def _decoded(cut: Any, where: Path | Member) -> tuple[Channels, str]:
     declared = cut.recording.sources[0].channels
     with opened(where) as file:
-        found = f"{file.channels} channels at {file.samplerate} Hz"
+        stored_format = f"{file.channels} channels at {file.samplerate} Hz"
         manifest = f"{len(declared)} at {cut.sampling_rate} Hz"
         if (file.channels, file.samplerate) != (len(declared), cut.sampling_rate):
-            raise LasasrError(f"{where} has {found}, its manifest says {manifest}; prepare the corpus again")
+            raise LasasrError(f"{where} has {stored_format}, its manifest says {manifest}; prepare the corpus again")
         file.seek(min(compute_num_samples(cut.start, cut.sampling_rate), file.frames))
         channels, stored = read.decoded(file, cut.num_samples), str(file.subtype)
     missing_s = (cut.num_samples - channels.shape[1]) / cut.sampling_rate

@@ -1,4 +1,4 @@
-"""What the loader hands to the model."""
+"""The batch of a loader, which is the input of the model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Batch:
     epoch: int = 0
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch with its tensors on `device`, whose lengths and tokens the host still knows (`host.py`)."""
+        """The same batch on `device`; the host keeps a mirror of its lengths and tokens (`nn/host_mirror.py`)."""
         moved: dict[str, Any] = {
             field.name: host_mirror.to(value, device)
             for field in fields(self)

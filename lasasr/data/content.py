@@ -1,8 +1,8 @@
-"""What a split holds, as training and scoring see it: one fingerprint, and three short digests per utterance.
+"""The content of a split, as training and scoring use it: one fingerprint, and three short digests per utterance.
 
-It counts what is heard and said, never where that lies: the text after the transcript rule, the speaker, and of the
-audio the digests of its files, the place in them, sampling rate and channel. So tables, audio and prepared folders can
-be moved. The order of the utterances counts in "train", whose batches depend on it, and in no other split.
+It covers the audio and its transcripts, never their paths: the text after the transcript rule, the speaker, and of the
+audio the digests of its files, the position in them, sampling rate and channel. So tables, audio and prepared folders
+can be moved. The order of the utterances counts in "train", whose batches depend on it, and in no other split.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
     text: str
     speaker: str
-    audio: str  # the files, the place in them, sampling rate, channel, transforms
+    audio: str  # the files, the position in them, sampling rate, channel, transforms
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ def is_ordered(split: str) -> bool:
     return split == "train"
 
 
-def of_utterances(utterances: Utterances, known: Mapping[str, Digest], ordered: bool) -> Content:
+def of_utterances(utterances: Utterances, digests_by_path: Mapping[str, Digest], ordered: bool) -> Content:
     """The content of utterances.
 
     Args:
-        known: audio file → digest, as `digests.recorded` reads them.
+        digests_by_path: audio file → digest, as `digests.recorded` reads them.
         ordered: whether their order counts.
     """
-    describe, rows, total = _Description(known), {}, _Total(ordered)
+    describe, rows, total = _Description(digests_by_path), {}, _Total(ordered)
     for index, name in enumerate(utterances.ids):
         text, speaker = utterances.texts[index], utterances.speakers[index]
         audio = _plain(describe.audio(json.loads(utterances.cuts[index])))
@@ -105,19 +105,19 @@ def _short(content: bytes) -> str:
 
 
 class _Description:
-    """Says of a cut, as a plain value, what its audio is, without a path.
+    """Describes the audio of a cut, as a plain value, without a path.
 
     Args:
-        known: audio file → digest.
+        digests_by_path: audio file → digest.
     """
 
-    def __init__(self, known: Mapping[str, Digest]) -> None:
-        self._known = known
+    def __init__(self, digests_by_path: Mapping[str, Digest]) -> None:
+        self._digests = digests_by_path
         self._listed = cache(mirror.listed)
         self.without_digest = 0
 
     def audio(self, cut: Mapping[str, Any]) -> dict[str, Any]:
-        """What is heard of the cut."""
+        """A description of the audio of the cut."""
         if "tracks" in cut:
             kept = {name: cut[name] for name in ("transforms",) if cut.get(name)}
             return kept | {"tracks": [{**track, "cut": self.audio(track["cut"])} for track in cut["tracks"]]}
@@ -125,10 +125,10 @@ class _Description:
         if recording is None:  # silence between the parts of a mixture
             return {name: cut[name] for name in ("duration", "sampling_rate", "num_samples") if name in cut}
         rate_hz = int(recording["sampling_rate"])
-        found = [self._source(one) for one in recording.get("sources", ())]
-        self.without_digest += None in [content for content, _ in found]
+        contents = [self._source(source) for source in recording.get("sources", ())]
+        self.without_digest += None in [content for content, _ in contents]
         return {
-            "sources": found,
+            "sources": contents,
             "rate": rate_hz,
             "start": _samples(cut["start"], rate_hz),
             "samples": _samples(cut["duration"], rate_hz),
@@ -138,14 +138,14 @@ class _Description:
 
     def _source(self, source: Mapping[str, Any]) -> tuple[str | None, Any]:
         """(what it holds, its channels)."""
-        channels, place = source.get("channels"), str(source["source"])
+        channels, path = source.get("channels"), str(source["source"])
         if source.get("type") not in digests.KINDS:
-            return f"{source.get('type')} {place}", channels  # an address, or the audio itself
-        digest = self._known.get(place)
+            return f"{source.get('type')} {path}", channels  # an address, or the audio itself
+        digest = self._digests.get(path)
         if digest is not None:
             return digest.blake2b, channels
-        if source.get("type") == tar.KIND:  # of a mirror, perhaps, whose list says what its shards hold
-            member = tar.Member.at(place)
+        if source.get("type") == tar.KIND:  # of a mirror, perhaps, whose list has the digests of its shards
+            member = tar.Member.at(path)
             if (shard := self._listed(member.tar)) is not None:
                 return f"{shard[1]} {member.offset}+{member.size}", channels
         return None, channels

@@ -1,7 +1,7 @@
-"""Where the content of a prepared split stands, so that it is computed once.
+"""The files that store the content of a prepared split, so that it is computed once.
 
 <split>.content-<rule>.json       beside the manifest: fingerprint, utterances, and what they were computed from
-<split>.content-<rule>.rows.gz    the short digests, so that later data can be told apart utterance by utterance
+<split>.content-<rule>.rows.gz    the short digests, so that later data can be compared utterance by utterance
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA: Final = 1
 
 
 def of_split(manifest: Path, rule: str, ordered: bool, read: Callable[[], Utterances]) -> Content:
-    """The content of a prepared split: as it stands beside the manifest, or computed and written there.
+    """The content of a prepared split: as stored beside the manifest, or computed and written there.
 
     Args:
         rule: of its transcripts, as results name it: "english/1".
@@ -40,61 +40,63 @@ def of_split(manifest: Path, rule: str, ordered: bool, read: Callable[[], Uttera
     def compute() -> Content:
         return of_utterances(read(), digests.recorded(manifest), ordered)
 
-    return _noted(beside(manifest, rule), made_from, ordered, compute)
+    return _stored_or_computed(beside(manifest, rule), made_from, ordered, compute)
 
 
 def of_text(
     folder: Path, split: str, rule: str, made_from: Sequence[Path], sentences: Callable[[], Iterable[str]]
 ) -> Content:
-    """The content of a split of sentences: as it stands in `folder`, or computed and written there.
+    """The content of a split of sentences: as stored in `folder`, or computed and written there.
 
     Args:
         rule: see `of_split`.
-        made_from: files that the sentences come from, where the name of `folder` does not say what they hold.
+        made_from: files that the sentences come from, where the name of `folder` does not identify their content.
         sentences: gives them, normalised; called only where they are needed.
     """
-    place = beside(folder / f"{split}.sentences.jsonl.gz", rule)
-    stamps = {path.name: _stamp(path) for path in made_from}
+    path = beside(folder / f"{split}.sentences.jsonl.gz", rule)
+    stamps = {source.name: _stamp(source) for source in made_from}
     ordered = is_ordered(split)
-    return _noted(place, stamps, ordered, lambda: of_sentences(sentences(), ordered))
+    return _stored_or_computed(path, stamps, ordered, lambda: of_sentences(sentences(), ordered))
 
 
-def _noted(place: Path, made_from: Mapping[str, Any], ordered: bool, compute: Callable[[], Content]) -> Content:
-    made = {"schema": SCHEMA, "ordered": ordered, "made_from": dict(made_from)}
+def _stored_or_computed(
+    path: Path, made_from: Mapping[str, Any], ordered: bool, compute: Callable[[], Content]
+) -> Content:
+    origin = {"schema": SCHEMA, "ordered": ordered, "made_from": dict(made_from)}
     with suppress(LasasrError, KeyError, TypeError, AttributeError):  # damaged: written again
-        noted = files.read_json(place) if place.exists() else {}
-        if made.items() <= noted.items():
-            return Content(noted["content"], noted["utterances"], None, noted["without_digest"])
+        stored = files.read_json(path) if path.exists() else {}
+        if origin.items() <= stored.items():
+            return Content(stored["content"], stored["utterances"], None, stored["without_digest"])
     content = compute()
-    found = {
+    summary = {
         "content": content.fingerprint,
         "utterances": content.utterances,
         "without_digest": content.without_digest,
     }
     with suppress(OSError):  # a prepared folder of others, which cannot be written to
         if content.rows is not None:
-            write_rows(place.with_suffix(".rows.gz"), content.rows)
-        files.write_json(place, {**made, **found})
+            write_rows(path.with_suffix(".rows.gz"), content.rows)
+        files.write_json(path, {**origin, **summary})
     return content
 
 
 def beside(manifest: Path, rule: str) -> Path:
-    """Where the fingerprint of a manifest under a transcript rule stands."""
+    """The file that stores the fingerprint of a manifest under a transcript rule."""
     return manifest.with_name(f"{digests.split_of(manifest)}.content-{rule.replace('/', '-')}.json")
 
 
 def rows_beside(manifest: Path, rule: str) -> Path:
-    """Where its rows stand."""
+    """The file that stores its rows."""
     return beside(manifest, rule).with_suffix(".rows.gz")
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """Size and time of change: what shows that a file was written again."""
+    """Size and time of change: they show that a file was written again."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return [found.st_size, found.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns]
 
 
 def write_rows(path: Path, rows: Mapping[str, Row]) -> None:

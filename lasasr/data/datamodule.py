@@ -1,4 +1,4 @@
-"""The data of a run as Lightning asks for it; the only file of this room that knows Lightning."""
+"""The data of a run as a Lightning data module; the only file of this package that imports Lightning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BatchDataModule(LightningDataModule, ABC):
         seed: of the run.
 
     Attributes:
-        content: split → fingerprint of what it holds (`data.content`); it stands in the state dict.
+        content: split → fingerprint of what it holds (`data.content`); it is part of the state dict.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class BatchDataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def dataset(self, split: str) -> Measured:
-        """The data of "train" or "dev"; asked for once."""
+        """The data of "train" or "dev"; called once for each."""
 
     def setup(self, stage: str) -> None:
         """Read and check both splits before anything is trained.
@@ -90,7 +90,7 @@ class BatchDataModule(LightningDataModule, ABC):
         return batch.to(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands: epoch, batches of it that all ranks together have done, batches of an epoch."""
+        """The position of training: epoch, batches of it that all ranks together have done, batches of an epoch."""
         if self.trainer is None or self.trainer.train_dataloader is None:
             return {}
         loop = self.trainer.fit_loop
@@ -106,7 +106,7 @@ class BatchDataModule(LightningDataModule, ABC):
         return position | ({CONTENT: dict(self.content)} if self.content else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from where a `state_dict` stands.
+        """Go on from the position of a `state_dict`.
 
         Raises:
             LasasrError: it is of a training on other data.
@@ -114,8 +114,8 @@ class BatchDataModule(LightningDataModule, ABC):
         held = state_dict.get(CONTENT, {})
         for split in ("train", "dev"):
             if split in held and held[split] != self.content.get(split, held[split]):
-                found = f"content {held[split]}, not {self.content[split]}"
-                raise LasasrError(f"the checkpoint is of a training on other data ({split}: {found})")
+                difference = f"content {held[split]}, not {self.content[split]}"
+                raise LasasrError(f"the checkpoint is of a training on other data ({split}: {difference})")
         self._resume = {name: value for name, value in state_dict.items() if name != CONTENT}
         # not so: the sampler starts from the right batch
         warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
@@ -164,8 +164,8 @@ class SpeechDataModule(BatchDataModule):
     def dataset(self, split: str) -> SpeechDataset:
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
-        given = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        return SpeechDataset(self.utterances(split), *given, verify=self.loading.verifies)
+        options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
+        return SpeechDataset(self.utterances(split), *options, verify=self.loading.verifies)
 
 
 class TextDataModule(BatchDataModule):

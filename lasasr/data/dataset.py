@@ -107,7 +107,7 @@ class SpeechDataset(Measured):
             waveforms=pad_sequence(waveforms, batch_first=True),
             waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
             tokens=pad_sequence(tokens, batch_first=True, padding_value=special.PAD),
-            token_lengths=torch.tensor([len(each) for each in tokens]),
+            token_lengths=torch.tensor([len(ids) for ids in tokens]),
             epoch=request.epoch,
         )
 

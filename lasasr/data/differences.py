@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from lasasr.data.content import Row
 
-_FIELDS = {"text": "text", "speaker": "speaker", "audio": "recording"}  # of a row, and what a person calls them
+_FIELDS = {"text": "text", "speaker": "speaker", "audio": "recording"}  # of a row, and their names in messages
 
 
 def how_rows_differ(before: Mapping[str, Row], now: Mapping[str, Row]) -> str:
     """`3 texts changed, 1 recording changed, 2 utterances gone (first: u17)`; "" where the rows are the same.
 
     Args:
-        before, now: id → row, in their order; the order is looked at where nothing else differs.
+        before, now: id → row, in their order; the order is compared where nothing else differs.
     """
     counts: dict[str, int] = {}
     first = ""
@@ -23,8 +23,8 @@ def how_rows_differ(before: Mapping[str, Row], now: Mapping[str, Row]) -> str:
             first = first or name
     if not counts:
         return "" if list(before) == list(now) else "the same utterances in another order"
-    said = [_said(what, counts[what]) for what in (*_FIELDS.values(), "gone", "new") if what in counts]
-    return f"{', '.join(said)} (first: {first})"
+    phrases = [_phrase(what, counts[what]) for what in (*_FIELDS.values(), "gone", "new") if what in counts]
+    return f"{', '.join(phrases)} (first: {first})"
 
 
 def _what(before: Row | None, now: Row | None) -> list[str]:
@@ -33,14 +33,14 @@ def _what(before: Row | None, now: Row | None) -> list[str]:
     return [word for field, word in _FIELDS.items() if getattr(before, field) != getattr(now, field)]
 
 
-def _said(what: str, count: int) -> str:
+def _phrase(what: str, count: int) -> str:
     if what in ("gone", "new"):
         return f"{count} utterance{'s' if count > 1 else ''} {what}"
     return f"{count} {what}{'s' if count > 1 else ''} changed"
 
 
 def how_counts_differ(before: int | None, now: int, unit: str) -> str:
-    """The same where only the numbers of utterances, or sentences, are known."""
+    """The same where only the numbers of utterances, or sentences, are recorded."""
     if before is None or before == now:
         return f"other content in {now} {unit}"
     return f"{now} {unit}, {before} before"

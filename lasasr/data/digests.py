@@ -1,8 +1,8 @@
-"""What the audio files of a split were when it was prepared: size and BLAKE2b digest, in a file beside its manifest.
+"""Size and BLAKE2b digest of the audio files of a split when it was prepared, in a file beside its manifest.
 
 A file inside a tar file counts as one of its own.
 
-A bit that flips in a WAV file changes a sample and nothing else: no decoder notices. A digest does.
+A bit that flips in a WAV file changes a sample and nothing else: a decoder does not detect it, a digest does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lasasr.errors import LasasrError
 
 SCHEMA: Final = 1
 Report = Callable[[str, int, int], None]
-KINDS: Final = ("file", tar.KIND)  # of a source whose digest is noted
+KINDS: Final = ("file", tar.KIND)  # of a source whose digest is recorded
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
 _MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
@@ -71,37 +71,45 @@ def split_of(manifest: Path) -> str:
 
 
 def beside(manifest: Path) -> Path:
-    """Where the digests of a manifest's audio stand."""
+    """The file that stores the digests of a manifest's audio."""
     return manifest.with_name(f"{split_of(manifest)}.digests.json.gz")
 
 
 def record(manifest: Path, cuts: Iterable[bytes], progress: Report) -> None:
-    """Note the digest of every audio file of `cuts` that is not noted yet.
+    """Record the digest of every audio file of `cuts` that is not recorded yet.
 
-    A file that cannot be read now is left out: reading it is what fails later, and says why. So is what is fetched
+    A file that cannot be read now is left out: reading it fails later, with the reason. So is what is fetched
     when it is read, and checked then.
     """
-    place, begun_ns = beside(manifest), time.time_ns()
-    known = recorded(manifest)
+    target, begun_ns = beside(manifest), time.time_ns()
+    recorded_before = recorded(manifest)
     paths = {path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)}
-    found = _digested(sorted(paths - set(known)), f"digests of {split_of(manifest)}", progress)
-    if place.exists() and not found:
+    added = _digested(sorted(paths - set(recorded_before)), f"digests of {split_of(manifest)}", progress)
+    if target.exists() and not added:
         return
-    content = {"schema": SCHEMA, "recorded_at_ns": _recorded_at_ns(manifest) or begun_ns, "files": known | found}
-    with replacing(place) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+    content = {
+        "schema": SCHEMA,
+        "recorded_at_ns": _recorded_at_ns(manifest) or begun_ns,
+        "files": recorded_before | added,
+    }
+    with (
+        replacing(target) as temporary,
+        temporary.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+    ):
         packed.write(json.dumps(content).encode())
 
 
 def _digested(paths: Sequence[str], task: str, progress: Report) -> dict[str, Digest]:
     """The digests of those that can be read."""
-    found = {}
+    digests = {}
     with ThreadPoolExecutor(_READERS) as readers:
         for done, (path, digested) in enumerate(zip(paths, readers.map(digest, paths), strict=True), start=1):
             if digested is not None:
-                found[path] = digested
+                digests[path] = digested
             if done % _EVERY == 0 or done == len(paths):
                 progress(task, done, len(paths))
-    return found
+    return digests
 
 
 def _is_fetched(cut: Mapping[str, Any]) -> bool:
@@ -110,7 +118,7 @@ def _is_fetched(cut: Mapping[str, Any]) -> bool:
 
 
 def recorded(manifest: Path) -> dict[str, Digest]:
-    """Path → digest, as `record` found them; empty when nothing was recorded.
+    """Path → digest, as `record` computed them; empty when nothing was recorded.
 
     Raises:
         LasasrError: the file is damaged, or of another schema.
@@ -127,38 +135,38 @@ def changed(manifest: Path, progress: Report) -> list[str]:
     Raises:
         LasasrError: see `recorded`.
     """
-    known, since_ns = recorded(manifest), _recorded_at_ns(manifest)
+    recorded_digests, since_ns = recorded(manifest), _recorded_at_ns(manifest)
     touched = cache(partial(_is_touched, since_ns=(since_ns or 0) - _SKEW_NS))
-    suspects = [path for path in known if touched(path if Path(path).is_file() else path.rpartition("?")[0])]
+    suspects = [path for path in recorded_digests if touched(path if Path(path).is_file() else path.rpartition("?")[0])]
     now = _digested(suspects, f"audio of {split_of(manifest)}, written to since it was prepared", progress)
-    return [path for path, digested in now.items() if digested != known[path]]
+    return [path for path, digested in now.items() if digested != recorded_digests[path]]
 
 
 def _is_touched(path: str, since_ns: int) -> bool:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return False  # reading it is what fails
-    return max(found.st_mtime_ns, found.st_ctime_ns) > since_ns
+    return max(status.st_mtime_ns, status.st_ctime_ns) > since_ns
 
 
 def _recorded_at_ns(manifest: Path) -> int | None:
     """When the digests were recorded; None where they are not."""
-    noted_ns, _ = _read(manifest)
-    if noted_ns is not None:
-        return noted_ns
-    place = beside(manifest)
-    return place.stat().st_mtime_ns if place.exists() else None
+    recorded_ns, _ = _read(manifest)
+    if recorded_ns is not None:
+        return recorded_ns
+    path = beside(manifest)
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _read(manifest: Path) -> tuple[int | None, dict[str, Digest]]:
-    place = beside(manifest)
-    if not place.exists():
+    path = beside(manifest)
+    if not path.exists():
         return None, {}
     try:
-        content = parse_json(next(lines(place, _MOST_BYTES)))
+        content = parse_json(next(lines(path, _MOST_BYTES)))
         if content["schema"] != SCHEMA:
-            raise LasasrError(f"{place} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
-        return content.get("recorded_at_ns"), {path: Digest(*noted) for path, noted in content["files"].items()}
+            raise LasasrError(f"{path} has schema {content['schema']}, this version of lasasr reads {SCHEMA}")
+        return content.get("recorded_at_ns"), {source: Digest(*fields) for source, fields in content["files"].items()}
     except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LasasrError(f"{place} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None
+        raise LasasrError(f"{path} is damaged ({error!r}); delete it, and lasasr prepare writes it again") from None

@@ -21,7 +21,7 @@ VERIFY = ("first_epoch", "never")
 
 @dataclass(frozen=True)
 class Loading:
-    """How batches come to the model.
+    """How batches are loaded.
 
     Args:
         num_workers: processes that decode and perturb; None: none on a CPU, where they would take the cores from the
@@ -29,7 +29,7 @@ class Loading:
         prefetch: batches that each worker keeps ready.
         cache_audio_mb: MiB of decoded audio kept in memory per split and rank, shared by its workers; 1 h at 16 kHz
             takes 220.
-        pin_memory: hand out page-locked memory, from which copies to a GPU overlap with work; None: with an
+        pin_memory: use page-locked memory, from which copies to a GPU overlap with work; None: with an
             accelerator. It cannot be swapped out: where the machine's memory is short, false.
         verify: "first_epoch": an audio file is compared with what it was when it was prepared, size and digest, when a
             process first reads it; or "never".
@@ -88,7 +88,7 @@ class Loader(DataLoader[Batch]):
         batches: the requests.
         num_workers: processes; 0: this one.
         prefetch: batches that each worker keeps ready.
-        pin_memory: hand out page-locked memory, from which copies to a GPU overlap with work.
+        pin_memory: use page-locked memory, from which copies to a GPU overlap with work.
         persistent: keep the workers from epoch to epoch.
     """
 
@@ -122,7 +122,7 @@ class Loader(DataLoader[Batch]):
 
 
 class _Guarded(Dataset[Any]):
-    """Hands out errors instead of raising them: the DataLoader would wrap them in a worker's traceback."""
+    """Returns errors instead of raising them: the DataLoader would wrap them in a worker's traceback."""
 
     def __init__(self, dataset: Dataset[Batch]) -> None:
         self.dataset = dataset

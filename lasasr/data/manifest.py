@@ -1,4 +1,4 @@
-"""A split's cut manifest, read and checked at once: what is wrong with it is said before any training."""
+"""A split's cut manifest, read and checked at once, so that its faults are reported before any training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lasasr.errors import LasasrError, UsageError
 
 
 class UnusableError(LasasrError):
-    """A cut that can be neither trained on nor scored; `kind` says why in few words."""
+    """A cut that can be neither trained on nor scored; `kind` is the reason in few words."""
 
     def __init__(self, kind: str, id: str, message: str) -> None:
         super().__init__(message)
@@ -62,8 +62,8 @@ class Utterances:
         """
         shard = tar.shard_of(json.loads(self.cuts[index]))
         if shard is None:
-            found = f"{self.path}: the audio of utterance {self.ids[index]} is in none"
-            raise UsageError(f"batching.shards_at_once is for audio in shards (corpus=shar); {found}")
+            fault = f"{self.path}: the audio of utterance {self.ids[index]} is in none"
+            raise UsageError(f"batching.shards_at_once is for audio in shards (corpus=shar); {fault}")
         return shard
 
     def shards(self) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def read_manifest(
     Args:
         path: of the manifest.
         transcript: the corpus's transcript rule, applied to every raw text.
-        unusable: takes what is wrong with single cuts, which are then left out; by default the first one is raised.
+        unusable: collects the faults of single cuts, which are then left out; by default the first one is raised.
 
     Raises:
         LasasrError: the manifest is missing, damaged or empty; an id occurs twice; a cut has no audio, audio in what is
@@ -137,8 +137,8 @@ def _row(path: Path, line: Any, transcript: Callable[[str], str], seen: set[str]
     seen.add(name)
     if len(supervisions) != 1:
         way_out = "split it with Lhotse's trim_to_supervisions" if supervisions else "give it a transcript or remove it"
-        found = f"{utterance} has {len(supervisions)} supervisions, not one; {way_out}"
-        raise UnusableError("not one transcript", name, found)
+        fault = f"{utterance} has {len(supervisions)} supervisions, not one; {way_out}"
+        raise UnusableError("not one transcript", name, fault)
     if not recorded:
         raise UnusableError("no recording", name, f"{utterance} has no recording")
     if not duration_s > 0:

@@ -45,7 +45,7 @@ class ManifestCache:
 
 
 def _version(path: Path) -> _Version:
-    """What tells whether a file was written again; nothing of one that is missing, which reading it says."""
+    """Changes when a file is written again; empty where it is missing, which reading it reports."""
     try:
         status = path.stat()
     except OSError:

@@ -35,7 +35,11 @@ def establish(folder: Path, address: str, files: Mapping[str, tuple[int, str]], 
         files: <split>/<name> → bytes and MD5.
         room_gb: of 10^9 bytes, for all shards together; None: as much as there is.
     """
-    content = {"address": address, "room_gb": room_gb, "files": {name: list(one) for name, one in files.items()}}
+    content = {
+        "address": address,
+        "room_gb": room_gb,
+        "files": {name: list(size_and_md5) for name, size_and_md5 in files.items()},
+    }
     if not (folder / _FILE).exists() or read_json(folder / _FILE) != content:
         write_json(folder / _FILE, content)
     _is_mirrored.cache_clear()
@@ -55,8 +59,8 @@ def listed(shard: Path) -> tuple[int, str] | None:
     """Bytes and MD5 of a shard of a mirror, whether it is here or not; None where it is of none."""
     if not is_mirrored(shard.parent):
         return None
-    found = read_json(shard.parent.parent / _FILE)["files"].get(f"{shard.parent.name}/{shard.name}")
-    return None if found is None else (found[0], found[1])
+    entry = read_json(shard.parent.parent / _FILE)["files"].get(f"{shard.parent.name}/{shard.name}")
+    return None if entry is None else (entry[0], entry[1])
 
 
 def opened(shard: Path) -> BinaryIO:
@@ -84,7 +88,7 @@ def _note_use(file: BinaryIO) -> None:
 
 
 def fetch_soon(shard: Path) -> None:
-    """Fetch in the background what will be read; what goes wrong is said when it is."""
+    """Fetch in the background what will be read; a failure is reported when it is read."""
     if is_mirrored(shard.parent) and not shard.exists():
         Thread(target=_try_to_fetch, args=(shard,), daemon=True).start()
 
@@ -116,9 +120,11 @@ def _fetched(shard: Path) -> BinaryIO:
 
 def _make_room(folder: Path, most: float) -> None:
     """Delete the shards that were not used for longest until the others take `most` bytes at most."""
-    here = sorted((found.st_mtime_ns, found.st_size, path) for path in folder.glob(_TARS) for found in [path.stat()])
-    total = sum(size for _, size, _ in here)
-    for _, size, path in here:
+    shards = sorted(
+        (status.st_mtime_ns, status.st_size, path) for path in folder.glob(_TARS) for status in [path.stat()]
+    )
+    total = sum(size for _, size, _ in shards)
+    for _, size, path in shards:
         if total <= most:
             return
         path.unlink()

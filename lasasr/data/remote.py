@@ -1,4 +1,4 @@
-"""Files of object storage or the web, through the library that fsspec knows for their address: s3://, gs://, https://...
+"""Files of object storage or the web, through fsspec's library for their address: s3://, gs://, https://...
 
 Endpoints and credentials are those libraries' business: environment variables, their own files, or fsspec's.
 """
@@ -27,11 +27,11 @@ _MAY_PASS: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None) -> None:
-    """Bring a file to `path`: whole, with this size and MD5 where they are known, or not at all.
+    """Bring a file to `path`: whole, with this size and MD5 where they are set, or not at all.
 
     One of unknown size may have `files.MOST_BYTES`.
 
-    A transfer that breaks off or brings something else is begun again, `TRIES` times in all.
+    A transfer that breaks off or brings another file is begun again, `TRIES` times in all.
 
     Raises:
         LasasrError: there is no library for such an address; the file is not there, not readable by this user, or not
@@ -40,7 +40,7 @@ def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None)
     for tries_left in reversed(range(TRIES)):
         try:
             with replacing(path) as temporary:
-                _transfer(url, temporary, (size or 0) + MOST_BYTES)  # a little more is said with its size
+                _transfer(url, temporary, (size or 0) + MOST_BYTES)  # a little more is reported with its size
                 _check(temporary, size, md5)
             return
         except Exception as error:  # of libraries unknown, which raise whatever they like
@@ -50,8 +50,8 @@ def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None)
 
 
 def _transfer(url: str, path: Path, most: int) -> None:
-    system, place = url_to_fs(url, **(_web_options() if url.startswith(("http:", "https:")) else {}))
-    system.get_file(place, str(path), callback=_AtMost(most))
+    system, remote_path = url_to_fs(url, **(_web_options() if url.startswith(("http:", "https:")) else {}))
+    system.get_file(remote_path, str(path), callback=_AtMost(most))
 
 
 class _AtMost(Callback):  # type: ignore[misc]
@@ -75,17 +75,17 @@ def _web_options() -> dict[str, Any]:
 
 
 def _check(path: Path, size: int | None, md5: str | None) -> None:
-    found = path.stat().st_size
-    if size not in (None, found):
-        raise _OtherFileError(f"it brought {found:,} bytes instead of {size:,}")
+    bytes_there = path.stat().st_size
+    if size not in (None, bytes_there):
+        raise _OtherFileError(f"it brought {bytes_there:,} bytes instead of {size:,}")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
     if md5 not in (None, digest):
-        raise _OtherFileError(f"it brought {found:,} bytes with MD5 {digest} instead of {md5}")
+        raise _OtherFileError(f"it brought {bytes_there:,} bytes with MD5 {digest} instead of {md5}")
 
 
 class _OtherFileError(Exception):
-    """What came is not what was asked for."""
+    """The file that was fetched is not the requested one."""
 
 
 def _is_final(error: Exception) -> bool:
@@ -106,7 +106,7 @@ def _reason(error: Exception, path: Path) -> str:
         return f"the disk of {path.parent} is full; free some, or set corpus.cache_gb or another corpus.cache_dir"
     if isinstance(error, FileNotFoundError):
         return "it is not there"
-    said = " ".join(str(error).split())[:300] or type(error).__name__
+    message = " ".join(str(error).split())[:300] or type(error).__name__
     if isinstance(error, _OtherFileError):
-        return f"{said}; if the shards there are new ones, delete {path.parent.parent}"
-    return said
+        return f"{message}; if the shards there are new ones, delete {path.parent.parent}"
+    return message

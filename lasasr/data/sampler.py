@@ -34,7 +34,7 @@ class Batching:
             within the whole corpus.
 
     Raises:
-        UsageError: a value is not positive; `shortest_first` is negative, or stands beside `shards_at_once`.
+        UsageError: a value is not positive; `shortest_first` is negative, or set together with `shards_at_once`.
     """
 
     max_utterances: int
@@ -62,7 +62,7 @@ class Batching:
 
 
 class Request(NamedTuple):
-    """What the dataset is asked for: one batch."""
+    """The batch that a dataset is to load."""
 
     epoch: int
     indices: tuple[int, ...]
@@ -81,8 +81,8 @@ class BucketBatches(Sampler[Request]):
 
     That number is made a multiple of `batches_per_step` by halving the batches with most utterances (where each batch
     holds one, as many as necessary of the shortest are put in pairs, whatever the budget). Rank r of W takes the
-    batches r, r + W, ...: each rank has the same number, no utterance is seen twice, and W ranks see in one step what
-    one rank sees in W accumulated batches when both give the same `batches_per_step`.
+    batches r, r + W, ...: each rank has the same number, no utterance is used twice, and W ranks process in one step
+    what one rank processes in W accumulated batches when both give the same `batches_per_step`.
 
     An utterance longer than the budget forms a batch of its own.
 
@@ -121,8 +121,8 @@ class BucketBatches(Sampler[Request]):
             raise ValueError(f"world_size must divide batches_per_step and exceed rank, got {shares}")
         durations = np.asarray(durations_s, dtype=np.float64)
         if len(durations) < batches_per_step:
-            asked = f"{batches_per_step} batches per step (ranks × accumulated batches)"
-            raise LasasrError(f"{len(durations)} utterances are too few for {asked}; use fewer of these")
+            needed = f"{batches_per_step} batches per step (ranks × accumulated batches)"
+            raise LasasrError(f"{len(durations)} utterances are too few for {needed}; use fewer of these")
         self.seed, self.shuffle = seed, shuffle
         self.shortest_first = batching.shortest_first
         self.world_size, self.rank = world_size, rank
@@ -139,7 +139,7 @@ class BucketBatches(Sampler[Request]):
             buckets = _divided(buckets, batches_per_step)
         self._buckets = buckets
         if rank == 0:
-            _tell_overlong(durations, batching)
+            _warn_of_overlong(durations, batching)
 
     def batches(self, epoch: int) -> list[tuple[int, ...]]:
         """All batches of an epoch, those of every rank, as indices of utterances."""
@@ -155,7 +155,7 @@ class BucketBatches(Sampler[Request]):
             return batches
         if epoch < self.shortest_first:
             return batches[::-1]
-        return [batches[place] for place in random.permutation(len(batches))]
+        return [batches[index] for index in random.permutation(len(batches))]
 
     def _drawn(self, windows: Windows, epoch: int) -> list[Window]:
         return windows.draw(np.random.default_rng([self.seed, epoch]))
@@ -165,7 +165,7 @@ class BucketBatches(Sampler[Request]):
         return [(bucket.members, max(bucket.sizes)) for bucket in self._buckets]
 
     def set_epoch(self, epoch: int) -> None:
-        """Iterate over this epoch from now on, from its beginning unless `start_from` said otherwise for it."""
+        """Iterate over this epoch from now on, from its beginning unless `start_from` has set its first batch."""
         if epoch != self.epoch:
             self.epoch, self.start = epoch, 0
 
@@ -182,8 +182,8 @@ class BucketBatches(Sampler[Request]):
     def __iter__(self) -> Iterator[Request]:
         own = self.batches(self.epoch)[self.rank :: self.world_size]
         soon = {} if self._windows is None else ahead(self._drawn(self._windows, self.epoch), self.world_size)
-        # a list and no generator: what is iterated over is fixed now, whatever set_epoch says later
-        requests = [Request(self.epoch, indices, tuple(soon.get(place, ()))) for place, indices in enumerate(own)]
+        # a list and no generator: what is iterated over is fixed now, whatever epoch is set later
+        requests = [Request(self.epoch, indices, tuple(soon.get(index, ()))) for index, indices in enumerate(own)]
         return iter(requests[self.start :])
 
 
@@ -218,11 +218,11 @@ def _divided(buckets: list[_Bucket], multiple: int) -> list[_Bucket]:
     """The buckets with batches halved, those with most utterances first, until `multiple` divides their number."""
     while count := sum(len(bucket.sizes) for bucket in buckets) % multiple:
         sizes = max(buckets, key=lambda bucket: max(bucket.sizes)).sizes
-        place = sizes.index(max(sizes))
-        size = sizes[place]
+        index = sizes.index(max(sizes))
+        size = sizes[index]
         if size == 1:
             return _paired(np.concatenate([bucket.members for bucket in buckets]), count)
-        sizes[place : place + 1] = [size - size // 2, size // 2]
+        sizes[index : index + 1] = [size - size // 2, size // 2]
     return buckets
 
 
@@ -232,7 +232,7 @@ def _paired(members: NDArray[np.int64], pairs: int) -> list[_Bucket]:
     return [_Bucket(members[:alone], [1] * alone), _Bucket(members[alone:], [2] * pairs)]
 
 
-def _tell_overlong(durations: NDArray[np.float64], batching: Batching) -> None:
+def _warn_of_overlong(durations: NDArray[np.float64], batching: Batching) -> None:
     if batching.batch_seconds is None:
         return
     overlong = int((durations > batching.batch_seconds).sum())

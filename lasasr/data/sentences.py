@@ -42,7 +42,7 @@ class TextCounts:
 
 @dataclass(frozen=True)
 class Sentences:
-    """N encoded sentences; ids are read from disk when asked for."""
+    """N encoded sentences; ids are read from disk on access."""
 
     tokens: NDArray[np.uint32]  # of all sentences, one after another, without sos and eos
     ends: NDArray[np.int64]  # (N,) where each sentence ends in `tokens`
@@ -80,7 +80,7 @@ class TextDataset(Measured):
     def __getitem__(self, request: Request) -> Batch:
         """One batch."""
         tokens = [torch.from_numpy(self.sentences.ids(index)) for index in request.indices]
-        sizes = torch.tensor([len(one) for one in tokens])
+        sizes = torch.tensor([len(ids) for ids in tokens])
         none = ("",) * len(tokens)
         return Batch(
             ids=tuple(map(str, request.indices)),
@@ -94,16 +94,16 @@ class TextDataset(Measured):
         )
 
 
-def encode_split(texts: Iterable[str], tokenizer: Encodes, place: Path) -> None:
-    """Write `<place>.ids`, `<place>.ends.npy` and, last, `<place>.json`.
+def encode_split(texts: Iterable[str], tokenizer: Encodes, path: Path) -> None:
+    """Write `<path>.ids`, `<path>.ends.npy` and, last, `<path>.json`.
 
-    A sentence with a character that the tokenizer does not know is left out and counted.
+    A sentence with a character outside the vocabulary is left out and counted.
 
     Raises:
         LasasrError: nothing is left, or more is left out than taken.
     """
     ends, total, counts = array("q"), 0, TextCounts()
-    with files.replacing(place.with_suffix(".ids")) as path, path.open("wb") as out:
+    with files.replacing(path.with_suffix(".ids")) as temporary, temporary.open("wb") as out:
         for text in texts:
             try:
                 ids = tokenizer.encode(text)
@@ -119,28 +119,28 @@ def encode_split(texts: Iterable[str], tokenizer: Encodes, place: Path) -> None:
             counts.characters += len(text)
     if counts.left_out > counts.sentences:
         raise LasasrError(
-            f"{place.name}: {counts.left_out} of {counts.left_out + counts.sentences} sentences hold what is outside "
+            f"{path.name}: {counts.left_out} of {counts.left_out + counts.sentences} sentences hold what is outside "
             f"the vocabulary; the first: {counts.first_left_out}"
         )
     if not ends:
-        raise LasasrError(f"{place.name}: the corpus holds no sentence")
-    with files.replacing(place.with_suffix(".ends.npy")) as path, path.open("wb") as out:
+        raise LasasrError(f"{path.name}: the corpus holds no sentence")
+    with files.replacing(path.with_suffix(".ends.npy")) as temporary, temporary.open("wb") as out:
         np.save(out, np.asarray(ends, dtype=np.int64))
-    files.write_json(place.with_suffix(".json"), asdict(counts))
+    files.write_json(path.with_suffix(".json"), asdict(counts))
 
 
-def load_split(place: Path) -> Sentences:
+def load_split(path: Path) -> Sentences:
     """Read what `encode_split` wrote.
 
     Raises:
         LasasrError: a file is missing or damaged.
     """
-    counts = TextCounts(**files.read_json(place.with_suffix(".json")))
+    counts = TextCounts(**files.read_json(path.with_suffix(".json")))
     try:
-        ends = np.load(place.with_suffix(".ends.npy"), mmap_mode="r")
-        tokens = np.memmap(place.with_suffix(".ids"), dtype=_ID, mode="r")
+        ends = np.load(path.with_suffix(".ends.npy"), mmap_mode="r")
+        tokens = np.memmap(path.with_suffix(".ids"), dtype=_ID, mode="r")
     except (OSError, ValueError) as error:
-        raise LasasrError(f"{place.with_suffix('.ids')} is damaged ({error}); delete {place.parent}") from None
+        raise LasasrError(f"{path.with_suffix('.ids')} is damaged ({error}); delete {path.parent}") from None
     if len(ends) != counts.sentences or len(tokens) != ends[-1]:
-        raise LasasrError(f"{place.with_suffix('.ids')} is not what {place.name}.json says; delete {place.parent}")
+        raise LasasrError(f"{path.with_suffix('.ids')} is not what {path.name}.json says; delete {path.parent}")
     return Sentences(tokens, ends, counts)

@@ -1,7 +1,7 @@
-"""Where the audio of a Lhotse cut comes from: a file, or a place in a tar file; everything else is refused.
+"""The source of the audio of a Lhotse cut: a file, or a member of a tar file; everything else is refused.
 
 Lhotse would run a source of type `command` in a shell, fetch a `url`, and unpickle arrays that are kept `in memory`. So
-a cut is looked at here, as a plain value, before Lhotse makes objects of it.
+a cut is checked here, as a plain value, before Lhotse makes objects of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILE: Final = "file"
 _PLAIN: Final = ("id", "type", "start", "duration", "channel")  # of a cut: scalars
 # of features and arrays, which are never read here: in files, or left out of Lhotse Shar
 _STORED: Final = ("lilcom_files", "lilcom_chunky", "lilcom_hdf5", "chunked_lilcom_hdf5", "numpy_files", "numpy_hdf5")
-_RECORDING: Final = {"id", "sources", "sampling_rate"}  # by which Lhotse knows one wherever it stands
+_RECORDING: Final = {"id", "sources", "sampling_rate"}  # by which Lhotse recognizes one at any depth
 _PICTURES: Final = ("pillow_files",)
 _ELSEWHERE: Final = re.compile(r"-|pipe:.*|.*\|\s*|\w[\w+.-]*://.*", re.DOTALL)  # a stream, a command, an address
 _RATIOS: Final = {"factor": (0.1, 10.0), "source_sampling_rate": (1, 1e6), "target_sampling_rate": (1, 1e6)}
@@ -27,7 +27,7 @@ _BY_SHELL: Final = {".opus": re.compile(r"[\w/.,+@%=: -]+"), ".sph": re.compile(
 
 
 def check(where: str, cut: Mapping[str, Any], kinds: Sequence[str] = (FILE, KIND)) -> None:
-    """Refuse a cut, as a plain value, that anything but files stands behind.
+    """Refuse a cut, as a plain value, whose audio is in anything but files.
 
     Args:
         where: begins the error line.
@@ -45,41 +45,43 @@ def check(where: str, cut: Mapping[str, Any], kinds: Sequence[str] = (FILE, KIND
         elif name == "tracks":
             _tracks(where, what, value, kinds)
         elif name == "supervisions":
-            for one in value if isinstance(value, list) else ():
-                _anything(what, one.get("custom") if isinstance(one, Mapping) else one, kinds)
+            for supervision in value if isinstance(value, list) else ():
+                _check_nested(
+                    what, supervision.get("custom") if isinstance(supervision, Mapping) else supervision, kinds
+                )
         else:
-            _anything(what, value, kinds)
+            _check_nested(what, value, kinds)
 
 
 def _tracks(where: str, what: str, tracks: Any, kinds: Sequence[str]) -> None:
-    if not isinstance(tracks, list) or not all(isinstance(one, Mapping) for one in tracks):
+    if not isinstance(tracks, list) or not all(isinstance(track, Mapping) for track in tracks):
         raise LasasrError(f"{what} has tracks that are none")
     for track in tracks:
         for name, value in track.items():
             if name == "cut" and isinstance(value, Mapping):
                 check(where, value, kinds)
             else:
-                _anything(what, value, kinds)
+                _check_nested(what, value, kinds)
 
 
 def _recording(what: str, recording: Any, kinds: Sequence[str]) -> None:
     if recording is None:
         return
     sources = recording.get("sources") if isinstance(recording, Mapping) else None
-    if not isinstance(sources, list) or not all(isinstance(one, Mapping) for one in sources):
+    if not isinstance(sources, list) or not all(isinstance(source, Mapping) for source in sources):
         raise LasasrError(f"{what} has a recording without a list of sources")
     for source in sources:
-        kind, place = source.get("type"), source.get("source")
+        kind, path = source.get("type"), source.get("source")
         if kind not in kinds:
             raise LasasrError(f"{what} has its audio in a {kind}, not in {'a file' if FILE in kinds else 'its shard'}")
-        if not isinstance(place, str) or "\0" in place or (kind == FILE and _ELSEWHERE.fullmatch(place)):
-            raise LasasrError(f"{what} has its audio in {place!r}, which is no path of a file")
+        if not isinstance(path, str) or "\0" in path or (kind == FILE and _ELSEWHERE.fullmatch(path)):
+            raise LasasrError(f"{what} has its audio in {path!r}, which is no path of a file")
     if recording.get("transforms") and FILE not in kinds:
         raise LasasrError(f"{what} has transforms, which are applied before Lhotse Shar is written")
     _transforms(what, recording.get("transforms"))
     for name, value in recording.items():
         if name not in ("sources", "transforms"):
-            _anything(what, value, kinds)
+            _check_nested(what, value, kinds)
 
 
 def _transforms(what: str, transforms: Any) -> None:
@@ -88,37 +90,37 @@ def _transforms(what: str, transforms: Any) -> None:
         return
     if not isinstance(transforms, list):
         raise LasasrError(f"{what} has transforms that are no list")
-    for one in transforms:
-        options = one.get("kwargs") if isinstance(one, Mapping) else None
+    for transform in transforms:
+        options = transform.get("kwargs") if isinstance(transform, Mapping) else None
         if not isinstance(options, Mapping):
-            raise LasasrError(f"{what} has a transform that is none: {str(one)[:60]}")
+            raise LasasrError(f"{what} has a transform that is none: {str(transform)[:60]}")
         for name, (least, most) in _RATIOS.items():
             value = options.get(name, least)
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-                found = f"{one.get('name')} with {name} {value}"
-                raise LasasrError(f"{what} has a transform {found}, not between {least} and {most}")
-        _anything(what, options, (FILE,))
+                range_fault = f"{transform.get('name')} with {name} {value}"
+                raise LasasrError(f"{what} has a transform {range_fault}, not between {least} and {most}")
+        _check_nested(what, options, (FILE,))
 
 
-def _anything(what: str, value: Any, kinds: Sequence[str]) -> None:
+def _check_nested(what: str, value: Any, kinds: Sequence[str]) -> None:
     """Whatever Lhotse may make an object of: features, arrays, pictures and recordings, at any depth."""
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            if one.keys() >= _RECORDING:
-                _recording(what, one, kinds)
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            if item.keys() >= _RECORDING:
+                _recording(what, item, kinds)
                 continue
-            stored = one.get("storage_type")
+            stored = item.get("storage_type")
             if stored is not None and stored not in (*_STORED, *_PICTURES, KIND):
                 raise LasasrError(f"{what} has an array or features in {stored}, not in a file; drop them")
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
 
 
 def refuse_unreadable(where: str, cut: Any) -> None:
-    """Refuse a cut, as Lhotse's object, whose files Lhotse must not be asked for.
+    """Refuse a cut, as Lhotse's object, whose files Lhotse must not open.
 
     Raises:
         LasasrError: a file is missing or no regular one, or its name would act in a shell.
@@ -137,6 +139,6 @@ def refuse_unreadable(where: str, cut: Any) -> None:
 
 def _recordings(cut: Any) -> list[Any]:
     if hasattr(cut, "tracks"):
-        return [one for track in cut.tracks for one in _recordings(track.cut)]
+        return [recording for track in cut.tracks for recording in _recordings(track.cut)]
     recording = getattr(cut, "recording", None)
     return [] if recording is None else [recording]

@@ -37,7 +37,7 @@ class Splits:
         return utterances if self.first_utterances is None else utterances.first(self.first_utterances)
 
     def content(self, split: str) -> str:
-        """16 hexadecimal digits over what the utterances of a split hold, wherever they lie; see `data.content`.
+        """16 hexadecimal digits over what the utterances of a split hold, whatever their paths; see `data.content`.
 
         Raises:
             LasasrError: see `utterances`.
@@ -61,15 +61,15 @@ class Splits:
         Raises:
             LasasrError: see `utterances`.
         """
-        place = content_files.rows_beside(self._manifest(split), str(self.rule))
-        if self.first_utterances is None and place.exists():
+        path = content_files.rows_beside(self._manifest(split), str(self.rule))
+        if self.first_utterances is None and path.exists():
             self.contents(split)  # which writes the rows again where they are of other data
-            return content_files.read_rows(place)
+            return content_files.read_rows(path)
         return self._computed(split).rows or {}
 
     def _computed(self, split: str) -> Content:
-        known = digests.recorded(self._manifest(split))
-        return content.of_utterances(self.utterances(split), known, content.is_ordered(split))
+        recorded = digests.recorded(self._manifest(split))
+        return content.of_utterances(self.utterances(split), recorded, content.is_ordered(split))
 
     def _manifest(self, split: str) -> Path:
         if split not in self.manifests:
@@ -106,10 +106,10 @@ class TextSplits:
         return content_files.of_text(self.folder, split, str(self.rule), made_from, self.texts[split])
 
     def rows(self, split: str) -> None:
-        """Sentences have no names: they cannot be told apart one by one."""
+        """Sentences have no names: they cannot be compared one by one."""
 
     def check(self, split: str) -> None:
-        """See that there is such a split.
+        """Check that there is such a split.
 
         Raises:
             LasasrError: there is none; the message names those there are.

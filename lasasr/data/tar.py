@@ -1,4 +1,4 @@
-"""Audio inside the tar files of Lhotse Shar: its place is found once, then it is read from there without unpacking.
+"""Audio inside the tar files of Lhotse Shar: its position is read once, then it is read from there without unpacking.
 
 A shard holds, utterance by utterance, `<id>.<format>` with the audio and `<id>.json` with the Lhotse recording.
 """
@@ -17,7 +17,7 @@ from lasasr.data import mirror
 from lasasr.errors import LasasrError
 
 KIND: Final = "shar"  # type of such a source in a Lhotse recording
-_BLOCK: Final = tarfile.BLOCKSIZE  # bytes of a header, which stands right before what it describes
+_BLOCK: Final = tarfile.BLOCKSIZE  # bytes of a header, which is right before what it describes
 _AGAIN: Final = "copy or make the shard again"
 _MOST_BYTES: Final = 1 << 20  # of a header or a description; the audio itself is not read with them
 
@@ -36,16 +36,16 @@ class Member(NamedTuple):
         Raises:
             LasasrError: it is something else.
         """
-        tar, _, place = source.rpartition("?")
+        tar, _, span = source.rpartition("?")
         try:
-            offset, size = map(int, place.split("+"))
+            offset, size = map(int, span.split("+"))
         except ValueError:
             raise LasasrError(f"{source!r} is no place in a tar file; prepare the corpus again") from None
         return cls(Path(tar), offset, size)
 
     @property
     def source(self) -> str:
-        """As it stands in a manifest."""
+        """As a manifest names it."""
         return f"{self.tar}?{self.offset}+{self.size}"
 
     def __str__(self) -> str:
@@ -55,22 +55,22 @@ class Member(NamedTuple):
         """What it holds.
 
         Raises:
-            LasasrError: the tar file is missing, ends before, or has something else in this place.
+            LasasrError: the tar file is missing, ends before, or holds something else at this position.
         """
         try:
             with mirror.opened(self.tar) as file:
                 file.seek(self.offset - _BLOCK)
                 header = file.read(_BLOCK)
-                here = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
+                size = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
                 # as much as there is: to read more would take the memory first
-                content = file.read(min(self.size, os.fstat(file.fileno()).st_size)) if here == self.size >= 0 else b""
+                content = file.read(min(self.size, os.fstat(file.fileno()).st_size)) if size == self.size >= 0 else b""
         except FileNotFoundError:
             raise LasasrError(f"{self.tar} is missing") from None
         except (OSError, tarfile.HeaderError) as error:
             raise LasasrError(f"{self} cannot be read ({error}); {_AGAIN}") from None
-        if here != self.size or len(content) != self.size:
-            found = f"has {here} bytes" if here != self.size else f"ends after {len(content)}"
-            raise LasasrError(f"{self} {found} instead of {self.size}; {_AGAIN}")
+        if size != self.size or len(content) != self.size:
+            fault = f"has {size} bytes" if size != self.size else f"ends after {len(content)}"
+            raise LasasrError(f"{self} {fault} instead of {self.size}; {_AGAIN}")
         return content
 
 
@@ -87,7 +87,7 @@ class Entry(NamedTuple):
 
     id: str
     audio: Member | None  # None where the cut had no recording
-    recording: dict[str, Any] | None  # Lhotse's, without a place for its audio
+    recording: dict[str, Any] | None  # Lhotse's, without the position of its audio
 
 
 def entries(tar: Path) -> Iterator[Entry]:
@@ -100,7 +100,7 @@ def entries(tar: Path) -> Iterator[Entry]:
         with _Headers(open_regular(tar)) as file, tarfile.open(fileobj=file, mode="r:") as opened:
             while (audio := opened.next()) is not None:
                 yield _entry(tar, opened, audio)
-                opened.members.clear()  # type: ignore[attr-defined]  # it would remember them all
+                opened.members.clear()  # type: ignore[attr-defined]  # it would keep them all
     except (OSError, tarfile.TarError, ValueError) as error:
         raise LasasrError(f"shard {tar} cannot be read ({error}); {_AGAIN}") from None
 
@@ -127,9 +127,9 @@ def _entry(tar: Path, opened: tarfile.TarFile, audio: tarfile.TarInfo) -> Entry:
     described = opened.next()
     if described is None or described.name.rpartition(".")[0] != name:
         raise LasasrError(f"shard {tar} has no description behind {audio.name}; {_AGAIN}")
-    for one in (audio, described):
-        if one.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-            raise LasasrError(f"shard {tar}: {one.name} is a link, a device or the like, not a file; {_AGAIN}")
+    for member in (audio, described):
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise LasasrError(f"shard {tar}: {member.name} is a link, a device or the like, not a file; {_AGAIN}")
     if described.size > _MOST_BYTES:
         raise LasasrError(f"shard {tar}: {described.name} describes no recording in {described.size} bytes")
     if kind == "nodata":

@@ -1,4 +1,4 @@
-"""When the words or phones of a split were said, where its corpus knows: the alignments of its cut manifest."""
+"""The times of the words or phones of a split, where its corpus has them: the alignments of its cut manifest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_times(path: Path, kind: str, transcript: Callable[[str], str]) -> dict[
     Raises:
         LasasrError: the manifest is damaged, or an alignment in it is; names manifest and id.
     """
-    found = {}
+    times_by_id = {}
     for line in cut_lines(path):
         name, duration_s, supervisions, _, _ = cut_fields(line)
         aligned = (supervisions[0].get("alignment") or {}).get(kind) if len(supervisions) == 1 else None
@@ -35,10 +35,10 @@ def read_times(path: Path, kind: str, transcript: Callable[[str], str]) -> dict[
             continue
         times = _normalised(_times(aligned, line.get("start", 0.0), f"{path}: utterance {name}"), transcript)
         inside = all(-_ROUNDING_S <= start_s <= end_s <= duration_s + _ROUNDING_S for _, start_s, end_s in times)
-        said = " ".join(label for label, _, _ in times)
-        if said and inside and said == _ruled(supervisions[0].get("text") or "", transcript):
-            found[name] = times
-    return found
+        words = " ".join(label for label, _, _ in times)
+        if words and inside and words == _ruled(supervisions[0].get("text") or "", transcript):
+            times_by_id[name] = times
+    return times_by_id
 
 
 def _times(items: Sequence[Any], cut_s: float, utterance: str) -> Times:
@@ -52,7 +52,7 @@ def _times(items: Sequence[Any], cut_s: float, utterance: str) -> Times:
 
 def _normalised(times: Times, transcript: Callable[[str], str]) -> Times:
     ruled = ((_ruled(label, transcript), start_s, end_s) for label, start_s, end_s in times)
-    return tuple(one for one in ruled if one[0])
+    return tuple(item for item in ruled if item[0])
 
 
 def _ruled(text: str, transcript: Callable[[str], str]) -> str:

@@ -1,4 +1,4 @@
-"""Whether audio is what it was when it was prepared: each file once, when it is first read."""
+"""Checks that audio has not changed since it was prepared: each file once, when it is first read."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _BYTES: Final = 16  # of a digest
 class AsPrepared:
     """Compares files with what was recorded of them, in a few bytes per file.
 
-    What has been compared is noted in shared memory, so that workers that were forked from this process compare each
+    What has been compared is recorded in shared memory, so that workers that were forked from this process compare each
     file once between them; workers that were spawned each do it for themselves. A file of which nothing was recorded,
-    or that cannot be read, passes: to read it is what fails then.
+    or that cannot be read, passes: reading it fails then.
 
     Args:
         recorded: audio file → digest, as `digests.recorded` reads them.
@@ -32,10 +32,14 @@ class AsPrepared:
     def __init__(self, recorded: Mapping[str, Digest]) -> None:
         keys = np.fromiter(map(_key, recorded), dtype=np.uint64, count=len(recorded))
         order = np.argsort(keys)
-        digest = np.frombuffer(b"".join(bytes.fromhex(one.blake2b) for one in recorded.values()), dtype=np.uint8)
+        digest_bytes = np.frombuffer(
+            b"".join(bytes.fromhex(digest.blake2b) for digest in recorded.values()), dtype=np.uint8
+        )
         self._keys = keys[order]
-        self._sizes = np.fromiter((one.bytes for one in recorded.values()), dtype=np.int64, count=len(recorded))[order]
-        self._digests = digest.reshape(len(recorded), _BYTES)[order]
+        self._sizes = np.fromiter((digest.bytes for digest in recorded.values()), dtype=np.int64, count=len(recorded))[
+            order
+        ]
+        self._digests = digest_bytes.reshape(len(recorded), _BYTES)[order]
         self._seen = np.frombuffer(mmap.mmap(-1, max(1, len(recorded))), dtype=np.uint8, count=len(recorded))
 
     def check(self, utterance: str, cut: bytes) -> None:
@@ -49,26 +53,26 @@ class AsPrepared:
             LasasrError: a file has changed; names utterance and file.
         """
         for source in digests.sources(json.loads(cut)):
-            place = self._place(source)
-            if place is not None and not self._seen[place]:
-                self._compare(utterance, source, place)
-                self._seen[place] = 1
+            index = self._index(source)
+            if index is not None and not self._seen[index]:
+                self._compare(utterance, source, index)
+                self._seen[index] = 1
 
-    def _place(self, source: str) -> int | None:
+    def _index(self, source: str) -> int | None:
         key = _key(source)
-        place = int(np.searchsorted(self._keys, np.uint64(key)))
-        return place if place < len(self._keys) and int(self._keys[place]) == key else None
+        index = int(np.searchsorted(self._keys, np.uint64(key)))
+        return index if index < len(self._keys) and int(self._keys[index]) == key else None
 
-    def _compare(self, utterance: str, source: str, place: int) -> None:
-        size = int(self._sizes[place])
+    def _compare(self, utterance: str, source: str, index: int) -> None:
+        size = int(self._sizes[index])
         try:
             now = Path(source).stat().st_size
         except OSError:  # inside a tar file, or nowhere
             now = size
         if now != size:
             raise _changed(utterance, source, f"{now} bytes, {size} before")
-        found = digests.digest(source)
-        if found is not None and found != (size, self._digests[place].tobytes().hex()):
+        digest = digests.digest(source)
+        if digest is not None and digest != (size, self._digests[index].tobytes().hex()):
             raise _changed(utterance, source, "other content in as many bytes")
 
 

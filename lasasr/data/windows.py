@@ -67,11 +67,11 @@ class Windows:
         order = random.permutation(len(self._shards))
         drawn = [order[start : start + self._at_once] for start in range(0, len(order), self._at_once)]
         members = [np.concatenate([self._shards[shard] for shard in window]) for window in drawn]
-        batches = _halved([self._cut(random.permutation(one)) for one in members], self.count)
+        batches = _halved([self._cut(random.permutation(utterances)) for utterances in members], self.count)
         firsts = [tuple(int(self._shards[shard][0]) for shard in window) for window in drawn]
         return [
-            Window(first, [made[place] for place in random.permutation(len(made))])
-            for first, made in zip(firsts, batches, strict=True)
+            Window(first, [window_batches[index] for index in random.permutation(len(window_batches))])
+            for first, window_batches in zip(firsts, batches, strict=True)
         ]
 
     def _cut(self, members: NDArray[np.int64]) -> Batches:
@@ -86,25 +86,27 @@ class Windows:
 
 def ahead(windows: Sequence[Window], world_size: int) -> Mapping[int, list[int]]:
     """Batch of a rank → shards to fetch meanwhile, one utterance of each: those of the next window, one by one."""
-    found, start = defaultdict(list), 0
+    ahead_of, start = defaultdict(list), 0
     for window, following in pairwise(windows):
         for number, utterance in enumerate(following.shards, start=1):
-            place = start + number * len(window.batches) // (len(following.shards) + 1)
-            found[place // world_size].append(utterance)
+            index = start + number * len(window.batches) // (len(following.shards) + 1)
+            ahead_of[index // world_size].append(utterance)
         start += len(window.batches)
-    return found
+    return ahead_of
 
 
 def _halved(windows: list[Batches], count: int) -> list[Batches]:
     """The same with batches halved in place, those with most utterances first, until there are `count` in all."""
-    largest = [(-len(batch), window, place) for window, made in enumerate(windows) for place, batch in enumerate(made)]
+    largest = [
+        (-len(batch), window, index) for window, batches in enumerate(windows) for index, batch in enumerate(batches)
+    ]
     heapq.heapify(largest)
     for _ in range(count - len(largest)):
-        _, window, place = heapq.heappop(largest)
-        made = windows[window]
-        batch = made[place]
-        made[place], rest = batch[: len(batch) // 2], batch[len(batch) // 2 :]
-        made.append(rest)
-        heapq.heappush(largest, (-len(made[place]), window, place))
-        heapq.heappush(largest, (-len(rest), window, len(made) - 1))
+        _, window, index = heapq.heappop(largest)
+        batches = windows[window]
+        batch = batches[index]
+        batches[index], rest = batch[: len(batch) // 2], batch[len(batch) // 2 :]
+        batches.append(rest)
+        heapq.heappush(largest, (-len(batches[index]), window, index))
+        heapq.heappush(largest, (-len(rest), window, len(batches) - 1))
     return windows

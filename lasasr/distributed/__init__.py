@@ -1,1 +1,1 @@
-"""The processes of one run: how they were started, and all that they say to each other."""
+"""The processes of one run: how they were started, and how they exchange results."""

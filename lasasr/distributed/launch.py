@@ -25,18 +25,18 @@ class Shape(NamedTuple):
 
 def launched() -> Shape | None:
     """What torchrun or srun started; None: this process is alone, or Lightning starts the others."""
-    found = os.environ
-    if "TORCHELASTIC_RUN_ID" in found:
-        processes = int(found["LOCAL_WORLD_SIZE"])
-        return Shape(int(found["WORLD_SIZE"]) // processes, processes)
-    if int(found.get("SLURM_NTASKS", "1")) > 1 and found.get("SLURM_JOB_NAME") not in INTERACTIVE:
-        nodes = int(found.get("SLURM_NNODES", "1"))
-        return Shape(nodes, int(found["SLURM_NTASKS"]) // nodes)
+    variables = os.environ
+    if "TORCHELASTIC_RUN_ID" in variables:
+        processes = int(variables["LOCAL_WORLD_SIZE"])
+        return Shape(int(variables["WORLD_SIZE"]) // processes, processes)
+    if int(variables.get("SLURM_NTASKS", "1")) > 1 and variables.get("SLURM_JOB_NAME") not in INTERACTIVE:
+        nodes = int(variables.get("SLURM_NNODES", "1"))
+        return Shape(nodes, int(variables["SLURM_NTASKS"]) // nodes)
     return None
 
 
 def helper() -> str | None:
-    """The name of this process ("rank 3") if another one leads the run: writes its folder and tells; None: it leads.
+    """The name of this process ("rank 3") if another one leads the run (writes its folder and prints); None: it leads.
 
     Lightning starts the other processes of a node itself where no launcher did, and numbers them by LOCAL_RANK.
     """

@@ -22,32 +22,32 @@ class Ranks:
     world: int = 1
 
     @classmethod
-    def of_torchrun(cls) -> Ranks:
+    def from_torchrun(cls) -> Ranks:
         """As the environment says; several meet over gloo, since they exchange results, not gradients."""
-        found = cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
-        if found.world > 1 and not dist.is_initialized():
+        ranks = cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+        if ranks.world > 1 and not dist.is_initialized():
             dist.init_process_group("gloo", timeout=PATIENCE)
-        return found
+        return ranks
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes and tells."""
+        """Whether this is the rank that writes and prints."""
         return self.rank == 0
 
-    def device(self, asked: str) -> str:
-        """The device of this rank: "cuda" is the GPU of its place on the machine."""
-        place = os.environ.get("LOCAL_RANK", "0")
-        return f"cuda:{place}" if asked == "cuda" and self.world > 1 else asked
+    def device(self, device: str) -> str:
+        """The device of this rank: "cuda" is the GPU of its number on the machine (LOCAL_RANK)."""
+        local_rank = os.environ.get("LOCAL_RANK", "0")
+        return f"cuda:{local_rank}" if device == "cuda" and self.world > 1 else device
 
     def in_turn(self, work: Callable[[], T]) -> T:
-        """What `work` returns, done by the first rank before the others: they find what it has made."""
+        """What `work` returns, done by the first rank before the others, which find its files."""
         if not self.first:
             dist.barrier()
             return work()
-        made = work()
+        result = work()
         if self.world > 1:
             dist.barrier()
-        return made
+        return result
 
     def gather(self, share: T) -> list[T]:
         """The shares of all ranks, in the order of the ranks, on every rank."""

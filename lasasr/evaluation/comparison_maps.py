@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lasasr.artifacts.runs import Run
-from lasasr.comparison.entries import Entry
-from lasasr.comparison.grouping import Group
+from lasasr.comparison.entries import DecodedRun
+from lasasr.comparison.grouping import SystemRuns
 from lasasr.corpora.base import Progress
 from lasasr.errors import LasasrError
 from lasasr.models import factory, language_model
@@ -35,7 +35,7 @@ class Drawn:
 
 
 @torch.inference_mode()
-def draw(systems: Sequence[Group], split: str, ids: Sequence[str], audio: bool, progress: Progress) -> Drawn:
+def draw(systems: Sequence[SystemRuns], split: str, ids: Sequence[str], audio: bool, progress: Progress) -> Drawn:
     """Draw what each system's first seed attends to in each utterance; `notes` say what could not be drawn.
 
     Nothing is prepared for it: where the corpus does not lie ready, there are no maps.
@@ -45,7 +45,7 @@ def draw(systems: Sequence[Group], split: str, ids: Sequence[str], audio: bool, 
         audio: also the waveforms, to be played.
     """
     drawn = Drawn()
-    entries = {system.name: next((one for one in system.entries if one.folder), None) for system in systems}
+    entries = {system.name: next((one for one in system.runs if one.folder), None) for system in systems}
     waveforms = _waveforms([one for one in entries.values() if one], split, ids, drawn.notes, progress)
     if not waveforms:
         return drawn
@@ -75,7 +75,7 @@ class Waveform:
 
 
 def _waveforms(
-    entries: Sequence[Entry], split: str, ids: Sequence[str], notes: list[str], progress: Progress
+    entries: Sequence[DecodedRun], split: str, ids: Sequence[str], notes: list[str], progress: Progress
 ) -> dict[str, Waveform]:
     """The audio of the utterances, as the first run's corpus holds it."""
     if not entries or not ids or entries[0].folder is None:
@@ -102,11 +102,11 @@ def _waveforms(
         return {}
 
 
-def _add(drawn: Drawn, entry: Entry, key: str, waveforms: dict[str, Waveform]) -> int:
+def _add(drawn: Drawn, entry: DecodedRun, key: str, waveforms: dict[str, Waveform]) -> int:
     """Decode with one run and add its maps; the bytes they take."""
     recognizer = _recognizer(entry)
     heard_as = {line["id"]: line["hypothesis"] for line in entry.lines}
-    scored = transcript.of(recognizer.normalizer).scored
+    scored = transcript.from_name(recognizer.normalizer).scored
     used = other = 0
     for one, waveform in waveforms.items():
         if waveform.sample_rate_hz != recognizer.frontend.sample_rate_hz:
@@ -126,7 +126,7 @@ def _add(drawn: Drawn, entry: Entry, key: str, waveforms: dict[str, Waveform]) -
     return used
 
 
-def _recognizer(entry: Entry) -> Recognizer:
+def _recognizer(entry: DecodedRun) -> Recognizer:
     """The recognizer of a run with the search it was scored with."""
     assert entry.folder is not None
     run = Run(entry.folder)

@@ -14,7 +14,7 @@ from lasasr.data.times import read_times
 from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.faults import gap_s, reference_scores
 from lasasr.evaluation.outcome import Outcome, as_timed, outcomes
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.metrics.triage import flags, verdict
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import shared_steps
@@ -36,7 +36,7 @@ def decode_split(
     first, options = recognizers[0], settings.evaluate
     batches = prepared.batches(split, first.frontend.sample_rate_hz, options.batch_s, ranks)
     known = read_times(prepared.manifests[split], first.tokenizer.unit, prepared.rule)
-    timed = {name: tuple(Timed(*one) for one in times) for name, times in known.items()}
+    timed = {name: tuple(TimedLabel(*one) for one in times) for name, times in known.items()}
     counted = _counted(batches, f"decoding {split}", progress)
     shares = ranks.gather(decode_all(recognizers, counted, timed, options.score_references))
     return [_joined([share[i] for share in shares]) for i in range(len(recognizers))]
@@ -54,7 +54,7 @@ def _counted(batches: Any, task: str, progress: Progress) -> Iterable[Batch]:
         progress(task, finished, len(batches))
 
 
-def decode(recognizer: Recognizer, batches: Iterable[Batch], known: Mapping[str, tuple[Timed, ...]]) -> Decoded:
+def decode(recognizer: Recognizer, batches: Iterable[Batch], known: Mapping[str, tuple[TimedLabel, ...]]) -> Decoded:
     """`decode_all` of one recognizer."""
     (decoded,) = decode_all([recognizer], batches, known)
     return decoded
@@ -63,7 +63,7 @@ def decode(recognizer: Recognizer, batches: Iterable[Batch], known: Mapping[str,
 def decode_all(
     recognizers: Sequence[Recognizer],
     batches: Iterable[Batch],
-    known: Mapping[str, tuple[Timed, ...]],
+    known: Mapping[str, tuple[TimedLabel, ...]],
     score_references: bool = True,
 ) -> list[Decoded]:
     """Decode every batch under the search of each recognizer; one model, whose encoder runs once.
@@ -99,7 +99,7 @@ def _with_spoken(
     recognizer: Recognizer,
     batch: Batch,
     found: Sequence[Outcome],
-    known: Mapping[str, tuple[Timed, ...]],
+    known: Mapping[str, tuple[TimedLabel, ...]],
     heard: Acoustics,
 ) -> list[Outcome]:
     """Add when the references were said: as the corpus knows or, where it knows it of no utterance, by CTC."""

@@ -28,5 +28,5 @@ def result_names(
 
 def _references(prepared: Prepared, split: str, recognizer: Recognizer) -> dict[str, str]:
     """As they stand in results/<split>.jsonl."""
-    scored, utterances = transcript.of(recognizer.normalizer).scored, prepared.utterances(split)
+    scored, utterances = transcript.from_name(recognizer.normalizer).scored, prepared.utterances(split)
     return dict(zip(utterances.ids, map(scored, utterances.texts), strict=True))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lasasr.data.batch import Batch
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.metrics.error_rates import Counts, compare
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
@@ -26,7 +26,7 @@ class Outcome:
     nbest: Sequence[Hypothesis]
     counts: Counts  # words or phones
     characters: Counts
-    spoken: tuple[Timed, ...] = ()  # when the reference's words or phones were said, where that is known ...
+    spoken: tuple[TimedLabel, ...] = ()  # when the reference's words or phones were said, where that is known ...
     spoken_by: str = ""  # ... "corpus", or "ctc" where the model itself aligned them
     flags: tuple[str, ...] = ()  # of metrics/triage.py
     reference_score: float | None = None  # what the search gives the reference, where it was asked
@@ -65,7 +65,7 @@ def outcomes(
     """
     found = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, heard)
     durations = (batch.waveform_lengths / recognizer.frontend.sample_rate_hz).tolist()
-    scored = transcript.of(recognizer.normalizer).scored  # both sides alike
+    scored = transcript.from_name(recognizer.normalizer).scored  # both sides alike
     references = [scored(text) for text in batch.texts]
     nbests = [[replace(one, text=scored(one.text)) for one in nbest] for nbest in found]
     rows = zip(batch.ids, batch.speakers, durations, references, nbests, strict=True)
@@ -76,6 +76,6 @@ def outcomes(
     ]
 
 
-def as_timed(words: Iterable[Word]) -> tuple[Timed, ...]:
+def as_timed(words: Iterable[Word]) -> tuple[TimedLabel, ...]:
     """Words of a hypothesis as metrics take them."""
-    return tuple(Timed(word.word, word.start_s, word.end_s) for word in words)
+    return tuple(TimedLabel(word.word, word.start_s, word.end_s) for word in words)

@@ -86,7 +86,7 @@ def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: R
         "search_models": models,
         "data": prepared.content(split),
         "normalizer": recognizer.normalizer,
-        "protocol": transcript.of(recognizer.normalizer).protocol,
+        "protocol": transcript.from_name(recognizer.normalizer).protocol,
         "seed": settings.seed,
         "recipe": settings.recipe,
         "attend": settings.choices.get("attend"),

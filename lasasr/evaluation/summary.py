@@ -10,7 +10,7 @@ from lasasr.metrics.alignment import measure, summarised
 from lasasr.metrics.alignment_reference import compare_boundaries, summarised_boundaries
 from lasasr.metrics.bootstrap import interval
 from lasasr.metrics.error_rates import Metric, pooled
-from lasasr.metrics.triage import Judged, triage
+from lasasr.metrics.triage import TriagedUtterance, triage
 from lasasr.search.hypothesis import KINDS
 
 
@@ -72,7 +72,10 @@ def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
 
 
 def _triaged(done: Sequence[Outcome], metric: Metric) -> dict[str, Any]:
-    rows = [Judged(one.speaker, one.duration_s, one.reference, one.best.text, one.counts, one.flags) for one in done]
+    rows = [
+        TriagedUtterance(one.speaker, one.duration_s, one.reference, one.best.text, one.counts, one.flags)
+        for one in done
+    ]
     judged = sum(one.reference_score is not None for one in done)
     return {"references_scored": judged, **triage(rows, metric)}
 

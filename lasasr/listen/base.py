@@ -1,4 +1,4 @@
-"""The contract of *Listen*: features in, encoded frames out, lengths always exact."""
+"""The contract of *Listen*: features in, encoded frames out, exact lengths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Encoded(NamedTuple):
-    """What the encoder heard."""
+    """The result of an encoder."""
 
     encoded: Tensor  # (B, T', E), exactly 0 on padding
     lengths: Tensor  # (B,) int64, 1 <= lengths <= T'

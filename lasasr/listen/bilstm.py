@@ -49,11 +49,11 @@ class BiLSTM(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Args: frames (B, T, D), padding may hold anything finite; lengths (B,) int64, 1 <= lengths <= T."""
-        both = self._packed(frames, lengths) if self._packs(frames) else self.lstm(frames, lengths)
+        output = self._packed(frames, lengths) if self._packs(frames) else self.lstm(frames, lengths)
         if self.projection is not None:
-            both = torch.tanh(self.projection(both))
+            output = torch.tanh(self.projection(output))
         real = length.mask(lengths, frames.shape[1])
-        return both * real[..., None].to(both.dtype)
+        return output * real[..., None].to(output.dtype)
 
     def _packs(self, frames: Tensor) -> bool:
         if not isinstance(self.lstm, PaddedLSTM):
@@ -63,5 +63,5 @@ class BiLSTM(nn.Module):
 
     def _packed(self, frames: Tensor, lengths: Tensor) -> Tensor:
         order = packing(lengths, frames.shape[1])
-        both: PackedSequence = self.lstm(PackedSequence(pack(frames, order), order.sizes))[0]
-        return unpack(both.data, order, len(frames))
+        output: PackedSequence = self.lstm(PackedSequence(pack(frames, order), order.sizes))[0]
+        return unpack(output.data, order, len(frames))

@@ -45,7 +45,7 @@ class BLSTMEncoder(Encoder):
         super().__init__()
         if layers < 1 or len(subsampling) > layers or any(factor < 1 for factor in subsampling):
             raise ValueError(f"subsampling must be at most layers ({layers}) factors >= 1, got {list(subsampling)}")
-        self.kept = [*subsampling, *[1] * (layers - len(subsampling))]
+        self.strides = [*subsampling, *[1] * (layers - len(subsampling))]
         self.layers = nn.ModuleList()
         width = input_dim
         for _ in range(layers):
@@ -53,7 +53,7 @@ class BLSTMEncoder(Encoder):
             self.layers.append(layer)
             width = layer.output_dim
         self.dropout = SequenceDropout(dropout)
-        self.input_dim, self.output_dim, self.subsampling_factor = input_dim, width, prod(self.kept)
+        self.input_dim, self.output_dim, self.subsampling_factor = input_dim, width, prod(self.strides)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """⌈... ⌈⌈lengths / n₁⌉ / n₂⌉ ...⌉, which is ⌈lengths / subsampling_factor⌉."""
@@ -62,7 +62,7 @@ class BLSTMEncoder(Encoder):
     def forward(self, features: Tensor, lengths: Tensor) -> Encoded:
         """Features (B, T, F) and lengths (B,) → encoded (B, ⌈T / subsampling_factor⌉, E)."""
         frames = features.masked_fill(~length.mask(lengths, features.shape[1])[..., None], 0.0)
-        for index, (kept, layer) in enumerate(zip(self.kept, self.layers, strict=True)):
-            frames = layer(self.dropout(frames) if index else frames, lengths)[:, ::kept]
-            lengths = length.ceil_div(lengths, kept)
+        for index, (stride, layer) in enumerate(zip(self.strides, self.layers, strict=True)):
+            frames = layer(self.dropout(frames) if index else frames, lengths)[:, ::stride]
+            lengths = length.ceil_div(lengths, stride)
         return Encoded(frames, lengths)

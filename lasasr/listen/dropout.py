@@ -26,5 +26,5 @@ class SequenceDropout(nn.Module):
         if not self.training or self.probability == 0.0:
             return frames
         keep = 1.0 - self.probability
-        kept = torch.full((frames.shape[0], 1, frames.shape[2]), keep, device=frames.device)
-        return frames * (torch.bernoulli(kept) / keep).to(frames.dtype)
+        probabilities = torch.full((frames.shape[0], 1, frames.shape[2]), keep, device=frames.device)
+        return frames * (torch.bernoulli(probabilities) / keep).to(frames.dtype)

@@ -47,24 +47,24 @@ class PaddedLSTM(nn.LSTM):
         def backward(frames: Tensor, *weights: Tensor) -> Tensor:
             return length.reverse(_unidirectional(length.reverse(frames, lengths), *weights), lengths)
 
-        def both(frames: Tensor, *weights: Tensor) -> Tensor:
+        def both_directions(frames: Tensor, *weights: Tensor) -> Tensor:
             if frames.device.type == "cpu":
-                run = concurrently(_unidirectional, backward, [frames, *weights[:half]], [frames, *weights[half:]])
+                outputs = concurrently(_unidirectional, backward, [frames, *weights[:half]], [frames, *weights[half:]])
             else:
-                run = [_unidirectional(frames, *weights[:half]), backward(frames, *weights[half:])]
-            return torch.cat(run, -1)
+                outputs = [_unidirectional(frames, *weights[:half]), backward(frames, *weights[half:])]
+            return torch.cat(outputs, -1)
 
         autocast = torch.is_autocast_enabled(frames.device.type)
         with torch.autocast(frames.device.type, enabled=False) if autocast else nullcontext():
             if self.recompute and torch.is_grad_enabled():
-                return recomputed(both, frames, *weights)
-            return both(frames, *weights)
+                return recomputed(both_directions, frames, *weights)
+            return both_directions(frames, *weights)
 
 
 def _unidirectional(frames: Tensor, *weights: Tensor) -> Tensor:
     """An LSTM from left to right over frames (B, T, D) with the weights of one direction, from a state of zeros."""
     zeros = frames.new_zeros(1, frames.shape[0], weights[1].shape[1])
-    # "train" is what oneDNN and cuDNN need to know to keep what the backward pass reads
+    # with "train", oneDNN and cuDNN keep what the backward pass reads
     train = torch.is_grad_enabled()
     result: Tensor = torch.lstm(frames, (zeros, zeros), weights, True, 1, 0.0, train, False, True)[0]
     return result

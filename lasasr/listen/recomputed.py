@@ -1,4 +1,4 @@
-"""A computation that keeps its inputs alone for the backward pass, in which it is done again."""
+"""A computation that keeps its inputs alone for the backward pass, in which it is repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def recomputed(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
     """`function(*arguments)`, differentiable once, for less memory and one more forward pass.
 
     Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost, §3. In place of `torch.utils.checkpoint`, whose one
-    kind knows only `backward()` and whose other does not see what two threads of `concurrently` save.
+    kind has only `backward()` and whose other does not track what two threads of `concurrently` save.
 
     Args:
         function: pure; draws no random numbers, uses no other tensor that requires a gradient, and does the same
@@ -37,9 +37,11 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        wanted = ctx.needs_input_grad[1:]
+        needs_gradient = ctx.needs_input_grad[1:]
         with torch.enable_grad():
-            arguments = [one.detach().requires_grad_(w) for one, w in zip(ctx.saved_tensors, wanted, strict=True)]
+            pairs = zip(ctx.saved_tensors, needs_gradient, strict=True)
+            arguments = [saved.detach().requires_grad_(needs) for saved, needs in pairs]
             again = ctx.function(*arguments)
-        found = iter(torch.autograd.grad(again, [one for one in arguments if one.requires_grad], gradient))
-        return None, *(next(found) if w else None for w in wanted)
+        differentiable = [argument for argument in arguments if argument.requires_grad]
+        gradients = iter(torch.autograd.grad(again, differentiable, gradient))
+        return None, *(next(gradients) if needs else None for needs in needs_gradient)

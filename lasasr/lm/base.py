@@ -52,10 +52,10 @@ class LanguageModel(nn.Module, ABC):
         """
         text = tokens.masked_fill(~lengths.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = functional.pad(text, (1, 0), value=special.SOS)
-        wanted = functional.pad(text, (0, 1), value=special.PAD).scatter(1, token_lengths[:, None], special.EOS)
+        reference = functional.pad(text, (0, 1), value=special.PAD).scatter(1, token_lengths[:, None], special.EOS)
         logits = self.unroll(read).float().flatten(0, 1)
-        nats = functional.cross_entropy(logits, wanted.flatten(), ignore_index=special.PAD, reduction="none")
-        return nats.view(wanted.shape).sum(1)
+        nats = functional.cross_entropy(logits, reference.flatten(), ignore_index=special.PAD, reduction="none")
+        return nats.view(reference.shape).sum(1)
 
 
 def without_never_emitted(logits: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from lasasr.nn.shared_layers import floating
 
 
 class LSTMState(NamedTuple):
-    """What the layers remember."""
+    """The state of the layers."""
 
     hidden: Tensor  # (B, K, L, D)
     cell: Tensor  # (B, K, L, D)

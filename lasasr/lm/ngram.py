@@ -30,8 +30,8 @@ class WordModel(Protocol):
 class KenLM:
     """An n-gram file through KenLM's Python module, an optional extra because it needs a compiler.
 
-    Transcripts of this toolkit are in lower case. Where the file knows THE but not the (LibriSpeech's n-grams are so),
-    words are asked for in capitals. A word that it does not know has the score of its <unk>.
+    Transcripts of this toolkit are in lower case. Where the file has THE but not the (LibriSpeech's n-grams are so),
+    words are looked up in capitals. A word that it does not have gets the score of its <unk>.
 
     Args:
         path: ARPA (plain or .gz) or KenLM binary.

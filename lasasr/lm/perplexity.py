@@ -1,4 +1,4 @@
-"""How well a language model foresees text: one sum of nats, divided by what it is to be compared by."""
+"""Perplexity of a text: one sum of nats, divided by the number of tokens, words or characters."""
 
 from __future__ import annotations
 

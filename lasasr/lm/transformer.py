@@ -116,6 +116,6 @@ class Layer(nn.Module):
         query, first, second = (
             part.view(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in (query, key, value)
         )
-        seen = functional.scaled_dot_product_attention(query, first, second, is_causal=keys_before is None)
-        values = values + self.dropout(self.join(seen.transpose(1, 2).flatten(2)))
+        attended = functional.scaled_dot_product_attention(query, first, second, is_causal=keys_before is None)
+        values = values + self.dropout(self.join(attended.transpose(1, 2).flatten(2)))
         return values + self.dropout(self.feedforward(self.feedforward_norm(values))), key, value

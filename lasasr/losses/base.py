@@ -28,7 +28,7 @@ class Nbest(NamedTuple):
 
 
 class StepView(ABC):
-    """One training step as a loss may look at it; each value is computed when it is first asked for, and kept.
+    """What a loss may read of one training step; each value is computed when it is first read, and kept.
 
     Shapes: B utterances, T' encoded frames, E encoder width, U tokens, V vocabulary, H heads.
     """
@@ -133,7 +133,7 @@ class Loss(nn.Module, ABC):
         """
 
     def prepare(self, token_counts: Tensor) -> None:
-        """Take what training needs to know beforehand; called once.
+        """Take what the loss needs before training; called once.
 
         Args:
             token_counts: (V,) how often each token is a target in training, eos once per utterance.
@@ -144,5 +144,5 @@ class Loss(nn.Module, ABC):
         return 0.0
 
     def plateau(self) -> float | None:
-        """Nats per target token at which a decoder that ignores audio and text stands; None where that is unknown."""
+        """Nats per target token of the best decoder that ignores audio and text; None where it is unknown."""
         return None

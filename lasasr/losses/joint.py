@@ -79,7 +79,7 @@ class Losses(NamedTuple):
     ctc_weight: float
 
 
-@host_mirror.on_both_sides
+@host_mirror.mirrored
 def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
     """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
     return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
@@ -162,12 +162,12 @@ class JointLoss(Loss):
             step.weights if self.quantity_weight else None,
         )
         sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
-        known = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
+        nats = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
         return Terms(
             total=losses.total,
             divisor=count,
             sums={name: value.detach() for name, value in sums.items() if value is not None},
-            of_utterance=torch.stack(known).sum(0),
+            of_utterance=torch.stack(nats).sum(0),
             infeasible=None if losses.ctc is None else losses.infeasible,
         )
 
@@ -260,14 +260,15 @@ def targets(tokens: Tensor, token_lengths: Tensor) -> Tensor:
 def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> None:
     """Refuse ids that are not text; torch's CTC would read outside its table in silence on CPU.
 
-    Tokens that lie on a device and that the host does not know (`host.py`) are checked there, without a wait: it ends
-    the process by a device-side assertion.
+    Tokens on a device whose values the host does not have (`host_mirror.py`) are checked there, without a wait: a wrong
+    one ends the process by a device-side assertion.
 
     Raises:
         LasasrError: a token within its utterance's length is outside special.FIRST_TEXT..V-1.
     """
-    here = host_mirror.known(tokens), host_mirror.known(token_lengths)
-    tokens, token_lengths = (tokens, token_lengths) if here[0] is None or here[1] is None else (here[0], here[1])
+    host_tokens, host_lengths = host_mirror.host_value(tokens), host_mirror.host_value(token_lengths)
+    if host_tokens is not None and host_lengths is not None:
+        tokens, token_lengths = host_tokens, host_lengths
     inside = lengths.mask(token_lengths, tokens.shape[1])
     wrong = inside & ((tokens < special.FIRST_TEXT) | (tokens >= vocabulary_size))
     if tokens.device.type != "cpu":
@@ -283,14 +284,14 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
 def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
     """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
 
-    It is given no labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
-    are given as the host knows them, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
+    It is scored without labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
+    are given on the host, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
     """
     nats = functional.ctc_loss(
         log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
         tokens,
-        host_mirror.of(frames),
-        host_mirror.of(token_lengths).masked_fill(host_mirror.of(unfit), 0),
+        host_mirror.on_host(frames),
+        host_mirror.on_host(token_lengths).masked_fill(host_mirror.on_host(unfit), 0),
         blank=special.BLANK,
         reduction="none",
     )

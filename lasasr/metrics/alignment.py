@@ -28,8 +28,8 @@ class Alignment:
     entropy: float  # mean over u of −Σ_t α_u(t)·ln α_u(t) / ln T: 0 one frame, 1 uniform
     violations: float  # share of steps u > 1 with c_u < c_{u−1} − 1: they go back by more than a frame
     jumps: float  # share of steps u > 1 with |c_u − c_{u−1}| > 5·T/U
-    skipped: float  # share of frames t with Σ_u Σ_{|i−t|≤w} α_u(i) < 0.1: attended by nobody, nor their neighbours
-    reread: float  # share of frames t with Σ_u [t < max_{i<u} c_i − w]·α_u(t) ≥ 0.1: attended again once left
+    skipped: float  # share of frames t with Σ_u Σ_{|i−t|≤w} α_u(i) < 0.1: attended at no step, nor their neighbours
+    reread: float  # share of frames t with Σ_u [t < max_{i<u} c_i − w]·α_u(t) ≥ 0.1: attended again later
     end: float  # weight of the eos step on the last tenth of the frames (at least one)
 
 
@@ -38,7 +38,7 @@ def measure(weights: NDArray[np.floating], frames: int | None = None) -> Alignme
 
     Args:
         weights: (U + 1, H, T) attention weights ≥ 0; the last row is the step that emitted eos.
-        frames: real frames; what lies behind them is padding. By default all T.
+        frames: real frames; those behind them are padding. By default all T.
 
     Raises:
         ValueError: another shape, or `frames` outside 1..T.
@@ -63,11 +63,11 @@ def summarised(measured: Sequence[Alignment]) -> dict[str, float]:
     """The mean over utterances of each value, and how many there are.
 
     Raises:
-        ValueError: nothing was measured.
+        ValueError: `measured` is empty.
     """
     if not measured:
         raise ValueError("measured must not be empty")
-    means = np.array([list(asdict(one).values()) for one in measured]).mean(0)
+    means = np.array([list(asdict(alignment).values()) for alignment in measured]).mean(0)
     names = [field.name for field in fields(Alignment)]
     return {**dict(zip(names, means.tolist(), strict=True)), "utterances": len(measured)}
 
@@ -77,7 +77,7 @@ def aligning_head(weights: NDArray[np.floating]) -> int:
     if weights.shape[1] == 1:
         return 0
     heads = [_scaled(weights[:, head]) for head in range(weights.shape[1])]
-    return int(np.argmax([_correlation(one @ np.arange(one.shape[1])) * _mean(one.max(1)) for one in heads]))
+    return int(np.argmax([_correlation(head @ np.arange(head.shape[1])) * _mean(head.max(1)) for head in heads]))
 
 
 def _real(weights: NDArray[np.floating], frames: int | None) -> Array:
@@ -130,6 +130,6 @@ def _reread(text: Array, centres: Array) -> float:
     steps, frames = text.shape
     if steps < 2:
         return 0.0
-    left = np.maximum.accumulate(centres)[:-1, None] - -(-frames // steps)  # frames before it were left behind
+    left = np.maximum.accumulate(centres)[:-1, None] - -(-frames // steps)  # attention has passed
     again = np.where(np.arange(frames) < left, text[1:], 0.0).sum(0)
     return _mean(again >= _ENOUGH)

@@ -1,4 +1,4 @@
-"""When words and phones were said, read off moments of tokens, and how far that is from the truth.
+"""Times of words and phones, derived from moments of tokens, and their distance to a reference.
 
 Frame t covers the time from t to t + 1 frame durations, counted from where frame 0 begins. A frame duration is that of
 an encoded frame: frame shift times subsampling factor. docs/alignment.md has the formulas.
@@ -19,12 +19,12 @@ Array = NDArray[np.float64]
 
 WORD_MARK = "▁"  # printed before a word's first piece, or alone as the character between two words
 WITHIN_MS = (20, 50, 100)
-NEAR = 2  # tokens of CTC to either side, within which attention is believed
-REACH = 1.5  # mean distances between tokens: further than that from its moment no token sounds
+NEAR = 2  # tokens of CTC to either side, within which attention is used
+REACH = 1.5  # mean distances between tokens: no token extends further from its moment
 
 
-class Timed(NamedTuple):
-    """A word, phone or token and when it was said."""
+class TimedLabel(NamedTuple):
+    """A word, phone or token with its start and end."""
 
     label: str
     start_s: float
@@ -45,10 +45,10 @@ def token_times(
     method: Literal["centre", "peak"] = "centre",
     begin_s: float = 0.0,
 ) -> Array:
-    """The moment (U,) in seconds that each step of weights (U, H, T) looks at; NaN for a step without any weight.
+    """The moment (U,) in seconds that each step of weights (U, H, T) attends to; NaN for a step without any weight.
 
     "centre" is the centre of mass Σ_t (t + ½)·α(t) / Σ_t α(t); "peak" the middle of the frame with the largest weight,
-    which a second, distant peak cannot pull away. Of several heads the aligning one is read
+    which a second, distant peak cannot move. Of several heads the aligning one is read
     (`alignment.aligning_head`).
 
     Args:
@@ -70,30 +70,30 @@ def token_times(
 
 
 def combined_times(attended_s: Array, ctc_s: Array, duration_s: float) -> Array:
-    """The moments (U,) on which attention and CTC agree.
+    """The moments (U,) of attention and CTC combined.
 
-    CTC's moments are in order, but a peak may stand anywhere near its token; attention's lie nearer to the middle, but
-    may be elsewhere altogether. So CTC says where to look: attention is believed where it lies between the moments of
-    the second token before and the second after, and the mean of the two is taken. The first and last token CTC may
-    emit anywhere in the silence around speech, at no cost: there attention alone is taken. Where attention is not
-    believed, or looked at nothing (NaN), CTC stands alone.
+    CTC's moments are in order, but a peak may be anywhere near its token; attention's are nearer to the middle, but
+    may be far off. So CTC gives the range: attention is used where it is between CTC's moments of the second token
+    before and the second after, and the mean of the two is taken. The first and last token CTC may emit anywhere in the
+    silence around speech, at no cost: for these attention alone is taken. Where attention is out of range, or has no
+    weight (NaN), CTC alone is taken.
     """
     if len(attended_s) != len(ctc_s):
         raise ValueError(f"attended_s must be as many as ctc_s ({len(ctc_s)}), got {len(attended_s)}")
     before, after = np.zeros(NEAR), np.full(NEAR, duration_s)
     earliest, latest = np.concatenate([before, ctc_s])[: len(ctc_s)], np.concatenate([ctc_s, after])[NEAR:]
-    believed = (earliest <= attended_s) & (attended_s <= latest)  # NaN is not
+    in_range = (earliest <= attended_s) & (attended_s <= latest)  # False for NaN
     share = np.full(len(ctc_s), 0.5)
     share[:1] = share[-1:] = 1.0
-    return np.where(believed, share * np.nan_to_num(attended_s) + (1.0 - share) * ctc_s, ctc_s)
+    return np.where(in_range, share * np.nan_to_num(attended_s) + (1.0 - share) * ctc_s, ctc_s)
 
 
-def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) -> list[Timed]:
+def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) -> list[TimedLabel]:
     """Tokens with a start and an end: two neighbours meet halfway between their moments.
 
     Moments that go back are first raised to the latest one before them, missing ones (NaN) put evenly between their
-    neighbours. "▁" alone has no duration: its neighbours meet at its moment. No token reaches further than `REACH`
-    mean distances from its moment; what lies between is a pause. The first and last token reach outwards as far as
+    neighbours. "▁" alone has no duration: its neighbours meet at its moment. No token extends further than `REACH`
+    mean distances from its moment; the rest is a pause. The first and last token extend outwards by
     half the way to their neighbour, within 0..`duration_s`; a single one covers everything.
 
     Args:
@@ -106,7 +106,7 @@ def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) 
     if len(tokens) != len(moments_s):
         raise ValueError(f"moments_s must be as many as tokens ({len(tokens)}), got {len(moments_s)}")
     if len(tokens) < 2:
-        return [Timed(token, 0.0, duration_s) for token in tokens]
+        return [TimedLabel(token, 0.0, duration_s) for token in tokens]
     at = np.clip(np.maximum.accumulate(_filled(moments_s)), 0.0, duration_s)
     reach = REACH * (at[-1] - at[0]) / (len(at) - 1)
     mark = np.array([token == WORD_MARK for token in tokens])
@@ -115,37 +115,37 @@ def token_intervals(tokens: Sequence[str], moments_s: Array, duration_s: float) 
     outer = at[0] - (at[1] - at[0]) / 2.0, at[-1] + (at[-1] - at[-2]) / 2.0
     starts = np.maximum(np.maximum(np.append(outer[0], meet), at - reach), 0.0)
     ends = np.minimum(np.minimum(np.append(meet, outer[1]), at + reach), duration_s)
-    return [Timed(*one) for one in zip(tokens, starts.tolist(), ends.tolist(), strict=True)]
+    return [TimedLabel(*fields) for fields in zip(tokens, starts.tolist(), ends.tolist(), strict=True)]
 
 
 def _filled(moments_s: Array) -> Array:
-    known = np.flatnonzero(~np.isnan(moments_s))
-    if not len(known):
+    present = np.flatnonzero(~np.isnan(moments_s))
+    if not len(present):
         raise ValueError("moments_s must not be missing altogether")
-    filled: Array = np.interp(np.arange(len(moments_s)), known, moments_s[known])
+    filled: Array = np.interp(np.arange(len(moments_s)), present, moments_s[present])
     return filled
 
 
-def word_times(tokens: Iterable[Timed]) -> list[Timed]:
+def word_times(tokens: Iterable[TimedLabel]) -> list[TimedLabel]:
     """Words and their times from those of characters or pieces.
 
     "▁" begins a word: alone it is the character between two words and belongs to neither; before a piece it is not part
     of the word's text.
     """
-    words: list[list[Timed]] = [[]]
+    words: list[list[TimedLabel]] = [[]]
     for token in tokens:
         if token.label.startswith(WORD_MARK):
             words.append([])
         if token.label != WORD_MARK:
             words[-1].append(token)
     return [
-        Timed("".join(token.label.removeprefix(WORD_MARK) for token in word), word[0].start_s, word[-1].end_s)
+        TimedLabel("".join(token.label.removeprefix(WORD_MARK) for token in word), word[0].start_s, word[-1].end_s)
         for word in words
         if word
     ]
 
 
-def compare_boundaries(reference: Sequence[Timed], hypothesis: Sequence[Timed]) -> Boundaries:
+def compare_boundaries(reference: Sequence[TimedLabel], hypothesis: Sequence[TimedLabel]) -> Boundaries:
     """Boundary errors of the labels on which both sides agree.
 
     The labels are matched by the alignment that error rates use; a wrong, missing or additional label has no truth to
@@ -155,23 +155,26 @@ def compare_boundaries(reference: Sequence[Timed], hypothesis: Sequence[Timed]) 
     left, right = iter(reference), iter(hypothesis)
     errors: list[float] = []
     for pair in pairs:
-        said = next(left) if pair.reference is not None else None
-        heard = next(right) if pair.hypothesis is not None else None
-        if said is not None and heard is not None and pair.correct:
-            errors += [1000.0 * (heard.start_s - said.start_s), 1000.0 * (heard.end_s - said.end_s)]
+        reference_label = next(left) if pair.reference is not None else None
+        hypothesis_label = next(right) if pair.hypothesis is not None else None
+        if reference_label is not None and hypothesis_label is not None and pair.correct:
+            errors += [
+                1000.0 * (hypothesis_label.start_s - reference_label.start_s),
+                1000.0 * (hypothesis_label.end_s - reference_label.end_s),
+            ]
     return Boundaries(np.array(errors), len(errors) // 2, len(reference))
 
 
-def _joined(labels: Sequence[Timed]) -> str:
+def _joined(labels: Sequence[TimedLabel]) -> str:
     """The labels as one text; a label may not hold a space.
 
     Raises:
         ValueError: one is empty or does.
     """
-    for one in labels:
-        if len(one.label.split()) != 1 or one.label != one.label.strip():
-            raise ValueError(f"a label must be one word or phone, got {one.label!r}")
-    return " ".join(one.label for one in labels)
+    for label in labels:
+        if len(label.label.split()) != 1 or label.label != label.label.strip():
+            raise ValueError(f"a label must be one word or phone, got {label.label!r}")
+    return " ".join(label.label for label in labels)
 
 
 def summarised_boundaries(compared: Iterable[Boundaries]) -> dict[str, float | None]:
@@ -182,15 +185,15 @@ def summarised_boundaries(compared: Iterable[Boundaries]) -> dict[str, float | N
         `within_20_ms`, `within_50_ms`, `within_100_ms`, `matched` (share of reference labels) and `boundaries` (how
         many). Where nothing matched the errors are None, and where there is no reference `matched` is, too.
     """
-    every = list(compared)
-    errors = np.concatenate([one.errors_ms for one in every]) if every else np.zeros(0)
-    labels = sum(one.reference_length for one in every)
+    utterances = list(compared)
+    errors = np.concatenate([utterance.errors_ms for utterance in utterances]) if utterances else np.zeros(0)
+    labels = sum(utterance.reference_length for utterance in utterances)
     distance = np.abs(errors)
     shares = {f"within_{limit}_ms": float((distance <= limit).mean()) if len(errors) else None for limit in WITHIN_MS}
     return {
         "median_ms": float(np.median(distance)) if len(errors) else None,
         "bias_ms": float(np.median(errors)) if len(errors) else None,
         **shares,
-        "matched": sum(one.matched for one in every) / labels if labels else None,
+        "matched": sum(utterance.matched for utterance in utterances) / labels if labels else None,
         "boundaries": len(errors),
     }

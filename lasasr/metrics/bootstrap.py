@@ -24,7 +24,7 @@ _AT_ONCE = 2_000_000  # drawn indices held in memory
 class Interval:
     """Where a pooled rate lies, in percent."""
 
-    low: float | None  # None where nothing can be said
+    low: float | None  # None where no interval exists
     high: float | None
     method: str  # in words, for results and tables
 
@@ -48,7 +48,7 @@ def interval(
     as independent: 100 · (1 − ((1 − level)/2)^(1/N)) (Clopper and Pearson 1934).
 
     Args:
-        counts: one per utterance, or of anything else that is drawn as a whole.
+        counts: one per utterance, or per other unit that is drawn.
         clusters: of each utterance (its speaker); whole clusters are drawn in place of utterances.
 
     Raises:
@@ -78,9 +78,9 @@ def _sums(counts: Sequence[Counts], clusters: Sequence[Hashable]) -> tuple[NDArr
     if len(clusters) != len(counts):
         raise ValueError(f"clusters must be as many as counts ({len(counts)}), got {len(clusters)}")
     sums: dict[Hashable, Counts] = {}
-    for cluster, one in zip(clusters, counts, strict=True):
-        sums[cluster] = sums.get(cluster, Counts()) + one
-    pairs = np.array([(one.errors, one.reference_length) for one in sums.values()], dtype=np.int64)
+    for cluster, count in zip(clusters, counts, strict=True):
+        sums[cluster] = sums.get(cluster, Counts()) + count
+    pairs = np.array([(total.errors, total.reference_length) for total in sums.values()], dtype=np.int64)
     return pairs[:, 0], pairs[:, 1]
 
 

@@ -18,8 +18,8 @@ from lasasr.errors import LasasrError
 Metric = Literal["wer", "cer", "per"]
 
 
-class Pair(NamedTuple):
-    """One place of an alignment; at least one side is there."""
+class AlignedPair(NamedTuple):
+    """A reference unit and a hypothesis unit that are aligned; at least one is not None."""
 
     reference: str | None  # None: the hypothesis inserted
     hypothesis: str | None  # None: the hypothesis deleted
@@ -65,10 +65,10 @@ class Counts:
 
 
 def units(text: str, metric: Metric) -> list[str]:
-    """What `metric` counts in `text`.
+    """The units that `metric` counts in `text`.
 
-    "wer" and "per" count what spaces separate (words, phones); "cer" counts characters, the single space between two
-    words included, those at the ends not.
+    "wer" and "per" count units that spaces separate (words, phones); "cer" counts characters, the single space between
+    two words included, those at the ends not.
 
     Raises:
         ValueError: `metric` is none of the three.
@@ -79,16 +79,16 @@ def units(text: str, metric: Metric) -> list[str]:
     return list(" ".join(words)) if metric == "cer" else words
 
 
-def align(reference: str, hypothesis: str, metric: Metric) -> list[Pair]:
+def align(reference: str, hypothesis: str, metric: Metric) -> list[AlignedPair]:
     """An alignment of least cost, in order; either text may be empty."""
-    said, heard = units(reference, metric), units(hypothesis, metric)
-    chunks = jiwer.process_words([said], [heard], _as_it_is, _as_it_is).alignments[0]
-    pairs: list[Pair] = []
+    reference_units, hypothesis_units = units(reference, metric), units(hypothesis, metric)
+    chunks = jiwer.process_words([reference_units], [hypothesis_units], _as_it_is, _as_it_is).alignments[0]
+    pairs: list[AlignedPair] = []
     for chunk in chunks:
-        left: list[str | None] = [*said[chunk.ref_start_idx : chunk.ref_end_idx]]
-        right: list[str | None] = [*heard[chunk.hyp_start_idx : chunk.hyp_end_idx]]
+        left: list[str | None] = [*reference_units[chunk.ref_start_idx : chunk.ref_end_idx]]
+        right: list[str | None] = [*hypothesis_units[chunk.hyp_start_idx : chunk.hyp_end_idx]]
         missing = len(left) - len(right)
-        pairs += map(Pair, left + [None] * -missing, right + [None] * missing)
+        pairs += map(AlignedPair, left + [None] * -missing, right + [None] * missing)
     return pairs
 
 
@@ -96,7 +96,7 @@ def _as_it_is(texts: list[list[str]]) -> list[list[str]]:
     return texts
 
 
-def count(pairs: Iterable[Pair]) -> Counts:
+def count(pairs: Iterable[AlignedPair]) -> Counts:
     """The errors of one alignment."""
     substitutions = deletions = insertions = length = 0
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""What kind of mistake a hypothesis makes, and where the mistakes of a split are: pure counting, no model.
+"""Kinds of errors in a hypothesis, and the distribution of errors over a split: pure counting, no model.
 
 Flags of one utterance (`flags`, `verdict`) go into results/<split>.jsonl, their counts and the breakdown of the errors
 (`triage`) into results/<split>.json.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from lasasr.metrics.error_rates import Counts, Metric, Pair, align, pooled, units
+from lasasr.metrics.error_rates import AlignedPair, Counts, Metric, align, pooled, units
 
 EMPTY, MAX_LENGTH, NEAR_TIE = "empty", "max_length", "near_tie"  # set by the search
 LOOP, EARLY, SKIPPED = "loop", "early_eos", "skipped_span"
@@ -22,38 +22,38 @@ FLAGS: Final = (LOOP, EARLY, SKIPPED, MAX_LENGTH, EMPTY, SEARCH, MODEL, NEAR_TIE
 REPEATS: Final = {"wer": 3, "per": 3, "cer": 6}  # of the same units in a row: as often is a loop
 LONGEST_LOOP: Final = 32  # units that repeat
 MISSING: Final = 3  # deletions in a row that make a span
-GAP_S: Final = 1.0  # of frames that no token looked at, between some that were
-LOOKED_AT: Final = 0.1  # attention summed over tokens, below which a frame was not
+GAP_S: Final = 1.0  # of frames that no token attended to, between frames that were attended to
+ATTENDED: Final = 0.1  # attention summed over tokens, from which on a frame counts as attended to
 BUCKETS_S: Final = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0)  # where durations begin; the last has no end
 MOST: Final = 20  # of each kind of confusion
 TOLERANCE: Final = 1e-4  # log; scores nearer than that are equal
 
 
-def repeats(said: Sequence[str]) -> int:
-    """How often some stretch of at most LONGEST_LOOP units follows itself: 1 where nothing repeats, 0 of nothing."""
-    most = min(1, len(said))
-    for size in range(1, min(LONGEST_LOOP, len(said) // 2) + 1):
-        run = 0  # places that equal the one `size` before
-        for now, before in zip(said[size:], said, strict=False):
+def repeats(sequence: Sequence[str]) -> int:
+    """How often some stretch of at most LONGEST_LOOP units follows itself: 1 without repetition, 0 for no unit."""
+    most = min(1, len(sequence))
+    for size in range(1, min(LONGEST_LOOP, len(sequence) // 2) + 1):
+        run = 0  # units that equal the one `size` before
+        for now, before in zip(sequence[size:], sequence, strict=False):
             run = run + 1 if now == before else 0
             most = max(most, 1 + run // size)
     return most
 
 
 def looping(reference: str, hypothesis: str, metric: Metric) -> bool:
-    """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than was said."""
+    """Whether the hypothesis repeats itself REPEATS times, in units or characters, and more than the reference."""
     kinds: tuple[Metric, ...] = (metric,) if metric == "cer" else (metric, "cer")
     for kind in kinds:
-        found = repeats(units(hypothesis, kind))
-        if found >= REPEATS[kind] and found > repeats(units(reference, kind)):
+        times = repeats(units(hypothesis, kind))
+        if times >= REPEATS[kind] and times > repeats(units(reference, kind)):
             return True
     return False
 
 
 def longest_gap(coverage: Sequence[float]) -> int:
-    """Most frames in a row with less than LOOKED_AT of `coverage` (attention summed), between frames with more."""
-    looked = [t for t, got in enumerate(coverage) if got >= LOOKED_AT]
-    return max((after - before - 1 for before, after in pairwise(looked)), default=0)
+    """Most frames in a row with less than ATTENDED of `coverage` (attention summed), between frames with more."""
+    attended = [t for t, weight in enumerate(coverage) if weight >= ATTENDED]
+    return max((after - before - 1 for before, after in pairwise(attended)), default=0)
 
 
 def flags(
@@ -61,38 +61,38 @@ def flags(
 ) -> tuple[str, ...]:
     """What is wrong with a hypothesis, in the order of FLAGS.
 
-    * loop: a stretch of it follows itself, three times (of characters: six), and more often than was said.
+    * loop: a stretch of it follows itself, three times (of characters: six), and more often than in the reference.
     * early_eos: the last three units of the reference, or more, are missing.
-    * skipped_span: three units in a row are missing elsewhere or, where attention is known, something is missing and
-      nothing looked at a second of audio between what was looked at.
-    * empty and max_length are the search's own; what is empty has no other fault.
+    * skipped_span: three units in a row are missing elsewhere or, where attention is known, a unit is missing and
+      no token attended to a second of audio between frames that were attended to.
+    * empty and max_length are set by the search; an empty hypothesis has no other fault.
     * near_tie is no fault: the search found another hypothesis whose score is the same but for TOLERANCE, so that
       rounding, which depends on the batch, decides between them.
 
     Args:
-        by_search: what the search remarked.
+        by_search: flags that the search has set.
         gap_s: of `longest_gap`, seconds; None where there is no attention.
     """
-    found = {flag for flag in by_search if flag in FLAGS}
+    raised = {flag for flag in by_search if flag in FLAGS}
     if not hypothesis.split():
-        found = (found & {NEAR_TIE}) | ({EMPTY} if reference.split() else set())
-        return tuple(flag for flag in FLAGS if flag in found)
+        raised = (raised & {NEAR_TIE}) | ({EMPTY} if reference.split() else set())
+        return tuple(flag for flag in FLAGS if flag in raised)
     missing = _runs([pair.hypothesis is None for pair in align(reference, hypothesis, metric)])
     (*inside, last) = missing
     if looping(reference, hypothesis, metric):
-        found.add(LOOP)
+        raised.add(LOOP)
     if last >= MISSING:
-        found.add(EARLY)
+        raised.add(EARLY)
     if max(inside, default=0) >= MISSING or (any(inside) and gap_s is not None and gap_s >= GAP_S):
-        found.add(SKIPPED)
-    return tuple(flag for flag in FLAGS if flag in found)
+        raised.add(SKIPPED)
+    return tuple(flag for flag in FLAGS if flag in raised)
 
 
 def _runs(missing: Sequence[bool]) -> list[int]:
     """Lengths of the stretches of True; the last is that at the end, 0 where the end is False."""
     runs = [0]
-    for one in missing:
-        if one:
+    for is_missing in missing:
+        if is_missing:
             runs[-1] += 1
         elif runs[-1]:
             runs.append(0)
@@ -100,17 +100,17 @@ def _runs(missing: Sequence[bool]) -> list[int]:
 
 
 def verdict(score: float, reference_score: float | None) -> str | None:
-    """Whose error a wrong hypothesis is, by the scores that ranked it: None where the reference was not scored.
+    """Whether search or model caused a wrong hypothesis, by its score; None where the reference was not scored.
 
-    The search's, where the reference scores higher than what it found; else the model's, which prefers what is wrong.
+    The search, where the reference has a higher score than the hypothesis; else the model, which prefers the latter.
     """
     if reference_score is None:
         return None
     return SEARCH if reference_score > score + TOLERANCE else MODEL
 
 
-class Judged(NamedTuple):
-    """An utterance, as a breakdown needs it."""
+class TriagedUtterance(NamedTuple):
+    """The fields of an utterance that a breakdown reads."""
 
     speaker: str
     duration_s: float
@@ -120,7 +120,7 @@ class Judged(NamedTuple):
     flags: tuple[str, ...]
 
 
-def triage(judged: Sequence[Judged], metric: Metric) -> dict[str, Any]:
+def triage(utterances: Sequence[TriagedUtterance], metric: Metric) -> dict[str, Any]:
     """The "triage" of results/<split>.json: plain values.
 
     Returns:
@@ -129,19 +129,24 @@ def triage(judged: Sequence[Judged], metric: Metric) -> dict[str, Any]:
         by_speaker: the same per speaker, the worst first.
         substitutions, deletions, insertions: the MOST frequent, [reference, hypothesis, count] and [unit, count].
     """
-    pairs = Counter(pair for one in judged for pair in align(one.reference, one.hypothesis, metric) if not pair.correct)
+    pairs = Counter(
+        pair
+        for utterance in utterances
+        for pair in align(utterance.reference, utterance.hypothesis, metric)
+        if not pair.correct
+    )
     return {
-        "flags": {flag: sum(flag in one.flags for one in judged) for flag in FLAGS},
-        "by_duration": _by_duration(judged),
-        "by_speaker": _by_speaker(judged),
+        "flags": {flag: sum(flag in utterance.flags for utterance in utterances) for flag in FLAGS},
+        "by_duration": _by_duration(utterances),
+        "by_speaker": _by_speaker(utterances),
         **_confusions(pairs),
     }
 
 
-def _by_duration(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def _by_duration(utterances: Sequence[TriagedUtterance]) -> list[dict[str, Any]]:
     ends = (*BUCKETS_S[1:], math.inf)
     buckets = [
-        (start, end, [one.counts for one in judged if start <= one.duration_s < end])
+        (start, end, [utterance.counts for utterance in utterances if start <= utterance.duration_s < end])
         for start, end in zip(BUCKETS_S, ends, strict=True)
     ]
     return [
@@ -151,10 +156,10 @@ def _by_duration(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_speaker(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def _by_speaker(utterances: Sequence[TriagedUtterance]) -> list[dict[str, Any]]:
     speakers: dict[str, list[Counts]] = {}
-    for one in judged:
-        speakers.setdefault(one.speaker, []).append(one.counts)
+    for utterance in utterances:
+        speakers.setdefault(utterance.speaker, []).append(utterance.counts)
     rows = [{"speaker": name, **_rate(counts)} for name, counts in speakers.items()]
     return sorted(rows, key=lambda row: (-_number(row["percent"]), row["speaker"]))
 
@@ -173,7 +178,7 @@ def _rate(counts: Sequence[Counts]) -> dict[str, Any]:
     }
 
 
-def _confusions(pairs: Mapping[Pair, int]) -> dict[str, list[list[Any]]]:
+def _confusions(pairs: Mapping[AlignedPair, int]) -> dict[str, list[list[Any]]]:
     """The most frequent errors of each kind; of equally frequent ones in the order of the alphabet."""
     kinds: dict[str, list[list[Any]]] = {"substitutions": [], "deletions": [], "insertions": []}
     for (reference, hypothesis), times in pairs.items():

@@ -35,7 +35,7 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Check, then do it."""
         options = dict(kwargs or {})
-        shapes = [one.shape for one in (*args, *options.values()) if isinstance(one, Tensor)]
+        shapes = [value.shape for value in (*args, *options.values()) if isinstance(value, Tensor)]
         if not shapes:
             self._make(func, args, options)
         elif len(shapes) > 1:
@@ -53,8 +53,8 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._refuse_above(planned.numel() * planned.element_size(), self._bytes_left)
             self._bytes_left -= planned.numel() * planned.element_size()
 
-    def _refuse_above(self, needed: int, left: int) -> None:
-        if needed > left:
+    def _refuse_above(self, needed: int, allowed: int) -> None:
+        if needed > allowed:
             raise TooLargeError(f"one of its tensors needs {needed / 2**20:,.0f} MiB")
 
 

@@ -83,18 +83,22 @@ class _Concurrent(torch.autograd.Function):
 
         def through(trace: _Trace, gradients: Sequence[Tensor]) -> list[Tensor | None]:
             arguments, results = trace
-            wanted = [argument for argument in arguments if argument.requires_grad]
+            differentiable = [argument for argument in arguments if argument.requires_grad]
             into = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
-            if not wanted or not into:
+            if not differentiable or not into:
                 return [None] * len(arguments)
-            ends, given = zip(*into, strict=True)
-            found = iter(torch.autograd.grad(ends, wanted, given, retain_graph=keep, allow_unused=True))
-            return [next(found) if argument.requires_grad else None for argument in arguments]
+            ends, end_gradients = zip(*into, strict=True)
+            argument_gradients = iter(
+                torch.autograd.grad(ends, differentiable, end_gradients, retain_graph=keep, allow_unused=True)
+            )
+            return [next(argument_gradients) if argument.requires_grad else None for argument in arguments]
 
-        one, two = ctx.traces
-        split = len(one[1])
-        both = _both(lambda: through(one, gradients[:split]), lambda: through(two, gradients[split:]))
-        return (None, None, None, None, *both[0], *both[1])
+        first_trace, second_trace = ctx.traces
+        split = len(first_trace[1])
+        input_gradients = _both(
+            lambda: through(first_trace, gradients[:split]), lambda: through(second_trace, gradients[split:])
+        )
+        return (None, None, None, None, *input_gradients[0], *input_gradients[1])
 
 
 def _both(first: Callable[[], R], second: Callable[[], R]) -> list[R]:

@@ -1,10 +1,10 @@
-"""What the host knows of tensors on a device, so that it need not ask and wait.
+"""Copies on the host of integer tensors on a device, so that the host reads their values without a wait.
 
 A GPU is busy as long as the host runs ahead of it. To read a value (`.cpu()`, `.item()`, `nonzero`) the host waits for
 all that it has queued, and so it does for a copy to the device from memory that is not page-locked. But lengths and
-tokens come from the host: what `to` sends it still knows, and arithmetic that is marked `on_both_sides` is done twice,
-on the device and, in a few microseconds, on the host. Where nothing is known, and on a CPU, everything is as if this
-file were not there.
+tokens come from the host: of what `to` sends, the host keeps the values, and arithmetic that is marked `mirrored` is
+done twice, on the device and, in a few microseconds, on the host. Where the host has no values, and on a CPU, the
+functions of this file are the plain operations.
 """
 
 from __future__ import annotations
@@ -31,38 +31,40 @@ def to(tensor: Tensor, device: torch.device | str) -> Tensor:
 
 
 def remember(tensor: Tensor, values: Tensor) -> Tensor:
-    """Let the host know the values of a tensor on a device; returns the tensor."""
+    """Keep the values of a tensor on a device for the host; returns the tensor."""
     setattr(tensor, _NAME, (values, _version(tensor)))
     return tensor
 
 
-def known(tensor: Tensor) -> Tensor | None:
-    """Its values on the CPU, if the host knows them; nothing is known of a tensor that was changed in place."""
+def host_value(tensor: Tensor) -> Tensor | None:
+    """The values of `tensor` on the CPU, if the host has them; it has none of a tensor that was changed in place."""
     if tensor.device.type == "cpu":
         return tensor
     values, version = getattr(tensor, _NAME, (None, None))
     return values if version == _version(tensor) else None
 
 
-def of(tensor: Tensor) -> Tensor:
-    """Its values on the CPU; where the host does not know them it waits for the device."""
-    values = known(tensor)
+def on_host(tensor: Tensor) -> Tensor:
+    """The values of `tensor` on the CPU; where the host does not have them it waits for the device."""
+    values = host_value(tensor)
     return tensor.cpu() if values is None else values
 
 
-def on_both_sides(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """Arithmetic that the host does too, where it knows every tensor; tensors are positional arguments."""
+def mirrored(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Arithmetic that the host does too, where it has the values of every tensor; tensors are positional arguments."""
 
     @wraps(function)
-    def both(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Tensor:
         result = function(*args, **kwargs)
         if result.device.type == "cpu":
             return result
-        here: list[Any] = [known(one) if isinstance(one, Tensor) else one for one in args]
-        unknown = any(one is None for one in here) or any(isinstance(one, Tensor) for one in kwargs.values())
-        return result if unknown else remember(result, function(*here, **kwargs))
+        host_args: list[Any] = [host_value(argument) if isinstance(argument, Tensor) else argument for argument in args]
+        unknown = any(argument is None for argument in host_args) or any(
+            isinstance(argument, Tensor) for argument in kwargs.values()
+        )
+        return result if unknown else remember(result, function(*host_args, **kwargs))
 
-    return both
+    return wrapper
 
 
 def _version(tensor: Tensor) -> int:

@@ -38,10 +38,10 @@ def initialise(module: nn.Module, seed: int, prefix: str = "") -> None:
         reset = None if id(part) in left_alone else _reset_of(part)
         if reset is None:
             continue
-        versions = {of: parameter._version for of, parameter in parameters.items()}
+        versions = {key: parameter._version for key, parameter in parameters.items()}
         with drawn_by(seed, f"{prefix}{name}"):
             reset()
-        if changed := next((of for of, parameter in parameters.items() if parameter._version != versions[of]), None):
+        if changed := next((key for key, parameter in parameters.items() if parameter._version != versions[key]), None):
             raise UsageError(
                 f"{changed} is pretrained, but {name or 'the model'} ({type(part).__name__}) draws it anew in its "
                 "reset_parameters; give that part pretrained=True too, or let it leave this weight alone"
@@ -89,30 +89,30 @@ def read_later() -> Iterator[None]:
 
 def _brought(module: nn.Module) -> dict[str, nn.Module]:
     """The outermost parts that say of themselves that they bring their weights, by name."""
-    found: dict[str, nn.Module] = {}
+    outermost: dict[str, nn.Module] = {}
     inside: set[int] = set()
     for name, part in module.named_modules():
         if id(part) not in inside and _is_pretrained(name, part):
-            found[name] = part
-            inside |= {id(one) for one in part.modules()}
-    return found
+            outermost[name] = part
+            inside |= {id(inner) for inner in part.modules()}
+    return outermost
 
 
 def _is_pretrained(name: str, part: nn.Module) -> bool:
-    said: Any = part._modules.get("pretrained", getattr(part, "pretrained", False))
-    if not isinstance(said, bool):
-        what = type(said).__name__ if isinstance(said, nn.Module) else repr(said)
+    pretrained: Any = part._modules.get("pretrained", getattr(part, "pretrained", False))
+    if not isinstance(pretrained, bool):
+        what = type(pretrained).__name__ if isinstance(pretrained, nn.Module) else repr(pretrained)
         raise UsageError(
             f"{name or 'the model'} ({type(part).__name__}): its attribute pretrained says whether it brings its "
             f"weights, so it must be True or False, got {what}"
         )
-    return said
+    return pretrained
 
 
 def _reset_of(part: nn.Module) -> Callable[[], Any] | None:
     """`reset_parameters`, which torch's own attention calls `_reset_parameters`."""
     for name in ("reset_parameters", "_reset_parameters"):
-        if callable(found := getattr(part, name, None)):
-            reset: Callable[[], Any] = found
+        if callable(method := getattr(part, name, None)):
+            reset: Callable[[], Any] = method
             return reset
     return None

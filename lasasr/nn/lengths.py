@@ -1,7 +1,7 @@
 """Padding masks and length arithmetic: the only place where a length is divided.
 
 Lengths are absolute, int64, of shape (B,). A mask is True on real frames. Lengths lie where the frames lie; what is
-divided here is divided by the host too, where it knows the lengths (`host.py`).
+divided here is divided by the host too, where it has the lengths (`host_mirror.py`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def mask(lengths: Tensor, longest: int | None = None) -> Tensor:
     return torch.arange(total, device=lengths.device)[None, :] < lengths[:, None]
 
 
-@host_mirror.on_both_sides
+@host_mirror.mirrored
 def ceil_div(lengths: Tensor, factor: int | Tensor) -> Tensor:
     """⌈lengths / factor⌉: frames left when each group of `factor` frames, the last one padded, becomes one."""
     return torch.div(lengths + (factor - 1), factor, rounding_mode="floor")
 
 
-@host_mirror.on_both_sides
+@host_mirror.mirrored
 def convolved(lengths: Tensor, kernel_size: int, stride: int, padding: int, least: int = 0) -> Tensor:
     """Frames a convolution (or floor-mode pooling) produces, but at least `least`.
 

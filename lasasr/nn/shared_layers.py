@@ -1,7 +1,7 @@
 """Layers whose weights all steps of a loop share (`lasasr.nn.shared_steps`), called as any other module is.
 
-They are modules so that whatever torch and other libraries do to a module is heard: one that takes their place or wraps
-them is called, hooks run, `torch.nn.utils.parametrize` computes their weights.
+They are modules so that whatever torch and other libraries do to a module takes effect: a module that replaces or wraps
+one is called, hooks run, `torch.nn.utils.parametrize` computes the weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr.nn.shared_steps import linear, once
+from lasasr.nn.shared_steps import cached, linear
 
 
 class SharedLinear(nn.Linear):
@@ -35,7 +35,7 @@ def parameter(module: nn.Module, name: str) -> Any:
     """
     if name in module._parameters:
         return module._parameters[name]
-    return once(getattr, module, name)
+    return cached(getattr, module, name)
 
 
 def floating(module: nn.Module) -> Tensor:
@@ -44,4 +44,4 @@ def floating(module: nn.Module) -> Tensor:
     For states that begin with zeros: it asks no layer of a certain kind for a weight, which one that took its place may
     not have.
     """
-    return next(one for one in module.parameters() if one.is_floating_point())
+    return next(weight for weight in module.parameters() if weight.is_floating_point())

@@ -1,4 +1,4 @@
-"""Products inside a loop whose gradients are gathered: one product after the loop in place of one per step.
+"""Products inside a loop whose gradients are accumulated: one product after the loop in place of one per step.
 
 Autograd gives what U steps share (a weight, the keys and values of an utterance) U gradients of its own size and adds
 them up, which costs more than the steps themselves. Inside `loop()` the functions of this file keep the small factors
@@ -22,7 +22,7 @@ from torch.nn import functional
 from lasasr.nn import tracing
 
 R = TypeVar("R")
-T = TypeVar("T", bound="Tape")
+T = TypeVar("T", bound="GradientAccumulator")
 
 
 class _Open(threading.local):
@@ -74,12 +74,16 @@ def lasting() -> bool:
     return _open.inner
 
 
-def once(make: Callable[..., R], *arguments: Any) -> R:
+def cached(make: Callable[..., R], *arguments: Any) -> R:
     """`make(*arguments)`; within a loop the result of the first call with these very objects (numbers: values)."""
     if not _shares() or _open.shared is None or _open.lasting is None:
         return make(*arguments)
-    shared = _open.lasting if all(isinstance(one, nn.Parameter) for one in arguments) else _open.shared
-    key = torch.is_grad_enabled(), make, *(one if isinstance(one, int | float | str) else id(one) for one in arguments)
+    shared = _open.lasting if all(isinstance(argument, nn.Parameter) for argument in arguments) else _open.shared
+    key = (
+        torch.is_grad_enabled(),
+        make,
+        *(argument if isinstance(argument, int | float | str) else id(argument) for argument in arguments),
+    )
     if key not in shared:
         shared[key] = make(*arguments), arguments  # the arguments are kept, so that their ids stay theirs
     return cast(R, shared[key][0])
@@ -91,12 +95,12 @@ def forget() -> None:
         _open.shared.clear()
 
 
-class Tape(ABC):
-    """What the steps of one loop add to the gradient of one tensor, `of`."""
+class GradientAccumulator(ABC):
+    """What the steps of one loop add to the gradient of one tensor."""
 
-    def __init__(self, of: Tensor) -> None:
-        self.tensor = of.detach()
-        self.wanted = of.requires_grad
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach()
+        self.needs_gradient = tensor.requires_grad
         self.task = -1
 
     def begins(self) -> bool:
@@ -106,50 +110,50 @@ class Tape(ABC):
 
     @abstractmethod
     def gradient(self) -> Tensor:
-        """The whole gradient; the tape is empty afterwards."""
+        """The whole gradient; the accumulator is empty afterwards."""
 
 
 class Shared(NamedTuple, Generic[T]):
-    """A tape, and what ties it to autograd's graph.
+    """A gradient accumulator, and what ties it to autograd's graph.
 
-    A function of a step takes `handle` as an argument and returns None as its gradient: so autograd asks the tape for
-    its gradient after the last step has added to it.
+    A function of a step takes `handle` as an argument and returns None as its gradient: so autograd asks the
+    accumulator for its gradient after the last step has added to it.
     """
 
-    tape: T
+    accumulator: T
     handle: Tensor
 
 
 class _Handle(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, tape: Tape, tensor: Tensor) -> Tensor:
-        ctx.tape = tape
+    def forward(ctx: Any, accumulator: GradientAccumulator, tensor: Tensor) -> Tensor:
+        ctx.accumulator = accumulator
         ctx.set_materialize_grads(False)
         return tensor.new_empty(0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, _: Tensor | None) -> tuple[None, Tensor | None]:
-        found = ctx.tape.gradient() if ctx.tape.task == torch._C._current_graph_task_id() else None
-        ctx.tape.task = -1
-        return None, found
+        gradient = ctx.accumulator.gradient() if ctx.accumulator.task == torch._C._current_graph_task_id() else None
+        ctx.accumulator.task = -1
+        return None, gradient
 
 
-def begin(tape: T, tensor: Tensor) -> Shared[T]:
-    """Tie a tape to the tensor whose gradient it collects; once per loop."""
-    return Shared(tape, _Handle.apply(tape, tensor))
+def begin(accumulator: T, tensor: Tensor) -> Shared[T]:
+    """Tie an accumulator to the tensor whose gradient it collects; once per loop."""
+    return Shared(accumulator, _Handle.apply(accumulator, tensor))
 
 
-class Sum(Tape):
+class Sum(GradientAccumulator):
     """A gradient that every step adds to, in at least float32.
 
     Args:
-        of: the tensor.
+        tensor: whose gradient it is.
         finish: makes the gradient of what the steps have added up.
     """
 
-    def __init__(self, of: Tensor, finish: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(of)
+    def __init__(self, tensor: Tensor, finish: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(tensor)
         self.finish = finish
         self.total: Tensor | None = None
 
@@ -167,11 +171,11 @@ class Sum(Tape):
         return self.finish(total).to(self.tensor.dtype)
 
 
-class Product(Tape):
+class Product(GradientAccumulator):
     """The right factor of a product, (..., N, O)."""
 
-    def __init__(self, of: Tensor) -> None:
-        super().__init__(of)
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__(tensor)
         self.lefts: list[Tensor] = []
         self.gradients: list[Tensor] = []
 
@@ -212,16 +216,16 @@ def product(left: Tensor, right: Tensor, transposed: bool = False) -> Tensor:
     if not recording():
         if transposed and right.dim() == 2:
             return linear(left.to(right.dtype), right)
-        right = once(as_autocast, right)
+        right = cached(as_autocast, right)
         return left.to(right.dtype) @ (right.transpose(-2, -1) if transposed else right)
-    tape, handle = factor(right, transposed)
-    result: Tensor = _Product.apply(tape, transposed, handle, left.to(tape.tensor.dtype))
+    accumulator, handle = factor(right, transposed)
+    result: Tensor = _Product.apply(accumulator, transposed, handle, left.to(accumulator.tensor.dtype))
     return result
 
 
 def factor(right: Tensor, transposed: bool = False) -> Shared[Product]:
-    """The tape of a right factor, as autocast wants it, in the loop of this thread: the same object in every step."""
-    return once(_factor, TransposedProduct if transposed else Product, right)
+    """The accumulator of a right factor, as autocast wants it, in the loop of this thread: the same in every step."""
+    return cached(_factor, TransposedProduct if transposed else Product, right)
 
 
 def _factor(kind: type[Product], right: Tensor) -> Shared[Product]:
@@ -234,10 +238,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     if not recording():
         if not (preparing() and _packs(inputs, weight)):
             return functional.linear(inputs, weight, bias)
-        packed: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, once(_packed, weight), bias, "none", [], "")
+        packed: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, cached(_packed, weight), bias, "none", [], "")
         return packed
     rows = product(inputs.flatten(0, -2), weight, transposed=True).view(*inputs.shape[:-1], -1)
-    return rows if bias is None else rows + once(as_autocast, bias)
+    return rows if bias is None else rows + cached(as_autocast, bias)
 
 
 def _packs(inputs: Tensor, weight: Tensor) -> bool:
@@ -258,17 +262,17 @@ def _packed(weight: Tensor) -> Tensor:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, tape: Product, transposed: bool, handle: Tensor, left: Tensor) -> Tensor:
-        ctx.tape, ctx.transposed = tape, transposed
-        ctx.save_for_backward(left, tape.tensor)
-        return left @ (tape.tensor.transpose(-2, -1) if transposed else tape.tensor)
+    def forward(ctx: Any, accumulator: Product, transposed: bool, handle: Tensor, left: Tensor) -> Tensor:
+        ctx.accumulator, ctx.transposed = accumulator, transposed
+        ctx.save_for_backward(left, accumulator.tensor)
+        return left @ (accumulator.tensor.transpose(-2, -1) if transposed else accumulator.tensor)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None, Tensor | None]:
         left, right = ctx.saved_tensors
-        if ctx.tape.wanted:
-            ctx.tape.add(left, gradient)
+        if ctx.accumulator.needs_gradient:
+            ctx.accumulator.add(left, gradient)
         if not ctx.needs_input_grad[3]:
             return None, None, None, None
         return None, None, None, gradient @ (right if ctx.transposed else right.transpose(-2, -1))

@@ -15,7 +15,7 @@ def active() -> bool:
 
 
 def exporting() -> bool:
-    """The same without `torch.compile`, whose graph is run here and may keep operations that only torch knows."""
-    if torch.compiler.is_compiling():  # it can look at its own flags, not at those of torch.jit
+    """The same without `torch.compile`, whose graph is run here and may keep operations that only torch has."""
+    if torch.compiler.is_compiling():  # it can read its own flags, not those of torch.jit
         return torch.compiler.is_exporting()
     return torch._C._is_tracing()

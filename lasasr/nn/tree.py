@@ -1,4 +1,4 @@
-"""Reorder and select over NamedTuples of tensors: all that search needs to know about a state.
+"""Reorder and select over NamedTuples of tensors: all that search does with a state.
 
 A state or memory is a NamedTuple whose fields are tensors or such NamedTuples again. An empty one is allowed.
 """
@@ -37,9 +37,9 @@ def reorder(state: Tree, parents: Tensor) -> Tree:
     if first is None:
         return state
     B, K = first.shape[:2]
-    places = (torch.arange(0, B * K, K, device=parents.device)[:, None] + parents).flatten()
+    rows = (torch.arange(0, B * K, K, device=parents.device)[:, None] + parents).flatten()
     return map_leaves(  # index_select costs a fraction of leaf[rows, parents]
-        lambda leaf: leaf.flatten(0, 1).index_select(0, places).view(*parents.shape, *leaf.shape[2:]), state
+        lambda leaf: leaf.flatten(0, 1).index_select(0, rows).view(*parents.shape, *leaf.shape[2:]), state
     )
 
 

@@ -1,10 +1,10 @@
-"""Reference above hypothesis, errors standing out: the form of NIST's sclite."""
+"""Reference above hypothesis with marked errors, in the format of NIST's sclite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lasasr.metrics.error_rates import Metric, Pair, align
+from lasasr.metrics.error_rates import AlignedPair, Metric, align
 
 _NAMES = ("REF: ", "HYP: ")
 _GAP = "*"
@@ -13,7 +13,7 @@ _GAP = "*"
 def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width: int | None = None) -> str:
     """Two lines, one word (character, phone) below the other.
 
-    Substituted, deleted and inserted units are in upper case; asterisks stand where a side has nothing. In the text of
+    Substituted, deleted and inserted units are in upper case; asterisks fill a side without a unit. Among
     characters a space is shown as "_".
 
     Args:
@@ -27,13 +27,13 @@ def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width:
     )
 
 
-def _column(pair: Pair) -> tuple[str, str]:
-    """Both sides of a place, equally wide."""
-    sides = [None if one is None else one.replace(" ", "_") for one in pair]
+def _column(pair: AlignedPair) -> tuple[str, str]:
+    """Both sides of a pair, equally wide."""
+    sides = [None if unit is None else unit.replace(" ", "_") for unit in pair]
     if not pair.correct:
-        sides = [None if one is None else one.upper() for one in sides]
-    wide = max(len(one) for one in sides if one is not None)
-    left, right = (_GAP * wide if one is None else one.ljust(wide) for one in sides)
+        sides = [None if unit is None else unit.upper() for unit in sides]
+    wide = max(len(unit) for unit in sides if unit is not None)
+    left, right = (_GAP * wide if unit is None else unit.ljust(wide) for unit in sides)
     return left, right
 
 

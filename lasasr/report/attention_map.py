@@ -1,4 +1,4 @@
-"""What was looked at while each token was spelled: attention maps below the spectrogram, on one time axis."""
+"""Attention maps: the weights of each token over time, below the spectrogram, on one time axis."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.report import figures, labels
 from lasasr.report.aligned_text import aligned_text
 
 Array = NDArray[np.floating]
 
 _COLUMNS = 4  # heads side by side
-_WIDTHS_IN = (10.0, 6.5, 5.0, 4.5)  # of one head, by how many stand side by side
+_WIDTHS_IN = (10.0, 6.5, 5.0, 4.5)  # of one head, by the number of heads side by side
 _ROW_IN = 0.13
 _MAP_IN = (1.5, 8.0)  # least and largest height of a map
 _SPECTROGRAM_IN = 1.3
@@ -37,12 +37,12 @@ def attention_map(
     title: str = "",
     reference: str = "",
     hypothesis: str = "",
-    boundaries: Sequence[Timed] = (),
+    boundaries: Sequence[TimedLabel] = (),
     begin_s: float = 0.0,
 ) -> Figure:
-    """Draw one utterance; the figure belongs to nobody but the caller (`figures.save` writes it as PNG).
+    """Draw one utterance; pyplot does not hold the figure (`figures.save` writes it as PNG).
 
-    Rows are labelled with tokens, or with words where tokens are too many to be read. Heads stand side by side, each
+    Rows are labelled with tokens, or with words where tokens are too many to be read. Heads are side by side, each
     column below its own copy of the spectrogram.
 
     Args:
@@ -118,7 +118,7 @@ def _draw_spectrogram(axis: Axes, features: Array, begin_s: float, frame_s: floa
     axis.set_ylabel("log-mel", size=_FONT_PT)
 
 
-def _write_words(axis: Axes, words: Sequence[Timed], second_in: float) -> None:
+def _write_words(axis: Axes, words: Sequence[TimedLabel], second_in: float) -> None:
     """Write words above the spectrogram, level or, where that is too wide, upright."""
     chosen, rotation = labels.above(words, second_in, _FONT_PT)
     for position, text in zip(*chosen, strict=True):
@@ -151,6 +151,6 @@ def _label_rows(axis: Axes, tokens: Sequence[str], row_in: float) -> None:
         label.set_parse_math(False)
 
 
-def _draw_boundaries(axis: Axes, boundaries: Sequence[Timed], color: str) -> None:
-    for moment in sorted({edge for one in boundaries for edge in (one.start_s, one.end_s)}):
+def _draw_boundaries(axis: Axes, boundaries: Sequence[TimedLabel], color: str) -> None:
+    for moment in sorted({edge for label in boundaries for edge in (label.start_s, label.end_s)}):
         axis.axvline(moment, color=color, linewidth=0.5, alpha=0.7)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from lasasr.artifacts.search_identity import search_words
-from lasasr.comparison.pairs import Against, against, centre, interval_of, labels, signed
+from lasasr.comparison.pairs import CentreDifference, against, centre, interval_of, labels, signed
 
 NOTHING = "–"
 WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "undecided"}
@@ -15,57 +15,61 @@ WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff."
 System = Mapping[str, Any]
 
 
-class Column(NamedTuple):
-    """One column: what stands in it for each system, in the order of `sorted_systems`."""
+class TableColumn(NamedTuple):
+    """One column: its cell for each system, in the order of `sorted_systems`."""
 
     key: str
     header: str
     cells: list[str]
     values: list[float | None]  # to sort by; none of the first
     about: str  # what it is, with its unit
-    priority: int  # the lowest stay where there is little room
-    number: bool = True  # stands at the right
+    priority: int  # a narrow terminal shows the lowest
+    number: bool = True  # aligned to the right
     explained: bool = False  # in the legend below the terminal's table
     published: bool = True  # in Markdown
 
 
-class Context:
-    """A comparison as its columns look at it.
+class ColumnContext:
+    """The parts of a comparison that columns read.
 
     Args:
-        made: the contents of comparison.json or of a card.
+        document: the contents of comparison.json or of a card.
     """
 
-    def __init__(self, made: Mapping[str, Any]) -> None:
-        self.made = made
-        self.systems = sorted_systems(made)
-        self.differs, self.short_names = labels(made)
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        self.systems = sorted_systems(document)
+        self.differs, self.short_names = labels(document)
 
     @cached_property
-    def middle(self) -> str:
+    def centre_name(self) -> str:
         """The system that all are compared with."""
-        return centre(self.made)
+        return centre(self.document)
 
     @cached_property
-    def against_middle(self) -> dict[str, Against]:
-        """System → its difference to the middle; none where there is one system."""
-        return {one.name: one for one in against(self.made, self.middle)} if self.made["pairs"] else {}
+    def against_centre(self) -> dict[str, CentreDifference]:
+        """System → its difference to the centre; empty where there is one system."""
+        return (
+            {difference.name: difference for difference in against(self.document, self.centre_name)}
+            if self.document["pairs"]
+            else {}
+        )
 
 
-class Declared(NamedTuple):
+class ColumnDeclaration(NamedTuple):
     """How a column is read and printed."""
 
     key: str
     priority: int
-    header: str | Callable[[Context], str]
-    about: str | Callable[[Context], str]
-    value: Callable[[Context, System], float | None]  # to sort by
-    cell: str | Callable[[Context, System], str]  # of the value, as `str.format` takes it, or what is printed
+    header: str | Callable[[ColumnContext], str]
+    about: str | Callable[[ColumnContext], str]
+    value: Callable[[ColumnContext, System], float | None]  # to sort by
+    cell: str | Callable[[ColumnContext, System], str]  # of the value, as `str.format` takes it, or what is printed
     number: bool = True
     explained: bool = False
     published: bool = True
 
-    def column(self, context: Context) -> Column:
+    def column(self, context: ColumnContext) -> TableColumn:
         """The column of a comparison."""
         values = [self.value(context, system) for system in context.systems]
         if isinstance(self.cell, str):
@@ -74,155 +78,171 @@ class Declared(NamedTuple):
             cells = [self.cell(context, system) for system in context.systems]
         header, about = (text if isinstance(text, str) else text(context) for text in (self.header, self.about))
         options = self.priority, self.number, self.explained, self.published
-        return Column(self.key, header, cells, values, about, *options)
+        return TableColumn(self.key, header, cells, values, about, *options)
 
 
-def sorted_systems(made: Mapping[str, Any]) -> list[dict[str, Any]]:
+def sorted_systems(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The lowest error rate first."""
-    return sorted(made["systems"], key=lambda one: (one["percent"], one["name"]))
+    return sorted(document["systems"], key=lambda system: (system["percent"], system["name"]))
 
 
-def test_set(made: Mapping[str, Any]) -> str:
+def test_set(document: Mapping[str, Any]) -> str:
     """How large the test set is, in words."""
-    units = {"wer": "words", "per": "phones", "cer": "characters"}[made["metric"]]
-    sizes = {"utterances": made["utterances"], "speakers": made["speakers"], units: made["reference_length"]}
-    one, of, length = (f"{count:,} {name if count != 1 else name[:-1]}" for name, count in sizes.items())
-    return f"{one} of {of}, {length}"
+    units = {"wer": "words", "per": "phones", "cer": "characters"}[document["metric"]]
+    sizes = {
+        "utterances": document["utterances"],
+        "speakers": document["speakers"],
+        units: document["reference_length"],
+    }
+    utterances, speakers, length = (f"{count:,} {name if count != 1 else name[:-1]}" for name, count in sizes.items())
+    return f"{utterances} of {speakers}, {length}"
 
 
-def searched_with(made: Mapping[str, Any]) -> str:
+def searched_with(document: Mapping[str, Any]) -> str:
     """The search that all systems were scored with, or that of each, in words."""
-    usual = search_words(made.get("search"))
-    words = {one["name"]: str(one.get("search_words", usual)) for one in sorted_systems(made)}
+    usual = search_words(document.get("search"))
+    words = {system["name"]: str(system.get("search_words", usual)) for system in sorted_systems(document)}
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
-    _, short = labels(made)
-    return "; ".join(f"{short[name]}: {said}" for name, said in words.items())
+    _, short_names = labels(document)
+    return "; ".join(f"{short_names[name]}: {search}" for name, search in words.items())
 
 
-def columns(made: Mapping[str, Any]) -> list[Column]:
-    """All columns that hold anything, those of the user's own before the last one."""
-    context = Context(made)
-    shipped = [one.column(context) for one in DECLARED if one.key != "cer_percent" or made["metric"] != "cer"]
-    own = [_own(context, one) for one in made.get("columns", ())]
+def columns(document: Mapping[str, Any]) -> list[TableColumn]:
+    """All columns with any value; the user's own precede the last one."""
+    context = ColumnContext(document)
+    shipped = [
+        declaration.column(context)
+        for declaration in SHIPPED_COLUMNS
+        if declaration.key != "cer_percent" or document["metric"] != "cer"
+    ]
+    own = [_own(context, declaration) for declaration in document.get("columns", ())]
     ordered = [*shipped[:-1], *own, shipped[-1]]
-    return [one for one in ordered if any(cell != NOTHING for cell in one.cells)]
+    return [column for column in ordered if any(cell != NOTHING for cell in column.cells)]
 
 
-def _own(context: Context, declared: Mapping[str, Any]) -> Column:
+def _own(context: ColumnContext, declaration: Mapping[str, Any]) -> TableColumn:
     """A column of `comparison.column`, as comparison.json keeps it."""
-    held = [one["own"][declared["key"]] for one in context.systems]
-    values = [one["value"] for one in held]
+    contents = [system["own"][declaration["key"]] for system in context.systems]
+    values = [content["value"] for content in contents]
     number = all(value is None or isinstance(value, float | int) for value in values)
-    cells = [NOTHING if one["text"] is None else str(one["text"]) for one in held]
+    cells = [NOTHING if content["text"] is None else str(content["text"]) for content in contents]
     sorted_by = values if number else []
-    return Column(
-        declared["key"], declared["header"], cells, sorted_by, declared["about"], declared["priority"], number
+    return TableColumn(
+        declaration["key"],
+        declaration["header"],
+        cells,
+        sorted_by,
+        declaration["about"],
+        declaration["priority"],
+        number,
     )
 
 
-def _key(name: str, factor: float = 1.0) -> Callable[[Context, System], float | None]:
+def _key(name: str, factor: float = 1.0) -> Callable[[ColumnContext, System], float | None]:
     """Reads a number of comparison.json."""
 
-    def value(context: Context, system: System) -> float | None:
+    def value(context: ColumnContext, system: System) -> float | None:
         return None if system[name] is None else float(system[name]) * factor
 
     return value
 
 
-def _about_rate(context: Context) -> str:
-    seeds = max(len(one["seeds"]) + len(one["lost"]) for one in context.systems)
+def _about_rate(context: ColumnContext) -> str:
+    seeds = max(len(system["seeds"]) + len(system["lost"]) for system in context.systems)
     over = "mean over seeds of the pooled rate" if seeds > 1 else "pooled rate"
-    return f"{over} on {context.made['split']}, percent"
+    return f"{over} on {context.document['split']}, percent"
 
 
-def _interval(context: Context, system: System) -> Mapping[str, Any] | None:
-    return interval_of(system, context.made["about"])
+def _interval(context: ColumnContext, system: System) -> Mapping[str, Any] | None:
+    return interval_of(system, context.document["about"])
 
 
-def _interval_value(context: Context, system: System) -> float | None:
-    found = _interval(context, system)
-    return None if found is None else float(found["low"])
+def _interval_value(context: ColumnContext, system: System) -> float | None:
+    interval = _interval(context, system)
+    return None if interval is None else float(interval["low"])
 
 
-def _interval_cell(context: Context, system: System) -> str:
-    found = _interval(context, system)
-    return NOTHING if found is None else f"{found['low']:.2f}–{found['high']:.2f}"
+def _interval_cell(context: ColumnContext, system: System) -> str:
+    interval = _interval(context, system)
+    return NOTHING if interval is None else f"{interval['low']:.2f}–{interval['high']:.2f}"
 
 
-def _about_interval(context: Context) -> str:
-    found = [_interval(context, one) for one in context.systems]
-    return "; ".join(sorted({str(one["method"]) for one in found if one is not None}))
+def _about_interval(context: ColumnContext) -> str:
+    intervals = [_interval(context, system) for system in context.systems]
+    return "; ".join(sorted({str(interval["method"]) for interval in intervals if interval is not None}))
 
 
-def _points(context: Context, system: System) -> float | None:
-    found = context.against_middle.get(system["name"])
-    return None if found is None else found.points
+def _points(context: ColumnContext, system: System) -> float | None:
+    difference = context.against_centre.get(system["name"])
+    return None if difference is None else difference.points
 
 
-def _difference_cell(context: Context, system: System) -> str:
-    found = context.against_middle.get(system["name"])
-    return NOTHING if found is None else signed(found.points)
+def _difference_cell(context: ColumnContext, system: System) -> str:
+    difference = context.against_centre.get(system["name"])
+    return NOTHING if difference is None else signed(difference.points)
 
 
-def _about_difference(context: Context) -> str:
-    return f"points against {context.middle}; negative is better"
+def _about_difference(context: ColumnContext) -> str:
+    return f"points against {context.centre_name}; negative is better"
 
 
-def _verdict_cell(context: Context, system: System) -> str:
-    found = context.against_middle.get(system["name"])
-    return NOTHING if found is None else WORDS[found.word]
+def _verdict_cell(context: ColumnContext, system: System) -> str:
+    difference = context.against_centre.get(system["name"])
+    return NOTHING if difference is None else WORDS[difference.word]
 
 
-def _about_verdict(context: Context) -> str:
-    of = "the systems" if context.made["about"] == "systems" else "these runs, not other seeds"
-    return f"against {context.middle}, about {of}, corrected for all pairs (Holm)"
+def _about_verdict(context: ColumnContext) -> str:
+    scope = "the systems" if context.document["about"] == "systems" else "these runs, not other seeds"
+    return f"against {context.centre_name}, about {scope}, corrected for all pairs (Holm)"
 
 
-def _counts_cell(context: Context, system: System) -> str:
+def _counts_cell(context: ColumnContext, system: System) -> str:
     return f"{system['substitutions']}/{system['deletions']}/{system['insertions']}"
 
 
-def _align_ms(context: Context, system: System) -> float | None:
-    """Of attention itself; of what it and CTC say together where that is all there is."""
-    found = system["alignment"]
-    value: float | None = found["attention_ms"] if found["attention_ms"] is not None else found["combined_ms"]
+def _align_ms(context: ColumnContext, system: System) -> float | None:
+    """Of attention; of attention and CTC combined where no other value exists."""
+    alignment = system["alignment"]
+    value: float | None = (
+        alignment["attention_ms"] if alignment["attention_ms"] is not None else alignment["combined_ms"]
+    )
     return value
 
 
-def _about_alignment(context: Context) -> str:
-    measured = [one["alignment"] for one in context.systems]
-    against_what = sorted({one["against"] for one in measured if one["against"]})
-    unit = next((one["unit"] for one in measured if one["unit"]), "word")
+def _about_alignment(context: ColumnContext) -> str:
+    measured = [system["alignment"] for system in context.systems]
+    against_what = sorted({alignment["against"] for alignment in measured if alignment["against"]})
+    unit = next((alignment["unit"] for alignment in measured if alignment["unit"]), "word")
     return f"median error of {unit} boundaries told by attention, ms, against {' and '.join(against_what) or 'nothing'}"
 
 
-def _aligned_value(context: Context, system: System) -> float | None:
-    return min((one for one in system["aligned_at_step"].values() if one is not None), default=None)
+def _aligned_value(context: ColumnContext, system: System) -> float | None:
+    return min((step for step in system["aligned_at_step"].values() if step is not None), default=None)
 
 
-def _aligned_cell(context: Context, system: System) -> str:
+def _aligned_cell(context: ColumnContext, system: System) -> str:
     if not system["watched"]:
         return NOTHING
     steps = system["aligned_at_step"]
-    known = sorted(one for one in steps.values() if one is not None)
-    if not known:
+    reached = sorted(step for step in steps.values() if step is not None)
+    if not reached:
         return "never"
-    span = f"{known[0]}" if known[0] == known[-1] else f"{known[0]}–{known[-1]}"
-    return span if len(known) == len(steps) else f"{span} ({len(known)} of {len(steps)})"
+    span = f"{reached[0]}" if reached[0] == reached[-1] else f"{reached[0]}–{reached[-1]}"
+    return span if len(reached) == len(steps) else f"{span} ({len(reached)} of {len(steps)})"
 
 
-def _seeds_cell(context: Context, system: System) -> str:
+def _seeds_cell(context: ColumnContext, system: System) -> str:
     diverged = len(system["diverged"])
     return f"{len(system['seeds'])}" + (f" ({diverged} div.)" if diverged else "")
 
 
-def _seeds_value(context: Context, system: System) -> float | None:
+def _seeds_value(context: ColumnContext, system: System) -> float | None:
     return float(len(system["seeds"]))
 
 
-DECLARED: Final = (
-    Declared(
+SHIPPED_COLUMNS: Final = (
+    ColumnDeclaration(
         "system",
         10,
         lambda context: context.differs,
@@ -231,13 +251,13 @@ DECLARED: Final = (
         lambda context, system: context.short_names[system["name"]],
         number=False,
     ),
-    Declared(
-        "percent", 20, lambda context: f"{context.made['metric'].upper()} %", _about_rate, _key("percent"), "{:.2f}"
+    ColumnDeclaration(
+        "percent", 20, lambda context: f"{context.document['metric'].upper()} %", _about_rate, _key("percent"), "{:.2f}"
     ),
-    Declared("interval", 30, "95 % int.", _about_interval, _interval_value, _interval_cell, explained=True),
-    Declared("difference", 40, "Δ", _about_difference, _points, _difference_cell, explained=True),
-    Declared("verdict", 50, "verdict", _about_verdict, _points, _verdict_cell, number=False, explained=True),
-    Declared(
+    ColumnDeclaration("interval", 30, "95 % int.", _about_interval, _interval_value, _interval_cell, explained=True),
+    ColumnDeclaration("difference", 40, "Δ", _about_difference, _points, _difference_cell, explained=True),
+    ColumnDeclaration("verdict", 50, "verdict", _about_verdict, _points, _verdict_cell, number=False, explained=True),
+    ColumnDeclaration(
         "cer_percent",
         140,
         "CER %",
@@ -245,11 +265,11 @@ DECLARED: Final = (
         _key("cer_percent"),
         "{:.2f}",
     ),
-    Declared("counts", 110, "S/D/I", "errors, summed over seeds", _key("errors"), _counts_cell),
-    Declared("parameters", 60, "params", "parameters", _key("parameters", 1e-6), "{:.2f}M"),
-    Declared("train_min", 70, "train min", "training time, minutes", _key("train_s", 1.0 / 60.0), "{:.1f}"),
-    Declared("steps", 160, "steps", "training steps (updates)", _key("steps"), "{:,.0f}", published=False),
-    Declared(
+    ColumnDeclaration("counts", 110, "S/D/I", "errors, summed over seeds", _key("errors"), _counts_cell),
+    ColumnDeclaration("parameters", 60, "params", "parameters", _key("parameters", 1e-6), "{:.2f}M"),
+    ColumnDeclaration("train_min", 70, "train min", "training time, minutes", _key("train_s", 1.0 / 60.0), "{:.1f}"),
+    ColumnDeclaration("steps", 160, "steps", "training steps (updates)", _key("steps"), "{:,.0f}", published=False),
+    ColumnDeclaration(
         "step_ms",
         130,
         "step ms",
@@ -257,8 +277,8 @@ DECLARED: Final = (
         _key("step_s", 1e3),
         "{:.0f}",
     ),
-    Declared("align_ms", 80, "align ms", _about_alignment, _align_ms, "{:.0f}", explained=True),
-    Declared(
+    ColumnDeclaration("align_ms", 80, "align ms", _about_alignment, _align_ms, "{:.0f}", explained=True),
+    ColumnDeclaration(
         "aligned",
         90,
         "aligned at",
@@ -266,8 +286,8 @@ DECLARED: Final = (
         _aligned_value,
         _aligned_cell,
     ),
-    Declared("rtf", 120, "RTF", "decoding time / audio time", _key("rtf"), "{:.3f}"),
-    Declared(
+    ColumnDeclaration("rtf", 120, "RTF", "decoding time / audio time", _key("rtf"), "{:.3f}"),
+    ColumnDeclaration(
         "memory",
         150,
         "mem MiB",
@@ -276,6 +296,6 @@ DECLARED: Final = (
         "{:,.0f}",
         published=False,
     ),
-    Declared("seeds", 100, "seeds", "runs; diverged ones named", _seeds_value, _seeds_cell),
+    ColumnDeclaration("seeds", 100, "seeds", "runs; diverged ones named", _seeds_value, _seeds_cell),
 )
-"""From left to right; the lowest priority stays where there is little room."""
+"""From left to right; a narrow terminal shows those of the lowest priorities."""

@@ -1,4 +1,4 @@
-"""A comparison as Markdown for a README with its birth certificate, and how it gets between the marks of a page."""
+"""A comparison as Markdown for a README, with the provenance of its numbers, and its insertion between two marks."""
 
 from __future__ import annotations
 
@@ -6,90 +6,97 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasasr.errors import UsageError
-from lasasr.report.comparison_columns import Column, columns, searched_with, test_set
+from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
 
 
-def comparison_markdown(made: Mapping[str, Any]) -> str:
-    """Verdict, table, what the columns are, and where the numbers come from.
+def comparison_markdown(document: Mapping[str, Any]) -> str:
+    """Verdict, table, legend of the columns, and provenance of the numbers.
 
     Args:
-        made: the contents of comparison.json or of a card.
+        document: the contents of comparison.json or of a card.
     """
-    shown = [one for one in columns(made) if one.published]
-    blocks = [" ".join(made["verdict"]), table(shown), "\n".join(_certificate(made, shown))]
-    return "\n\n".join(escaped(one) if place == 0 else one for place, one in enumerate(blocks))
+    shown = [column for column in columns(document) if column.published]
+    blocks = [" ".join(document["verdict"]), table(shown), "\n".join(_certificate(document, shown))]
+    return "\n\n".join(escaped(block) if index == 0 else block for index, block in enumerate(blocks))
 
 
-def table(shown: Sequence[Column]) -> str:
+def table(shown: Sequence[TableColumn]) -> str:
     """Columns as a Markdown table."""
-    heads = [escaped(one.header) for one in shown]
-    marks = ["---:" if one.number else "---" for one in shown]
-    rows = zip(*([_cell(one, cell) for cell in one.cells] for one in shown), strict=True)
+    heads = [escaped(column.header) for column in shown]
+    marks = ["---:" if column.number else "---" for column in shown]
+    rows = zip(*([_cell(column, cell) for cell in column.cells] for column in shown), strict=True)
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, marks, *rows))
 
 
-def _cell(column: Column, cell: str) -> str:
+def _cell(column: TableColumn, cell: str) -> str:
     return f"`{cell.replace('|', ' ').replace('`', ' ')}`" if column.key == "system" else escaped(cell)
 
 
 def escaped(text: str) -> str:
-    """Text in which Markdown sees no mark of its own."""
+    """Text whose signs have no meaning in Markdown."""
     for sign in "\\|`*_<[":
         text = text.replace(sign, f"\\{sign}")
     return text
 
 
-def _certificate(made: Mapping[str, Any], shown: Sequence[Column]) -> Iterator[str]:
-    yield f"* Test set: {escaped(str(made['split']))}, {test_set(made)}; normalizer {escaped(str(made['normalizer']))}."
-    yield f"* Search: `{searched_with(made).replace('`', ' ')}`."
-    about = {one.header: one.about for one in shown if one.key not in ("system", "percent", "cer_percent", "seeds")}
-    yield f"* Columns: {'; '.join(f'{escaped(header)}: {escaped(text)}' for header, text in about.items())}."
-    yield f"* Budgets: {_budgets(made)}."
-    yield f"* {_origin(made)}"
+def _certificate(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> Iterator[str]:
+    split, normalizer = (escaped(str(document[name])) for name in ("split", "normalizer"))
+    yield f"* Test set: {split}, {test_set(document)}; normalizer {normalizer}."
+    yield f"* Search: `{searched_with(document).replace('`', ' ')}`."
+    explanations = {
+        column.header: column.about
+        for column in shown
+        if column.key not in ("system", "percent", "cer_percent", "seeds")
+    }
+    yield f"* Columns: {'; '.join(f'{escaped(header)}: {escaped(text)}' for header, text in explanations.items())}."
+    yield f"* Budgets: {_budgets(document)}."
+    yield f"* {_origin(document)}"
 
 
-def _budgets(made: Mapping[str, Any]) -> str:
-    told = []
-    for one in made["budgets"].values():
-        state = {True: "equal within 2 %", False: "not equal", None: "not known"}[one["matched"]]
-        told.append(f"{one['what']} {state}")
-    return ", ".join(told)
+def _budgets(document: Mapping[str, Any]) -> str:
+    texts = []
+    for budget in document["budgets"].values():
+        state = {True: "equal within 2 %", False: "not equal", None: "not known"}[budget["matched"]]
+        texts.append(f"{budget['what']} {state}")
+    return ", ".join(texts)
 
 
-def _origin(made: Mapping[str, Any]) -> str:
+def _origin(document: Mapping[str, Any]) -> str:
     """Commands, commits, seeds and hardware of all runs."""
-    every = [one for system in made["systems"] for one in system["runs"]]
+    runs = [run for system in document["systems"] for run in system["runs"]]
 
     def distinct(values: Iterator[Any]) -> str:
-        return ", ".join(dict.fromkeys(str(one) for one in values if one)) or "not known"
+        return ", ".join(dict.fromkeys(str(value) for value in values if value)) or "not known"
 
-    commands = ", ".join(f"`{one}`" for one in dict.fromkeys(run["command"] for run in every if run.get("command")))
-    commits = distinct(_short(one.get("commit")) for one in every)
-    seeds = distinct(iter(sorted({one["seed"] for one in every})))
-    machines = distinct(_machine(one) for one in every)
+    commands = ", ".join(
+        f"`{command}`" for command in dict.fromkeys(run["command"] for run in runs if run.get("command"))
+    )
+    commits = distinct(_short(run.get("commit")) for run in runs)
+    seeds = distinct(iter(sorted({run["seed"] for run in runs})))
+    machines = distinct(_machine(run) for run in runs)
     return f"Runs: {commands or 'not known'}; seeds {seeds}; commit {commits}; {escaped(machines)}."
 
 
 def _short(commit: str | None) -> str:
-    """The first digits, and that the code differed from them."""
+    """The first digits, and whether the code had changes that were not committed."""
     if not commit:
         return ""
     return commit[:7] + (" (changed)" if commit.endswith("+changed") else "")
 
 
 def _machine(run: Mapping[str, Any]) -> str:
-    about = run.get("hardware") or {}
-    if not about:
+    hardware = run.get("hardware") or {}
+    if not hardware:
         return ""
-    devices = about.get("gpus") or []
-    told = f"{about.get('cores')} cores of {about.get('processor')}"
+    devices = hardware.get("gpus") or []
+    text = f"{hardware.get('cores')} cores of {hardware.get('processor')}"
     if devices:
-        told = f"{len(devices)} × {devices[0]}, {told}"
-    return f"{told}, {run['precision']}" if run.get("precision") else told
+        text = f"{len(devices)} × {devices[0]}, {text}"
+    return f"{text}, {run['precision']}" if run.get("precision") else text
 
 
 def marks(name: str) -> tuple[str, str]:
-    """The lines of a page between which the table of a card stands."""
+    """The lines of a page between which the table of a card is written."""
     return f"<!-- lasasr compare {name} begins -->", f"<!-- lasasr compare {name} ends -->"
 
 
@@ -100,8 +107,8 @@ def between_marks(page: str, name: str, text: str) -> str:
         UsageError: the page does not have both marks, once each and in order.
     """
     begin, end = marks(name)
-    before, found, rest = page.partition(begin)
+    before, begun, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
-    if not (found and ended) or begin in rest or end in after:
+    if not (begun and ended) or begin in rest or end in after:
         raise UsageError(f"the page needs these two lines once each, where the table shall stand: {begin} and {end}")
     return f"{before}{begin}\n{text}\n{end}{after}"

@@ -1,4 +1,4 @@
-"""results/<split>.txt: what was said above what was heard, for every utterance with an error, after a summary."""
+"""results/<split>.txt: a summary, then reference above hypothesis for every utterance with an error."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ WIDTH = 120  # characters of a line
 
 
 def error_text(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
-    """In the manner of sclite and icefall, from what results/<split>.json and .jsonl hold.
+    """In the format of sclite and icefall, from the contents of results/<split>.json and .jsonl.
 
-    Substituted, deleted and inserted units are in upper case; asterisks stand where a side has nothing.
+    Substituted, deleted and inserted units are in upper case; asterisks fill a side without a unit.
     """
     return "\n".join([*_head(summary), *_confusions(summary["triage"]), *_utterances(summary["metric"], lines)]) + "\n"
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
-    found = {name: summary[name] for name in ("substitutions", "deletions", "insertions")}
-    counts = ", ".join(f"{count} {name}" for name, count in found.items())
+    counts_by_kind = {name: summary[name] for name in ("substitutions", "deletions", "insertions")}
+    counts = ", ".join(f"{count} {name}" for name, count in counts_by_kind.items())
     rate = f"{summary['metric'].upper()} {summary['percent']:.2f} %"
     yield f"{summary['split']}: {rate} ({summary['errors']} of {summary['reference_length']}: {counts})"
     yield f"search: {search_words(summary.get('search'))}"

@@ -13,7 +13,7 @@ DPI = 120
 
 
 def blank(width_in: float, height_in: float) -> Figure:
-    """An empty figure that pyplot does not know of, so that nothing has to close it."""
+    """An empty figure that pyplot does not register, so that nothing has to close it."""
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from lasasr.metrics.alignment_reference import WORD_MARK, Timed, word_times
+from lasasr.metrics.alignment_reference import WORD_MARK, TimedLabel, word_times
 from lasasr.text import special
 
 POINTS = 72.0  # per inch
@@ -18,7 +18,7 @@ _SMALLEST_PT = 5.0
 
 
 class Labels(NamedTuple):
-    """Where labels stand and what they say."""
+    """Positions and texts of labels."""
 
     positions: list[float]
     texts: list[str]
@@ -44,23 +44,23 @@ def row_labels(tokens: Sequence[str], row_in: float, font_pt: float) -> tuple[La
     """
     fitting_pt = row_in * POINTS / _LEADING
     if fitting_pt >= _SMALLEST_PT:
-        names = [one.replace(WORD_MARK, "␣") for one in tokens]
+        names = [token.replace(WORD_MARK, "␣") for token in tokens]
         return Labels([i + 0.5 for i in range(len(tokens))], names), min(font_pt, fitting_pt)
     return _thinned(_words(tokens), height_in(font_pt) / row_in), font_pt
 
 
 def _words(tokens: Sequence[str]) -> Labels:
-    text = [Timed(token, i, i + 1.0) for i, token in enumerate(tokens)]
-    ends = [one for one in text if one.label in special.NAMES]
-    words = [one for one in text if one.label not in special.NAMES]
+    text = [TimedLabel(token, i, i + 1.0) for i, token in enumerate(tokens)]
+    ends = [token for token in text if token.label in special.NAMES]
+    words = [token for token in text if token.label not in special.NAMES]
     if any(token.startswith(WORD_MARK) for token in tokens):  # phones are not parts of words
         words = word_times(words)
-    placed = sorted([*words, *ends], key=lambda one: one.start_s)
-    return Labels([(one.start_s + one.end_s) / 2.0 for one in placed], [one.label for one in placed])
+    placed = sorted([*words, *ends], key=lambda label: label.start_s)
+    return Labels([(label.start_s + label.end_s) / 2.0 for label in placed], [label.label for label in placed])
 
 
 def _thinned(labels: Labels, apart: float) -> Labels:
-    """Without those that stand less than `apart` behind the last one kept."""
+    """Without labels less than `apart` behind the last one kept."""
     kept = Labels([], [])
     for position, text in zip(*labels, strict=True):
         if not kept.positions or position - kept.positions[-1] >= apart:
@@ -69,12 +69,12 @@ def _thinned(labels: Labels, apart: float) -> Labels:
     return kept
 
 
-def above(words: Sequence[Timed], second_in: float, font_pt: float) -> tuple[Labels, int]:
+def above(words: Sequence[TimedLabel], second_in: float, font_pt: float) -> tuple[Labels, int]:
     """Labels at the middles of words, and their rotation in degrees, where a second is `second_in` wide.
 
     They are level if all fit so; otherwise upright, as many as fit.
     """
-    middles = Labels([(one.start_s + one.end_s) / 2.0 for one in words], [one.label for one in words])
+    middles = Labels([(word.start_s + word.end_s) / 2.0 for word in words], [word.label for word in words])
     halves = [width_in(f" {text} ", font_pt) / second_in / 2.0 for text in middles.texts]
     spans = [(position - half, position + half) for position, half in zip(middles.positions, halves, strict=True)]
     if all(left[1] <= right[0] for left, right in itertools.pairwise(spans)):

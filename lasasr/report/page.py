@@ -16,14 +16,14 @@ from lasasr.report.comparison_columns import columns, searched_with, sorted_syst
 LARGEST: Final = 5_000_000  # bytes of a page for five systems of three seeds
 
 
-def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], notes: list[str]) -> str:
+def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], notes: list[str]) -> str:
     """The page.
 
     Args:
-        made: the contents of comparison.json.
+        document: the contents of comparison.json.
         details: of `comparison.details`.
         maps: utterance id → spectrogram, attention maps and audio, of `evaluation.comparison_maps`; may be empty.
-        notes: what has to be said about the maps.
+        notes: remarks on the maps.
     """
     environment = Environment(
         loader=PackageLoader("lasasr.report", "page_parts"),
@@ -33,48 +33,48 @@ def page(made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str,
         lstrip_blocks=True,
     )
     environment.filters.update(placeless=placeless, shown=shown)
-    differs, short = labels(made)
-    order = [one["name"] for one in sorted_systems(made)]
-    systems = {one["name"]: one for one in made["systems"]}
+    differs, short_names = labels(document)
+    order = [system["name"] for system in sorted_systems(document)]
+    systems = {system["name"]: system for system in document["systems"]}
     return environment.get_template("page.html").render(
-        made=made,
+        document=document,
         differs=differs,
-        short=short,
+        short_names=short_names,
         order=order,
         systems=systems,
-        centre=centre(made),
-        columns=columns(made),
-        test_set=test_set(made),
-        searched_with=searched_with(made),
-        forest=charts.forest(made),
+        centre=centre(document),
+        columns=columns(document),
+        test_set=test_set(document),
+        searched_with=searched_with(document),
+        forest=charts.forest(document),
         curves=charts.curves(details["curves"], order),
         validated_by=details["validated_by"],
-        styles={name: charts.style(place) for place, name in enumerate(order)},
-        breakdowns=[{**one, "shaded": charts.shades(one)} for one in details["breakdowns"]],
-        matrix=charts.matrix(made, order),
-        needed=[_needed(one, made) for one in made["pairs"]],
-        browser=_browser(made, details, maps, short),
+        styles={name: charts.style(index) for index, name in enumerate(order)},
+        breakdowns=[{**breakdown, "shaded": charts.shades(breakdown)} for breakdown in details["breakdowns"]],
+        matrix=charts.matrix(document, order),
+        needed=[_needed(pair, document) for pair in document["pairs"]],
+        browser=_browser(document, details, maps, short_names),
         disputed=details["disputed"],
         notes=notes,
         runs=[{"system": name, **run} for name in order for run in systems[name]["runs"]],
-        versions=_versions(made),
+        versions=_versions(document),
     )
 
 
 def _browser(
-    made: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], short: Mapping[str, str]
+    document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], short_names: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the utterance browser's script reads."""
+    """The data that the script of the utterance browser reads."""
     runs = [
-        {"system": short[one["name"]], "seed": run["seed"], "name": one["name"]}
-        for one in made["systems"]
-        for run in one["runs"]
+        {"system": short_names[system["name"]], "seed": run["seed"], "name": system["name"]}
+        for system in document["systems"]
+        for run in system["runs"]
     ]
     names = [run["name"] for run in runs]
-    places = [names.index(one) for one in details["pair"]]
-    opening = places if len(places) > 1 else [0, len(runs) - 1]  # of one system: its first seed and its last
+    indices = [names.index(name) for name in details["pair"]]
+    opening = indices if len(indices) > 1 else [0, len(runs) - 1]  # of one system: its first seed and its last
     return {
-        "metric": made["metric"],
+        "metric": document["metric"],
         "runs": runs,
         "opening": opening,
         "utterances": details["utterances"],
@@ -82,26 +82,26 @@ def _browser(
     }
 
 
-def _needed(pair: Mapping[str, Any], made: Mapping[str, Any]) -> str:
-    """How many utterances, or seeds, would show the difference that was found, or the one that was asked about."""
-    answer = pair[made["about"]] or pair["runs"]
-    found = None if answer is None else answer["needed"]
-    shows = verdict(pair, made["about"])["word"] in ("better", "worse")
-    if shows and made["rules"]["wanted_points"] is None:
+def _needed(pair: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """How many utterances, or seeds, would show the observed difference, or the wanted one."""
+    answer = pair[document["about"]] or pair["runs"]
+    required = None if answer is None else answer["needed"]
+    shows = verdict(pair, document["about"])["word"] in ("better", "worse")
+    if shows and document["rules"]["wanted_points"] is None:
         return "enough as it is"
-    if found is None or found["utterances"] is None:
+    if required is None or required["utterances"] is None:
         return "–"
-    if found["utterances"] <= made["utterances"]:
-        return "enough as it is" if decides(pair, made["about"]) else "enough utterances"
-    seeds = f" or {' + '.join(map(str, found['seeds']))} seeds" if found["seeds"] else ""
-    return f"{found['utterances']:,} utterances{seeds}"
+    if required["utterances"] <= document["utterances"]:
+        return "enough as it is" if decides(pair, document["about"]) else "enough utterances"
+    seeds = f" or {' + '.join(map(str, required['seeds']))} seeds" if required["seeds"] else ""
+    return f"{required['utterances']:,} utterances{seeds}"
 
 
-def _versions(made: Mapping[str, Any]) -> list[dict[str, str]]:
+def _versions(document: Mapping[str, Any]) -> list[dict[str, str]]:
     """The distinct sets of versions."""
-    found: list[dict[str, str]] = []
-    for run in (run for one in made["systems"] for run in one["runs"]):
+    distinct: list[dict[str, str]] = []
+    for run in (run for system in document["systems"] for run in system["runs"]):
         versions = run.get("versions")
-        if versions and versions not in found:
-            found.append(versions)
-    return found
+        if versions and versions not in distinct:
+            distinct.append(versions)
+    return distinct

@@ -1,4 +1,4 @@
-"""Small pictures and sounds as data addresses, for a page that has to stand alone."""
+"""Small pictures and sounds as data URLs, for a page in one file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
-LEVELS: Final = 48  # of a colour map; more can hardly be told apart and take more room
+LEVELS: Final = 48  # of a colour map; more are hardly distinguishable and need more bytes
 COLUMNS: Final = 900  # of a picture; a longer one is averaged
 
 Array = NDArray[np.floating]
@@ -23,7 +23,7 @@ def picture(values: Array, colours: str, low: float, high: float) -> str:
 
     Args:
         colours: name of a Matplotlib colour map.
-        low, high: the values at its ends; what lies outside is cut.
+        low, high: the values at its ends; values outside are clipped.
     """
     thin = _thinned(np.asarray(values, dtype=np.float64))
     shares = np.clip((thin - low) / ((high - low) or 1.0), 0.0, 1.0)

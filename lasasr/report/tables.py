@@ -20,12 +20,12 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
 
     Args:
         results: the contents of results/<split>.json files, of one run or several.
-        names: what tells the results apart, one for each, and takes the room of the counts; none: the split alone does.
+        names: one for each result, shown in place of the counts; none: the split alone distinguishes the results.
 
     Raises:
         LasasrError: one lacks a field; the message names it and the split.
     """
-    metrics = list(dict.fromkeys(_field(one, "metric").upper() for one in results))
+    metrics = list(dict.fromkeys(_field(result, "metric").upper() for result in results))
     table = Table(box=None, pad_edge=False, header_style="bold")
     if names:
         table.add_column("setting", overflow="fold")
@@ -35,23 +35,26 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
     headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *shown, "CER %", "RTF")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
-    if said := _searches(results, bool(names)):
-        table.caption, table.caption_justify, table.caption_style = Text(said), "left", ""
-    for place, one in enumerate(results):
-        table.add_row(*(Text(name) for name in names[place : place + 1]), *_row(one, counts))
+    if search_text := _searches(results, bool(names)):
+        table.caption, table.caption_justify, table.caption_style = Text(search_text), "left", ""
+    for index, result in enumerate(results):
+        table.add_row(*(Text(name) for name in names[index : index + 1]), *_row(result, counts))
     return table
 
 
 def _searches(results: Sequence[Mapping[str, Any]], named: bool) -> str:
     """The search of all rows, or of each split; where rows have names, what their searches have in common."""
-    words = {str(_field(one, "split")): search_words(one.get("search")) for one in results if one.get("search")}
+    words = {
+        str(_field(result, "split")): search_words(result.get("search")) for result in results if result.get("search")
+    }
     if not words:
         return ""
     if named:
-        return f"search, beside the setting: {common_words([one['search'] for one in results if one.get('search')])}"
+        searches = [result["search"] for result in results if result.get("search")]
+        return f"search, beside the setting: {common_words(searches)}"
     if len(set(words.values())) == 1:
         return f"search: {next(iter(words.values()))}"
-    return "search: " + "; ".join(f"{split}: {said}" for split, said in words.items())
+    return "search: " + "; ".join(f"{split}: {search}" for split, search in words.items())
 
 
 def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
@@ -67,10 +70,10 @@ def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
     table.add_column("split", no_wrap=True)
     for header in ("sentences", "words", "PPL/token", "PPL/word", "PPL/character", "left out"):
         table.add_column(header, justify="right", no_wrap=True)
-    for one in results:
-        rates = (f"{_field(one, name):.3f}" for name in ("per_token", "per_word", "per_character"))
-        counts = [str(_field(one, name)) for name in ("split", "sentences", "words")]
-        table.add_row(*counts, *rates, str(_field(one, "left_out_sentences")))
+    for result in results:
+        rates = (f"{_field(result, name):.3f}" for name in ("per_token", "per_word", "per_character"))
+        counts = [str(_field(result, name)) for name in ("split", "sentences", "words")]
+        table.add_row(*counts, *rates, str(_field(result, "left_out_sentences")))
     return table
 
 

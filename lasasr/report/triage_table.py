@@ -13,7 +13,7 @@ MOST = 5  # speakers and words in a line
 
 
 def triage_table(summary: Mapping[str, Any]) -> Table:
-    """A line per question: what kind of errors there are, how long and whose the worst utterances, what was confused.
+    """A line each for flags, durations, worst speakers, and the most frequent errors of each kind.
 
     Args:
         summary: the contents of a results/<split>.json with a "triage".
@@ -24,9 +24,11 @@ def triage_table(summary: Mapping[str, Any]) -> Table:
         "flagged": [f"{flag} {count}" for flag, count in triage["flags"].items() if count],
         "by duration": [_rated(_span(row), row) for row in triage["by_duration"]],
         "worst speakers": speakers[:MOST],
-        "substituted": [f"{said} -> {heard} {count}" for said, heard, count in triage["substitutions"]][:MOST],
-        "deleted": [f"{said} {count}" for said, count in triage["deletions"]][:MOST],
-        "inserted": [f"{heard} {count}" for heard, count in triage["insertions"]][:MOST],
+        "substituted": [
+            f"{reference} -> {hypothesis} {count}" for reference, hypothesis, count in triage["substitutions"]
+        ][:MOST],
+        "deleted": [f"{reference} {count}" for reference, count in triage["deletions"]][:MOST],
+        "inserted": [f"{hypothesis} {count}" for hypothesis, count in triage["insertions"]][:MOST],
     }
     table = Table(
         title=f"errors of {summary['split']}", title_justify="left", box=None, pad_edge=False, show_header=False

@@ -1,4 +1,4 @@
-"""What a search is given of B utterances."""
+"""The input of a search: B encoded utterances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Acoustics(NamedTuple):
-    """What a model heard."""
+    """Encoded utterances and, where there is a CTC head, its log probabilities."""
 
     encoded: Tensor  # (B, T, E)
     mask: Tensor  # (B, T) bool, True on real frames, at least one per row
@@ -23,8 +23,8 @@ class Acoustics(NamedTuple):
 
     def rows(self, utterances: Sequence[int]) -> Acoustics:
         """These utterances only, perhaps several times, padded as far as the longest of them."""
-        places = torch.tensor(utterances, device=self.mask.device)
-        mask = self.mask[places]
+        index = torch.tensor(utterances, device=self.mask.device)
+        mask = self.mask[index]
         T = int(mask.sum(1).max())
-        ctc = None if self.ctc_log_probs is None else self.ctc_log_probs[places, :T]
-        return Acoustics(self.encoded[places, :T], mask[:, :T], ctc)
+        ctc = None if self.ctc_log_probs is None else self.ctc_log_probs[index, :T]
+        return Acoustics(self.encoded[index, :T], mask[:, :T], ctc)

@@ -1,4 +1,4 @@
-"""When each token was said: the best CTC alignment of given tokens."""
+"""The frames of each token: the best CTC alignment of a token sequence."""
 
 from __future__ import annotations
 

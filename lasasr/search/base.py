@@ -2,7 +2,7 @@
 
 As in *Attend*, the state of a scorer is a value in two parts: `memory`, which all hypotheses of an utterance share
 (leaves (B, ...)), and `state`, which each hypothesis owns (leaves (B, K, ...)). Both are NamedTuples of tensors; search
-gathers and selects them through `lasasr.nn.tree` and never looks inside. K counts the hypotheses of an utterance.
+gathers and selects them through `lasasr.nn.tree` and never reads their fields. K counts the hypotheses of an utterance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lasasr.spell.base import Decoder
 
 
 class Search(ABC):
-    """Decodes a batch. A class of one's own must tell by `UsageError` which parts of a model it needs."""
+    """Decodes a batch. A class of one's own must raise `UsageError` where the model lacks a part that it needs."""
 
     @abstractmethod
     def __call__(
@@ -36,15 +36,15 @@ class Search(ABC):
 
     @abstractmethod
     def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
-        """Given tokens (of the reference, say), one sequence per utterance, as this search would score them."""
+        """Score tokens (of the reference, for example), one sequence per utterance, as this search would."""
 
 
 class Stateless(NamedTuple):
-    """Nothing to remember."""
+    """The memory or state of a scorer that needs none."""
 
 
-class Seen(NamedTuple):
-    """What the scorers before this one found out at the same step."""
+class StepContext(NamedTuple):
+    """Results of the scorers that ran before this one at the same step."""
 
     weights: Tensor | None = None  # (B, K, H, T), the decoder's attention
     candidates: Tensor | None = None  # (B, K, P) int64, the tokens that a pre-beam kept; None: all
@@ -66,7 +66,7 @@ class Scorer(ABC):
     * the order of a step is: `score` reads the last tokens, search picks, `reorder` follows what was picked. The total
       of a hypothesis is the sum of the scores of its tokens and of its eos, times the weight;
     * an utterance is scored the same alone and in any batch; padding frames (`acoustics.mask` False) may hold anything;
-    * nothing is kept on `self` between calls but constants: what a hypothesis remembers is in its state. Memory and
+    * only constants are kept on `self` between calls: what depends on a hypothesis is in its state. Memory and
       state keep their structure, shapes and dtypes;
     * scores may be -inf (never this token), but neither NaN nor +inf.
     What is an entry of `search.scorers` takes `weight` as a keyword, sets it, and takes the rest from the yaml. An
@@ -75,15 +75,15 @@ class Scorer(ABC):
     """
 
     name: str  # the key in `Hypothesis.scores`; an entry of `search.scorers` has its name there
-    weight: float | None = None  # log scores are multiplied by it; an entry of `search.scorers` needs one, 0: not asked
-    partial: bool = False  # True: scores only `Seen.candidates` where there are any
+    weight: float | None = None  # log scores are multiplied by it; an entry of `search.scorers` needs one, 0: not run
+    partial: bool = False  # True: scores only `StepContext.candidates` where there are any
 
     @abstractmethod
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         """Memory (leaves (B, ...)) and the state of the empty hypothesis (leaves (B, hypotheses, ...))."""
 
     @abstractmethod
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         """Score what may follow `tokens` (B, K) int64, the last token of each hypothesis (SOS at first)."""
 
     def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
@@ -91,7 +91,7 @@ class Scorer(ABC):
         return tree.reorder(state, parents)
 
 
-class Renamed(Scorer):
+class ScorerAlias(Scorer):
     """A scorer under another key, perhaps with another weight."""
 
     def __init__(self, scorer: Scorer, name: str, weight: float | None = None) -> None:
@@ -101,8 +101,8 @@ class Renamed(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return self.scorer.start(acoustics, hypotheses)
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        return self.scorer.score(tokens, memory, state, seen)
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
+        return self.scorer.score(tokens, memory, state, context)
 
     def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
         return self.scorer.reorder(memory, state, parents, tokens)

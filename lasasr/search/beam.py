@@ -10,15 +10,15 @@ import torch
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scorer, Search
+from lasasr.search.beam_state import BeamState
 from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import CTCPrefixScorer
-from lasasr.search.frontier import Frontier
-from lasasr.search.fusion import Coverage, Fusion, LengthBonus
 from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
 from lasasr.search.scorer import DecoderScorer, weight_of
+from lasasr.search.scorer_set import Coverage, LengthBonus, ScorerSet
 from lasasr.search.scorers import Fused, agreed
 from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
@@ -27,9 +27,9 @@ from lasasr.spell.base import Decoder
 class BeamSearch(Search):
     """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
 
-    The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm − what `subtract` says + length_bonus ·
-    (U + 1) + coverage_weight · coverage + Σ weight · entry of `scorers`; a scorer of weight 0 is not asked. At
-    ctc_weight 1 that is CTC prefix search.
+    The sum is (1 − ctc_weight) · decoder + ctc_weight · ctc + lm_weight · lm − the scores of `subtract` +
+    length_bonus · (U + 1) + coverage_weight · coverage + Σ weight · entry of `scorers`; a scorer of weight 0 is not
+    run. At ctc_weight 1 that is CTC prefix search.
 
     Args:
         beam: K, hypotheses per utterance.
@@ -117,19 +117,21 @@ class BeamSearch(Search):
             also: further scorers, each with its weight.
 
         Raises:
-            UsageError: a weight asks for a scorer that is not there.
+            UsageError: a weight is set for a scorer that the model lacks.
             LasasrError: a score is NaN; the message names the utterance.
         """
         scorers = [*self._scorers(decoder, acoustics, lm), *also]
-        fusion = Fusion(scorers, acoustics, self.beam, vocabulary_size(decoder, acoustics), self.pruning.pre_beam)
-        found = Frontier(fusion, acoustics, self, ids).search()
+        scorer_set = ScorerSet(
+            scorers, acoustics, self.beam, vocabulary_size(decoder, acoustics), self.pruning.pre_beam
+        )
+        nbests = BeamState(scorer_set, acoustics, self, ids).search()
         if self.rescore.wanted:
-            found = [near_tied(nbest) for nbest in self.rescore(decoder, acoustics, found, self.normalise)]
+            nbests = [near_tied(nbest) for nbest in self.rescore(decoder, acoustics, nbests, self.normalise)]
         if self.keep_weights and decoder is not None and self.ctc_weight < 1.0:
-            best = [nbest[0].tokens for nbest in found]
+            best = [nbest[0].tokens for nbest in nbests]
             _, weights = teacher_forced(decoder, acoustics, best, self.temperature)
-            found = [[replace(nbest[0], weights=w), *nbest[1:]] for nbest, w in zip(found, weights, strict=True)]
-        return found
+            nbests = [[replace(nbest[0], weights=w), *nbest[1:]] for nbest, w in zip(nbests, weights, strict=True)]
+        return nbests
 
     @torch.inference_mode()
     def score(
@@ -140,26 +142,26 @@ class BeamSearch(Search):
         lm: Scorer | None = None,
         also: Sequence[tuple[Scorer, float]] = (),
     ) -> list[Hypothesis]:
-        """Given tokens (of the reference, say), one sequence per utterance, as this search would rank them.
+        """Score tokens (of the reference, for example), one sequence per utterance, as this search would rank them.
 
         Where a reference scores higher than what was found, the search erred; where it scores lower, the model did.
 
         Raises:
-            UsageError: a weight asks for a scorer that is not there.
+            UsageError: a weight is set for a scorer that the model lacks.
         """
         scorers = [*self._scorers(decoder, acoustics, lm), *also]
-        fusion = Fusion(scorers, acoustics, 1, vocabulary_size(decoder, acoustics))
-        parts = forced(fusion, tokens)
-        totals = (parts @ parts.new_tensor(fusion.weights)).tolist()
+        scorer_set = ScorerSet(scorers, acoustics, 1, vocabulary_size(decoder, acoustics))
+        parts = forced(scorer_set, tokens)
+        totals = (parts @ parts.new_tensor(scorer_set.weights)).tolist()
         ranks = [
             total / (len(text) + 1) if self.normalise else total for total, text in zip(totals, tokens, strict=True)
         ]
-        scores = [dict(zip(fusion.names, given, strict=True)) for given in parts.tolist()]
+        scores = [dict(zip(scorer_set.names, part_scores, strict=True)) for part_scores in parts.tolist()]
         rows = zip(tokens, ranks, scores, strict=True)
-        found = [[Hypothesis(tuple(text), rank, given)] for text, rank, given in rows]
+        nbests = [[Hypothesis(tuple(text), rank, part_scores)] for text, rank, part_scores in rows]
         if self.rescore.wanted:
-            found = self.rescore(decoder, acoustics, found, self.normalise)
-        return [nbest[0] for nbest in found]
+            nbests = self.rescore(decoder, acoustics, nbests, self.normalise)
+        return [nbest[0] for nbest in nbests]
 
     def _scorers(self, decoder: Decoder | None, acoustics: Acoustics, lm: Scorer | None) -> list[tuple[Scorer, float]]:
         scorers: list[tuple[Scorer, float]] = []

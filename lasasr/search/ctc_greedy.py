@@ -48,18 +48,18 @@ class CTCGreedySearch(Search):
         refuse_nan(totals.isnan(), torch.arange(len(totals), device=totals.device), ids)
         path = path.masked_fill(~acoustics.mask, special.BLANK)
         rows = zip(path.tolist(), totals.tolist(), tied.tolist(), strict=True)
-        return [[_hypothesis(*one)] for one in rows]
+        return [[_hypothesis(*row)] for row in rows]
 
     @torch.inference_mode()
     def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
-        """Given tokens, one sequence per utterance, with the score of the best path that spells them (-inf: none).
+        """The tokens, one sequence per utterance, with the score of the best path that spells them (-inf: none).
 
         Raises:
             UsageError: the model has no CTC head.
         """
         log_probs, frames = required(acoustics), acoustics.lengths.tolist()
         scores = [best_path(log_probs[b, : frames[b]], text) for b, text in enumerate(tokens)]
-        return [Hypothesis(tuple(text), one, {"ctc": one}) for text, one in zip(tokens, scores, strict=True)]
+        return [Hypothesis(tuple(text), score, {"ctc": score}) for text, score in zip(tokens, scores, strict=True)]
 
 
 def required(acoustics: Acoustics) -> Tensor:

@@ -2,7 +2,7 @@
 
 Watanabe et al. 2017 (Hybrid CTC/attention, algorithm 2) score a prefix g by ψ(g), the probability of all label
 sequences that begin with it, from γⁿ_t(g) and γᵇ_t(g), the probabilities that the first t frames spell g and end in its
-last token or in a blank; Seki et al. 2019 do so for all hypotheses at once. Both walk over frames. Here
+last token or in a blank; Seki et al. 2019 do so for all hypotheses at once. Both loop over frames. Here
 
     ψ(g·c) = Σ_t φ_t(g, c) p_t(c),   φ_t = γᵇ_{t-1}(g), plus γⁿ_{t-1}(g) unless c repeats the last token of g,
 
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen
+from lasasr.search.base import Scored, Scorer, StepContext
 from lasasr.search.ctc_greedy import required
 from lasasr.text import special
 
@@ -46,7 +46,7 @@ class CTCMemory(NamedTuple):
 
 
 class CTCState(NamedTuple):
-    """The prefix g of each hypothesis; index t of the last axis speaks of the first t frames."""
+    """The prefix g of each hypothesis; index t of the last axis refers to the first t frames."""
 
     ending_blank: Tensor  # (B, K, T + 1) float64, log γᵇ_t(g)
     ending: Tensor  # (B, K, T + 1) float64, log (γᵇ_t(g) + γⁿ_t(g))
@@ -56,7 +56,7 @@ class CTCState(NamedTuple):
 
 
 class CTCScored(NamedTuple):
-    """The same, and what `score` found: ready for `reorder`."""
+    """The state and the scores of a step: the input of `reorder`."""
 
     state: CTCState
     scores: Tensor  # (B, K, V) float64, log ψ(g·c) − log ψ(g); for eos log p(g) − log ψ(g)
@@ -93,10 +93,10 @@ class CTCPrefixScorer(Scorer):
         memory = CTCMemory(probabilities, ~acoustics.mask[:, None], blank, product)
         return memory, CTCState(none, none, certain, last, torch.full_like(none[..., 1:], LEAST))
 
-    def score(self, tokens: Tensor, memory: CTCMemory, state: CTCState, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: CTCMemory, state: CTCState, context: StepContext) -> Scored:
         out = memory.padding
-        if self.window and seen.weights is not None:
-            out = out | _far_from_peak(seen.weights, self.window)
+        if self.window and context.weights is not None:
+            out = out | _far_from_peak(context.weights, self.window)
         ending = state.ending[..., :-1].masked_fill(out, NEVER)
         highest = ending.amax(-1, keepdim=True)
         scaled = ending.sub_(highest).exp_().to(memory.probabilities.dtype)
@@ -166,6 +166,8 @@ def ctc_log_likelihood(acoustics: Acoustics, tokens: Sequence[Sequence[int]]) ->
         UsageError: the model has no CTC head.
     """
     log_probs = required(acoustics).double().clamp(min=LEAST).transpose(0, 1)
-    sizes = torch.tensor([len(one) for one in tokens])
-    flat = torch.tensor([token for one in tokens for token in one], dtype=torch.int64, device=log_probs.device)
+    sizes = torch.tensor([len(sequence) for sequence in tokens])
+    flat = torch.tensor(
+        [token for sequence in tokens for token in sequence], dtype=torch.int64, device=log_probs.device
+    )
     return -functional.ctc_loss(log_probs, flat, acoustics.lengths.cpu(), sizes, special.BLANK, "none")

@@ -11,7 +11,7 @@ from torch import Tensor
 from lasasr.metrics.triage import EMPTY, MAX_LENGTH, NEAR_TIE
 from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Search, Seen
+from lasasr.search.base import Search, StepContext
 from lasasr.search.ctc_greedy import CTCGreedySearch, tied_best
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
@@ -58,7 +58,7 @@ class GreedySearch(Search):
 
     @torch.inference_mode()
     def score(self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]) -> list[Hypothesis]:
-        """Given tokens (of the reference, say), one sequence per utterance, as this search would score them."""
+        """Score tokens (of the reference, for example), one sequence per utterance, as this search would."""
         if decoder is None:
             return CTCGreedySearch().score(decoder, acoustics, tokens)
         scores, _ = teacher_forced(decoder, acoustics, tokens)
@@ -77,7 +77,7 @@ class GreedySearch(Search):
         never = never_emitted(vocabulary_size, device).float()
         emitted = _Emitted(torch.zeros(len(rows), dtype=torch.float64, device=device))
         for u in range(int(longest.max()) + 1):
-            step = scorer.score(tokens[:, None], memory, state, Seen())
+            step = scorer.score(tokens[:, None], memory, state, StepContext())
             log_probs, state = step.scores[:, 0], step.state
             possible = _without_eos(log_probs + never, u < shortest[rows])
             preferred = possible.argmax(1)
@@ -107,7 +107,7 @@ def _without_eos(scores: Tensor, where: Tensor) -> Tensor:
 
 @dataclass
 class _Emitted:
-    """What came out, step by step; utterances that finished earlier hold pad."""
+    """The emitted tokens, step by step; utterances that finished earlier hold pad."""
 
     scores: Tensor  # (B,) float64
     rows: list[Tensor] = field(default_factory=list)  # per step: the utterances (B',) that were in the batch
@@ -139,12 +139,12 @@ class _Emitted:
         forced = self._dense(self.forced, False).any(1).tolist()
         tied = self._dense(self.tied, False).any(1).tolist()
         weights = self._dense(self.weights, 0.0) if self.weights else None
-        found = []
+        hypotheses = []
         for b, score in enumerate(self.scores.tolist()):
             text = tuple(tokens[b][: tokens[b].index(special.EOS)])
-            glances = None if weights is None else weights[b, : len(text) + 1, :, : frames[b]].clone()
-            found.append(Hypothesis(text, score, {"decoder": score}, glances, flags(text, forced[b], tied[b])))
-        return found
+            attention = None if weights is None else weights[b, : len(text) + 1, :, : frames[b]].clone()
+            hypotheses.append(Hypothesis(text, score, {"decoder": score}, attention, flags(text, forced[b], tied[b])))
+        return hypotheses
 
     def _dense(self, steps: Sequence[Tensor], fill: float) -> Tensor:
         """(B, steps, ...) from what each step holds for the utterances that were left."""
@@ -157,4 +157,4 @@ class _Emitted:
 def flags(tokens: Sequence[int], forced: bool, tied: bool = False) -> tuple[str, ...]:
     """Remarks on a hypothesis: "empty", "max_length" where eos was `forced` upon it, "near_tie" where it is `tied`."""
     remarks = {MAX_LENGTH: forced, EMPTY: not tokens, NEAR_TIE: tied}
-    return tuple(flag for flag, so in remarks.items() if so)
+    return tuple(flag for flag, applies in remarks.items() if applies)

@@ -16,7 +16,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)  # where word times come from, t
 
 @dataclass(frozen=True)
 class Word:
-    """One word of a hypothesis and when it was said."""
+    """One word of a hypothesis and its times."""
 
     word: str
     start_s: float
@@ -43,7 +43,7 @@ class Hypothesis:
     weights: Tensor | None = None  # (U + 1, H, T') attention weights per emitted token, the last row is eos's
     flags: tuple[str, ...] = ()  # "max_length", ...
     text: str = ""  # filled in by the recognizer
-    timed: Mapping[Kind, tuple[Word, ...]] = field(default_factory=dict)  # filled in when asked for times
+    timed: Mapping[Kind, tuple[Word, ...]] = field(default_factory=dict)  # filled in when times are requested
     pieces: tuple[Piece, ...] = ()  # where audio was cut, those it was cut into
 
     @property
@@ -53,13 +53,15 @@ class Hypothesis:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The words with their times, of the best kind there is; none where times were not asked for."""
+        """The words with their times, of the best kind there is; none where times were not requested."""
         return self.timed[self.times_from] if self.times_from else ()
 
 
 def near_tied(ranked: Sequence[Hypothesis]) -> list[Hypothesis]:
     """Hypotheses of one utterance, best first: the best is flagged where the second scores nearly as high, no other."""
-    plain = [replace(one, flags=tuple(flag for flag in one.flags if flag != NEAR_TIE)) for one in ranked]
+    plain = [
+        replace(hypothesis, flags=tuple(flag for flag in hypothesis.flags if flag != NEAR_TIE)) for hypothesis in ranked
+    ]
     if len(plain) > 1 and plain[0].score - plain[1].score < TOLERANCE:
         plain[0] = replace(plain[0], flags=(*plain[0].flags, NEAR_TIE))
     return plain

@@ -30,10 +30,10 @@ class Part:
         """Its words in the time of the whole, by `kind` or the best there is; where there is none, evenly spread."""
         timed = self.hypothesis.timed[kind] if kind else self.hypothesis.words
         if not timed and (texts := self.hypothesis.text.split()):
-            each = self.duration_s / len(texts)
-            timed = tuple(Word(text, i * each, (i + 1) * each) for i, text in enumerate(texts))
+            word_s = self.duration_s / len(texts)
+            timed = tuple(Word(text, i * word_s, (i + 1) * word_s) for i, text in enumerate(texts))
         begin_s = self.begin_s
-        return [Word(one.word, round(begin_s + one.start_s, 3), round(begin_s + one.end_s, 3)) for one in timed]
+        return [Word(word.word, round(begin_s + word.start_s, 3), round(begin_s + word.end_s, 3)) for word in timed]
 
 
 def joined(parts: Sequence[Part]) -> Hypothesis:
@@ -43,32 +43,32 @@ def joined(parts: Sequence[Part]) -> Hypothesis:
     second (`seam`). Attention weights are left out.
     """
     kept = _kept(parts)
-    texts = [" ".join(one.hypothesis.text.split()[some]) for one, some in zip(parts, kept, strict=True)]
+    texts = [" ".join(part.hypothesis.text.split()[span]) for part, span in zip(parts, kept, strict=True)]
     scores: defaultdict[str, float] = defaultdict(float)
-    for one in parts:
-        for name, score in one.hypothesis.scores.items():
+    for part in parts:
+        for name, score in part.hypothesis.scores.items():
             scores[name] += score
-    flags = [flag for one in parts for flag in one.hypothesis.flags if flag != "empty"]
-    spoken = [(one, some) for one, some in zip(parts, kept, strict=True) if one.hypothesis.text.split()]
-    kinds = [kind for kind in KINDS if spoken and all(kind in one.hypothesis.timed for one, _ in spoken)]
+    flags = [flag for part in parts for flag in part.hypothesis.flags if flag != "empty"]
+    spoken = [(part, span) for part, span in zip(parts, kept, strict=True) if part.hypothesis.text.split()]
+    kinds = [kind for kind in KINDS if spoken and all(kind in part.hypothesis.timed for part, _ in spoken)]
     return Hypothesis(
-        tokens=tuple(token for one in parts for token in one.hypothesis.tokens),
-        score=sum(one.hypothesis.score for one in parts),
+        tokens=tuple(token for part in parts for token in part.hypothesis.tokens),
+        score=sum(part.hypothesis.score for part in parts),
         scores=dict(scores),
         flags=tuple(dict.fromkeys(flags)) if any(texts) else ("empty",),
         text=" ".join(text for text in texts if text),
-        timed={kind: tuple(word for one, some in spoken for word in one.words(kind)[some]) for kind in kinds},
+        timed={kind: tuple(word for part, span in spoken for word in part.words(kind)[span]) for kind in kinds},
         pieces=tuple(
-            Piece(round(one.begin_s, 3), round(one.end_s, 3), one.overlaps, text)
-            for one, text in zip(parts, texts, strict=True)
+            Piece(round(part.begin_s, 3), round(part.end_s, 3), part.overlaps, text)
+            for part, text in zip(parts, texts, strict=True)
         ),
     )
 
 
 def _kept(parts: Sequence[Part]) -> list[slice]:
     """Which words of each part count."""
-    words = [one.words() for one in parts]
-    firsts, lasts = [0] * len(parts), [len(some) for some in words]
+    words = [part.words() for part in parts]
+    firsts, lasts = [0] * len(parts), [len(part_words) for part_words in words]
     for i, (left, right) in enumerate(pairwise(parts)):
         if right.overlaps:
             lasts[i], firsts[i + 1] = seam(words[i], words[i + 1], (right.begin_s + left.end_s) / 2.0)
@@ -95,7 +95,7 @@ def seam(left: Sequence[Word], right: Sequence[Word], middle_s: float) -> tuple[
 
 def _nearest(word: Word, others: Sequence[Word]) -> int | None:
     """Which of `others` is the same word and nearest in time, within NEAR_S."""
-    distances = [(abs(_middle(one) - _middle(word)), j) for j, one in enumerate(others) if one.word == word.word]
+    distances = [(abs(_middle(other) - _middle(word)), j) for j, other in enumerate(others) if other.word == word.word]
     distance_s, j = min(distances, default=(NEAR_S, -1))
     return j if distance_s < NEAR_S else None
 

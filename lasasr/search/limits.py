@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-MOST_RATIO = 100.0  # tokens per encoded frame: nothing is said so fast, and a search must end
+MOST_RATIO = 100.0  # tokens per encoded frame: no speech is so fast, and a search must end
 
 
 @dataclass(frozen=True)

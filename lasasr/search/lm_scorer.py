@@ -12,7 +12,7 @@ from torch import Tensor
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import WordModel
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Renamed, Scored, Scorer, Seen, Stateless
+from lasasr.search.base import Scored, Scorer, ScorerAlias, Stateless, StepContext
 from lasasr.search.scorer import log_probs
 from lasasr.text import special
 
@@ -34,12 +34,12 @@ class LMScorer(Scorer):
         self.lm.to(acoustics.encoded.device)
         return Stateless(), self.lm.initial(len(acoustics.mask), hypotheses)
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         step = self.lm.step(tokens, state)
         return Scored(log_probs(step.logits), step.state)
 
 
-class ShallowFusion(Renamed):
+class ShallowFusion(ScorerAlias):
     """A language model as an entry of `search.scorers`.
 
     Args:
@@ -56,7 +56,7 @@ class ShallowFusion(Renamed):
 
 
 class NGramState(NamedTuple):
-    """Where each hypothesis stands; both number what the scorer has met so far."""
+    """The position of each hypothesis in its words, as numbers that `_Numbers` assigned."""
 
     context: Tensor  # (B, K) int64, the word model's context after the last whole word
     partial: Tensor  # (B, K) int64, the beginning of a word since then
@@ -67,8 +67,8 @@ class NGramScorer(Scorer):
 
     That is a token which begins the next word, or a space, or eos, which scores the end of the sentence too; tokens
     within a word score 0. So the total of a finished hypothesis is the model's own score of its words. All tokens that
-    end a word share one question to the word model, which is asked on the CPU, hypothesis by hypothesis, and
-    remembered: unlike all other scorers this one loops over hypotheses.
+    end a word share one query to the word model, which runs on the CPU, hypothesis by hypothesis, and is
+    cached: unlike all other scorers this one loops over hypotheses.
 
     Args:
         words: the word model.
@@ -95,10 +95,10 @@ class NGramScorer(Scorer):
         context, partial = self._contexts.of(self.words.begin()), self._partials.of("")
         return Stateless(), NGramState(rows + context, rows + partial)
 
-    def score(self, tokens: Tensor, memory: Any, state: NGramState, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: NGramState, context: StepContext) -> Scored:
         before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
-        after = [self._advance(*one) for one in before]
-        ends = torch.tensor([self._ends(*one) for one in after], dtype=torch.float64, device=tokens.device)
+        after = [self._advance(*row) for row in before]
+        ends = torch.tensor([self._ends(*row) for row in after], dtype=torch.float64, device=tokens.device)
         scores = ends.new_zeros(len(after), len(self.pieces))
         scores[:, special.FIRST_TEXT :] = ends[:, :1] * self._begins.to(tokens.device)
         scores[:, special.EOS] = ends[:, 1]
@@ -128,7 +128,7 @@ class NGramScorer(Scorer):
 
 
 class _Numbers:
-    """Numbers values in the order in which they are met; a number keeps its value."""
+    """Assigns numbers to values in the order of their first use; a number keeps its value."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []

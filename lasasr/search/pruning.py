@@ -46,7 +46,7 @@ def unsure_of_eos(log_probs: Tensor, threshold: float) -> Tensor:
 
 
 def peaks(weights: Tensor) -> Tensor:
-    """(B, K) int64, the frame that weights (B, K, H, T) look at most, heads averaged."""
+    """(B, K) int64, the frame with the largest of weights (B, K, H, T), heads averaged."""
     return weights.mean(2).argmax(-1)
 
 

@@ -1,4 +1,4 @@
-"""What the scorers think of given tokens."""
+"""Scores of complete token sequences, and the rescoring of n-best lists with them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scorer
 from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import LEAST_SCORE, ctc_log_likelihood
-from lasasr.search.fusion import Fusion
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import log_probs, weight_of
+from lasasr.search.scorer_set import ScorerSet
 from lasasr.spell.base import Decoder
 from lasasr.text import special
 
@@ -34,37 +34,39 @@ def teacher_forced(
         Scores (B,) float64, and per utterance weights (U + 1, H, T') over its own T' frames.
     """
     device = acoustics.encoded.device
-    wanted = _padded([[*one, special.EOS] for one in tokens], device)
+    wanted = _padded([[*sequence, special.EOS] for sequence in tokens], device)
     read = torch.cat([torch.full_like(wanted[:, :1], special.SOS), wanted[:, :-1]], 1)
     memory = decoder.memory(acoustics.encoded, acoustics.mask)
     unrolled = decoder.unroll(read, memory, decoder.initial(memory, 1))
     scores = log_probs(unrolled.logits, temperature).double().gather(2, wanted[..., None])[..., 0]
     totals = scores.masked_fill(wanted == special.PAD, 0.0).sum(1)
     frames = acoustics.lengths.tolist()
-    return totals, [unrolled.weights[b, : len(one) + 1, :, : frames[b]].clone() for b, one in enumerate(tokens)]
+    return totals, [
+        unrolled.weights[b, : len(sequence) + 1, :, : frames[b]].clone() for b, sequence in enumerate(tokens)
+    ]
 
 
-def forced(fusion: Fusion, tokens: Sequence[Sequence[int]]) -> Tensor:
-    """(B, S) float64: what each of the S scorers gives tokens and eos, one sequence per utterance.
+def forced(scorer_set: ScorerSet, tokens: Sequence[Sequence[int]]) -> Tensor:
+    """(B, S) float64: the score of tokens and eos by each of the S scorers, one sequence per utterance.
 
     Args:
         fusion: started with one hypothesis per utterance, without a pre-beam.
     """
-    wanted = _padded([[*one, special.EOS] for one in tokens], fusion.bias.device)
+    wanted = _padded([[*sequence, special.EOS] for sequence in tokens], scorer_set.bias.device)
     parents, read = torch.zeros_like(wanted[:, :1]), torch.full_like(wanted[:, :1], special.SOS)
-    totals = torch.zeros(len(wanted), len(fusion.names), dtype=torch.float64, device=wanted.device)
+    totals = torch.zeros(len(wanted), len(scorer_set.names), dtype=torch.float64, device=wanted.device)
     for u in range(wanted.shape[1]):
         if u:
-            fusion.follow(parents, read)
-        fused, now = fusion.score(read), wanted[:, u : u + 1]
-        given = torch.where(now[..., None] == special.EOS, fused.of_eos(), fused.of(parents, now))[:, 0]
-        totals += given.masked_fill(now == special.PAD, 0.0)
+            scorer_set.follow(parents, read)
+        fused, now = scorer_set.score(read), wanted[:, u : u + 1]
+        step_scores = torch.where(now[..., None] == special.EOS, fused.of_eos(), fused.of(parents, now))[:, 0]
+        totals += step_scores.masked_fill(now == special.PAD, 0.0)
         read = now
     return totals
 
 
 def _padded(tokens: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    rows = [torch.tensor(one, device=device) for one in tokens]
+    rows = [torch.tensor(sequence, device=device) for sequence in tokens]
     return pad_sequence(rows, batch_first=True, padding_value=special.PAD)
 
 
@@ -78,10 +80,10 @@ def vocabulary_size(decoder: Decoder | None, acoustics: Acoustics) -> int:
 
 
 class Rescoring:
-    """Ranks the n best hypotheses anew by what was too dear, or could not be asked, while searching.
+    """Ranks the n best hypotheses anew by scorers that were too expensive, or not applicable, while searching.
 
     The new score is score + lm_weight · lm + ctc_weight · ctc + decoder_weight · decoder, the additions in nats of the
-    whole hypothesis (per token where the search ranks per token). Their scores stand beside the others as
+    whole hypothesis (per token where the search ranks per token). Their scores are added to the others as
     "rescored_lm", "rescored_ctc" and "rescored_decoder".
 
     Args:
@@ -113,39 +115,39 @@ class Rescoring:
         return any(self.weights.values())
 
     def __call__(
-        self, decoder: Decoder | None, acoustics: Acoustics, found: Sequence[list[Hypothesis]], per_token: bool = False
+        self, decoder: Decoder | None, acoustics: Acoustics, nbests: Sequence[list[Hypothesis]], per_token: bool = False
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance with their new scores, best first; of equal ones the former order stays.
 
         Raises:
-            UsageError: a weight asks for a part that the model does not have.
+            UsageError: a weight is set for a part that the model does not have.
         """
-        rows = [b for b, nbest in enumerate(found) for _ in nbest]
-        flat = [one for nbest in found for one in nbest]
-        given = self._given(decoder, _rows(acoustics, rows), [one.tokens for one in flat])
-        ranked: list[list[Hypothesis]] = [[] for _ in found]
-        for i, (b, one) in enumerate(zip(rows, flat, strict=True)):
-            added = sum(self.weights[name] * scores[i] for name, scores in given.items())
-            score = one.score + (added / (len(one.tokens) + 1) if per_token else added)
-            scores = one.scores | {f"rescored_{name}": scores[i] for name, scores in given.items()}
-            ranked[b].append(replace(one, score=score, scores=scores))
-        return [sorted(nbest, key=lambda one: -one.score) for nbest in ranked]
+        rows = [b for b, nbest in enumerate(nbests) for _ in nbest]
+        flat = [hypothesis for nbest in nbests for hypothesis in nbest]
+        part_scores = self._part_scores(decoder, _rows(acoustics, rows), [hypothesis.tokens for hypothesis in flat])
+        ranked: list[list[Hypothesis]] = [[] for _ in nbests]
+        for i, (b, hypothesis) in enumerate(zip(rows, flat, strict=True)):
+            added = sum(self.weights[name] * scores[i] for name, scores in part_scores.items())
+            score = hypothesis.score + (added / (len(hypothesis.tokens) + 1) if per_token else added)
+            scores = hypothesis.scores | {f"rescored_{name}": scores[i] for name, scores in part_scores.items()}
+            ranked[b].append(replace(hypothesis, score=score, scores=scores))
+        return [sorted(nbest, key=lambda hypothesis: -hypothesis.score) for nbest in ranked]
 
-    def _given(
+    def _part_scores(
         self, decoder: Decoder | None, acoustics: Acoustics, tokens: Sequence[Sequence[int]]
     ) -> dict[str, list[float]]:
-        """What each part asked for gives each sequence of tokens, one per row."""
-        given: dict[str, list[float]] = {}
+        """The scores of each sequence of tokens, one per row, by each part whose weight is set."""
+        part_scores: dict[str, list[float]] = {}
         if self.lm is not None and self.weights["lm"]:
             V = vocabulary_size(decoder, acoustics)
-            given["lm"] = forced(Fusion([(self.lm, 1.0)], acoustics, 1, V), tokens)[:, 0].tolist()
+            part_scores["lm"] = forced(ScorerSet([(self.lm, 1.0)], acoustics, 1, V), tokens)[:, 0].tolist()
         if self.weights["ctc"]:
-            given["ctc"] = ctc_log_likelihood(acoustics, tokens).clamp(min=LEAST_SCORE).tolist()
+            part_scores["ctc"] = ctc_log_likelihood(acoustics, tokens).clamp(min=LEAST_SCORE).tolist()
         if self.weights["decoder"]:
             if decoder is None:
                 raise UsageError("search.rescore.decoder_weight needs a decoder; this model has none")
-            given["decoder"] = teacher_forced(decoder, acoustics, tokens)[0].tolist()
-        return given
+            part_scores["decoder"] = teacher_forced(decoder, acoustics, tokens)[0].tolist()
+        return part_scores
 
 
 def _rows(acoustics: Acoustics, rows: Sequence[int]) -> Acoustics:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lasasr.errors import LasasrError
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen
+from lasasr.search.base import Scored, Scorer, StepContext
 from lasasr.spell.base import MASKED, Decoder, never_emitted_mask
 
 
@@ -32,7 +32,7 @@ class DecoderScorer(Scorer):
         memory = self.decoder.memory(acoustics.encoded, acoustics.mask)
         return memory, self.decoder.initial(memory, hypotheses)
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         step = self.decoder.step(tokens, memory, state)
         return Scored(log_probs(step.logits, self.temperature), step.state, step.weights)
 
@@ -74,8 +74,8 @@ def refuse_nan(bad: Tensor, utterances: Tensor, ids: Sequence[str], further: Seq
     """
     Args:
         bad: (B,) bool, True where a score is NaN.
-        utterances: (B,) int64, the place of each row in the batch that was given.
-        further: names of scorers that are no part of the model, and what they gave, (B, ...).
+        utterances: (B,) int64, the index of each row in the original batch.
+        further: names of scorers that are no part of the model, and their scores, (B, ...).
 
     Raises:
         LasasrError: any is True; the message names the first such utterance, and the scorer if it is one of `further`.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lasasr.search.base import Renamed, Scorer
+from lasasr.search.base import Scorer, ScorerAlias
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ ELSEWHERE = {
 
 @dataclass
 class Fused:
-    """What is fused with the decoder: the short keys of `BeamSearch`, and all further entries."""
+    """The scorers that are fused with the decoder: the short keys of `BeamSearch`, and all further entries."""
 
     ctc_weight: float = 0.0
     lm: Scorer | None = None
@@ -51,15 +51,17 @@ class Fused:
                 raise ValueError(
                     "coverage and scorers.coverage differ; give one of them (coverage_weight=0: the entry)"
                 )
-            weight, given = self.coverage_weight, coverage.weight or 0.0
-            self.coverage_weight = agreed("coverage_weight", weight, 0.0, "coverage.weight", given)
+            weight, entry_weight = self.coverage_weight, coverage.weight or 0.0
+            self.coverage_weight = agreed("coverage_weight", weight, 0.0, "coverage.weight", entry_weight)
             self.coverage = coverage
         self.entries = named
 
     def further(self) -> list[tuple[Scorer, float]]:
-        """The entries that no other key stands for, each with its weight; without those of weight 0."""
-        entries = [(one, one.weight or 0.0) for name, one in self.entries.items() if name not in ("ctc", "length")]
-        return [(one, weight) for one, weight in entries if weight]
+        """The entries that no other key is short for, each with its weight; without those of weight 0."""
+        entries = [
+            (scorer, scorer.weight or 0.0) for name, scorer in self.entries.items() if name not in ("ctc", "length")
+        ]
+        return [(scorer, weight) for scorer, weight in entries if weight]
 
 
 def agreed(key: str, short: T, neutral: T, entry: str, long: T) -> T:
@@ -86,7 +88,7 @@ def _checked(name: str, scorer: Any) -> Scorer:
         raise ValueError(f"scorers.{name} has no weight; set search.scorers.{name}.weight=0.3, say (0 does without it)")
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
         raise ValueError(f"scorers.{name}.weight must be a number, got {weight!r}")
-    return scorer if getattr(scorer, "name", None) == name else Renamed(scorer, name)
+    return scorer if getattr(scorer, "name", None) == name else ScorerAlias(scorer, name)
 
 
 def _options(scorer: Scorer | None) -> tuple[type, dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""What the decoder has learnt of language by itself, taken away where a better language model is fused.
+"""Subtracts the language model that the decoder has learnt, where a better one is fused.
 
-    score = log p(y|x) + λ · log p_lm(y) − μ · log p_known(y)
+    score = log p(y|x) + λ · log p_lm(y) − μ · log p_learnt(y)
 
-p_known is either the decoder's internal language model or a language model of the text it was trained on.
+p_learnt is either the decoder's internal language model or a language model of the text it was trained on.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor
 
 from lasasr.errors import UsageError
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Renamed, Scored, Scorer, Seen
+from lasasr.search.base import Scored, Scorer, ScorerAlias, StepContext
 from lasasr.search.scorer import DecoderScorer, weight_of
 from lasasr.spell.base import Decoder
 
 
 class InternalLMScorer(DecoderScorer):
-    """log p(token | tokens before) of the decoder when it hears nothing: its internal language model.
+    """log p(token | tokens before) of the decoder without acoustic input: its internal language model.
 
     The context is zero at every step (Meng et al. 2021, internal LM estimation of attention models; Variani et al. 2020
     do so for a transducer). Any attention gives that when it reads one frame of zeros: its contexts are weighted sums
@@ -33,8 +33,8 @@ class InternalLMScorer(DecoderScorer):
         nothing = torch.zeros_like(acoustics.encoded[:, :1])
         return super().start(Acoustics(nothing, torch.ones_like(acoustics.mask[:, :1])), hypotheses)
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        return super().score(tokens, memory, state, seen)._replace(weights=None)
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
+        return super().score(tokens, memory, state, context)._replace(weights=None)
 
 
 class Subtraction:
@@ -61,13 +61,13 @@ class Subtraction:
         """Each with its weight, below zero.
 
         Raises:
-            UsageError: the internal language model is asked for, but there is no decoder.
+            UsageError: the internal language model has a weight, but there is no decoder.
         """
-        found: list[tuple[Scorer, float]] = []
+        scorers: list[tuple[Scorer, float]] = []
         if self.internal_weight:
             if decoder is None:
                 raise UsageError("search.subtract.internal_weight needs a decoder; this model has none")
-            found.append((InternalLMScorer(decoder), -self.internal_weight))
+            scorers.append((InternalLMScorer(decoder), -self.internal_weight))
         if self.lm is not None and self.lm_weight:
-            found.append((Renamed(self.lm, "source_lm"), -self.lm_weight))
-        return found
+            scorers.append((ScorerAlias(self.lm, "source_lm"), -self.lm_weight))
+        return scorers

@@ -1,4 +1,4 @@
-"""When the words of a hypothesis were said: by its attention, by CTC, and by both."""
+"""The times of the words of a hypothesis: by its attention, by CTC, and by both."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def timed_words(
 
 def _words(labels: Sequence[str], moments: NDArray[np.float64], duration_s: float, phones: bool) -> tuple[Word, ...]:
     intervals = token_intervals(labels, moments, duration_s)
-    said = intervals if phones else word_times(intervals)
-    return tuple(Word(one.label, round(one.start_s, 3), round(one.end_s, 3)) for one in said)
+    labelled = intervals if phones else word_times(intervals)
+    return tuple(Word(interval.label, round(interval.start_s, 3), round(interval.end_s, 3)) for interval in labelled)

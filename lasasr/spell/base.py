@@ -22,7 +22,7 @@ class DecoderState(NamedTuple):
 
     hidden: Tensor  # (B, K, L, D)
     cell: Tensor  # (B, K, L, D); a GRU's is (B, K, L, 0)
-    context: Tensor  # (B, K, ·), what the next step reads of the last glance: its context (width 0 where nothing is)
+    context: Tensor  # (B, K, ·), what the next step reads of the last step: its context (width 0: nothing)
     attention: Any  # the attention's state, leaves (B, K, ...)
 
 
@@ -113,7 +113,7 @@ def sampled(reference: Tensor, logits: Tensor, probability: float) -> Tensor:
 def never_emitted_mask(vocabulary_size: int, device: torch.device | str = "cpu") -> Tensor:
     """(V,) bool, True at blank, pad and sos, which no decoder emits."""
     ids = torch.arange(vocabulary_size, device=device)  # compared on the device: an index would be copied to it
-    return torch.stack([ids == one for one in special.NEVER_EMITTED]).any(0)
+    return torch.stack([ids == token for token in special.NEVER_EMITTED]).any(0)
 
 
 def mask_never_emitted(logits: Tensor) -> Tensor:

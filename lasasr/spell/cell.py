@@ -1,7 +1,7 @@
-"""Recurrent cells as the decoder loop wants them: what the tokens decide is computed for all steps beforehand.
+"""Recurrent cells for the decoder's loop: the share of the pre-activations that tokens decide is computed beforehand.
 
-The pre-activations of a cell are a *known* share, which depends on the tokens alone, plus products of what only the
-loop can tell: what is fed (a context, the layer below) and the last hidden value.
+The pre-activations of a cell are a *share*, which depends on the tokens alone, plus products of what only the loop
+computes: what is fed (a context, the layer below) and the last hidden value.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from lasasr.nn.shared_layers import parameter
 
 
 class Cell(nn.Module, ABC):
-    """Known (N, G), fed (N, I), hidden (N, D) and cell (N, D or 0) → the next hidden and cell, for N rows.
+    """Share (N, G), fed (N, I), hidden (N, D) and cell (N, D or 0) → the next hidden and cell, for N rows.
 
     Args:
-        known_dim: width of what the tokens decide (the embedding); 0 in an upper layer, where only the bias is known.
+        token_dim: width of what the tokens decide (the embedding); 0 in an upper layer, whose share is the bias.
         fed_dim: I.
         hidden_dim: D.
     """
@@ -29,10 +29,10 @@ class Cell(nn.Module, ABC):
     blocks: int  # G = blocks · D
     keeps_cell: bool  # the cell value is (N, D); otherwise (N, 0)
 
-    def __init__(self, known_dim: int, fed_dim: int, hidden_dim: int) -> None:
+    def __init__(self, token_dim: int, fed_dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.known_dim, self.fed_dim, self.hidden_dim = known_dim, fed_dim, hidden_dim
-        self.weight_known = nn.Parameter(torch.empty(self.blocks * hidden_dim, known_dim)) if known_dim else None
+        self.token_dim, self.fed_dim, self.hidden_dim = token_dim, fed_dim, hidden_dim
+        self.weight_known = nn.Parameter(torch.empty(self.blocks * hidden_dim, token_dim)) if token_dim else None
         self.weight_loop = nn.Parameter(torch.empty(self.blocks * hidden_dim, fed_dim + hidden_dim))
         self.bias = nn.Parameter(torch.empty(self.blocks * hidden_dim))
         self.reset_parameters()
@@ -45,13 +45,13 @@ class Cell(nn.Module, ABC):
                 nn.init.uniform_(weight, -bound, bound)
         nn.init.zeros_(self.bias)
 
-    def known(self, embedded: Tensor) -> Tensor:
-        """The share (..., G) that embedded (..., known_dim) decides, the bias included."""
+    def token_share(self, embedded: Tensor) -> Tensor:
+        """The share (..., G) that embedded (..., token_dim) decides, the bias included."""
         assert self.weight_known is not None
         return shared_steps.linear(embedded, parameter(self, "weight_known"), parameter(self, "bias"))
 
     @abstractmethod
-    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, share: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """The next hidden and cell, in the precision of the last ones."""
 
 
@@ -67,13 +67,13 @@ class LSTMCell(Cell):
         with torch.no_grad():
             self.bias[self.hidden_dim : 2 * self.hidden_dim] = 1.0
 
-    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, share: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         read = torch.cat((fed, hidden), 1)
         if shared_steps.recording():
-            tape, handle = shared_steps.factor(parameter(self, "weight_loop"), transposed=True)
-            result: tuple[Tensor, Tensor] = _LSTMStep.apply(tape, handle, known, read, cell)
+            accumulator, handle = shared_steps.factor(parameter(self, "weight_loop"), transposed=True)
+            result: tuple[Tensor, Tensor] = _LSTMStep.apply(accumulator, handle, share, read, cell)
             return result
-        pre = shared_steps.product(read, parameter(self, "weight_loop"), transposed=True).add_(known)
+        pre = shared_steps.product(read, parameter(self, "weight_loop"), transposed=True).add_(share)
         gates, _, cell, squashed = _squash(pre, cell)
         return gates[:, 3] * squashed, cell
 
@@ -89,17 +89,17 @@ def _squash(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 class _LSTMStep(torch.autograd.Function):
-    """Known (N or 1, 4D), what is read (N, I + D) and cell (N, D) → hidden and cell."""
+    """Share (N or 1, 4D), what is read (N, I + D) and cell (N, D) → hidden and cell."""
 
     @staticmethod
     def forward(
-        ctx: Any, tape: shared_steps.Product, handle: Tensor, known: Tensor, read: Tensor, cell: Tensor
+        ctx: Any, accumulator: shared_steps.Product, handle: Tensor, share: Tensor, read: Tensor, cell: Tensor
     ) -> tuple[Tensor, Tensor]:
-        weight = tape.tensor
+        weight = accumulator.tensor
         read = read.to(weight.dtype)
-        pre = torch.addmm(known.to(weight.dtype), read, weight.t())
+        pre = torch.addmm(share.to(weight.dtype), read, weight.t())
         gates, candidate, after, squashed = _squash(pre, cell)
-        ctx.tape, ctx.known = tape, (known.dtype, known.dim())
+        ctx.accumulator, ctx.share_form = accumulator, (share.dtype, share.dim())
         ctx.save_for_backward(weight, read, gates, cell, candidate, squashed)
         return gates[:, 3] * squashed, after
 
@@ -113,12 +113,12 @@ class _LSTMStep(torch.autograd.Function):
         torch.mul(through, cell, out=into[:, 1])
         torch.mul(through, 4 * gates[:, 0], out=into[:, 2])  # the derivative of tanh is 4σ(1 − σ)
         torch.mul(into_hidden, squashed, out=into[:, 3])
-        given = torch.ops.aten.sigmoid_backward(into, gates).flatten(1).to(weight.dtype)
-        if ctx.tape.wanted:
-            ctx.tape.add(read, given)
-        dtype, dimensions = ctx.known
-        known = given.to(dtype) if dimensions == 2 else given.sum(0).to(dtype)
-        return None, None, known, given @ weight, through * gates[:, 1]
+        pre_gradient = torch.ops.aten.sigmoid_backward(into, gates).flatten(1).to(weight.dtype)
+        if ctx.accumulator.needs_gradient:
+            ctx.accumulator.add(read, pre_gradient)
+        dtype, dimensions = ctx.share_form
+        share_gradient = pre_gradient.to(dtype) if dimensions == 2 else pre_gradient.sum(0).to(dtype)
+        return None, None, share_gradient, pre_gradient @ weight, through * gates[:, 1]
 
 
 class GRUCell(Cell):
@@ -127,9 +127,9 @@ class GRUCell(Cell):
     blocks = 3  # reset, update, candidate
     keeps_cell = False
 
-    def forward(self, known: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        for_fed, for_hidden = shared_steps.once(self._split)
-        outside = known + shared_steps.product(fed, for_fed, transposed=True)
+    def forward(self, share: Tensor, fed: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        for_fed, for_hidden = shared_steps.cached(self._split)
+        outside = share + shared_steps.product(fed, for_fed, transposed=True)
         inside = shared_steps.product(hidden, for_hidden, transposed=True)
         gates = (outside + inside)[:, : 2 * self.hidden_dim].sigmoid()
         reset, update = gates.chunk(2, 1)

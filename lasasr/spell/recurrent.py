@@ -1,4 +1,4 @@
-"""The decoder of Listen, Attend and Spell: recurrent layers, a glance per token, a readout (Chan et al. 2015, §3.2)."""
+"""The decoder of Listen, Attend and Spell: recurrent layers around attention, a readout (Chan et al. 2015, §3.2)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class _Inner(NamedTuple):
     attention: Any
 
 
-class _Glance(NamedTuple):
+class _StepOutput(NamedTuple):
     """One step, before the logits."""
 
-    seen: tuple[Tensor, ...]  # what the readout reads side by side: (N, D) and (N, C), or the attentional vector (N, R)
+    readout_inputs: tuple[Tensor, ...]  # concatenated: (N, D) and (N, C), or the attentional vector (N, R)
     weights: Tensor  # (B, K, H, T)
     inner: _Inner
 
@@ -58,7 +58,7 @@ class RecurrentDecoder(Decoder):
     * `attend_then_update` (Bahdanau et al. 2015): attend with the last top hidden value, then the layers read the token
       and that context.
 
-    The readout sees the top hidden value and the context: linear, or with `readout_dim` R through the attentional
+    The readout reads the top hidden value and the context: linear, or with `readout_dim` R through the attentional
     vector tanh(W [hidden; context]) (Luong et al. 2015, eq. 5). With `input_feeding` the attentional vector of the last
     step is read too (Luong et al. 2015, §3.3): in `update_then_attend` in place of the last context, in
     `attend_then_update` beside the new one.
@@ -115,11 +115,11 @@ class RecurrentDecoder(Decoder):
         fed_dim = self.carried_dim + (0 if self.update_first else context_dim)
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
         widths = [(embedding_dim, fed_dim)] + [(0, hidden_dim)] * (layers - 1)
-        self.cells = nn.ModuleList(CELLS[cell](known, fed, hidden_dim) for known, fed in widths)
+        self.cells = nn.ModuleList(CELLS[cell](token_width, fed_width, hidden_dim) for token_width, fed_width in widths)
         self.dropout = nn.Dropout(dropout)
-        seen_dim = hidden_dim + context_dim
-        self.attentional = SharedLinear(seen_dim, readout_dim) if readout_dim else None
-        self.output = SharedLinear(readout_dim or seen_dim, vocabulary_size)
+        readout_input_dim = hidden_dim + context_dim
+        self.attentional = SharedLinear(readout_input_dim, readout_dim) if readout_dim else None
+        self.output = SharedLinear(readout_dim or readout_input_dim, vocabulary_size)
         if tied_embeddings:
             _check_widths(embedding_dim, self.output.in_features)
             self.output.weight = self.embedding.weight
@@ -147,94 +147,95 @@ class RecurrentDecoder(Decoder):
 
     def step(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState) -> DecoderStep:
         rows = tokens.shape
-        known = self._known(tokens.flatten())
-        glance = self._advance(known, memory, _unpack(state), rows)
-        logits = self._read(torch.cat(glance.seen, -1))
-        return DecoderStep(logits.view(*rows, -1), glance.weights, _pack(glance.inner, rows))
+        share = self._token_share(tokens.flatten())
+        output = self._advance(share, memory, _unpack(state), rows)
+        logits = self._read(torch.cat(output.readout_inputs, -1))
+        return DecoderStep(logits.view(*rows, -1), output.weights, _pack(output.inner, rows))
 
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """As in the contract; what does not depend on the loop is computed for all steps at once."""
         compiled = self.compiles and torch.is_grad_enabled()
         advance = partial(compiled_step(), self) if compiled else self._advance
         rows, inner = torch.Size((len(tokens), 1)), _unpack(state)
-        known = self._known(tokens.t()).unbind(0) if sampling <= 0.0 else None
-        glances: list[_Glance] = []
+        shares = self._token_share(tokens.t()).unbind(0) if sampling <= 0.0 else None
+        outputs: list[_StepOutput] = []
         with _refusing() if compiled else shared_steps.loop():
             for u in range(tokens.shape[1]):
-                share = known[u] if known else self._known(self._next(tokens[:, u], glances, sampling))
-                glances.append(advance(share, memory, inner, rows))
-                inner = glances[-1].inner
-        seen = [torch.stack(parts, 1) for parts in zip(*(glance.seen for glance in glances), strict=True)]
-        return Unrolled(self._read(torch.cat(seen, -1)), torch.cat([glance.weights for glance in glances], 1))
+                share = shares[u] if shares else self._token_share(self._next(tokens[:, u], outputs, sampling))
+                outputs.append(advance(share, memory, inner, rows))
+                inner = outputs[-1].inner
+        steps = zip(*(output.readout_inputs for output in outputs), strict=True)
+        readout_inputs = [torch.stack(values, 1) for values in steps]
+        return Unrolled(self._read(torch.cat(readout_inputs, -1)), torch.cat([output.weights for output in outputs], 1))
 
-    def _next(self, reference: Tensor, glances: Sequence[_Glance], sampling: float) -> Tensor:
+    def _next(self, reference: Tensor, outputs: Sequence[_StepOutput], sampling: float) -> Tensor:
         """The tokens (B,) to read: `reference` or, with probability `sampling`, the model's own prediction."""
-        if not glances:
+        if not outputs:
             return reference
         with torch.no_grad():
-            return sampled(reference, self._read(torch.cat(glances[-1].seen, -1)), sampling)
+            return sampled(reference, self._read(torch.cat(outputs[-1].readout_inputs, -1)), sampling)
 
-    def _known(self, tokens: Tensor) -> Tensor:
-        """(..., G) of tokens (...): looked up, where the steps to come would compute as much for some tokens."""
+    def _token_share(self, tokens: Tensor) -> Tensor:
+        """(..., G) of tokens (...): looked up, where later steps would compute as much for some tokens."""
         steps = LATE if shared_steps.lasting() else SOON
         if shared_steps.preparing() and not self.training and self.vocabulary_size <= steps * tokens.numel():
-            return shared_steps.once(self._known_of_all)[tokens]
-        return self._cells[0].known(self.dropout(self.embedding(tokens)))
+            return shared_steps.cached(self._share_of_every_token)[tokens]
+        return self._cells[0].token_share(self.dropout(self.embedding(tokens)))
 
-    def _known_of_all(self) -> Tensor:
+    def _share_of_every_token(self) -> Tensor:
         """(V, G)."""
         every = torch.arange(self.vocabulary_size, device=self.never_emitted.device)
-        return self._cells[0].known(self.embedding(every))
+        return self._cells[0].token_share(self.embedding(every))
 
     @property
     def _cells(self) -> list[Cell]:
         return list(self.cells)  # type: ignore[arg-type]
 
-    def _advance(self, known: Tensor, memory: DecoderMemory, inner: _Inner, rows: torch.Size) -> _Glance:
-        """One step of the loop: both halves in their order. known: (N, G) of the first layer; rows: (B, K)."""
+    def _advance(self, share: Tensor, memory: DecoderMemory, inner: _Inner, rows: torch.Size) -> _StepOutput:
+        """One step of the loop: both halves in their order. share: (N, G) of the first layer; rows: (B, K)."""
         if self.update_first:
-            hidden, cell = self._update(known, inner.context, inner)
+            hidden, cell = self._update(share, inner.context, inner)
             attended = self.attention(hidden[-1].view(*rows, -1), memory.attention, inner.attention)
             context = attended.context.flatten(0, 1).to(hidden[-1].dtype)
         else:
             attended = self.attention(inner.hidden[-1].view(*rows, -1), memory.attention, inner.attention)
             context = attended.context.flatten(0, 1).to(inner.context.dtype)
             fed = torch.cat((context, inner.context), 1) if self.input_feeding else context
-            hidden, cell = self._update(known, fed, inner)
-        seen: tuple[Tensor, ...] = (hidden[-1], context)
+            hidden, cell = self._update(share, fed, inner)
+        readout_inputs: tuple[Tensor, ...] = (hidden[-1], context)
         carried = context if self.update_first else inner.context
         if self.input_feeding:
-            carried = self._attend_readout(torch.cat(seen, 1)).to(carried.dtype)
-            seen = (carried,)
-        return _Glance(seen, attended.weights, _Inner(hidden, cell, carried, attended.state))
+            carried = self._attend_readout(torch.cat(readout_inputs, 1)).to(carried.dtype)
+            readout_inputs = (carried,)
+        return _StepOutput(readout_inputs, attended.weights, _Inner(hidden, cell, carried, attended.state))
 
-    def _update(self, known: Tensor, fed: Tensor, inner: _Inner) -> tuple[list[Tensor], list[Tensor]]:
+    def _update(self, share: Tensor, fed: Tensor, inner: _Inner) -> tuple[list[Tensor], list[Tensor]]:
         """The next hidden and cell value of every layer."""
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
         for layer, cell in enumerate(self._cells):
-            share = parameter(cell, "bias") if layer else known
+            layer_share = parameter(cell, "bias") if layer else share
             below = self.dropout(hidden[-1]) if layer else fed
-            value, kept = cell(share, below, inner.hidden[layer], inner.cell[layer])
+            value, cell_value = cell(layer_share, below, inner.hidden[layer], inner.cell[layer])
             hidden.append(value)
-            cells.append(kept)
+            cells.append(cell_value)
         return hidden, cells
 
-    def _attend_readout(self, seen: Tensor) -> Tensor:
+    def _attend_readout(self, values: Tensor) -> Tensor:
         """The attentional vector (..., R) from hidden value and context (..., D + C)."""
         assert self.attentional is not None
-        return torch.tanh(self.attentional(seen))
+        return torch.tanh(self.attentional(values))
 
-    def _read(self, seen: Tensor) -> Tensor:
-        """Logits (..., V) from what was seen (..., D + C or R)."""
+    def _read(self, values: Tensor) -> Tensor:
+        """Logits (..., V) from the readout's inputs (..., D + C or R)."""
         if self.attentional is not None and not self.input_feeding:
-            seen = self._attend_readout(seen)
-        logits: Tensor = self.output(self.dropout(seen))
+            values = self._attend_readout(values)
+        logits: Tensor = self.output(self.dropout(values))
         return logits.masked_fill(self.never_emitted, MASKED)
 
 
 @cache
-def compiled_step() -> Callable[..., _Glance]:
+def compiled_step() -> Callable[..., _StepOutput]:
     """`RecurrentDecoder._advance` as one graph for batches of any size; made when a decoder first needs it."""
     return torch.compile(RecurrentDecoder._advance, fullgraph=True, dynamic=True)
 

@@ -26,7 +26,7 @@ def read(path: Path) -> Dictionary:
         lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()  # some editions are Latin-1
     except OSError as error:
         raise LasasrError(f"{path} cannot be read as a dictionary: {error.strerror}") from None
-    found: dict[str, tuple[str, ...]] = {}
+    pronunciations: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(_COMMENTS):
             continue
@@ -34,12 +34,13 @@ def read(path: Path) -> Dictionary:
         try:
             if entry is None:
                 raise LasasrError("is not WORD and its phones")
-            found.setdefault(entry["word"].lower(), tuple(cmu.plain(phone) for phone in entry["phones"].split()))
+            phones = tuple(cmu.plain(phone) for phone in entry["phones"].split())
+            pronunciations.setdefault(entry["word"].lower(), phones)
         except LasasrError as error:
             raise LasasrError(f"{path}, line {number} ({line[:40]!a}): {error}") from None
-    if not found:
+    if not pronunciations:
         raise LasasrError(f"{path} holds no entry")
-    return found
+    return pronunciations
 
 
 def spoken(words: Iterable[str], dictionary: Dictionary) -> Iterator[str]:

@@ -94,14 +94,14 @@ class SentencePieceTokenizer(Tokenizer):
         """
         pieces = self._pieces.EncodeAsIds(text)
         if _UNKNOWN in pieces or SPACE in text:
-            unknown = next((sign for sign in text if not self._knows(sign)), text)
+            unknown = next((sign for sign in text if not self._has_piece(sign)), text)
             raise LasasrError(
                 f"character {unknown!r} in {text!r} is not in the vocabulary; "
                 "choose a transcript rule that maps it, or train the tokenizer on text that has it"
             )
         return [piece + _SHIFT for piece in pieces]
 
-    def _knows(self, sign: str) -> bool:
+    def _has_piece(self, sign: str) -> bool:
         return sign != SPACE and self._pieces.PieceToId(SPACE if sign == " " else sign) != _UNKNOWN
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -137,11 +137,11 @@ class SentencePieceTokenizer(Tokenizer):
 
 def _refused(message: str, vocabulary_size: int, algorithm: str) -> LasasrError:
     """The library's refusal in our terms: its sizes count <unk> and none of the four special ids."""
-    asked = f"tokenizer.vocabulary_size={vocabulary_size}"
-    if found := re.search(r"Vocabulary size too high .* value <= (\d+)", message):
-        most = int(found[1]) + _SHIFT
-        return LasasrError(f"{asked} is too large: these transcripts give at most {most} ({algorithm})")
-    if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        least = int(found[1]) + _SHIFT
-        return LasasrError(f"{asked} is too small: the characters of these transcripts need at least {least}")
-    return LasasrError(f"SentencePiece cannot learn {asked} ({algorithm}) from these transcripts: {message}")
+    setting = f"tokenizer.vocabulary_size={vocabulary_size}"
+    if limit := re.search(r"Vocabulary size too high .* value <= (\d+)", message):
+        most = int(limit[1]) + _SHIFT
+        return LasasrError(f"{setting} is too large: these transcripts give at most {most} ({algorithm})")
+    if limit := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        least = int(limit[1]) + _SHIFT
+        return LasasrError(f"{setting} is too small: the characters of these transcripts need at least {least}")
+    return LasasrError(f"SentencePiece cannot learn {setting} ({algorithm}) from these transcripts: {message}")

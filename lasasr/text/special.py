@@ -1,7 +1,7 @@
 """The four token ids that are not text, equal in every vocabulary of the toolkit.
 
 `BLANK` belongs to CTC, `PAD` fills batches, `SOS` starts a hypothesis, `EOS` ends it. They are four different
-ids: a toolkit that lets two of them share one cannot tell padding from the end of the sentence.
+ids: where two of them share one, padding cannot be told from the end of the sentence.
 """
 
 from __future__ import annotations

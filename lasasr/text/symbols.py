@@ -23,14 +23,14 @@ class SymbolTokenizer(Tokenizer):
         Raises:
             ValueError: a symbol occurs twice, or is not one symbol.
         """
-        for one in symbols:
-            if not isinstance(one, str) or self.split(one) != [one]:
-                raise ValueError(f"{one!r} is not one {self.symbol}")
+        for symbol in symbols:
+            if not isinstance(symbol, str) or self.split(symbol) != [symbol]:
+                raise ValueError(f"{symbol!r} is not one {self.symbol}")
         self.symbols = tuple(symbols)
-        self._ids = {one: special.FIRST_TEXT + i for i, one in enumerate(self.symbols)}
+        self._ids = {symbol: special.FIRST_TEXT + i for i, symbol in enumerate(self.symbols)}
         if len(self._ids) != len(self.symbols):
             raise ValueError(f"a {self.symbol} occurs twice in {' '.join(self.symbols)!r}")
-        self.tokens = (*special.NAMES, *(self.printed(one) for one in self.symbols))
+        self.tokens = (*special.NAMES, *(self.printed(symbol) for symbol in self.symbols))
 
     @classmethod
     @abstractmethod
@@ -54,10 +54,10 @@ class SymbolTokenizer(Tokenizer):
         Raises:
             LasasrError: `transcripts` hold no symbol.
         """
-        found = {symbol for text in transcripts for symbol in cls.split(text)}
-        if not found:
+        occurring = {symbol for text in transcripts for symbol in cls.split(text)}
+        if not occurring:
             raise LasasrError(f"the training transcripts hold no {cls.symbol}, so there is no vocabulary to learn")
-        return cls(sorted(found))
+        return cls(sorted(occurring))
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, one per symbol, without sos and eos.
@@ -68,9 +68,9 @@ class SymbolTokenizer(Tokenizer):
         try:
             return [self._ids[symbol] for symbol in self.split(text)]
         except KeyError as error:
-            known = " ".join(self.tokens[special.FIRST_TEXT :])
+            vocabulary = " ".join(self.tokens[special.FIRST_TEXT :])
             raise LasasrError(
-                f"{self.symbol} {error.args[0]!r} in {text!r} is not in the vocabulary ({known}); "
+                f"{self.symbol} {error.args[0]!r} in {text!r} is not in the vocabulary ({vocabulary}); "
                 "choose a transcript rule that maps it, or train the tokenizer on text that has it"
             ) from None
 

@@ -85,8 +85,8 @@ def folded(text: str, phones: int) -> str:
     return " ".join(in_48 if phones == len(PHONES_48) else [FOLD_48_TO_39.get(phone, phone) for phone in in_48])
 
 
-def _checked(phones: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:
+def _checked(phones: Iterable[str], inventory: tuple[str, ...]) -> Iterable[str]:
     for phone in phones:
-        if phone not in known:
-            raise LasasrError(f"{phone!r} is none of the {len(known)} phones of TIMIT's set")
+        if phone not in inventory:
+            raise LasasrError(f"{phone!r} is none of the {len(inventory)} phones of TIMIT's set")
         yield phone

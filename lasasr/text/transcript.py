@@ -99,8 +99,8 @@ def rule(name: str) -> TranscriptRule:
     return _RULES[name]
 
 
-def of(normalizer: str) -> TranscriptRule:
-    """The rule that results and bundles call `normalizer`, as "english/1".
+def from_name(normalizer: str) -> TranscriptRule:
+    """The rule of a name in results and bundles, as "english/1".
 
     Raises:
         UsageError: there is none of that name.

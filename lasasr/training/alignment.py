@@ -32,7 +32,7 @@ class AlignmentWatch(pl.Callback):
     *Aligned* is attention from the first update on at which half of the last `WINDOW` measured utterances are read
     along. That share stands in TensorBoard as `train/aligned` and in the bar. Every rank looks at its own batches; what
     is told is what rank 0 saw. The alarm is given once; attention without parameters (`none`) and CTC alone are not
-    watched. Of attention whose hard steps walk (`Attention.walks`) it is not told when it aligned, only if it has not.
+    watched. Of attention with `moves_diagonally` (hard steps) it is not told when it aligned, only if it has not.
 
     Args:
         look_every: updates from one look to the next.
@@ -71,7 +71,7 @@ class AlignmentWatch(pl.Callback):
         attention = _attention(pl_module)
         if attention is None or not any(True for _ in attention.parameters()):
             self.unknown = NOTHING_TO_ALIGN
-        elif getattr(attention, "walks", False):
+        elif getattr(attention, "moves_diagonally", False):
             self.unknown = WALKS
 
     def on_train_batch_end(
@@ -85,7 +85,7 @@ class AlignmentWatch(pl.Callback):
         if outputs["weights"] is None:  # the loss does not read the decoder
             return
         weights, frames = outputs["weights"][:UTTERANCES], outputs["encoded_lengths"][:UTTERANCES]
-        tokens = host_mirror.on_both_sides(getitem)(batch.token_lengths, slice(UTTERANCES))
+        tokens = host_mirror.mirrored(getitem)(batch.token_lengths, slice(UTTERANCES))
         self.recent += read_along(weights, frames, tokens).tolist()
         self.recent = self.recent[-WINDOW:]
         pl_module.tell("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
@@ -123,10 +123,10 @@ class AlignmentWatch(pl.Callback):
         """Facts about this batch, all of it."""
         terms, seen = outputs["terms"], self.seen
         seen.utterances += len(batch.ids)
-        tokens = host_mirror.of(batch.token_lengths)
-        seen.infeasible += 0 if terms.infeasible is None else int(host_mirror.of(terms.infeasible).sum())
+        tokens = host_mirror.on_host(batch.token_lengths)
+        seen.infeasible += 0 if terms.infeasible is None else int(host_mirror.on_host(terms.infeasible).sum())
         seen.tokens += int(tokens.sum())
-        seen.frames += int(host_mirror.of(outputs["encoded_lengths"]).sum())
+        seen.frames += int(host_mirror.on_host(outputs["encoded_lengths"]).sum())
         seen.losses.append(float(terms.sums.get("attention", terms.total.detach())) / int((tokens + 1).sum()))
         seen.clipped += bool(trainer.gradient_clip_val and module.gradient_norm > trainer.gradient_clip_val)
 

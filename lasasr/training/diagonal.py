@@ -38,7 +38,7 @@ def read_along(weights: Tensor, encoded_lengths: Tensor, token_lengths: Tensor) 
     """(N,) bool on the CPU for the N utterances of at least `LEAST_TOKENS` tokens; for the arguments see `measured`."""
     found = measured(weights, encoded_lengths, token_lengths)
     heads = (found.correlation >= CORRELATION) & (found.covered >= COVERED) & (found.gain >= GAIN)
-    return heads.any(1).cpu()[host_mirror.of(token_lengths) >= LEAST_TOKENS]
+    return heads.any(1).cpu()[host_mirror.on_host(token_lengths) >= LEAST_TOKENS]
 
 
 @torch.no_grad()

@@ -49,7 +49,7 @@ class LMMeter(pl.Callback):
         """Add this batch; log every so many updates."""
         assert isinstance(pl_module, LMTraining)
         self.nats = self.nats + outputs["nats"].double()
-        self.tokens += int(host_mirror.of(batch.token_lengths).sum()) + len(batch.ids)
+        self.tokens += int(host_mirror.on_host(batch.token_lengths).sum()) + len(batch.ids)
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
             here = torch.stack((self.nats, self.nats.new_full((), self.tokens)))

@@ -65,10 +65,10 @@ class Meter(pl.Callback):
             self.sums[name] = self.sums.get(name, self.zero) + value
         self.count = self.count + outputs["divisor"]
         self.audio_s += (
-            float(host_mirror.of(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
+            float(host_mirror.on_host(batch.waveform_lengths).sum()) / pl_module.recognizer.frontend.sample_rate_hz
         )
         if terms.infeasible is not None:
-            self.unread.append((batch.ids, host_mirror.of(terms.infeasible)))
+            self.unread.append((batch.ids, host_mirror.on_host(terms.infeasible)))
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stepped and trainer.global_step % self.every_steps == 0:
             self._log(trainer, pl_module)

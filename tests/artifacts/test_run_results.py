@@ -29,7 +29,7 @@ def references(seed: int = 1) -> dict[str, str]:
 def own_run(tmp_path: Path, data: str | None = DATA, search: dict[str, Any] = SEARCH) -> Run:
     """A run whose own result says what this version says; without `data` what 0.1.0 did."""
     told = {} if data is None else {"data": data, "search_models": model_contents(search)}
-    return write_run(tmp_path, told={"search": search, **told}, search=search)
+    return write_run(tmp_path, summary_fields={"search": search, **told}, search=search)
 
 
 def decoding(run: Run, search: dict[str, Any], **changes: Any) -> Decoding:
@@ -129,7 +129,7 @@ def test_the_data_of_training_are_the_runs_own_even_where_its_result_is_gone(
 
 def overwritten(tmp_path: Path, **told: Any) -> Run:
     """A run of 0.1.0 whose test.json another evaluation has overwritten."""
-    return write_run(tmp_path, told=told, facts={"data": {"corpus": "0123456789ab"}})
+    return write_run(tmp_path, summary_fields=told, facts={"data": {"corpus": "0123456789ab"}})
 
 
 @pytest.mark.parametrize(

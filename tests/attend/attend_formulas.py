@@ -150,8 +150,8 @@ def location_recurrent(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Arr
     hidden = cell = np.zeros(o["recurrent_dim"])
     for q in queries:
         f = convolved(p, 0, [alpha[0]])
-        seen = np.maximum(f, 0).max(0)
-        gates = p["recurrent.weight_ih"] @ seen + p["recurrent.bias_ih"]
+        pooled = np.maximum(f, 0).max(0)
+        gates = p["recurrent.weight_ih"] @ pooled + p["recurrent.bias_ih"]
         gates = gates + p["recurrent.weight_hh"] @ hidden + p["recurrent.bias_hh"]
         take, forget, new, out = np.split(gates, 4)
         cell = sigmoid(forget) * cell + sigmoid(take) * np.tanh(new)
@@ -189,8 +189,8 @@ def forward(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Array]:
             unscaled[j] = max(path, o["floor"]) * y[j]
         alpha = (unscaled / unscaled.sum())[None]
         if "agent.weight" in p:
-            seen = np.concatenate([context(p, h, alpha), q])
-            u = float(sigmoid(p["agent.weight"] @ seen + p["agent.bias"])[0])
+            read = np.concatenate([context(p, h, alpha), q])
+            u = float(sigmoid(p["agent.weight"] @ read + p["agent.bias"])[0])
         yield alpha
 
 

@@ -190,8 +190,8 @@ class Underflows(Whole):
 
     def weigh(self, energy: Tensor, mask: Tensor) -> Tensor:
         chance = energy.sigmoid() * mask[:, None]
-        left = (1 - chance).cumprod(-1)
-        return chance * left * ((1 / mask.sum(-1)[:, None, None]) / left).cumsum(-1)
+        remaining = (1 - chance).cumprod(-1)
+        return chance * remaining * ((1 / mask.sum(-1)[:, None, None]) / remaining).cumsum(-1)
 
 
 class DoubledMean(GmmAttention):
@@ -253,8 +253,8 @@ def test_nan_in_a_result_never_counts_as_equal(monkeypatch: pytest.MonkeyPatch) 
         def weigh(self, energy: Tensor, mask: Tensor) -> Tensor:
             return energy * torch.nan
 
-    kept = {finding.promise for finding in check(Nan) if finding.kept}
-    assert kept <= {
+    promises = {finding.promise for finding in check(Nan) if finding.kept}
+    assert promises <= {
         "shapes are (B, K, C), (B, K, H, T), memory (B, ...), state (B, K, ...)",
         "memory is left untouched",
         "memory is never expanded along K",
@@ -268,5 +268,5 @@ def test_the_trial_makes_hard_decisions_find_frames(name: str) -> None:
     trial = Trial(factory(name))
     attention, (encoded, mask), queries = trial.attention(), trial.encoded(), trial.queries(3)
     memory = attention.memory(encoded, mask)
-    found = attention(queries[0], memory, attention.initial(memory, queries.shape[2])).weights.sum(-1)
-    assert 0.2 < found.mean() <= 1.0
+    sums = attention(queries[0], memory, attention.initial(memory, queries.shape[2])).weights.sum(-1)
+    assert 0.2 < sums.mean() <= 1.0

@@ -43,7 +43,7 @@ def agree(name: str, training: bool = True, **options: Any) -> None:
 
     p = {key: value.numpy() for key, value in attention.state_dict().items()}
     reference = (REFERENCES if training else HARD)[name]
-    seen = 0.0
+    total = 0.0
     for b, length in enumerate(LENGTHS):
         h = encoded[b, :length].numpy()
         for k in range(HYPOTHESES):
@@ -51,8 +51,8 @@ def agree(name: str, training: bool = True, **options: Any) -> None:
                 ours = steps[u].weights[b, k].detach().numpy()
                 np.testing.assert_allclose(ours[:, :length], weights, atol=1e-9)
                 np.testing.assert_allclose(steps[u].context[b, k].detach().numpy(), context(p, h, weights), atol=1e-9)
-                seen += float(weights.sum())
-    assert seen > STEPS  # weights that are all 0 would agree, too
+                total += float(weights.sum())
+    assert total > STEPS  # weights that are all 0 would agree, too
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -17,7 +17,9 @@ from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.filters import LocationFilters, kernel_sizes
 from lasasr.attend.gmm import GmmAttention
 from lasasr.attend.monotonic import decided, expected
-from lasasr.attend.weights import Previous, Weighting, window
+from lasasr.attend.none import NoAttention
+from lasasr.attend.weights import PreviousWeights, Weighting, window
+from lasasr.errors import UsageError
 
 MASK = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
 
@@ -28,11 +30,11 @@ MASK = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
 def test_extreme_energies_give_finite_weights_that_sum_to_1(dtype: torch.dtype, weights: str, energy: Any) -> None:
     values = torch.linspace(-1e4, 1e4, 6) if energy == "mixed" else torch.full((6,), energy)
     scores = values.to(dtype).expand(2, 3, 1, 6).clone().requires_grad_()
-    made = Weighting(weights=weights)(scores, MASK)
-    assert made.dtype == torch.float32
-    assert torch.allclose(made.sum(-1), torch.ones(2, 3, 1))
-    assert not made[1, ..., 4:].any()
-    made.square().sum().backward()
+    result = Weighting(weights=weights)(scores, MASK)
+    assert result.dtype == torch.float32
+    assert torch.allclose(result.sum(-1), torch.ones(2, 3, 1))
+    assert not result[1, ..., 4:].any()
+    result.square().sum().backward()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
 
@@ -135,7 +137,7 @@ def test_the_median_is_where_sampled_stops_are_as_often_before_as_after() -> Non
     stops = generator.random((20000, 5)) < chance[1:]  # from frame 1 on
     stopped = np.where(stops.any(1), stops.argmax(1) + 1, len(chance))
     energy, last = torch.logit(torch.tensor(chance)), torch.eye(6)[1].double()
-    shaped = [one[None, None, None] for one in (energy, torch.ones(6, dtype=torch.bool), last)]
+    shaped = [values[None, None, None] for values in (energy, torch.ones(6, dtype=torch.bool), last)]
     assert int(decided(*shaped, median=True)[0].argmax()) == int(np.median(stopped)) == 3
     assert not decided(*shaped, median=False)[0].any()  # no p is a half
 
@@ -158,8 +160,8 @@ def test_hard_training_steps_decide_as_at_test_time_with_the_gradient_of_the_exp
     if name == "monotonic":  # mocha spreads the stops over chunks, whose shares have a gradient of their own
         frames = torch.arange(9.0)
         slopes = [
-            torch.autograd.grad((one * frames).sum(), of)
-            for one, of in ((straight.weights, same), (soft.weights, vector))
+            torch.autograd.grad((weights * frames).sum(), inputs)
+            for weights, inputs in ((straight.weights, same), (soft.weights, vector))
         ]
         torch.testing.assert_close(*slopes)
 
@@ -175,7 +177,7 @@ def test_a_share_of_the_training_steps_is_hard(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["monotonic", "mocha"])
-def test_a_step_that_finds_no_frame_keeps_the_position_and_looks_at_nothing(name: str) -> None:
+def test_a_step_that_finds_no_frame_keeps_the_position_and_has_weights_of_0(name: str) -> None:
     attention = factory(name)(encoded_dim=4, query_dim=3).eval()
     with torch.no_grad():
         attention.stop.offset.fill_(-100.0)
@@ -240,7 +242,7 @@ def test_gradients_flow_through_earlier_weights_unless_detached(name: str, detac
     context_after(attention, encoded, queries).sum().backward()
     assert queries.grad is not None
     flows = bool(queries.grad[:-1].any())
-    # the agent's u looks at earlier contexts, which are not weights
+    # the agent's u reads earlier contexts, which are not weights
     assert flows == (not detach or name == "forward_ta")
 
 
@@ -277,4 +279,15 @@ def test_an_option_without_meaning_is_refused_by_name(name: str, options: dict[s
 
 def test_previous_refuses_a_negative_window() -> None:
     with pytest.raises(ValueError, match="half_window must be >= 0, got -1"):
-        Previous(alpha_0="first", half_window=-1)
+        PreviousWeights(alpha_0="first", half_window=-1)
+
+
+def test_the_old_name_of_moves_diagonally_is_refused_wherever_it_is_set() -> None:
+    with pytest.raises(UsageError, match=r"\.Hard sets walks; since 0\.2\.0 it is moves_diagonally$"):
+        type("Hard", (NoAttention,), {"walks": True})
+    attention = NoAttention(encoded_dim=4, query_dim=3)
+    with pytest.raises(UsageError, match=r"^lasasr\.attend\.none\.NoAttention sets walks; since 0\.2\.0 it is "):
+        attention.walks = True
+    assert not hasattr(attention, "walks")
+    attention.moves_diagonally = True
+    assert not NoAttention(encoded_dim=4, query_dim=3).moves_diagonally

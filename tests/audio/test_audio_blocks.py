@@ -18,9 +18,9 @@ def test_blocks_together_are_the_file(tmp_path: Path, rate: int, channels: int, 
     path = tmp_path / "a.wav"
     noise = np.random.default_rng(0).normal(size=(int(seconds * rate), channels)) * 0.1
     soundfile.write(path, noise, rate)
-    whole, found = read(path, 16_000), list(blocks(path, 16_000, block_s=4))
-    assert max(map(len, found)) <= 5 * 16_000
-    together = torch.cat(found)
+    whole, parts = read(path, 16_000), list(blocks(path, 16_000, block_s=4))
+    assert max(map(len, parts)) <= 5 * 16_000
+    together = torch.cat(parts)
     assert together.shape == whole.shape
     assert torch.equal(together, whole) if rate == 16_000 else torch.allclose(together, whole, atol=2e-6)
     assert duration_s(path) == pytest.approx(seconds, abs=1 / rate)

@@ -35,8 +35,8 @@ def real(features: Tensor) -> np.ndarray:
 
 def test_utterance_by_its_own_frames(features: Tensor) -> None:
     normal = UtteranceCMVN()(features, LENGTHS)
-    for row, length, given in zip(normal, LENGTHS, features, strict=True):
-        frames = given[:length].double().numpy()
+    for row, length, raw in zip(normal, LENGTHS, features, strict=True):
+        frames = raw[:length].double().numpy()
         expected = (frames - frames.mean(0)) / np.maximum(frames.std(0), 1e-3)
         np.testing.assert_allclose(row[:length], expected, atol=2e-3)  # float32 mean of the constant feature
 

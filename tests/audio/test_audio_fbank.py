@@ -49,10 +49,10 @@ def test_equals_kaldi_with_other_options() -> None:
 
 
 def test_equals_kaldi_on_real_speech() -> None:
-    found = sorted(Path(os.environ.get("LASASR_DATA", "/nowhere")).glob("LibriSpeech/*/*/*/*.flac"))[::150]
-    if not found:
+    paths = sorted(Path(os.environ.get("LASASR_DATA", "/nowhere")).glob("LibriSpeech/*/*/*/*.flac"))[::150]
+    if not paths:
         pytest.skip("no real speech")
-    waveforms = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in found]
+    waveforms = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in paths]
     features, lengths = Fbank()(*padded(waveforms, 0.0))
     for row, length, waveform in zip(features, lengths, waveforms, strict=True):
         expected = kaldi.fbank(waveform[None], num_mel_bins=80)

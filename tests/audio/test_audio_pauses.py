@@ -49,14 +49,14 @@ def is_silence(waveform: Tensor) -> bool:
 @pytest.mark.parametrize("seed", range(40))
 def test_stretches_are_the_waveform_but_for_silence(seed: int) -> None:
     waveform = drawn(seed)
-    found = stretched(waveform)
+    pieces = stretched(waveform)
     reached = 0
-    for one in found:
-        end = one.begin + len(one.waveform)
-        assert torch.equal(one.waveform, waveform[one.begin : end])
-        assert 0 < len(one.waveform) <= LENGTHS.longest_s * RATE
-        assert one.overlaps == (one.begin < reached)
-        assert is_silence(waveform[reached : one.begin])
+    for piece in pieces:
+        end = piece.begin + len(piece.waveform)
+        assert torch.equal(piece.waveform, waveform[piece.begin : end])
+        assert 0 < len(piece.waveform) <= LENGTHS.longest_s * RATE
+        assert piece.overlaps == (piece.begin < reached)
+        assert is_silence(waveform[reached : piece.begin])
         assert end > reached
         reached = end
     assert is_silence(waveform[reached:])
@@ -66,9 +66,9 @@ def test_stretches_are_the_waveform_but_for_silence(seed: int) -> None:
 def test_blocks_change_nothing(block: int) -> None:
     waveform = drawn(5)
     whole = stretched(waveform)
-    for one, other in zip(whole, stretched(waveform, block), strict=True):
-        assert (one.begin, one.overlaps) == (other.begin, other.overlaps)
-        assert torch.equal(one.waveform, other.waveform)
+    for ours, theirs in zip(whole, stretched(waveform, block), strict=True):
+        assert (ours.begin, ours.overlaps) == (theirs.begin, theirs.overlaps)
+        assert torch.equal(ours.waveform, theirs.waveform)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.005])
@@ -76,19 +76,19 @@ def test_utterances_with_pauses_between_are_told_apart(noise: float) -> None:
     lengths_s = [1.9, 2.2, 1.5, 2.8, 2.0, 1.7]
     parts = [part for i, s in enumerate(lengths_s) for part in (speech(s, i), silence(0.5))][:-1]
     waveform = torch.cat(parts)
-    found = stretched(waveform + noise * torch.randn(len(waveform), generator=torch.Generator().manual_seed(9)))
+    pieces = stretched(waveform + noise * torch.randn(len(waveform), generator=torch.Generator().manual_seed(9)))
     begins = np.cumsum([0.0] + [s + 0.5 for s in lengths_s])[:-1]
-    assert not any(one.overlaps for one in found)
-    for one, begin_s, length_s in zip(found, begins, lengths_s, strict=True):
-        assert one.begin / RATE <= begin_s + 1e-6
-        assert (one.begin + len(one.waveform)) / RATE >= begin_s + length_s - 1e-6
-        assert len(one.waveform) / RATE <= length_s + 0.5 + 0.02
+    assert not any(piece.overlaps for piece in pieces)
+    for piece, begin_s, length_s in zip(pieces, begins, lengths_s, strict=True):
+        assert piece.begin / RATE <= begin_s + 1e-6
+        assert (piece.begin + len(piece.waveform)) / RATE >= begin_s + length_s - 1e-6
+        assert len(piece.waveform) / RATE <= length_s + 0.5 + 0.02
 
 
 def test_of_two_pauses_the_longer_is_taken_and_a_short_one_is_none() -> None:
     waveform = torch.cat([speech(1.2, 1), silence(0.3), speech(0.6, 2), silence(0.5), speech(3.0, 3)])
-    found = stretched(waveform)
-    assert [round(one.begin / RATE, 2) for one in found][:2] == [0.0, 2.6]  # without the silence
+    pieces = stretched(waveform)
+    assert [round(piece.begin / RATE, 2) for piece in pieces][:2] == [0.0, 2.6]  # without the silence
     hesitating = torch.cat([speech(1.5, 1), silence(0.1), speech(3.5, 2)])
     first, second, *_ = stretched(hesitating)
     assert second.overlaps
@@ -106,23 +106,23 @@ def test_speech_without_a_pause_is_cut_at_its_quietest_place() -> None:
 
 def test_the_end_is_cut_in_pauses_only() -> None:
     joined = torch.cat([speech(4.5, 1), silence(0.4), speech(1.8, 2), silence(0.4), speech(1.2, 3)])
-    assert [one.overlaps for one in stretched(joined)] == [False, True, False, False]
+    assert [piece.overlaps for piece in stretched(joined)] == [False, True, False, False]
     assert len(stretched(speech(3.9))) == 1
 
 
 def test_silence_is_no_stretch() -> None:
     assert stretched(silence(20.0)) == []
-    (one,) = stretched(torch.cat([silence(9.0), speech(1.0), silence(7.0)]))
-    assert one.begin == 9000
-    assert len(one.waveform) == 1000
+    (piece,) = stretched(torch.cat([silence(9.0), speech(1.0), silence(7.0)]))
+    assert piece.begin == 9000
+    assert len(piece.waveform) == 1000
     assert list(stretches([], RATE, LENGTHS)) == []
 
 
 def test_power_and_runs_by_counting() -> None:
     waveform = drawn(3)
-    places, levels = power_db(waveform, RATE)
-    for place, level in list(zip(places.tolist(), levels.tolist(), strict=True))[::97]:
-        mean = float(waveform[place - 100 : place + 100].double().square().mean())
+    positions, levels = power_db(waveform, RATE)
+    for position, level in list(zip(positions.tolist(), levels.tolist(), strict=True))[::97]:
+        mean = float(waveform[position - 100 : position + 100].double().square().mean())
         assert level == pytest.approx(10 * np.log10(max(mean, 1e-12)), abs=1e-2)
     for quiet in itertools.product([False, True], repeat=7):
         spans = [(a, b) for a in range(7) for b in range(a, 7) if all(quiet[a : b + 1])]

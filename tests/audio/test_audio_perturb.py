@@ -43,9 +43,9 @@ def test_speed_moves_the_pitch(factor: float) -> None:
 
 def test_speeds_are_drawn_evenly() -> None:
     draw, perturb = generator(), SpeedPerturb()
-    seen = Counter(len(perturb(torch.zeros(990), draw)) for _ in range(300))
-    assert set(seen) == {1100, 990, 900}
-    assert min(seen.values()) > 60  # 100 expected, standard deviation 8
+    counts = Counter(len(perturb(torch.zeros(990), draw)) for _ in range(300))
+    assert set(counts) == {1100, 990, 900}
+    assert min(counts.values()) > 60  # 100 expected, standard deviation 8
     assert torch.equal(perturb(tone(300.0), generator(7)), perturb(tone(300.0), generator(7)))
 
 

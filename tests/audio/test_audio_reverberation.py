@@ -17,10 +17,10 @@ def noise(samples: int, seed: int = 0) -> torch.Tensor:
 def test_it_is_scipys_convolution_from_the_direct_sound_on_at_the_same_power(samples, taps):
     waveform, response = noise(samples), noise(taps, 1) * torch.linspace(1, 0.01, taps)
     direct = int(response.abs().argmax())
-    wanted = scipy.signal.convolve(waveform.double().numpy(), response.double().numpy(), method="direct")
-    wanted = wanted[direct : direct + samples]
-    wanted *= np.sqrt(np.mean(waveform.double().numpy() ** 2) / np.mean(wanted**2))
-    np.testing.assert_allclose(reverberated(waveform, response).numpy(), wanted, atol=2e-4)
+    expected = scipy.signal.convolve(waveform.double().numpy(), response.double().numpy(), method="direct")
+    expected = expected[direct : direct + samples]
+    expected *= np.sqrt(np.mean(waveform.double().numpy() ** 2) / np.mean(expected**2))
+    np.testing.assert_allclose(reverberated(waveform, response).numpy(), expected, atol=2e-4)
 
 
 def test_an_echoless_room_however_late_and_loud_changes_nothing():
@@ -54,7 +54,7 @@ def test_a_draw_belongs_to_seed_epoch_and_utterance(rooms):
         assert once.shape == waveform.shape
         assert float(once.square().mean()) == pytest.approx(float(waveform.square().mean()), rel=1e-3)
         outcomes.append(once)
-    assert len({tuple(one[:3].tolist()) for one in outcomes}) == 3  # dry and two rooms
+    assert len({tuple(outcome[:3].tolist()) for outcome in outcomes}) == 3  # dry and two rooms
 
 
 def test_channels_of_a_response_are_not_averaged(rooms):

@@ -23,8 +23,8 @@ def test_masks_stay_within_the_policy(name: str) -> None:
     policy, augment = POLICIES[name], SpecAugment(name, time_warp=0)
     bins, frames = [], []
     for epoch in range(60):
-        seen = augment(ones(), LENGTHS, step=0, epoch=epoch, ids=IDS)
-        for row, total in zip(seen, LENGTHS.tolist(), strict=True):
+        augmented = augment(ones(), LENGTHS, step=0, epoch=epoch, ids=IDS)
+        for row, total in zip(augmented, LENGTHS.tolist(), strict=True):
             hidden = row[:total] == 0
             whole_frames = hidden.all(1)
             widest = min(policy.time_width, int(total * policy.time_share))
@@ -46,11 +46,11 @@ def test_one_mask_is_one_run_of_uniform_width_and_place() -> None:
     widths, starts = [], []
     for epoch in range(400):
         hidden = augment(ones()[:1], LENGTHS[:1], 0, epoch, IDS[:1])[0, :, 0] == 0
-        places = hidden.nonzero().flatten()
-        widths.append(len(places))
-        if len(places):
-            assert int(places[-1] - places[0]) + 1 == len(places)
-            starts.append(int(places[0]))
+        positions = hidden.nonzero().flatten()
+        widths.append(len(positions))
+        if len(positions):
+            assert int(positions[-1] - positions[0]) + 1 == len(positions)
+            starts.append(int(positions[0]))
     counts = np.bincount(widths, minlength=10)
     assert len(counts) == 10  # 0..9, both included
     assert counts.min() > 15  # 40 expected, standard deviation 6
@@ -87,9 +87,9 @@ def test_warp_is_the_piecewise_linear_map() -> None:
     limit = 20
     features = torch.randn(3, 300, 2, generator=torch.Generator().manual_seed(1)) * length.mask(LENGTHS)[..., None]
     for drawn in torch.rand(20, 3, 2, generator=torch.Generator().manual_seed(2)):
-        seen = warped(features, LENGTHS, limit, drawn)
-        assert torch.equal(seen[1], features[1])  # 40 frames: no frame has 20 others on both sides
-        for row, given, total, (where, how_far) in zip(seen, features, LENGTHS.tolist(), drawn, strict=True):
+        result = warped(features, LENGTHS, limit, drawn)
+        assert torch.equal(result[1], features[1])  # 40 frames: no frame has 20 others on both sides
+        for row, original, total, (where, how_far) in zip(result, features, LENGTHS.tolist(), drawn, strict=True):
             if total <= 2 * limit:
                 continue
             source = int(draws.between(where, torch.tensor(limit), torch.tensor(total - 1 - limit)))
@@ -97,9 +97,9 @@ def test_warp_is_the_piecewise_linear_map() -> None:
             target = min(max(source + moved, 1), total - 2)
             time = np.interp(np.arange(total), [0, target, total - 1], [0, source, total - 1])
             for column in range(2):
-                expected = np.interp(time, np.arange(total), given[:total, column].double().numpy())
+                expected = np.interp(time, np.arange(total), original[:total, column].double().numpy())
                 np.testing.assert_allclose(row[:total, column], expected, atol=1e-3)
-            assert torch.equal(row[total:], given[total:])
+            assert torch.equal(row[total:], original[total:])
 
 
 def test_whole_numbers_are_uniform_with_both_ends() -> None:
@@ -119,5 +119,5 @@ def test_unknown_policy() -> None:
 
 def test_values_replace_those_of_the_policy() -> None:
     assert SpecAugment("LD", time_width=30, time_share=0.5).policy.time_width == 30
-    seen = SpecAugment("LD", time_warp=0, time_masks=0, frequency_masks=0)(ones(), LENGTHS, 0, 0, IDS)
-    assert torch.equal(seen, ones())
+    result = SpecAugment("LD", time_warp=0, time_masks=0, frequency_masks=0)(ones(), LENGTHS, 0, 0, IDS)
+    assert torch.equal(result, ones())

@@ -6,7 +6,7 @@ from lasasr.comparison.card import placeless
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("lasasr train a/b -m attend=dot,location seed=1,2", "lasasr train a/b -m attend=dot,location seed=1,2"),
         ("lasasr train --resume /home/me/runs/a/sweep-x", "lasasr train --resume sweep-x"),
@@ -14,5 +14,5 @@ from lasasr.comparison.card import placeless
         ("lasasr compare '/my runs/a=b' runs/c --out=/tmp/o.json", "lasasr compare a=b runs/c --out=o.json"),
     ],
 )
-def test_commands_lose_their_places(command: str, told: str) -> None:
-    assert placeless(command) == told
+def test_commands_lose_their_places(command: str, expected: str) -> None:
+    assert placeless(command) == expected

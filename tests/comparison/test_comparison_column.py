@@ -14,7 +14,7 @@ from lasasr.cli.main import main
 from lasasr.comparison import card
 from lasasr.comparison.column import Column
 from lasasr.comparison.document import document
-from lasasr.comparison.entries import Entry, find
+from lasasr.comparison.entries import DecodedRun, find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance.verdict import Rules
@@ -27,13 +27,13 @@ class Longest(Column):
 
     key, header, about, form, priority = "longest", "longest", "words of the longest hypothesis", "{:.0f} w", 15
 
-    def read(self, entries: Sequence[Entry]) -> float:
-        return max(len(line["hypothesis"].split()) for entry in entries for line in entry.lines)
+    def read(self, runs: Sequence[DecodedRun]) -> float:
+        return max(len(line["hypothesis"].split()) for run in runs for line in run.lines)
 
 
 def column(name: str, reader: Any, **attributes: Any) -> Column:
     """One that is read by a function."""
-    plain = {"key": name, "header": name, "about": "", "read": lambda self, entries: reader(entries), **attributes}
+    plain = {"key": name, "header": name, "about": "", "read": lambda self, runs: reader(runs), **attributes}
     kind: type[Column] = type(name.title(), (Column,), plain)
     return kind()
 
@@ -41,20 +41,22 @@ def column(name: str, reader: Any, **attributes: Any) -> Column:
 LONGEST = Longest()
 
 
-def made(folder: Path, *own: Column) -> dict[str, Any]:
+def compare_with(folder: Path, *own: Column) -> dict[str, Any]:
     runs = [write_run(folder, attend, seed, 0.2).folder for attend in ("dot", "additive") for seed in (1, 2)]
-    found = find(runs)
-    return document(found, *groups(found), None, Rules(resamples=50), own)
+    selection = find(runs)
+    return document(selection, *groups(selection), None, Rules(resamples=50), own)
 
 
 def test_it_stands_in_every_table_and_in_the_card(tmp_path: Path) -> None:
-    compared = made(tmp_path, LONGEST)
+    compared = compare_with(tmp_path, LONGEST)
     read = json.loads(json.dumps(compared))  # as the file holds it
-    shown_column = next(one for one in columns(read) if one.key == "longest")
+    shown_column = next(column for column in columns(read) if column.key == "longest")
     expected = {
-        system["name"]: LONGEST.read(list(find(runs_of(tmp_path, system)).entries)) for system in compared["systems"]
+        system["name"]: LONGEST.read(list(find(runs_of(tmp_path, system)).runs)) for system in compared["systems"]
     }
-    shown = dict(zip([one["name"] for one in sorted(compared["systems"], key=rate)], shown_column.cells, strict=True))
+    shown = dict(
+        zip([system["name"] for system in sorted(compared["systems"], key=rate)], shown_column.cells, strict=True)
+    )
     assert shown == {name: f"{value:.0f} w" for name, value in expected.items()}
     assert "| longest |" in comparison_markdown(card.card(compared))
     assert "words of the longest hypothesis" in comparison_markdown(card.card(compared))
@@ -69,30 +71,30 @@ def runs_of(folder: Path, system: dict[str, Any]) -> list[Path]:
 
 
 def test_a_comparison_without_columns_of_ones_own_reads_as_before(tmp_path: Path) -> None:
-    compared = made(tmp_path)
+    compared = compare_with(tmp_path)
     del compared["columns"]
     for system in compared["systems"]:
         del system["own"]
-    assert next(one.key for one in columns(compared)) == "system"
+    assert next(column.key for column in columns(compared)) == "system"
 
 
 @pytest.mark.parametrize(
     ("read", "reason"),
     [
-        (lambda entries: entries[0].card["nothing"], "KeyError: 'nothing'"),
-        (lambda entries: float("nan"), "nan is not finite"),
-        (lambda entries: [1], "TypeError"),
+        (lambda runs: runs[0].card["nothing"], "KeyError: 'nothing'"),
+        (lambda runs: float("nan"), "nan is not finite"),
+        (lambda runs: [1], "TypeError"),
     ],
 )
 def test_what_cannot_be_read_names_column_and_system(read: Any, reason: str, tmp_path: Path) -> None:
     with pytest.raises(LasasrError, match=f"the column odd cannot be read for .*: .*{reason}"):
-        made(tmp_path, column("odd", read))
+        compare_with(tmp_path, column("odd", read))
 
 
 def test_text_and_nothing_are_printed_as_they_are(tmp_path: Path) -> None:
-    words = column("words", lambda entries: entries[0].settings.choices.get("attend"))
-    compared = made(tmp_path, words, column("none", lambda entries: None))
-    shown = {one.key: one for one in columns(compared)}
+    words = column("words", lambda runs: runs[0].settings.choices.get("attend"))
+    compared = compare_with(tmp_path, words, column("none", lambda runs: None))
+    shown = {column.key: column for column in columns(compared)}
     assert sorted(shown["words"].cells) == ["additive", "dot"]
     assert not shown["words"].number
     assert "none" not in shown
@@ -108,16 +110,19 @@ def test_text_and_nothing_are_printed_as_they_are(tmp_path: Path) -> None:
 )
 def test_a_column_says_what_it_is(attributes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        column("odd", lambda entries: 1.0, **attributes)
+        column("odd", lambda runs: 1.0, **attributes)
 
 
 OWN = """
-from lasasr.comparison.column import Column
+from collections.abc import Sequence
 
-class Utterances(Column):
+from lasasr.comparison.column import Column
+from lasasr.comparison.entries import Entry
+
+class Utterances(Column):  # as docs/extending.md of 0.2.0 writes it
     key, header, about, form = "heard", "heard", "utterances decoded", "{:.0f}"
 
-    def read(self, entries):
+    def read(self, entries: Sequence[Entry]) -> float:
         return sum(len(entry.lines) for entry in entries)
 
 class Steps(Utterances):

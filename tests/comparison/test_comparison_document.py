@@ -14,7 +14,7 @@ from lasasr.comparison.details import details
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.flips import flips
-from lasasr.comparison.grouping import Group, groups
+from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.comparison.pairs import against, signed
 from lasasr.errors import LasasrError
 from lasasr.metrics.significance.verdict import Rules
@@ -23,107 +23,113 @@ FAST = Rules(resamples=200)
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Group]]:
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[SystemRuns]]:
     """Three systems of two seeds, the last much worse."""
     root = tmp_path_factory.mktemp("runs")
     for attend, rate in (("dot", 0.1), ("additive", 0.11), ("none", 0.6)):
         for seed in (1, 2):
             write_run(root, attend, seed, rate)
-    found = find(sorted(path.parent for path in root.rglob("card.json")))
-    systems, notes = groups(found)
-    return document(found, systems, notes, None, FAST), systems
+    selection = find(sorted(path.parent for path in root.rglob("card.json")))
+    systems, notes = groups(selection)
+    return document(selection, systems, notes, None, FAST), systems
 
 
-def test_counts_are_the_sums_of_the_summaries(compared: tuple[dict[str, Any], list[Group]]) -> None:
-    made, systems = compared
-    for told, group in zip(made["systems"], systems, strict=True):
-        read = [results.read(one.folder / "results", "test")[0] for one in group.entries if one.folder]
+def test_counts_are_the_sums_of_the_summaries(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
+    comparison, systems = compared
+    for system, group in zip(comparison["systems"], systems, strict=True):
+        read = [results.read(run.folder / "results", "test")[0] for run in group.runs if run.folder]
         assert len(read) == 2
         for name in ("errors", "substitutions", "deletions", "insertions", "reference_length"):
-            assert told[name] == sum(one[name] for one in read)
-        assert told["percent"] == pytest.approx(100.0 * told["errors"] / told["reference_length"])
-        assert told["step_s"] == pytest.approx(2.0)
+            assert system[name] == sum(summary[name] for summary in read)
+        assert system["percent"] == pytest.approx(100.0 * system["errors"] / system["reference_length"])
+        assert system["step_s"] == pytest.approx(2.0)
 
 
-def test_it_is_plain_json(compared: tuple[dict[str, Any], list[Group]]) -> None:
-    made, _ = compared
-    assert json.loads(json.dumps(made, allow_nan=False)) == made
+def test_it_is_plain_json(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
+    comparison, _ = compared
+    assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
 
 
-def test_the_verdict_names_the_systems(compared: tuple[dict[str, Any], list[Group]]) -> None:
-    made, _ = compared
-    words = {(one["first"], one["second"]): one["verdict_of_runs"] for one in made["pairs"]}
+def test_the_verdict_names_the_systems(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
+    comparison, _ = compared
+    words = {(pair["first"], pair["second"]): pair["verdict_of_runs"] for pair in comparison["pairs"]}
     assert words["attend=additive", "attend=dot"] == "worse"
     assert words["attend=additive", "attend=none"] == words["attend=dot", "attend=none"] == "better"
-    assert made["about"] == "runs"  # two seeds against two cannot decide about systems
-    assert "better than additive and none" in made["verdict"][0]
-    assert "2 seeds against 2 cannot" in made["verdict"][1]
+    assert comparison["about"] == "runs"  # two seeds against two cannot decide about systems
+    assert "better than additive and none" in comparison["verdict"][0]
+    assert "2 seeds against 2 cannot" in comparison["verdict"][1]
 
 
-def test_a_pair_seen_from_the_other_side(compared: tuple[dict[str, Any], list[Group]]) -> None:
-    made, _ = compared
-    (one,) = [seen for seen in against(made, "attend=dot") if seen.name == "attend=none"]
-    (other,) = [seen for seen in against(made, "attend=none") if seen.name == "attend=dot"]
-    assert (one.word, other.word) == ("worse", "better")
-    assert (one.points, one.low, one.high) == pytest.approx((-other.points, -(other.high or 0), -(other.low or 0)))
-    assert one.points > 0
+def test_a_pair_seen_from_the_other_side(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
+    comparison, _ = compared
+    (difference,) = [seen for seen in against(comparison, "attend=dot") if seen.name == "attend=none"]
+    (opposite,) = [seen for seen in against(comparison, "attend=none") if seen.name == "attend=dot"]
+    assert (difference.word, opposite.word) == ("worse", "better")
+    assert (difference.points, difference.low, difference.high) == pytest.approx(
+        (-opposite.points, -(opposite.high or 0), -(opposite.low or 0))
+    )
+    assert difference.points > 0
 
 
-def test_parts_of_the_test_set_add_up(compared: tuple[dict[str, Any], list[Group]]) -> None:
-    made, systems = compared
-    told = details(systems)
-    for breakdown in told["breakdowns"]:
-        for system in made["systems"]:
+def test_parts_of_the_test_set_add_up(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
+    comparison, systems = compared
+    contents = details(systems)
+    for breakdown in contents["breakdowns"]:
+        for system in comparison["systems"]:
             rates = zip(breakdown["rows"][system["name"]], breakdown["lengths"], strict=True)
             pooled = sum(rate * length for rate, length in rates)
             assert pooled / sum(breakdown["lengths"]) == pytest.approx(system["percent"])
 
 
-def test_utterances_carry_their_alignments(compared: tuple[dict[str, Any], list[Group]]) -> None:
+def test_utterances_carry_their_alignments(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     _, systems = compared
-    told = details(systems)
-    assert 0 < len(told["utterances"]) <= told["disputed"]
-    for one in told["utterances"]:
-        for run in one["runs"]:
+    contents = details(systems)
+    assert 0 < len(contents["utterances"]) <= contents["disputed"]
+    for utterance in contents["utterances"]:
+        for run in utterance["runs"]:
             letters = run["operations"]
-            assert len(one["reference"].split()) == sum(letters.count(one) for one in "CSD")
-            assert len(run["hypothesis"].split()) == sum(letters.count(one) for one in "CSI")
+            assert len(utterance["reference"].split()) == sum(letters.count(letter) for letter in "CSD")
+            assert len(run["hypothesis"].split()) == sum(letters.count(letter) for letter in "CSI")
             assert run["errors"] == len(letters) - letters.count("C")
 
 
-def test_curves_are_means_over_seeds(compared: tuple[dict[str, Any], list[Group]]) -> None:
+def test_curves_are_means_over_seeds(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     _, systems = compared
-    assert [one["mean"] for one in details(systems)["curves"]["attend=dot"]] == pytest.approx(
+    assert [point["mean"] for point in details(systems)["curves"]["attend=dot"]] == pytest.approx(
         [100.0, 50.0, 100.0 / 3.0]
     )
 
 
-def test_flips_are_all_utterances_whose_errors_differ(compared: tuple[dict[str, Any], list[Group]]) -> None:
+def test_flips_are_all_utterances_whose_errors_differ(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     _, systems = compared
-    first, second = (group.entries[0] for group in systems[:2])
-    found = flips(first, second)
-    changes = sum(one.errors[1] - one.errors[0] for one in found)
+    first, second = (group.runs[0] for group in systems[:2])
+    flipped = flips(first, second)
+    changes = sum(flip.errors[1] - flip.errors[0] for flip in flipped)
     assert changes == second.summary["errors"] - first.summary["errors"]
-    assert all(one.errors[0] != one.errors[1] for one in found)
+    assert all(flip.errors[0] != flip.errors[1] for flip in flipped)
 
 
 def test_budgets(tmp_path: Path) -> None:
-    one = write_run(tmp_path, "dot")
-    other = write_run(tmp_path, "additive", facts={"parameters": 1_015_000, "train_s": 90.0})
-    found = find([one.folder, other.folder])
-    made = document(found, *groups(found), None, FAST)["budgets"]
-    assert {name: one["matched"] for name, one in made.items()} == {"steps": True, "train_s": False, "parameters": True}
-    assert unmatched(made, ["steps", "train_s"]) == ["the training time differ by more than 2%: 60 to 90"]
+    first = write_run(tmp_path, "dot")
+    second = write_run(tmp_path, "additive", facts={"parameters": 1_015_000, "train_s": 90.0})
+    selection = find([first.folder, second.folder])
+    budgets = document(selection, *groups(selection), None, FAST)["budgets"]
+    assert {name: budget["matched"] for name, budget in budgets.items()} == {
+        "steps": True,
+        "train_s": False,
+        "parameters": True,
+    }
+    assert unmatched(budgets, ["steps", "train_s"]) == ["the training time differ by more than 2%: 60 to 90"]
 
 
-def test_a_card_keeps_what_a_table_needs(compared: tuple[dict[str, Any], list[Group]], tmp_path: Path) -> None:
+def test_a_card_keeps_what_a_table_needs(compared: tuple[dict[str, Any], list[SystemRuns]], tmp_path: Path) -> None:
     from lasasr.artifacts import files
     from lasasr.report.comparison_markdown import comparison_markdown
 
-    made, _ = compared
-    kept = card.card(made)
-    assert comparison_markdown(kept) == comparison_markdown(made)
-    assert len(kept["pairs"]) == 2 < len(made["pairs"])
+    comparison, _ = compared
+    kept = card.card(comparison)
+    assert comparison_markdown(kept) == comparison_markdown(comparison)
+    assert len(kept["pairs"]) == 2 < len(comparison["pairs"])
     files.write_json(tmp_path / "card.json", kept)
     assert card.read(tmp_path / "card.json") == kept
     files.write_json(tmp_path / "card.json", {**kept, "schema": 99})
@@ -134,12 +140,17 @@ def test_a_card_keeps_what_a_table_needs(compared: tuple[dict[str, Any], list[Gr
 def test_few_speakers_cannot_decide(tmp_path: Path) -> None:
     right = [line(f"u{i}", f"s{i % 3}", "a b c", "a b c") for i in range(9)]
     wrong = [line(f"u{i}", f"s{i % 3}", "a b c", "a x c") for i in range(9)]
-    paths = [write_run(tmp_path, name, made=made).folder for name, made in (("dot", right), ("none", wrong))]
-    found = find(paths)
-    (told,) = document(found, *groups(found), None, FAST)["verdict"]
-    assert told.startswith("The data cannot decide between these runs of attend=dot and none (3 speakers cannot give p")
-    assert told.endswith("the lowest is attend=dot, WER 0.00 %.")
+    paths = [
+        write_run(tmp_path, name, result_lines=result_lines).folder
+        for name, result_lines in (("dot", right), ("none", wrong))
+    ]
+    selection = find(paths)
+    (sentence,) = document(selection, *groups(selection), None, FAST)["verdict"]
+    assert sentence.startswith(
+        "The data cannot decide between these runs of attend=dot and none (3 speakers cannot give p"
+    )
+    assert sentence.endswith("the lowest is attend=dot, WER 0.00 %.")
 
 
 def test_signs() -> None:
-    assert [signed(one) for one in (-0.001, 0.0, 1.234, -2.0)] == ["+0.00", "+0.00", "+1.23", "-2.00"]
+    assert [signed(points) for points in (-0.001, 0.0, 1.234, -2.0)] == ["+0.00", "+0.00", "+1.23", "-2.00"]

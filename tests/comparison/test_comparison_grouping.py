@@ -19,9 +19,9 @@ FAST = Rules(resamples=200)
 
 
 def verdicts(*paths: Path) -> list[str]:
-    found = find(paths)
-    systems, notes = groups(found)
-    return [one["verdict_of_runs"] for one in document(found, systems, notes, None, FAST)["pairs"]]
+    selection = find(paths)
+    systems, notes = groups(selection)
+    return [pair["verdict_of_runs"] for pair in document(selection, systems, notes, None, FAST)["pairs"]]
 
 
 def test_a_run_and_itself_do_not_differ(tmp_path: Path) -> None:
@@ -32,43 +32,43 @@ def test_a_run_and_itself_do_not_differ(tmp_path: Path) -> None:
 def test_a_run_and_its_copy_do_not_differ(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     shutil.copytree(run.folder, tmp_path / "copy")
-    found = find([run.folder, tmp_path / "copy"])
-    systems, notes = groups(found)
-    assert [one.name for one in systems] == [run.folder.name, "copy"]
+    selection = find([run.folder, tmp_path / "copy"])
+    systems, notes = groups(selection)
+    assert [system.name for system in systems] == [run.folder.name, "copy"]
     assert "copies of one run" in notes[0]
-    made = document(found, systems, notes, None, FAST)
-    assert made["pairs"][0]["points"] == 0.0
-    assert made["verdict"][0].startswith("No difference:")
+    comparison = document(selection, systems, notes, None, FAST)
+    assert comparison["pairs"][0]["points"] == 0.0
+    assert comparison["verdict"][0].startswith("No difference:")
 
 
 def test_sweeps_that_overlap_name_their_runs_once(tmp_path: Path) -> None:
     planned = [write_run(tmp_path, seed=seed) for seed in (1, 2, 3)]
     write_run(tmp_path, seed=4).note(status="unfinished")
-    sweeps = [write_sweep(tmp_path / name, planned[some]) for name, some in (("a", slice(2)), ("b", slice(3)))]
-    found = find([*sweeps, planned[0].folder])
-    assert [one.seed for one in found.entries] == ["1", "2", "3"]
+    sweeps = [write_sweep(tmp_path / name, planned[part]) for name, part in (("a", slice(2)), ("b", slice(3)))]
+    selection = find([*sweeps, planned[0].folder])
+    assert [run.seed for run in selection.runs] == ["1", "2", "3"]
     with pytest.raises(UsageError, match="given twice"):
         groups(find([planned[0].folder, planned[1].folder, planned[0].folder]))
 
 
 def test_another_seed_is_the_same_system(tmp_path: Path) -> None:
     paths = [write_run(tmp_path, seed=seed).folder for seed in (1, 2)]
-    found = find(paths)
-    systems, notes = groups(found)
-    made = document(found, systems, notes, None, FAST)
-    assert [one.name for one in systems] == ["attend=dot"]
-    assert made["pairs"] == []
-    (system,) = made["systems"]
+    selection = find(paths)
+    systems, notes = groups(selection)
+    comparison = document(selection, systems, notes, None, FAST)
+    assert [system.name for system in systems] == ["attend=dot"]
+    assert comparison["pairs"] == []
+    (system,) = comparison["systems"]
     low, high = (system["intervals"]["mixed"][end] for end in ("low", "high"))
     assert low < min(system["percents"].values()) < system["percent"] < max(system["percents"].values()) < high
-    assert "mean of 2 seeds" in made["verdict"][0]
+    assert "mean of 2 seeds" in comparison["verdict"][0]
 
 
 def test_other_utterances_are_refused(tmp_path: Path) -> None:
-    one = write_run(tmp_path)
-    other = write_run(tmp_path, "additive", made=lines(0.2, 1, speakers=9))
+    run = write_run(tmp_path)
+    other_run = write_run(tmp_path, "additive", result_lines=lines(0.2, 1, speakers=9))
     with pytest.raises(LasasrError, match=r"not decoded on the same utterances: 6 are in one only \(s8-u0"):
-        groups(find([one.folder, other.folder]))
+        groups(find([run.folder, other_run.folder]))
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,24 @@ def test_other_utterances_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_the_same_ids_with_another_content_are_refused(tmp_path: Path, changes: dict[str, str], message: str) -> None:
-    one = write_run(tmp_path)
-    made = lines(0.2, 1)
-    told = {**line(made[0]["id"], made[0]["speaker"], changes.get("reference", made[0]["reference"]), "x"), **changes}
-    other = write_run(tmp_path, "additive", made=[told, *made[1:]])
+    run = write_run(tmp_path)
+    result_lines = lines(0.2, 1)
+    changed_line = {
+        **line(
+            result_lines[0]["id"],
+            result_lines[0]["speaker"],
+            changes.get("reference", result_lines[0]["reference"]),
+            "x",
+        ),
+        **changes,
+    }
+    other_run = write_run(tmp_path, "additive", result_lines=[changed_line, *result_lines[1:]])
     with pytest.raises(LasasrError, match=message):
-        groups(find([one.folder, other.folder]))
+        groups(find([run.folder, other_run.folder]))
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("summary_fields", "message"),
     [
         ({"normalizer": "english/2"}, "their normalizer is english/1 and english/2"),
         ({"metric": "cer"}, "damaged"),
@@ -97,11 +105,13 @@ def test_the_same_ids_with_another_content_are_refused(tmp_path: Path, changes: 
         ({"corpus": "ba9876543210"}, "corpora are configured differently .*--any-corpus"),
     ],
 )
-def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, told: dict[str, str], message: str) -> None:
-    own = {"search": told["search"]} if "search" in told else {}  # its own search, or the result were not its own
-    one, other = write_run(tmp_path), write_run(tmp_path, "additive", told=told, **own)
+def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, summary_fields: dict[str, str], message: str) -> None:
+    own = (
+        {"search": summary_fields["search"]} if "search" in summary_fields else {}
+    )  # its own search, or the result were not its own
+    run, other_run = write_run(tmp_path), write_run(tmp_path, "additive", summary_fields=summary_fields, **own)
     with pytest.raises(LasasrError, match=message):
-        groups(find([one.folder, other.folder]))
+        groups(find([run.folder, other_run.folder]))
 
 
 @pytest.mark.parametrize(
@@ -111,29 +121,29 @@ def test_what_was_decoded_otherwise_is_refused(tmp_path: Path, told: dict[str, s
 def test_data_are_compared_by_what_they_hold_where_both_results_say_it(
     tmp_path: Path, data: tuple[str, str | None], refused: str | None
 ) -> None:
-    """Moved tables have another fingerprint of the corpus as configured, and hold the same."""
+    """Moved tables have another fingerprint of the configured corpus and the same content."""
     runs = []
-    for place, (attend, held) in enumerate(zip(("dot", "additive"), data, strict=True)):
-        told = {"corpus": f"{place}" * 12} | ({} if held is None else {"data": held})
-        runs.append(write_run(tmp_path, attend, told=told))
-    found = find([run.folder for run in runs])
+    for index, (attend, held) in enumerate(zip(("dot", "additive"), data, strict=True)):
+        summary_fields = {"corpus": f"{index}" * 12} | ({} if held is None else {"data": held})
+        runs.append(write_run(tmp_path, attend, summary_fields=summary_fields))
+    selection = find([run.folder for run in runs])
     if refused is None:
-        assert groups(found)[1] == []
+        assert groups(selection)[1] == []
         return
     with pytest.raises(LasasrError, match=f"the runs' {refused} .*--any-corpus compares them so"):
-        groups(found)
-    assert any(refused in note for note in groups(found, any_corpus=True)[1])
+        groups(selection)
+    assert any(refused in note for note in groups(selection, any_corpus=True)[1])
 
 
-def test_what_is_told_to_be_compared_is_said(tmp_path: Path) -> None:
-    one = write_run(tmp_path)
-    told: dict[str, Any] = {"search": {"beam": 3}, "corpus": "ba9876543210"}
-    other = write_run(tmp_path, "additive", told=told, search=told["search"])
-    found = find([one.folder, other.folder])
-    systems, notes = groups(found, any_search=True, any_corpus=True)
-    verdict = document(found, systems, notes, None, FAST)["verdict"]
-    assert any("decoded by different searches" in one and "beam: 10 / 3" in one for one in verdict)
-    assert any("ba9876543210" in one for one in verdict)
+def test_differences_that_are_allowed_are_noted(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    summary_fields: dict[str, Any] = {"search": {"beam": 3}, "corpus": "ba9876543210"}
+    other_run = write_run(tmp_path, "additive", summary_fields=summary_fields, search=summary_fields["search"])
+    selection = find([run.folder, other_run.folder])
+    systems, notes = groups(selection, any_search=True, any_corpus=True)
+    verdict = document(selection, systems, notes, None, FAST)["verdict"]
+    assert any("decoded by different searches" in sentence and "beam: 10 / 3" in sentence for sentence in verdict)
+    assert any("ba9876543210" in sentence for sentence in verdict)
 
 
 def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
@@ -145,11 +155,11 @@ def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
 def test_a_cut_or_edited_evaluation_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     path = run.results / "test.jsonl"
-    whole = path.read_text().splitlines()
-    path.write_text("\n".join(whole[:-1]) + "\n")
+    json_lines = path.read_text().splitlines()
+    path.write_text("\n".join(json_lines[:-1]) + "\n")
     with pytest.raises(LasasrError, match="is damaged"):
         find([run.folder])
-    edited = [json.loads(one) for one in whole]
+    edited = [json.loads(json_line) for json_line in json_lines]
     edited[0]["hypothesis"] += " and five words more here"
     path.write_text("\n".join(map(json.dumps, edited)) + "\n")
     with pytest.raises(LasasrError, match="the counts of s0-u0 are not those of its texts"):
@@ -162,16 +172,18 @@ def test_a_sweep_names_what_has_no_result(tmp_path: Path) -> None:
     stopped.note(status="unfinished")
     broken.note(status="unfinished", diverged="the loss is not finite at step 7")
     sweep = write_sweep(tmp_path, [done, stopped, broken, runs.Run(tmp_path / "synthetic" / "las_char" / "later")])
-    found = find([sweep])
-    systems, notes = groups(found)
-    made = document(found, systems, notes, None, FAST)
-    assert [(one["status"], one["seed"], one["system"]) for one in made["missing"]] == [
+    selection = find([sweep])
+    systems, notes = groups(selection)
+    comparison = document(selection, systems, notes, None, FAST)
+    assert [
+        (missing_run["status"], missing_run["seed"], missing_run["system"]) for missing_run in comparison["missing"]
+    ] == [
         ("unfinished", "2", "attend=dot"),
         ("diverged", "3", "attend=dot"),
         ("not begun", None, None),
     ]
-    assert made["systems"][0]["diverged"] == ["3"] == made["systems"][0]["lost"]
-    assert "3 runs of the sweep without a result" in " ".join(made["verdict"])
+    assert comparison["systems"][0]["diverged"] == ["3"] == comparison["systems"][0]["lost"]
+    assert "3 runs of the sweep without a result" in " ".join(comparison["verdict"])
 
 
 def test_nothing_finished_is_said(tmp_path: Path) -> None:
@@ -186,7 +198,7 @@ def test_result_files_alone_can_be_compared(tmp_path: Path) -> None:
         run = write_run(tmp_path / "runs", attend, rate=0.1 if name == "a" else 0.4)
         shutil.copytree(run.results, tmp_path / name)
     systems, _ = groups(find([tmp_path / "a" / "test.json", tmp_path / "b" / "test.json"]))
-    assert [one.name for one in systems] == ["attend=dot", "attend=additive"]
+    assert [system.name for system in systems] == ["attend=dot", "attend=additive"]
 
 
 def test_the_split_is_the_common_one_or_has_to_be_chosen(tmp_path: Path) -> None:

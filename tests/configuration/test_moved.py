@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,15 +33,22 @@ def test_a_module_of_0_1_0_is_there_or_moved(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["from lasasr import lengths", "import lasasr.lengths", "from lasasr.lengths import name"]
+    ("line", "current"),
+    [
+        ("from lasasr import lengths", "lasasr.nn.lengths"),
+        ("import lasasr.lengths", "lasasr.nn.lengths"),
+        ("from lasasr.lengths import name", "lasasr.nn.lengths"),
+        ("from lasasr.gathered import product", "lasasr.nn.shared_steps"),
+        ("from lasasr.attend.weights import Previous", "lasasr.attend.weights.PreviousWeights"),
+    ],
 )
 def test_an_import_of_0_1_0_in_a_users_module_is_told_where_to_look(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, current: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "of_a_user.py").write_text(f"{line}\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("LASASR_ALLOW", "of_a_user")
-    with pytest.raises(UsageError, match=r"since 0\.2\.0 it is lasasr\.nn\.lengths"):
+    with pytest.raises(UsageError, match=rf"since 0\.2\.0 it is {re.escape(current)}\)$"):
         gate.resolve("of_a_user.Attention", "attend")
 
 

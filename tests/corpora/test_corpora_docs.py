@@ -39,12 +39,12 @@ def composed(example, *more):
 
 
 def test_the_example_is_prepared(example):
-    made = prepare(composed(example), silent)
-    assert {split: set(made.utterances(split).ids) for split in made.manifests} == {
+    splits = prepare(composed(example), silent)
+    assert {split: set(splits.utterances(split).ids) for split in splits.manifests} == {
         "train": {"bela-no", "bela-yes"},
         "dev": {"anna-no", "anna-yes"},
     }
-    assert made.utterances("dev").texts == ("no", "yes")
+    assert splits.utterances("dev").texts == ("no", "yes")
 
 
 def test_its_complaints_are_one_line(example):

@@ -24,7 +24,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.ranges, self.breaks, self.after, self.knows_ranges = {}, [], 0, 1000, True
+        self.files, self.ranges, self.breaks, self.after, self.supports_ranges = {}, [], 0, 1000, True
 
     @property
     def address(self):
@@ -34,13 +34,13 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
-        asked = self.headers.get("Range")
-        server.ranges.append(asked)
+        byte_range = self.headers.get("Range")
+        server.ranges.append(byte_range)
         if self.path not in server.files:
             self.send_error(404)
             return
         content = server.files[self.path]
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.knows_ranges else 0
+        start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range and server.supports_ranges else 0
         if start >= len(content):
             self.send_error(416)
             return
@@ -81,12 +81,12 @@ def archive_of(content, url, size=True):
 
 
 @pytest.mark.parametrize("size", [True, False])
-@pytest.mark.parametrize("knows_ranges", [True, False])
-def test_a_download_that_breaks_off_goes_on(server, tmp_path, size, knows_ranges):
-    server.files["/a"], server.breaks, server.knows_ranges = CONTENT, 2, knows_ranges
+@pytest.mark.parametrize("supports_ranges", [True, False])
+def test_a_download_that_breaks_off_goes_on(server, tmp_path, size, supports_ranges):
+    server.files["/a"], server.breaks, server.supports_ranges = CONTENT, 2, supports_ranges
     fetch(archive_of(CONTENT, f"{server.address}/a", size), tmp_path / "a", silent)
     assert (tmp_path / "a").read_bytes() == CONTENT
-    assert server.ranges == [None, "bytes=1000-", "bytes=2000-" if knows_ranges else "bytes=1000-"]
+    assert server.ranges == [None, "bytes=1000-", "bytes=2000-" if supports_ranges else "bytes=1000-"]
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -185,7 +185,7 @@ def test_dangerous_archives_are_refused(tmp_path, member):
     with pytest.raises(LasasrError, match=r"a.tar.gz cannot be unpacked"):
         unpack(path, taken.append, silent)
     assert taken == []
-    assert sorted(one.relative_to(tmp_path).as_posix() for one in tmp_path.rglob("*")) == ["here", "here/a.tar.gz"]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["here", "here/a.tar.gz"]
 
 
 # ids of their own: the archive holds the time of its making, and test processes would not agree on a name
@@ -235,7 +235,7 @@ def test_librispeech_is_downloaded_once(server, published, tmp_path):
 
 def test_the_corpus_downloads_only_when_asked(server, published, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        librispeech, "download_librispeech", lambda *given: download_librispeech(*given, archives=published)
+        librispeech, "download_librispeech", lambda *arguments: download_librispeech(*arguments, archives=published)
     )
     named = {"train": ["train-clean-5"], "dev": ["dev-clean-2"], "test": [], "source": server.address}
     root = tmp_path / "data"

@@ -68,7 +68,7 @@ def test_words_and_phones_in_samples(timit):
         assert phones[0][0] == 0
         assert phones[-1][1] == cut.num_samples
         assert [phones[0][2], phones[-1][2]] == ["h#", "h#"]
-        assert all(one[1] == other[0] for one, other in pairwise(phones))
+        assert all(phone[1] == other[0] for phone, other in pairwise(phones))
         assert all(start < end for start, end, _ in phones)
         assert {symbol for *_, symbol in phones} <= TIMIT_61
         edges = {edge for start, end, _ in phones for edge in (start, end)}
@@ -91,7 +91,7 @@ def test_every_phone_of_the_grammars_has_its_symbol(accent):
     for i in range(0, len(words), 40):
         text = " ".join(words[i : i + 40])
         for phone in segments(text, speak(text, Voice(accent, "m3")))[1]:
-            assert {each.symbol for each in timit_phones(phone)} <= TIMIT_61
+            assert {segment.symbol for segment in timit_phones(phone)} <= TIMIT_61
 
 
 def test_a_stop_is_closure_and_release():
@@ -107,14 +107,14 @@ def test_librispeech_is_read_back(manifests, tmp_path):
     write_librispeech(cuts["test"], tmp_path, "test-clean", first_speaker=1000)
     corpus = LibriSpeechCorpus(str(tmp_path), dev=[], test=["test-clean"], hold_out_speakers=1)
     read = corpus.prepare(tmp_path / "prepared", silent)
-    found = {split: list(read_cuts(path)) for split, path in read.items()}
-    found["train"] += found.pop("dev")
+    cuts_of = {split: list(read_cuts(path)) for split, path in read.items()}
+    cuts_of["train"] += cuts_of.pop("dev")
     for split, originals in cuts.items():
-        by_text = {cut.supervisions[0].text: cut for cut in found[split]}
-        assert len(found[split]) == len(originals)
+        by_text = {cut.supervisions[0].text: cut for cut in cuts_of[split]}
+        assert len(cuts_of[split]) == len(originals)
         for cut in originals:
             again = by_text[cut.supervisions[0].text.upper()]
             assert np.array_equal(samples_of(again), samples_of(cut))
         assert len({cut.supervisions[0].speaker for cut in originals}) == len(
-            {cut.supervisions[0].speaker for cut in found[split]}
+            {cut.supervisions[0].speaker for cut in cuts_of[split]}
         )

@@ -62,11 +62,11 @@ def write_speechocean(cuts, folder):
     folder.mkdir(parents=True)
     lists = {"wav.scp": [], "text": [], "utt2spk": [], "text-phone": []}
     for cut in cuts:
-        said = cut.supervisions[0]
+        supervision = cut.supervisions[0]
         lists["wav.scp"].append(f"{cut.id}\t{cut.recording.sources[0].source}")
-        lists["text"].append(f"{cut.id}\t{said.text.upper()}")
-        lists["utt2spk"].append(f"{cut.id}\t{folder.name}-{said.speaker}")
-        phones = " | ".join("AA1_S" if word[0] in "aeiou" else "T_S" for word in said.text.split())
+        lists["text"].append(f"{cut.id}\t{supervision.text.upper()}")
+        lists["utt2spk"].append(f"{cut.id}\t{folder.name}-{supervision.speaker}")
+        phones = " | ".join("AA1_S" if word[0] in "aeiou" else "T_S" for word in supervision.text.split())
         lists["text-phone"].append(f"{cut.id}\t{phones}")
     for name, lines in lists.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines))

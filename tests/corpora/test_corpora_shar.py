@@ -49,13 +49,13 @@ SUBTYPES = {
 
 
 class Bytes:
-    """A tokenizer that knows every letter."""
+    """A tokenizer whose vocabulary has every letter."""
 
     def encode(self, text):
         return [special.FIRST_TEXT + byte for byte in text.encode()]
 
 
-def said(name, duration, channel=0, words=()):
+def supervision(name, duration, channel=0, words=()):
     alignment = {"word": [AlignmentItem(*word) for word in words]} if words else None
     text = " ".join(word for word, *_ in words) or name
     return SupervisionSegment(name, name, 0.0, duration, channel, text, speaker=f"of {name}", alignment=alignment)
@@ -64,24 +64,29 @@ def said(name, duration, channel=0, words=()):
 def utterance(path, name, start=0.0, duration=None, words=()):
     recording = Recording.from_file(path, recording_id=path.stem)
     duration = recording.duration - start if duration is None else duration
-    return MonoCut(name, start, duration, 0, [said(name, duration, 0, words)], recording=recording)
+    return MonoCut(name, start, duration, 0, [supervision(name, duration, 0, words)], recording=recording)
 
 
 @pytest.fixture(scope="module")
 def cuts(tmp_path_factory):
     """Whole files and parts of files, of all depths; a name that needs a long header; two channels; another rate."""
     folder, random = tmp_path_factory.mktemp("audio"), np.random.default_rng(0)
-    made = []
+    all_cuts = []
     for number, (name, subtype) in enumerate(SUBTYPES.items()):
         rate = 8000 if name == "b.flac" else 16_000
         soundfile.write(folder / name, random.uniform(-0.99, 0.99, 4000 + 177 * number), rate, subtype)
-        made += [utterance(folder / name, f"whole-{name}"), utterance(folder / name, f"part/of-{name}", 0.0625, 0.11)]
+        all_cuts += [
+            utterance(folder / name, f"whole-{name}"),
+            utterance(folder / name, f"part/of-{name}", 0.0625, 0.11),
+        ]
     soundfile.write(folder / "both.wav", random.uniform(-0.99, 0.99, (3200, 2)), 16_000)
     both = Recording.from_file(folder / "both.wav")
-    made.append(MultiCut("both", 0.0, both.duration, [0, 1], [said("both", both.duration, [0, 1])], recording=both))
-    made.append(MonoCut("right", 0.05, 0.1, 1, [said("right", 0.1, 1)], recording=both))
-    made.append(utterance(folder / "a.wav", f"ünï-{'long' * 40}"))
-    return made
+    all_cuts.append(
+        MultiCut("both", 0.0, both.duration, [0, 1], [supervision("both", both.duration, [0, 1])], recording=both)
+    )
+    all_cuts.append(MonoCut("right", 0.05, 0.1, 1, [supervision("right", 0.1, 1)], recording=both))
+    all_cuts.append(utterance(folder / "a.wav", f"ünï-{'long' * 40}"))
+    return all_cuts
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +132,9 @@ def test_workers_seeds_and_epochs_see_the_same(manifest, tmp_path):
             batches = BucketBatches(source.durations_s, Batching(3, buckets=2), 3, True, 2, 2, rank)
             batches.start_from(1, 1)  # as a resumed run begins
             seen.append(list(Loader(source, batches, workers)))
-        for one, other in zip(*seen, strict=True):
-            assert one.ids == other.ids
-            assert torch.equal(one.waveforms, other.waveforms)
+        for batch, other in zip(*seen, strict=True):
+            assert batch.ids == other.ids
+            assert torch.equal(batch.waveforms, other.waveforms)
 
 
 def test_lhotse_reads_what_we_write(cuts, manifest, tmp_path):
@@ -146,8 +151,8 @@ def test_lhotse_reads_what_we_write(cuts, manifest, tmp_path):
 def test_we_read_what_lhotse_writes(cuts, tmp_path, kind, size):
     plain = [cut for cut in cuts if cut.recording.sources[0].source.endswith(("a.wav", "b.flac", "both.wav"))]
     CutSet(plain).to_shar(tmp_path, fields={"recording": kind}, shard_size=size)
-    made = SharCorpus(train=str(tmp_path), dev=str(tmp_path)).prepare(tmp_path.parent / f"{kind}-{size}", silent)
-    read = dataset(made["train"])
+    manifests = SharCorpus(train=str(tmp_path), dev=str(tmp_path)).prepare(tmp_path.parent / f"{kind}-{size}", silent)
+    read = dataset(manifests["train"])
     assert read.utterances.ids == tuple(cut.id for cut in plain)
     rates = {cut.sampling_rate for cut in plain}
     assert rates == {8000, 16_000}
@@ -161,7 +166,7 @@ def test_word_times_count_from_the_beginning_of_the_utterance(cuts, tmp_path):
     words = (("one", 0.1, 0.05), ("two", 0.16, 0.02))  # in the time of the recording, as Lhotse has them
     write_cuts([utterance(path, "part", 0.0625, 0.15, words)], tmp_path / "train.jsonl.gz")
     here = prepared(sharded(tmp_path / "train.jsonl.gz", tmp_path / "shards"))
-    before, after = (read_times(one, "word", str) for one in (tmp_path / "train.jsonl.gz", here))
+    before, after = (read_times(manifest, "word", str) for manifest in (tmp_path / "train.jsonl.gz", here))
     assert [word for word, *_ in after["part"]] == ["one", "two"]
     assert np.allclose([times[1:] for times in before["part"]], [times[1:] for times in after["part"]])
 
@@ -175,10 +180,10 @@ def test_shards_of_shards(manifest, tmp_path):
 
 @pytest.mark.parametrize("count", [1, 4, 5, 1000])
 def test_every_shard_is_full_but_the_last(cuts, manifest, tmp_path, count):
-    found = shards(sharded(manifest, tmp_path / "shards", shard_size=count) / "train")
-    sizes = [len(gzip.decompress(shard.cuts.read_bytes()).splitlines()) for shard in found]
+    full_shards = shards(sharded(manifest, tmp_path / "shards", shard_size=count) / "train")
+    sizes = [len(gzip.decompress(shard.cuts.read_bytes()).splitlines()) for shard in full_shards]
     assert sizes == [min(count, len(cuts) - start) for start in range(0, len(cuts), count)]
-    for shard, size in zip(found, sizes, strict=True):
+    for shard, size in zip(full_shards, sizes, strict=True):
         with tarfile.open(shard.recordings) as opened:
             assert len(opened.getnames()) == 2 * size
 
@@ -238,7 +243,7 @@ def foreign(manifest, folder):
 def drop_member(path, number):
     """All but the last `number` members of a tar file."""
     with tarfile.open(path) as opened:
-        kept = [(one, opened.extractfile(one)) for one in opened.getmembers()[:-number]]
+        kept = [(member, opened.extractfile(member)) for member in opened.getmembers()[:-number]]
         with tarfile.open(path.with_suffix(".new"), "w") as out:
             for info, content in kept:
                 out.addfile(info, content)
@@ -250,9 +255,9 @@ def drop_member(path, number):
     [
         (lambda f: (f / "recording.000001.tar").unlink(), r"shard .*train/recording.000001.tar is missing"),
         (lambda f: (f / "cuts.000001.jsonl.gz").unlink(), r"shard .*train/cuts.000001.jsonl.gz is missing"),
-        (lambda f: [one.unlink() for one in f.glob("*.000001.*")], r"shard .*train/cuts.000001.jsonl.gz is missing"),
-        (lambda f: [one.unlink() for one in f.glob("*.tar")], r"train holds no recording.\*.tar"),
-        (lambda f: [one.unlink() for one in f.iterdir()], r"has no folder train with shards"),
+        (lambda f: [path.unlink() for path in f.glob("*.000001.*")], r"shard .*train/cuts.000001.jsonl.gz is missing"),
+        (lambda f: [path.unlink() for path in f.glob("*.tar")], r"train holds no recording.\*.tar"),
+        (lambda f: [path.unlink() for path in f.iterdir()], r"has no folder train with shards"),
         (
             lambda f: cut_short(f / "recording.000001.tar", 12_000),
             r"shard .*recording.000001.tar (cannot be read|has no)",
@@ -292,9 +297,9 @@ def test_our_list_knows_more_than_the_files_show(manifest, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../train", "a/b", ".train", "/tmp", ""])
-@pytest.mark.parametrize("place", ["split", "file"])
-def test_a_list_cannot_lead_elsewhere(tmp_path, place, name):
-    split, file = (name, "cuts.000000.jsonl.gz") if place == "split" else ("train", name)
+@pytest.mark.parametrize("position", ["split", "file"])
+def test_a_list_cannot_lead_elsewhere(tmp_path, position, name):
+    split, file = (name, "cuts.000000.jsonl.gz") if position == "split" else ("train", name)
     content = {"schema": 1, "splits": {split: {"utterances": 1, "files": {file: [1, "0"]}}}}
     for written in (
         content,
@@ -311,14 +316,14 @@ def test_a_list_cannot_lead_elsewhere(tmp_path, place, name):
 @pytest.fixture
 def served(manifest, tmp_path):
     """(shards, their address, what was asked for)."""
-    folder, asked = sharded(manifest, tmp_path / "shards"), []
+    folder, requests = sharded(manifest, tmp_path / "shards"), []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=str(folder))
 
         def do_GET(self):
-            asked.append(self.path)
+            requests.append(self.path)
             super().do_GET()
 
         def log_message(self, *_):
@@ -327,7 +332,7 @@ def served(manifest, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}", asked
+        yield folder, f"http://127.0.0.1:{server.server_port}", requests
         server.shutdown()
         thread.join()
 
@@ -339,22 +344,22 @@ def mirrored(address, folder, **options):
     return corpus, corpus.prepare(folder / "prepared", silent)["train"]
 
 
-def tars(asked):
-    return [path for path in asked if path.endswith(".tar")]
+def tars(requests):
+    return [path for path in requests if path.endswith(".tar")]
 
 
 def test_shards_of_an_address_are_fetched_when_they_are_read(manifest, served, tmp_path):
-    folder, address, asked = served
-    _, there = mirrored(address, tmp_path)
+    folder, address, requests = served
+    _, shard_manifest = mirrored(address, tmp_path)
     everything = sorted(f"/{path.relative_to(folder)}" for path in folder.rglob("*.*"))
-    assert sorted(asked) == [path for path in everything if not path.endswith(".tar")]
-    read, files = dataset(there), dataset(manifest)
+    assert sorted(requests) == [path for path in everything if not path.endswith(".tar")]
+    read, files = dataset(shard_manifest), dataset(manifest)
     for _ in range(2):
         assert all(torch.equal(read.waveform(index), files.waveform(index)) for index in range(len(files)))
-    assert tars(asked) == [path for path in everything if path.startswith("/train/recording")]
+    assert tars(requests) == [path for path in everything if path.startswith("/train/recording")]
     _, again = mirrored(f"{address}/", tmp_path)
-    assert again == there
-    assert len(asked) == len(set(asked))
+    assert again == shard_manifest
+    assert len(requests) == len(set(requests))
 
 
 def test_an_address_of_another_kind(manifest, tmp_path):
@@ -372,27 +377,27 @@ def test_an_address_of_another_kind(manifest, tmp_path):
 
 
 def test_digests_of_audio_that_is_not_there_are_left_to_the_list(served, tmp_path):
-    _, there = mirrored(served[1], tmp_path)
-    digests.record(there, read_manifest(there, str).cuts, silent)
-    assert digests.recorded(there) == {}
+    _, shard_manifest = mirrored(served[1], tmp_path)
+    digests.record(shard_manifest, read_manifest(shard_manifest, str).cuts, silent)
+    assert digests.recorded(shard_manifest) == {}
     assert tars(served[2]) == []
 
 
 def test_the_content_of_audio_that_is_not_there_is_what_the_list_says(served, tmp_path):
-    _, there = mirrored(served[1], tmp_path)
-    utterances = read_manifest(there, str)
+    _, shard_manifest = mirrored(served[1], tmp_path)
+    utterances = read_manifest(shard_manifest, str)
     before = of_utterances(utterances, {}, ordered=True)
     assert before.without_digest == 0
     assert tars(served[2]) == []
-    place = next(tmp_path.rglob("mirror.json"))
-    listed = json.loads(place.read_text())
-    name = sorted(one for one in listed["files"] if one.startswith("train/"))[0]
+    path = next(tmp_path.rglob("mirror.json"))
+    listed = json.loads(path.read_text())
+    name = sorted(name for name in listed["files"] if name.startswith("train/"))[0]
     listed["files"][name][1] = "0" * 32
-    place.write_text(json.dumps(listed))
+    path.write_text(json.dumps(listed))
     after = of_utterances(utterances, {}, ordered=True)
     assert after.fingerprint != before.fingerprint
-    changed = [one for one in utterances.ids if after.rows[one] != before.rows[one]]
-    in_shard = [one for index, one in enumerate(utterances.ids) if utterances.shard(index).name in name]
+    changed = [id for id in utterances.ids if after.rows[id] != before.rows[id]]
+    in_shard = [id for index, id in enumerate(utterances.ids) if utterances.shard(index).name in name]
     assert changed == in_shard
     assert 0 < len(changed) < len(utterances)
 
@@ -408,24 +413,24 @@ def test_whole_files_are_the_same_content_in_shards(tmp_path):
     files = tmp_path / "train.jsonl.gz"
     write_cuts(cuts, files)
     tars = prepared(sharded(files, tmp_path / "shards"))
-    found = []
-    for one in (files, tars):
-        utterances = read_manifest(one, str)
-        digests.record(one, utterances.cuts, silent)
-        found.append(of_utterances(utterances, digests.recorded(one), ordered=True))
-    assert found[0] == found[1]
-    assert found[0].without_digest == 0
+    contents = []
+    for source in (files, tars):
+        utterances = read_manifest(source, str)
+        digests.record(source, utterances.cuts, silent)
+        contents.append(of_utterances(utterances, digests.recorded(source), ordered=True))
+    assert contents[0] == contents[1]
+    assert contents[0].without_digest == 0
 
 
 @pytest.fixture
 def many(tmp_path_factory):
     """120 utterances of many lengths."""
     folder, random = tmp_path_factory.mktemp("many"), np.random.default_rng(1)
-    made = []
+    all_cuts = []
     for number in range(120):
         soundfile.write(folder / f"{number}.wav", random.uniform(-0.9, 0.9, random.integers(400, 4000)), 16_000)
-        made.append(utterance(folder / f"{number}.wav", f"u{number}"))
-    write_cuts(made, folder / "train.jsonl.gz")
+        all_cuts.append(utterance(folder / f"{number}.wav", f"u{number}"))
+    write_cuts(all_cuts, folder / "train.jsonl.gz")
     return folder / "train.jsonl.gz"
 
 
@@ -437,24 +442,24 @@ def test_an_epoch_fetches_each_shard_once_into_little_room(many, tmp_path, worke
     local = dataset(prepared(tmp_path / "shards"))
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "shards/train").glob("*.tar")}
     room = 4 * max(sizes.values())
-    _, there = mirrored(f"file://{tmp_path}/shards", tmp_path / "here", cache_gb=room / 1e9, shards_at_once=2)
-    here = dataset(there)
+    _, shard_manifest = mirrored(f"file://{tmp_path}/shards", tmp_path / "here", cache_gb=room / 1e9, shards_at_once=2)
+    here = dataset(shard_manifest)
     assert np.array_equal(here.utterances.shards(), np.arange(120) // 12)
     log, real = tmp_path / "fetched", remote.fetch
 
-    def noting(url, path, *known):
-        real(url, path, *known)
+    def noting(url, path, *size_and_md5):
+        real(url, path, *size_and_md5)
         with log.open("a") as lines:
-            present = sum(one.stat().st_size for one in path.parent.glob("*.tar"))
+            present = sum(tar.stat().st_size for tar in path.parent.glob("*.tar"))
             lines.write(f"{path.name} {present}\n")
 
     monkeypatch.setattr(remote, "fetch", noting)
     batching = Batching(3, buckets=3, shards_at_once=2)
     for source in (local, here):
         source.batches = BucketBatches(source.durations_s, batching, 5, True, 1, 1, 0, source.shards())
-    for one, other in zip(Loader(local, local.batches), Loader(here, here.batches, workers), strict=True):
-        assert one.ids == other.ids
-        assert torch.equal(one.waveforms, other.waveforms)
+    for batch, other in zip(Loader(local, local.batches), Loader(here, here.batches, workers), strict=True):
+        assert batch.ids == other.ids
+        assert torch.equal(batch.waveforms, other.waveforms)
     fetched = [line.split() for line in log.read_text().splitlines()]
     assert sorted(name for name, _ in fetched) == sorted(sizes)
     assert max(int(present) for _, present in fetched) <= room < sum(sizes.values())
@@ -474,13 +479,13 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches(many, tmp_path):
 
 def test_training_takes_the_windows(many, tmp_path):
     """The module of data that Lightning trains from."""
-    there = prepared(sharded(many, tmp_path / "shards", shard_size=12))
+    shard_manifest = prepared(sharded(many, tmp_path / "shards", shard_size=12))
     batching = Batching(5, shards_at_once=2)
-    module = SpeechDataModule(lambda split: read_manifest(there, str), Bytes(), batching, seed=4)
+    module = SpeechDataModule(lambda split: read_manifest(shard_manifest, str), Bytes(), batching, seed=4)
     module.setup("fit")
-    wanted = BucketBatches(dataset(there).durations_s, batching, 4, shards=np.arange(120) // 12)
+    wanted = BucketBatches(dataset(shard_manifest).durations_s, batching, 4, shards=np.arange(120) // 12)
     assert list(module.train_dataloader().sampler) == list(wanted)
-    plain = BucketBatches(dataset(there).durations_s, Batching(5), shuffle=False)
+    plain = BucketBatches(dataset(shard_manifest).durations_s, Batching(5), shuffle=False)
     assert list(module.val_dataloader().sampler) == list(plain)
 
 
@@ -571,30 +576,30 @@ def test_a_flipped_bit_changes_one_digest(manifest, tmp_path):
     here = prepared(sharded(manifest, tmp_path / "shards"))
     lines = read_manifest(here, str).cuts
     digests.record(here, lines, silent)
-    known = digests.recorded(here)
-    assert len(known) == len(lines)
-    assert all(digests.digest(source) == one for source, one in known.items())
+    digests_by_path = digests.recorded(here)
+    assert len(digests_by_path) == len(lines)
+    assert all(digests.digest(source) == digest for source, digest in digests_by_path.items())
     tar = tmp_path / "shards" / "train" / "recording.000000.tar"
     content = bytearray(tar.read_bytes())
     content[2000] ^= 1
     tar.write_bytes(content)
-    (changed,) = [source for source, one in known.items() if digests.digest(source) != one]
+    (changed,) = [source for source, digest in digests_by_path.items() if digests.digest(source) != digest]
     assert changed == digests.sources(json.loads(lines[0]))[0]
 
 
 def test_other_cuts_or_other_audio_are_another_corpus(manifest, tmp_path):
     folder = foreign(manifest, tmp_path / "shards")
-    found = {SharCorpus(str(tmp_path / "shards")).fingerprint()}
+    fingerprints = {SharCorpus(str(tmp_path / "shards")).fingerprint()}
     (folder / "recording.000000.tar").open("ab").write(bytes(512))
-    found.add(SharCorpus(str(tmp_path / "shards")).fingerprint())
+    fingerprints.add(SharCorpus(str(tmp_path / "shards")).fingerprint())
     lines = gzip.decompress((folder / "cuts.000000.jsonl.gz").read_bytes()).replace(b"whole-a", b"Whole-a")
     (folder / "cuts.000000.jsonl.gz").write_bytes(gzip.compress(lines))
-    found.add(SharCorpus(str(tmp_path / "shards")).fingerprint())
-    assert len(found) == 3
+    fingerprints.add(SharCorpus(str(tmp_path / "shards")).fingerprint())
+    assert len(fingerprints) == 3
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "message"),
+    ("options", "error", "message"),
     [
         ({}, UsageError, "corpus.train is not set: corpus=shar needs corpus.root=DIR with one, or corpus.train=DIR"),
         ({"root": "absent"}, LasasrError, "corpus.root=absent is missing"),
@@ -603,27 +608,27 @@ def test_other_cuts_or_other_audio_are_another_corpus(manifest, tmp_path):
         ({"train": ".", "dev": "."}, LasasrError, r"holds no cuts\.\*\.jsonl\.gz, so no shards"),
     ],
 )
-def test_a_wrong_folder_is_named(tmp_path, monkeypatch, given, error, message):
+def test_a_wrong_folder_is_named(tmp_path, monkeypatch, options, error, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=message):
-        SharCorpus(**given).prepare(tmp_path / "prepared", silent)
+        SharCorpus(**options).prepare(tmp_path / "prepared", silent)
 
 
 @pytest.mark.parametrize("name", ["cut", "mixture", "words"])
 def test_cuts_that_are_no_utterances_are_named(cuts, tmp_path, name):
     first, second = cuts[0], cuts[2].resample(16_000)
-    made = {
+    broken = {
         "cut": fastcopy(first, recording=None),
         "mixture": first.append(cuts[4]),
-        "words": MonoCut("two", 0.0, 0.2, 0, [said("x", 0.1), said("y", 0.1)], recording=first.recording),
+        "words": MonoCut("two", 0.0, 0.2, 0, [supervision("x", 0.1), supervision("y", 0.1)], recording=first.recording),
     }[name]
     messages = {"cut": "has no recording", "mixture": "a MixedCut is no MonoCut", "words": "has 2 supervisions, not"}
     folder = tmp_path / "shards" / "train"
     folder.mkdir(parents=True)
-    write_cuts([made], folder / "cuts.000000.jsonl.gz")
+    write_cuts([broken], folder / "cuts.000000.jsonl.gz")
     with tarfile.open(folder / "recording.000000.tar", "w") as out:
         for suffix in ("nodata", "nometa") if name == "cut" else ("flac", "json"):
-            info = tarfile.TarInfo(f"{made.id}.{suffix}")
+            info = tarfile.TarInfo(f"{broken.id}.{suffix}")
             recording = to_shar_placeholder(second.recording)
             content = json.dumps(recording.to_dict()).encode() if suffix == "json" else b""
             info.size = len(content)

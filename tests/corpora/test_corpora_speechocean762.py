@@ -21,9 +21,9 @@ PHONES = "W_B IY0_E | K_B AO1_I L_E | AH0_S"
 def write_folder(root, name, speakers, official=False, suffix="ogg"):
     """Two utterances of each speaker; ages and genders alternate in fours."""
     lists = {file: [] for file in ("wav.scp", "text", "utt2spk", "text-phone", "spk2age", "spk2gender")}
-    for place, speaker in enumerate(speakers):
-        lists["spk2age"].append(f"{speaker}\t{(7, 25)[place % 2]}")
-        lists["spk2gender"].append(f"{speaker}\t{'mf'[place // 2 % 2]}")
+    for index, speaker in enumerate(speakers):
+        lists["spk2age"].append(f"{speaker}\t{(7, 25)[index % 2]}")
+        lists["spk2gender"].append(f"{speaker}\t{'mf'[index // 2 % 2]}")
         for number in range(2):
             utterance = f"0{speaker}000{number}"
             audio = Path("WAVE") / f"SPEAKER{speaker}" / f"{utterance}.{suffix}"
@@ -90,14 +90,14 @@ def test_every_group_of_age_and_gender_gives_its_share(here, tmp_path):
         dict(line.split() for line in (here / "train" / name).read_text().splitlines())
         for name in ("spk2age", "spk2gender")
     )
-    groups = [(ages[one], genders[one]) for one in speakers(prepared(here, tmp_path / "prepared")["dev"])]
+    groups = [(ages[speaker], genders[speaker]) for speaker in speakers(prepared(here, tmp_path / "prepared")["dev"])]
     assert Counter(groups) == dict.fromkeys([("7", "m"), ("7", "f"), ("25", "m"), ("25", "f")], 1)
 
 
 def test_without_ages_and_genders_dev_is_still_the_same_each_time(here, tmp_path):
     for name in ("spk2age", "spk2gender"):
         (here / "train" / name).unlink()
-    once, again = (speakers(prepared(here, tmp_path / place)["dev"]) for place in ("1", "2"))
+    once, again = (speakers(prepared(here, tmp_path / folder_name)["dev"]) for folder_name in ("1", "2"))
     assert once == again == {"0003", "0007", "0011", "0015"}
 
 
@@ -177,6 +177,6 @@ def test_real_speech(tmp_path):
     if not (root / "train" / "wav.scp").is_file():
         pytest.skip("no real speech")
     splits = prepared(root, tmp_path, text="phones", dev_speakers=10)
-    found = {phone for cuts in splits.values() for cut in cuts for phone in cut.supervisions[0].text.split()}
-    assert found == set(PHONES_39)
+    phones = {phone for cuts in splits.values() for cut in cuts for phone in cut.supervisions[0].text.split()}
+    assert phones == set(PHONES_39)
     assert splits["test"][0].load_audio().shape == (1, splits["test"][0].num_samples)

@@ -47,17 +47,17 @@ def test_contract(manifests):
 
 def test_nothing_lies_beside_what_the_manifests_name(manifests):
     for split, path in manifests.items():
-        there = set((path.parent / "audio" / split).iterdir())
-        assert there == {Path(cut.recording.sources[0].source) for cut in read_cuts(path)}
+        files = set((path.parent / "audio" / split).iterdir())
+        assert files == {Path(cut.recording.sources[0].source) for cut in read_cuts(path)}
 
 
 def test_splits_share_neither_voices_nor_sentences(manifests):
     cuts = {split: list(read_cuts(path)) for split, path in manifests.items()}
-    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
         for of in (lambda s: s.speaker, lambda s: s.speaker.split("-")[-1], lambda s: s.text):
-            held = [{of(cut.supervisions[0]) for cut in cuts[split]} for split in (one, other)]
+            held = [{of(cut.supervisions[0]) for cut in cuts[split]} for split in (first, second)]
             assert not held[0] & held[1]
-        assert not set(VARIANTS[one]) & set(VARIANTS[other])
+        assert not set(VARIANTS[first]) & set(VARIANTS[second])
 
 
 def test_sentences_stay_apart_in_a_large_corpus():
@@ -90,16 +90,16 @@ def test_times(manifests):
 
 
 def test_noise_has_its_level(tmp_path):
-    """Before the speech begins there is noise alone: its power against the whole tells the ratio."""
+    """Before the speech begins there is noise alone: the ratio follows from its power and that of the whole."""
     for snr_db in (10.0, 30.0):
         corpus = tiny(snr_db=[snr_db, snr_db], hours=0.001, dev_utterances=1, test_utterances=8)
-        found = []
+        ratios_db = []
         for cut in read_cuts(corpus.prepare(tmp_path / str(snr_db), silent)["test"]):
             samples = cut.load_audio()[0]
             first = int(16000 * cut.supervisions[0].alignment["word"][0].start) - 80
             noise, speech = np.mean(samples[:first] ** 2), np.mean(samples[first:] ** 2)
-            found.append(10 * np.log10(speech / noise))
-        assert np.median(found) == pytest.approx(snr_db, abs=3)
+            ratios_db.append(10 * np.log10(speech / noise))
+        assert np.median(ratios_db) == pytest.approx(snr_db, abs=3)
 
 
 def test_workers_change_nothing(manifests, tmp_path):

@@ -206,13 +206,13 @@ def multi(folder, audio="stereo.wav", start=0.25, duration=0.5):
 @pytest.mark.parametrize("name", ["train.jsonl", "train.jsonl.gz"])
 def test_a_cut_manifest(folder, name):
     CutSet([mono(folder), multi(folder)]).to_file(folder / name)
-    one, two = prepared(folder, folder / name)
-    assert one == mono(folder)
+    first, second = prepared(folder, folder / name)
+    assert first == mono(folder)
     both = soundfile.read(folder / "stereo.wav", dtype="float64")[0][2000:6000]
-    assert isinstance(two, MonoCut)
-    assert two.id == "s"
-    assert two.supervisions[0].text == "words"
-    assert np.allclose(two.load_audio()[0], both.mean(axis=1), atol=1e-6)
+    assert isinstance(second, MonoCut)
+    assert second.id == "s"
+    assert second.supervisions[0].text == "words"
+    assert np.allclose(second.load_audio()[0], both.mean(axis=1), atol=1e-6)
 
 
 def test_paths_relative_to_a_cut_manifest(folder):
@@ -227,11 +227,11 @@ def test_utterances_of_a_long_recording_as_lhotse_cuts_them_up(folder):
     """A recording with three transcripts, opened lazily, each part read from its place."""
     recording = Recording.from_file(folder / "a.wav")
     times = [(0.1, 0.45), (0.5, 0.62), (1.2, 0.8)]
-    said = [
+    supervisions = [
         SupervisionSegment(f"u{number}", recording.id, start, lasts, text=f"part {number}", speaker="anna")
         for number, (start, lasts) in enumerate(times)
     ]
-    whole = CutSet.from_manifests(RecordingSet.from_recordings([recording]), SupervisionSet.from_segments(said))
+    whole = CutSet.from_manifests(RecordingSet.from_recordings([recording]), SupervisionSet.from_segments(supervisions))
     whole.to_file(folder / "whole.jsonl.gz")
     with pytest.raises(LasasrError, match=r"has 3 supervisions, not exactly one.*trim_to_supervisions"):
         prepared(folder, folder / "whole.jsonl.gz")
@@ -242,8 +242,8 @@ def test_utterances_of_a_long_recording_as_lhotse_cuts_them_up(folder):
     assert read.texts == ("part 0", "part 1", "part 2")
     samples = soundfile.read(folder / "a.wav", dtype="float32")[0]
     for index, (start, lasts) in enumerate(times):
-        heard = load(read.cut(index), RATE).numpy()
-        assert np.array_equal(heard, samples[round(start * RATE) : round((start + lasts) * RATE)])
+        waveform = load(read.cut(index), RATE).numpy()
+        assert np.array_equal(waveform, samples[round(start * RATE) : round((start + lasts) * RATE)])
 
 
 def without_audio(folder):
@@ -318,8 +318,8 @@ def test_tables_as_common_voice_has_them(tmp_path):
     columns = Columns(id="path", audio="path", text="sentence", speaker="client_id", folder="clips")
     table = str(tmp_path / "train.tsv")
     path = TableCorpus(table, table, columns=columns).prepare(tmp_path / "prepared", silent)["train"]
-    found = [(cut.id, cut.supervisions[0].speaker, cut.supervisions[0].text) for cut in read_cuts(path)]
-    assert found == [(f"common_voice_{i}.wav", f"speaker{i}", f"Say “{i}”.") for i in range(2)]
+    rows = [(cut.id, cut.supervisions[0].speaker, cut.supervisions[0].text) for cut in read_cuts(path)]
+    assert rows == [(f"common_voice_{i}.wav", f"speaker{i}", f"Say “{i}”.") for i in range(2)]
 
 
 def test_tables_as_ljspeech_has_them(tmp_path):
@@ -330,8 +330,8 @@ def test_tables_as_ljspeech_has_them(tmp_path):
     columns = Columns(names=["id", "printed", "text"], separator="|", audio="id", folder="wavs", suffix=".wav")
     table = str(tmp_path / "metadata.csv")
     corpus = TableCorpus(table, table, columns=columns)
-    found = [(cut.id, cut.supervisions[0].text) for cut in read_cuts(corpus.prepare(tmp_path / "p", silent)["dev"])]
-    assert found == [("LJ001-0000", "Doctor 0"), ("LJ001-0001", "Doctor 1")]
+    rows = [(cut.id, cut.supervisions[0].text) for cut in read_cuts(corpus.prepare(tmp_path / "p", silent)["dev"])]
+    assert rows == [("LJ001-0000", "Doctor 0"), ("LJ001-0001", "Doctor 1")]
     assert corpus.fingerprint() != TableCorpus(table, table, columns=Columns(names=["id", "text", "x"])).fingerprint()
 
 

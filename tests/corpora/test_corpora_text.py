@@ -32,7 +32,7 @@ def test_the_sentences_of_a_grammar_are_not_those_that_are_spoken_in_dev_and_tes
 
 def test_the_identity_of_drawn_text_follows_every_option_that_changes_it() -> None:
     options = [{}, {"seed": 1}, {"train_sentences": 9}, {"test_utterances": 5}, {"grammar": "large"}]
-    assert len({SyntheticText(**one).fingerprint() for one in options}) == len(options)  # type: ignore[arg-type]
+    assert len({SyntheticText(**keywords).fingerprint() for keywords in options}) == len(options)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="got 0"):
         SyntheticText(dev_sentences=0)
 
@@ -48,16 +48,18 @@ def test_the_identity_of_drawn_text_follows_every_option_that_changes_it() -> No
     ],
 )
 def test_prose_is_split_where_sentences_end(prose: str, expected: list[str]) -> None:
-    found = list(split_sentences(prose, most_words=40))
-    assert [one.replace('"', "") for one in found] == [one.replace('"', "") for one in expected]
+    sentences = list(split_sentences(prose, most_words=40))
+    assert [sentence.replace('"', "") for sentence in sentences] == [sentence.replace('"', "") for sentence in expected]
 
 
 def test_no_word_of_prose_is_lost_or_moved_and_no_piece_is_too_long() -> None:
     text = "\n\nA first paragraph\nof two lines. It\tends!\n\n \n" + " ".join(f"w{i}" for i in range(103)) + "\n"
-    found = [one for part in paragraphs(text.splitlines()) for one in split_sentences(part, most_words=20)]
-    assert " ".join(found).split() == text.split()
-    assert max(len(one.split()) for one in found) <= 20
-    assert min(len(one.split()) for one in found[2:]) >= 17  # of about equal length
+    sentences = [
+        sentence for part in paragraphs(text.splitlines()) for sentence in split_sentences(part, most_words=20)
+    ]
+    assert " ".join(sentences).split() == text.split()
+    assert max(len(sentence.split()) for sentence in sentences) <= 20
+    assert min(len(sentence.split()) for sentence in sentences[2:]) >= 17  # of about equal length
 
 
 def test_plain_and_packed_files_below_a_folder_without_those_of_dev(tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ def test_in_order_inside_and_complete(text, voice):
     spoken = speak(text, voice)
     words, phones = segments(text, spoken)
     assert [word.symbol for word in words] == text.split()
-    for found in (words, phones):
-        times = [time_s for segment in found for time_s in (segment.start_s, segment.end_s)]
+    for items in (words, phones):
+        times = [time_s for segment in items for time_s in (segment.start_s, segment.end_s)]
         assert times == sorted(times)
-        assert all(segment.end_s > segment.start_s for segment in found)
+        assert all(segment.end_s > segment.start_s for segment in items)
         assert 0 <= times[0] <= times[-1] <= len(spoken.samples) / spoken.sampling_rate
     for word in words:
         inside = [phone for phone in phones if word.start_s <= phone.start_s and phone.end_s <= word.end_s]
@@ -70,17 +70,17 @@ def spoken(words, phones, seconds=1.0):
 def test_a_vowel_after_a_nasal_begins_its_word():
     marks = [Mark(0.0, 0, ""), Mark(0.3, 3, "")]
     phones = [Mark(0.0, 0, "'I"), Mark(0.3, 0, "n"), Mark(0.4, 3, "'I"), Mark(0.6, 3, "t"), Mark(0.7, 3, "_:")]
-    words, found = segments("in it", spoken(marks, phones))
+    words, phone_segments = segments("in it", spoken(marks, phones))
     assert words == [Segment("in", 0.0, 0.4), Segment("it", 0.4, 0.7)]
-    assert found[1] == Segment("n", 0.3, 0.4)
+    assert phone_segments[1] == Segment("n", 0.3, 0.4)
 
 
 def test_a_liquid_without_duration_gets_the_end_of_its_vowel():
     marks = [Mark(0.0, 0, ""), Mark(0.4, 5, "")]
     phones = [Mark(0.1, 0, "'i:"), Mark(0.4, 0, "l"), Mark(0.5, 5, "k"), Mark(0.7, 5, "_")]
-    _, found = segments("wheel can", spoken(marks, phones))
-    assert found[0] == Segment("i:", 0.0, pytest.approx(0.4 * 2 / 3))
-    assert found[1] == Segment("l", pytest.approx(0.4 * 2 / 3), 0.4)
+    _, phone_segments = segments("wheel can", spoken(marks, phones))
+    assert phone_segments[0] == Segment("i:", 0.0, pytest.approx(0.4 * 2 / 3))
+    assert phone_segments[1] == Segment("l", pytest.approx(0.4 * 2 / 3), 0.4)
 
 
 def test_a_pause_belongs_to_no_word():

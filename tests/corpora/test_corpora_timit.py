@@ -64,12 +64,12 @@ def test_a_rendered_timit_is_read_back(manifests, rendered, tmp_path, caplog):
     for cut in splits["test"]:
         original = originals[cut.num_samples]
         assert np.array_equal(cut.load_audio(), original.load_audio())
-        words, same = (one.supervisions[0].alignment["word"] for one in (cut, original))
+        words, same = (read_cut.supervisions[0].alignment["word"] for read_cut in (cut, original))
         assert [item.symbol for item in words] == [item.symbol for item in same]
         assert [item.start for item in words] == pytest.approx([item.start for item in same], abs=1e-4)
         phones = cut.supervisions[0].alignment["phone"]
         assert [item.symbol for item in phones] == cut.supervisions[0].text.split()
-        assert all(one.end == pytest.approx(other.start, abs=1e-4) for one, other in pairwise(phones))
+        assert all(phone.end == pytest.approx(other.start, abs=1e-4) for phone, other in pairwise(phones))
         assert phones[-1].end == pytest.approx(cut.duration, abs=1e-4)
 
 
@@ -112,8 +112,8 @@ def whole(tmp_path_factory):
     invented = [f"FZ{first}{second}0" for first, second in product(string.ascii_uppercase, repeat=2)]
     train, rest = invented[:462], invented[462 : 630 - len(DEV) - len(CORE)]
     for part, speakers in (("TRAIN", train), ("TEST", [*sorted(DEV), *CORE, *rest])):
-        for place, speaker in enumerate(speakers):
-            folder = root / part / f"DR{place % 8 + 1}" / speaker
+        for index, speaker in enumerate(speakers):
+            folder = root / part / f"DR{index % 8 + 1}" / speaker
             folder.mkdir(parents=True)
             for name in ("SA1", "SA2", "SI1", "SI2", "SI3", "SX1", "SX2", "SX3", "SX4", "SX5"):
                 for source in (wav, phn, wrd):

@@ -29,8 +29,10 @@ class Letters:
 
 def cut(path: Path, name: str, text: str | None, **options: Any) -> MonoCut:
     recording = Recording.from_file(path, recording_id=name)
-    said = SupervisionSegment(name, name, 0.0, recording.duration, text=text, speaker=f"speaker {name}", **options)
-    return MonoCut(name, 0.0, recording.duration, 0, supervisions=[said], recording=recording)
+    supervision = SupervisionSegment(
+        name, name, 0.0, recording.duration, text=text, speaker=f"speaker {name}", **options
+    )
+    return MonoCut(name, 0.0, recording.duration, 0, supervisions=[supervision], recording=recording)
 
 
 def write_manifest(folder: Path, cuts: Sequence[Any]) -> Path:

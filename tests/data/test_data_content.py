@@ -42,16 +42,16 @@ def changed(manifest: Path, change: Callable[[dict[str, Any]], None], which: int
 
 
 def lines(manifest: Path) -> list[str]:
-    return [json.dumps(one.to_dict()) for one in CutSet.from_file(manifest)]
+    return [json.dumps(cut.to_dict()) for cut in CutSet.from_file(manifest)]
 
 
 def test_the_place_does_not_count(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
-    here, there = (of(write_corpus(tmp_path / name, 3000, 4000, 5000), ordered=True) for name in ("here", "there"))
-    assert here == there
-    assert here.utterances == 3
-    assert here.without_digest == 0
+    original, moved = (of(write_corpus(tmp_path / name, 3000, 4000, 5000), ordered=True) for name in ("here", "there"))
+    assert original == moved
+    assert original.utterances == 3
+    assert original.without_digest == 0
 
 
 def test_audio_under_another_name_is_the_same(tmp_path: Path) -> None:
@@ -62,14 +62,14 @@ def test_audio_under_another_name_is_the_same(tmp_path: Path) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "text": (lambda one: one["supervisions"][0].update(text="h"), "text"),
-    "speaker": (lambda one: one["supervisions"][0].update(speaker="another"), "speaker"),
-    "no speaker": (lambda one: one["supervisions"][0].update(speaker=None), "speaker"),
-    "start": (lambda one: one.update(start=1 / 16_000, duration=one["duration"] - 1 / 16_000), "audio"),
-    "duration": (lambda one: one.update(duration=one["duration"] - 1 / 16_000), "audio"),
-    "rate": (lambda one: one["recording"].update(sampling_rate=8_000), "audio"),
+    "text": (lambda line: line["supervisions"][0].update(text="h"), "text"),
+    "speaker": (lambda line: line["supervisions"][0].update(speaker="another"), "speaker"),
+    "no speaker": (lambda line: line["supervisions"][0].update(speaker=None), "speaker"),
+    "start": (lambda line: line.update(start=1 / 16_000, duration=line["duration"] - 1 / 16_000), "audio"),
+    "duration": (lambda line: line.update(duration=line["duration"] - 1 / 16_000), "audio"),
+    "rate": (lambda line: line["recording"].update(sampling_rate=8_000), "audio"),
     "transforms": (
-        lambda one: one["recording"].update(transforms=[{"name": "Volume", "kwargs": {"factor": 2.0}}]),
+        lambda line: line["recording"].update(transforms=[{"name": "Volume", "kwargs": {"factor": 2.0}}]),
         "audio",
     ),
 }
@@ -85,14 +85,14 @@ def test_everything_that_is_heard_or_said_counts(tmp_path: Path, name: str) -> N
     assert before.rows is not None
     assert after.rows is not None
     assert before.rows["u1"] == after.rows["u1"]
-    same = [getattr(before.rows["u0"], one) == getattr(after.rows["u0"], one) for one in Row._fields]
-    assert dict(zip(Row._fields, same, strict=True)) == {one: one != field for one in Row._fields}
+    same = [getattr(before.rows["u0"], name) == getattr(after.rows["u0"], name) for name in Row._fields]
+    assert dict(zip(Row._fields, same, strict=True)) == {name: name != field for name in Row._fields}
 
 
 def test_the_id_counts(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 3000, 4000)
     before = of(manifest)
-    assert of(changed(manifest, lambda one: one.update(id="other"))).fingerprint != before.fingerprint
+    assert of(changed(manifest, lambda line: line.update(id="other"))).fingerprint != before.fingerprint
 
 
 def test_one_sample_counts(tmp_path: Path) -> None:
@@ -110,11 +110,11 @@ def test_one_sample_counts(tmp_path: Path) -> None:
 
 def test_the_channel_counts(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "two.wav", np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 2)), 16_000)
-    found = set()
+    fingerprints = set()
     for channel in (0, 1):
-        one = fastcopy(cut(tmp_path / "two.wav", "u", "a"), channel=channel)
-        found.add(of(write_manifest(tmp_path, [one])).fingerprint)
-    assert len(found) == 2
+        channel_cut = fastcopy(cut(tmp_path / "two.wav", "u", "a"), channel=channel)
+        fingerprints.add(of(write_manifest(tmp_path, [channel_cut])).fingerprint)
+    assert len(fingerprints) == 2
 
 
 def test_the_order_counts_where_it_is_asked_to(tmp_path: Path) -> None:
@@ -131,30 +131,30 @@ def test_the_order_counts_where_it_is_asked_to(tmp_path: Path) -> None:
 def test_an_utterance_more_or_less_counts(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 3000, 4000, 5000)
     whole = list(CutSet.from_file(manifest).to_eager())
-    found = {of(write_manifest(tmp_path, whole[:count])).fingerprint for count in (1, 2, 3)}
-    assert len(found) == 3
+    fingerprints = {of(write_manifest(tmp_path, whole[:count])).fingerprint for count in (1, 2, 3)}
+    assert len(fingerprints) == 3
 
 
 def test_a_mixture_counts_all_its_parts(tmp_path: Path) -> None:
     write_corpus(tmp_path, 16_000, 16_000, 16_000)
-    one, two, three = (cut(tmp_path / f"u{number}.wav", f"u{number}", "a") for number in range(3))
-    silence = one.pad(duration=2.0)
-    mixed = [one.mix(other.drop_supervisions(), snr=snr) for other, snr in ((two, 10), (three, 10), (two, 5))]
-    found = [of(write_manifest(tmp_path, [made.with_id("u")])) for made in (*mixed, silence)]
-    assert len({one.fingerprint for one in found}) == 4
-    assert not any(one.without_digest for one in found)
+    first, second, third = (cut(tmp_path / f"u{number}.wav", f"u{number}", "a") for number in range(3))
+    silence = first.pad(duration=2.0)
+    mixed = [first.mix(other.drop_supervisions(), snr=snr) for other, snr in ((second, 10), (third, 10), (second, 5))]
+    contents = [of(write_manifest(tmp_path, [mixture.with_id("u")])) for mixture in (*mixed, silence)]
+    assert len({content.fingerprint for content in contents}) == 4
+    assert not any(content.without_digest for content in contents)
 
 
 def test_a_mixture_is_the_same_wherever_its_parts_lie(tmp_path: Path) -> None:
-    found = []
+    contents = []
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         write_corpus(tmp_path / name, 16_000, 16_000)
-        one, two = (cut(tmp_path / name / f"u{number}.wav", f"{name}{number}", "a") for number in range(2))
-        mixed = one.mix(two.drop_supervisions(), snr=10).with_id("u")
+        first, second = (cut(tmp_path / name / f"u{number}.wav", f"{name}{number}", "a") for number in range(2))
+        mixed = first.mix(second.drop_supervisions(), snr=10).with_id("u")
         mixed.tracks[0].cut.supervisions[0].speaker = "s"
-        found.append(of(write_manifest(tmp_path / name, [mixed])).fingerprint)
-    assert found[0] == found[1]
+        contents.append(of(write_manifest(tmp_path / name, [mixed])).fingerprint)
+    assert contents[0] == contents[1]
 
 
 def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 44_100])
 def test_times_are_counted_in_samples_as_lhotse_does(rate_hz: int) -> None:
     times = [*np.random.default_rng(0).uniform(0, 40, 500), *(np.arange(200) + 0.5) / rate_hz]
-    assert [content._samples(one, rate_hz) for one in times] == [
-        lhotse.utils.compute_num_samples(float(one), rate_hz) for one in times
+    assert [content._samples(time_s, rate_hz) for time_s in times] == [
+        lhotse.utils.compute_num_samples(float(time_s), rate_hz) for time_s in times
     ]
 
 
@@ -181,7 +181,7 @@ def test_sentences_count_in_their_order_in_training_only() -> None:
     assert content.of_sentences(["a", "bc"], True) != content.of_sentences(["ab", "c"], True)
 
 
-def noted(manifest: Path, ordered: bool = True) -> tuple[Content, int]:
+def content_and_reads(manifest: Path, ordered: bool = True) -> tuple[Content, int]:
     """The content of a split, and how often its manifest was read for that."""
     reads = 0
 
@@ -196,25 +196,25 @@ def noted(manifest: Path, ordered: bool = True) -> tuple[Content, int]:
 def test_it_is_computed_once_and_anew_when_what_it_is_of_has_changed(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 3000, 4000)
     digests.record(manifest, read_manifest(manifest, str.strip).cuts, silent)
-    first, reads = noted(manifest)
+    first, reads = content_and_reads(manifest)
     assert reads == 1
     assert first.rows == content_files.read_rows(content_files.rows_beside(manifest, "english/1"))
-    again, reads = noted(manifest)
+    again, reads = content_and_reads(manifest)
     assert (again.fingerprint, again.utterances, reads) == (first.fingerprint, 2, 0)
-    edited, reads = noted(changed(manifest, CHANGES["text"][0]))
+    edited, reads = content_and_reads(changed(manifest, CHANGES["text"][0]))
     assert reads == 1
     assert edited.fingerprint != first.fingerprint
     digests.beside(manifest).unlink()
-    assert noted(manifest)[0].without_digest == 2
+    assert content_and_reads(manifest)[0].without_digest == 2
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{}", '{"schema": 1}', "no json", '"text"'])
 def test_a_damaged_note_is_written_again(tmp_path: Path, damage: str) -> None:
     manifest = write_corpus(tmp_path, 3000)
-    before = noted(manifest)[0]
+    before = content_and_reads(manifest)[0]
     content_files.beside(manifest, "english/1").write_text(damage)
-    assert noted(manifest) == (before, 1)
-    assert noted(manifest)[1] == 0
+    assert content_and_reads(manifest) == (before, 1)
+    assert content_and_reads(manifest)[1] == 0
 
 
 def test_damaged_rows_are_named(tmp_path: Path) -> None:
@@ -228,6 +228,6 @@ def test_damaged_rows_are_named(tmp_path: Path) -> None:
 
 
 def test_splits_with_dots_in_their_names_have_files_of_their_own() -> None:
-    names = {digests.beside(Path(f"test.{one}.jsonl.gz")).name for one in ("v1", "v2")}
+    names = {digests.beside(Path(f"test.{version}.jsonl.gz")).name for version in ("v1", "v2")}
     assert names == {"test.v1.digests.json.gz", "test.v2.digests.json.gz"}
     assert digests.beside(Path("dev.jsonl")).name == "dev.digests.json.gz"

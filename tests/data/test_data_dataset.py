@@ -48,8 +48,10 @@ def test_other_rate_and_stereo_sound_as_transcribe_hears_them(tmp_path: Path) ->
     time = np.arange(8000) / 8000
     path = tmp_path / "a.wav"
     soundfile.write(path, np.stack([np.sin(2 * np.pi * 440 * time), np.zeros_like(time)], 1) * 0.5, 8000)
-    one = cut(path, "a", "a")
-    both = MultiCut(one.id, 0.0, one.duration, [0, 1], supervisions=one.supervisions, recording=one.recording)
+    stereo = cut(path, "a", "a")
+    both = MultiCut(
+        stereo.id, 0.0, stereo.duration, [0, 1], supervisions=stereo.supervisions, recording=stereo.recording
+    )
     waveform = dataset(write_manifest(tmp_path, [both])).waveform(0)
     torch.testing.assert_close(waveform, read(path, 16_000))
 
@@ -176,9 +178,9 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = noisy[Request(0, (0, 1))].waveforms
+        waveforms = noisy[Request(0, (0, 1))].waveforms
         torch.set_num_threads(4)
-        assert torch.equal(noisy[Request(0, (0, 1))].waveforms, one)
+        assert torch.equal(noisy[Request(0, (0, 1))].waveforms, waveforms)
         assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(threads)

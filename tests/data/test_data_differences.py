@@ -18,7 +18,7 @@ def but(**changes: Row | None) -> dict[str, Row]:
 
 
 @pytest.mark.parametrize(
-    ("now", "said"),
+    ("now", "message"),
     [
         (BEFORE, ""),
         (but(b=Row("x", "s", "ab")), "1 text changed (first: b)"),
@@ -30,8 +30,8 @@ def but(**changes: Row | None) -> dict[str, Row]:
         (dict(reversed(BEFORE.items())), "the same utterances in another order"),
     ],
 )
-def test_each_kind_is_counted(now: Mapping[str, Row], said: str) -> None:
-    assert how_rows_differ(BEFORE, now) == said
+def test_each_kind_is_counted(now: Mapping[str, Row], message: str) -> None:
+    assert how_rows_differ(BEFORE, now) == message
 
 
 def test_where_only_counts_are_known_they_are_told() -> None:

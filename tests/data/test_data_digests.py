@@ -27,12 +27,12 @@ def recorded(manifest: Path) -> dict[str, digests.Digest]:
 
 
 def test_size_and_digest_are_those_of_the_whole_file(tmp_path: Path) -> None:
-    found = recorded(write_corpus(tmp_path, 3000, 700_000))
+    digests_by_path = recorded(write_corpus(tmp_path, 3000, 700_000))
     paths = [tmp_path / "u0.wav", tmp_path / "u1.wav"]
-    assert sorted(found) == [str(path) for path in paths]
+    assert sorted(digests_by_path) == [str(path) for path in paths]
     for path in paths:
         content = path.read_bytes()
-        assert found[str(path)] == (len(content), hashlib.blake2b(content, digest_size=16).hexdigest())
+        assert digests_by_path[str(path)] == (len(content), hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
 def test_they_are_noted_once(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_a_missing_file_is_left_to_those_who_read_it(tmp_path: Path) -> None:
 
 def test_a_mixture_names_all_its_files(tmp_path: Path) -> None:
     write_corpus(tmp_path, 16_000, 16_000)
-    one, two = (cut(tmp_path / f"{name}.wav", name, "a") for name in ("u0", "u1"))
-    mixed = one.mix(two.drop_supervisions())
+    first, second = (cut(tmp_path / f"{name}.wav", name, "a") for name in ("u0", "u1"))
+    mixed = first.mix(second.drop_supervisions())
     assert set(digests.sources(mixed.to_dict())) == {str(tmp_path / "u0.wav"), str(tmp_path / "u1.wav")}
     assert set(recorded(write_manifest(tmp_path, CutSet.from_cuts([mixed])))) == set(digests.sources(mixed.to_dict()))
 
@@ -64,18 +64,18 @@ def test_what_could_not_be_read_before_is_added(tmp_path: Path) -> None:
     (before,) = recorded(manifest).values()
     (tmp_path / "u0.wav").write_bytes(content)
     (tmp_path / "u1.wav").write_bytes(b"something else")
-    found = recorded(manifest)
-    assert found[str(tmp_path / "u1.wav")] == before
-    assert found[str(tmp_path / "u0.wav")] == digests.digest(str(tmp_path / "u0.wav"))
+    digests_by_path = recorded(manifest)
+    assert digests_by_path[str(tmp_path / "u1.wav")] == before
+    assert digests_by_path[str(tmp_path / "u0.wav")] == digests.digest(str(tmp_path / "u0.wav"))
 
 
 def aged(manifest: Path, by_s: float) -> None:
     """As if the digests had been recorded so long after now."""
-    place = digests.beside(manifest)
-    with gzip.open(place, "rt") as packed:
+    path = digests.beside(manifest)
+    with gzip.open(path, "rt") as packed:
         content = json.load(packed)
     content["recorded_at_ns"] += int(by_s * 1e9)
-    with gzip.open(place, "wt") as packed:
+    with gzip.open(path, "wt") as packed:
         json.dump(content, packed)
 
 
@@ -112,10 +112,10 @@ def test_an_older_file_moved_over_another_is_found(tmp_path: Path) -> None:
 
 def test_digests_of_a_version_that_noted_no_time_are_as_old_as_their_file(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 3000)
-    found = recorded(manifest)
+    digests_by_path = recorded(manifest)
     with gzip.open(digests.beside(manifest), "wt") as packed:
-        json.dump({"schema": 1, "files": found}, packed)
-    assert digests.recorded(manifest) == found
+        json.dump({"schema": 1, "files": digests_by_path}, packed)
+    assert digests.recorded(manifest) == digests_by_path
     (tmp_path / "u0.wav").write_bytes(b"something else")
     assert digests.changed(manifest, silent) == [str(tmp_path / "u0.wav")]
 
@@ -135,10 +135,10 @@ def test_what_is_wrong_with_single_cuts_can_be_collected(tmp_path: Path) -> None
     cuts = [cut(path, "good", "a"), cut(path, "twin", "b"), cut(path, "twin", "c"), cut(path, "mute", " ")]
     cuts.append(cut(path, "unsaid", "d").drop_supervisions())
     manifest = tmp_path / "mixed.jsonl"
-    manifest.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in cuts))
+    manifest.write_text("".join(json.dumps(single_cut.to_dict()) + "\n" for single_cut in cuts))
     unusable: list[UnusableError] = []
     assert read_manifest(manifest, str.strip, unusable).ids == ("good", "twin")
     kinds = [("duplicate id", "twin"), ("empty transcript", "mute"), ("not one transcript", "unsaid")]
-    assert [(one.kind, one.id) for one in unusable] == kinds
+    assert [(error.kind, error.id) for error in unusable] == kinds
     with pytest.raises(UnusableError, match="utterance id twin occurs twice"):
         read_manifest(manifest, str.strip)

@@ -39,24 +39,24 @@ def loader(
     return Loader(dataset, batches, num_workers, **options), batches
 
 
-def epochs(made: tuple[Loader, BucketBatches], count: int) -> list[Batch]:
+def epochs(loader_and_batches: tuple[Loader, BucketBatches], count: int) -> list[Batch]:
     seen = []
     for epoch in range(count):
-        made[1].set_epoch(epoch)
-        seen += list(made[0])
+        loader_and_batches[1].set_epoch(epoch)
+        seen += list(loader_and_batches[0])
     return seen
 
 
 def test_two_workers_give_what_none_gives(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, *SAMPLES)
     alone = epochs(loader(manifest, 0), 2)
-    for made in (loader(manifest, 2, cache_audio_mb=1, persistent=True), loader(manifest, 2)):
-        together = epochs(made, 2)
+    for worker_loader in (loader(manifest, 2, cache_audio_mb=1, persistent=True), loader(manifest, 2)):
+        together = epochs(worker_loader, 2)
         assert [batch.ids for batch in together] == [batch.ids for batch in alone]
-        for one, other in zip(together, alone, strict=True):
-            assert one.epoch == other.epoch
-            assert torch.equal(one.waveforms, other.waveforms)
-            assert torch.equal(one.tokens, other.tokens)
+        for batch, other in zip(together, alone, strict=True):
+            assert batch.epoch == other.epoch
+            assert torch.equal(batch.waveforms, other.waveforms)
+            assert torch.equal(batch.tokens, other.tokens)
 
 
 def test_rooms_and_recorded_noise_depend_on_seed_epoch_and_id_alone(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_rooms_and_recorded_noise_depend_on_seed_epoch_and_id_alone(tmp_path: Pa
     seen = []
     for workers, size in ((0, 2), (2, 2), (0, 7)):
         batches = BucketBatches(dataset.durations_s, Batching(size, buckets=2), 1)
-        heard: dict[tuple[int, str], torch.Tensor] = {}
+        waveforms: dict[tuple[int, str], torch.Tensor] = {}
         for batch in epochs((Loader(dataset, batches, workers), batches), 2):
             for name, row, count in zip(batch.ids, batch.waveforms, batch.waveform_lengths.tolist(), strict=True):
-                heard[batch.epoch, name] = row[:count]
-        seen.append(heard)
+                waveforms[batch.epoch, name] = row[:count]
+        seen.append(waveforms)
     assert len(seen[0]) == 2 * len(SAMPLES)
     for other in seen[1:]:
         assert other.keys() == seen[0].keys()
@@ -94,12 +94,12 @@ def test_slower_speech_is_longer_than_its_budget_by_its_speed_and_no_more(tmp_pa
 
 
 def test_workers_fill_one_cache(tmp_path: Path) -> None:
-    made = loader(write_corpus(tmp_path, *SAMPLES), 2, cache_audio_mb=1)
-    first = epochs(made, 1)
-    for path in tuple(made[0].dataset.dataset.utterances.path.parent.glob("*.wav")):
+    loaded = loader(write_corpus(tmp_path, *SAMPLES), 2, cache_audio_mb=1)
+    first = epochs(loaded, 1)
+    for path in tuple(loaded[0].dataset.dataset.utterances.path.parent.glob("*.wav")):
         path.unlink()
-    made[1].set_epoch(0)
-    assert [batch.ids for batch in made[0]] == [batch.ids for batch in first]
+    loaded[1].set_epoch(0)
+    assert [batch.ids for batch in loaded[0]] == [batch.ids for batch in first]
 
 
 def test_a_spawned_worker_has_no_cache(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_batches_are_page_locked_where_that_helps_or_is_asked_for() -> None:
 
 
 def test_options_reach_the_workers(tmp_path: Path) -> None:
-    made = loader(write_corpus(tmp_path, *SAMPLES), 1, prefetch=5)[0]
-    assert (made.num_workers, made.prefetch_factor, made.pin_memory) == (1, 5, False)
+    loaded = loader(write_corpus(tmp_path, *SAMPLES), 1, prefetch=5)[0]
+    assert (loaded.num_workers, loaded.prefetch_factor, loaded.pin_memory) == (1, 5, False)
     assert loader(write_corpus(tmp_path, *SAMPLES), 0, prefetch=5)[0].prefetch_factor is None
 
 
@@ -177,7 +177,7 @@ def work_on_through(number: int) -> None:
     (worker,) = next(items)
     assert worker != os.getpid()
     subprocess.run(["kill", f"-{number}", str(worker)], check=True)
-    assert [one for (one,) in items] == [worker] * 8
+    assert [item for (item,) in items] == [worker] * 8
     sys.stdout.write("same worker\n")
 
 

@@ -88,22 +88,22 @@ def test_transcript_that_the_rule_refuses(audio: Path, tmp_path: Path) -> None:
 
 def test_number_of_supervisions(audio: Path, tmp_path: Path) -> None:
     for supervisions in (0, 2):
-        one = cut(audio, "a", "x")
-        one.supervisions = one.supervisions * supervisions
+        single_cut = cut(audio, "a", "x")
+        single_cut.supervisions = single_cut.supervisions * supervisions
         with pytest.raises(LasasrError, match=f"utterance a has {supervisions} supervisions"):
-            read_manifest(write_manifest(tmp_path, [one]), str)
+            read_manifest(write_manifest(tmp_path, [single_cut]), str)
 
 
 def test_no_duration(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(1), 16_000)
-    one = cut(tmp_path / "a.wav", "brief", "x")
-    one.duration = 0.0
+    single_cut = cut(tmp_path / "a.wav", "brief", "x")
+    single_cut.duration = 0.0
     with pytest.raises(LasasrError, match="utterance brief has no duration"):
-        read_manifest(write_manifest(tmp_path, [one]), str)
+        read_manifest(write_manifest(tmp_path, [single_cut]), str)
 
 
 def test_no_recording(audio: Path, tmp_path: Path) -> None:
-    one = cut(audio, "a", "x")
-    one.recording = None
+    single_cut = cut(audio, "a", "x")
+    single_cut.recording = None
     with pytest.raises(LasasrError, match="a"):
-        read_manifest(write_manifest(tmp_path, [one]), str)
+        read_manifest(write_manifest(tmp_path, [single_cut]), str)

@@ -133,15 +133,15 @@ for name in sys.argv[2:]:
 """
     command = [sys.executable, "-c", program, str(folder), *SIZES, *SIZES]
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": {**os.environ}}
-    both = [subprocess.Popen(command, **options) for _ in range(2)]
-    for one in both:
-        assert one.stdout.readline() == "ready\n"
-    said = []
-    for one in both:
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    for one in both:
-        said += one.communicate()[0].splitlines()
-    assert sum(line.startswith("fetched") for line in said) == len(SIZES)
-    assert sum(int(line) for line in said if line.isdigit()) == 4 * sum(SIZES.values())
+    processes = [subprocess.Popen(command, **options) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    output = []
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        output += process.communicate()[0].splitlines()
+    assert sum(line.startswith("fetched") for line in output) == len(SIZES)
+    assert sum(int(line) for line in output if line.isdigit()) == 4 * sum(SIZES.values())
     assert all(Path(folder / name).stat().st_size == size for name, size in SIZES.items())

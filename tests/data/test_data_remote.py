@@ -34,14 +34,14 @@ def stored():
 @pytest.fixture
 def server():
     """(address, what was asked for, faults: what to do with each GET, one after another, before all is well)."""
-    asked, faults = [], []
+    requests, faults = [], []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
             self._answer(200 if self.path == "/shard.tar" else 404)
 
         def do_GET(self):
-            asked.append(self.path)
+            requests.append(self.path)
             fault = faults.pop(0) if faults else "none"
             if isinstance(fault, int) or self.path != "/shard.tar":
                 self._answer(fault if isinstance(fault, int) else 404)
@@ -63,7 +63,7 @@ def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{running.server_port}", asked, faults
+        yield f"http://127.0.0.1:{running.server_port}", requests, faults
         running.shutdown()
         thread.join()
 

@@ -117,7 +117,7 @@ def test_the_first_epochs_may_go_from_short_to_long() -> None:
     assert sorted(rising.batches(1)) == sorted(plain.batches(1)) != sorted(rising.batches(0))
     assert rising.batches(2) == plain.batches(2)
     alone = BucketBatches(DURATIONS, Batching(24, buckets=1000, shortest_first=1), seed=3).batches(0)
-    durations = [DURATIONS[index] for batch in alone for index in sorted(batch, key=lambda one: DURATIONS[one])]
+    durations = [DURATIONS[index] for batch in alone for index in sorted(batch, key=lambda index: DURATIONS[index])]
     assert durations == sorted(DURATIONS)  # each bucket is one batch: nothing but their order is left
 
 

@@ -18,10 +18,10 @@ TOKENIZER = CharacterTokenizer.train(TEXTS)
 
 def test_sentences_come_back_as_they_were_encoded(tmp_path: Path) -> None:
     encode_split(TEXTS, TOKENIZER, tmp_path / "train")
-    found = load_split(tmp_path / "train")
-    assert [TOKENIZER.decode(found.ids(i).tolist()) for i in range(len(found))] == TEXTS
-    assert found.lengths.tolist() == [len(text) + 1 for text in TEXTS]
-    assert (found.counts.sentences, found.counts.words, found.counts.characters) == (6, 9, 19)
+    sentences = load_split(tmp_path / "train")
+    assert [TOKENIZER.decode(sentences.ids(i).tolist()) for i in range(len(sentences))] == TEXTS
+    assert sentences.lengths.tolist() == [len(text) + 1 for text in TEXTS]
+    assert (sentences.counts.sentences, sentences.counts.words, sentences.counts.characters) == (6, 9, 19)
 
 
 def test_every_sentence_is_in_one_batch_within_its_budget(tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_damaged_text_is_refused(tmp_path: Path) -> None:
     assert TextDataset(_written(tmp_path / "one"))[Request(0, (0,))].tokens.shape == (1, 1)
 
 
-def _written(place: Path):  # type: ignore[no-untyped-def]
-    encode_split(["a"], TOKENIZER, place)
-    return load_split(place)
+def _written(path: Path):  # type: ignore[no-untyped-def]
+    encode_split(["a"], TOKENIZER, path)
+    return load_split(path)

@@ -17,9 +17,9 @@ from lasasr.data.tar import KIND
 from lasasr.errors import LasasrError
 
 
-def plain(made: Any) -> dict[str, Any]:
+def plain(lhotse_object: Any) -> dict[str, Any]:
     """As it stands in a manifest."""
-    return dict(json.loads(json.dumps(made.to_dict())))
+    return dict(json.loads(json.dumps(lhotse_object.to_dict())))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_what_lhotse_writes_of_files_passes(first: MonoCut, tmp_path: Path) -> N
     with NumpyFilesWriter(tmp_path / "arrays") as writer:
         held = fastcopy(first, custom={"vector": writer.store_array("v", np.zeros((3, 2), dtype=np.float32))})
     impulse = Recording.from_file(tmp_path / "u1.wav")
-    for made in (
+    for lhotse_cut in (
         first,
         featured,
         held,
@@ -47,7 +47,7 @@ def test_what_lhotse_writes_of_files_passes(first: MonoCut, tmp_path: Path) -> N
         first.mix(second, snr=10.0).pad(duration=3.0),
         fastcopy(first, custom={"target": second.recording, "note": {"sources": ["web"]}}),
     ):
-        sources.check("", plain(made))
+        sources.check("", plain(lhotse_cut))
 
 
 def test_what_is_kept_elsewhere_is_refused_wherever_it_stands(first: MonoCut, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_is_kept_elsewhere_is_refused_wherever_it_stands(first: MonoCut, tm
         features = fastcopy(first.compute_and_store_features(Fbank(), writer), recording=first.recording)
     second = cut(tmp_path / "u1.wav", "u1", "c")
     features.features.storage_key = "x"  # bytes are no JSON
-    for made in (
+    for lhotse_cut in (
         fastcopy(first, recording=bad),
         fastcopy(first, custom={"target": bad}),
         first.reverb_rir(bad),
@@ -66,7 +66,7 @@ def test_what_is_kept_elsewhere_is_refused_wherever_it_stands(first: MonoCut, tm
         fastcopy(first, supervisions=[fastcopy(first.supervisions[0], custom={"x": bad.to_dict()})]),
     ):
         with pytest.raises(LasasrError, match=r"cut .* (in a command, not in a file|in memory_raw, not in a file)"):
-            sources.check("", plain(made))
+            sources.check("", plain(lhotse_cut))
 
 
 def test_a_place_in_a_tar_file_is_for_those_that_expect_it(first: MonoCut) -> None:

@@ -36,10 +36,10 @@ def dataset(manifest: Path, check: bool = True, **options: Any) -> SpeechDataset
     return SpeechDataset(read_manifest(manifest, str), Letters(), verify=check, **options)
 
 
-def flip(path: Path, place: int = -1) -> None:
+def flip(path: Path, index: int = -1) -> None:
     """Change one bit; the size stays."""
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[index] ^= 1
     path.write_bytes(content)
 
 
@@ -146,10 +146,10 @@ def test_a_member_of_a_shard_is_compared_alone(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     manifest = write_corpus(tmp_path / "files", *SAMPLES)
     write_shards({"train": manifest, "dev": manifest}, tmp_path / "shards", {"corpus": "x"}, silent)
-    there = SharCorpus(str(tmp_path / "shards")).prepare(tmp_path / "prepared", silent)["train"]
-    of = dataset(prepared(there))
+    shard_manifest = SharCorpus(str(tmp_path / "shards")).prepare(tmp_path / "prepared", silent)["train"]
+    of = dataset(prepared(shard_manifest))
     (tar,) = (tmp_path / "shards" / "train").glob("*.tar")
-    source = digests.sources(read_manifest(there, str).cut(1).to_dict())[0]
+    source = digests.sources(read_manifest(shard_manifest, str).cut(1).to_dict())[0]
     offset = int(source.rpartition("?")[2].partition("+")[0])
     flip(tar, offset + 1000)
     of.waveform(0)
@@ -160,8 +160,8 @@ def test_a_member_of_a_shard_is_compared_alone(tmp_path: Path) -> None:
 
 def test_a_mixture_is_looked_at_as_a_whole(tmp_path: Path) -> None:
     write_corpus(tmp_path, 16_000, 16_000)
-    one, two = (cut(tmp_path / f"{name}.wav", name, "a") for name in ("u0", "u1"))
-    of = dataset(prepared(write_manifest(tmp_path, [one.mix(two.drop_supervisions()).with_id("both")])))
+    first, second = (cut(tmp_path / f"{name}.wav", name, "a") for name in ("u0", "u1"))
+    of = dataset(prepared(write_manifest(tmp_path, [first.mix(second.drop_supervisions()).with_id("both")])))
     flip(tmp_path / "u1.wav")
     with pytest.raises(LasasrError, match=r"utterance both: .*u1.wav has changed"):
         of.waveform(0)
@@ -206,9 +206,9 @@ def test_many_files_are_found_by_name(tmp_path: Path) -> None:
     for number in range(500):
         path = tmp_path / f"{number}.raw"
         path.write_bytes(bytes([number % 256]) * (number + 1))
-        found = digests.digest(str(path))
-        assert found is not None
-        recorded[str(path)] = found
+        digest = digests.digest(str(path))
+        assert digest is not None
+        recorded[str(path)] = digest
     as_prepared = verify.AsPrepared(recorded)
     changed: Sequence[int] = (0, 17, 255, 499)
     for number in changed:

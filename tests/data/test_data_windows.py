@@ -21,10 +21,10 @@ def sampler(seed=0, per_step=1, ranks=1, rank=0, batching=BATCHING):
 def window_of(batches):
     """Shard → (place of its first batch, place of its last)."""
     places = {shard: [] for shard in SHARDS.tolist()}
-    for place, batch in enumerate(batches):
+    for batch_index, batch in enumerate(batches):
         for index in batch:
-            places[SHARDS[index]].append(place)
-    return {shard: (found[0], found[-1]) for shard, found in places.items()}
+            places[SHARDS[index]].append(batch_index)
+    return {shard: (indices[0], indices[-1]) for shard, indices in places.items()}
 
 
 def groups(batches):
@@ -45,18 +45,18 @@ def test_a_window_ends_before_the_next_begins():
 
 def test_other_epochs_bring_other_shards_together():
     seen = [set(groups(sampler().batches(epoch))) for epoch in range(4)]
-    assert all(len(one & other) <= 1 for one, other in pairwise(seen))  # of five windows
+    assert all(len(window & other) <= 1 for window, other in pairwise(seen))  # of five windows
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_each_utterance_once_per_epoch(ranks):
-    made = [sampler(1, ranks, ranks, rank) for rank in range(ranks)]
+    samplers = [sampler(1, ranks, ranks, rank) for rank in range(ranks)]
     for epoch in range(3):
         seen = Counter()
-        for one in made:
-            one.set_epoch(epoch)
-            requests = list(one)
-            assert len(requests) == len(one) == len(made[0])
+        for rank_sampler in samplers:
+            rank_sampler.set_epoch(epoch)
+            requests = list(rank_sampler)
+            assert len(requests) == len(rank_sampler) == len(samplers[0])
             assert {request.epoch for request in requests} == {epoch}
             seen.update(index for request in requests for index in request.indices)
         assert seen == Counter(range(len(DURATIONS)))
@@ -73,13 +73,13 @@ def test_the_number_of_batches_does_not_depend_on_the_epoch(seed):
         budget = (int(random.integers(2, 30)), float(random.uniform(10, 80)), int(random.integers(1, 40)))
         batching = Batching(*budget, shards_at_once=int(random.integers(1, 14)))
         try:
-            made = BucketBatches(durations, batching, seed, batches_per_step=per_step, shards=shards)
+            bucket_batches = BucketBatches(durations, batching, seed, batches_per_step=per_step, shards=shards)
         except LasasrError:  # batches of one, and no multiple
             continue
         tried += 1
         for epoch in range(5):
-            batches = made.batches(epoch)
-            assert len(batches) == len(made)
+            batches = bucket_batches.batches(epoch)
+            assert len(batches) == len(bucket_batches)
             assert len(batches) % per_step == 0
             assert sorted(index for batch in batches for index in batch) == list(range(count))
             for batch in batches:
@@ -123,9 +123,13 @@ def test_resume_from_any_batch():
 def test_every_rank_hears_of_each_shard_before_its_window(ranks):
     spans = window_of(sampler(per_step=ranks).batches(0))
     for rank in range(ranks):
-        told = {SHARDS[index]: place for place, one in enumerate(sampler(0, ranks, ranks, rank)) for index in one.ahead}
-        assert set(told) == set(spans) - groups(sampler(per_step=ranks).batches(0))[0]
-        assert all(ranks * told[shard] < spans[shard][0] for shard in told)
+        announced = {
+            SHARDS[index]: batch_index
+            for batch_index, request in enumerate(sampler(0, ranks, ranks, rank))
+            for index in request.ahead
+        }
+        assert set(announced) == set(spans) - groups(sampler(per_step=ranks).batches(0))[0]
+        assert all(ranks * announced[shard] < spans[shard][0] for shard in announced)
 
 
 def test_evaluation_and_other_batching_know_no_windows():

@@ -53,11 +53,11 @@ def runs_still(pid: int) -> bool:
 
 
 def orphan(folder: Path, sleeping_s: float, variables: dict[str, str]) -> tuple[bool, str]:
-    """Kill the parent of a rank; whether the rank is alive after `PATIENCE_S`, or less if it ends, and what it said."""
+    """Kill the parent of a rank; whether the rank lives after `PATIENCE_S`, or less if it ends, and what it printed."""
     environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "LOCAL_RANK", "NODE_RANK")}
     words = [sys.executable, "-c", LAUNCHER, RANK, str(folder / "pid"), str(folder / "inside"), str(sleeping_s)]
-    with (folder / "said").open("w") as said:
-        launcher = subprocess.Popen(words, env={**environment, **variables}, stdout=said, stderr=said)
+    with (folder / "output").open("w") as output:
+        launcher = subprocess.Popen(words, env={**environment, **variables}, stdout=output, stderr=output)
     await_text(folder / "inside")
     pid = int(await_text(folder / "pid"))
     launcher.kill()
@@ -68,7 +68,7 @@ def orphan(folder: Path, sleeping_s: float, variables: dict[str, str]) -> tuple[
     alive = runs_still(pid)
     if alive:
         os.kill(pid, 9)
-    return alive, (folder / "said").read_text()
+    return alive, (folder / "output").read_text()
 
 
 @pytest.mark.parametrize(

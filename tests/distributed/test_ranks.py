@@ -16,7 +16,7 @@ from lasasr.distributed.ranks import Ranks
 def test_alone_is_the_first_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    alone = Ranks.of_torchrun()
+    alone = Ranks.from_torchrun()
     assert (alone, alone.first) == (Ranks(0, 1), True)
     assert alone.gather("share") == ["share"]
     assert alone.in_turn(lambda: 3) == 3
@@ -35,7 +35,7 @@ def test_each_rank_has_the_gpu_of_its_place(monkeypatch: pytest.MonkeyPatch) -> 
 def test_any_number_of_ranks_finds_the_same(
     world: int, tiny_run: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    found, names = [], []
+    results, names = [], []
     for number, launcher in ((1, ()), (world, ("-m", "torch.distributed.run", f"--nproc-per-node={world}"))):
         run = shutil.copytree(tiny_run, tmp_path / str(number))
         command = [sys.executable, *launcher, "-m", "lasasr", "evaluate", str(run), "evaluate.batch_s=5"]
@@ -50,7 +50,8 @@ def test_any_number_of_ranks_finds_the_same(
         assert json.loads(other.read_text())["utterances"] == 6
         assert json.loads((run / "results" / "test.json").read_text()) == summary
         names.append(other.name)
-        found.append(({**summary, "decode_s": None, "rtf": None}, [(one["id"], one["hypothesis"]) for one in lines]))
-    assert found[0] == found[1]
+        texts = [(line["id"], line["hypothesis"]) for line in lines]
+        results.append(({**summary, "decode_s": None, "rtf": None}, texts))
+    assert results[0] == results[1]
     assert names[0] == names[1]
-    assert len({name for name, _ in found[0][1]}) == found[0][0]["utterances"] == 6
+    assert len({name for name, _ in results[0][1]}) == results[0][0]["utterances"] == 6

@@ -11,8 +11,8 @@ import soundfile
 import torch
 from PIL import Image
 
-from lasasr.comparison.entries import Entry, find
-from lasasr.comparison.grouping import Group
+from lasasr.comparison.entries import DecodedRun, find
+from lasasr.comparison.grouping import SystemRuns
 from lasasr.evaluation.comparison_maps import Drawn, draw
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.hypothesis import Hypothesis
@@ -21,21 +21,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def entry(tiny_run: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+def entry(tiny_run: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> DecodedRun:
     monkeypatch.chdir(workplace)
-    return find([tiny_run]).entries[0]
+    return find([tiny_run]).runs[0]
 
 
-def drawn(entry: Entry, audio: bool = False) -> Drawn:
+def drawn(entry: DecodedRun, audio: bool = False) -> Drawn:
     ids = [line["id"] for line in entry.lines][:2]
-    return draw([Group("one", (entry,))], "test", ids, audio, lambda task, done, total: None)
+    return draw([SystemRuns("one", (entry,))], "test", ids, audio, lambda task, done, total: None)
 
 
 def content(address: str) -> io.BytesIO:
     return io.BytesIO(base64.b64decode(address.partition(",")[2]))
 
 
-def test_maps_and_sound_cover_the_utterance(entry: Entry) -> None:
+def test_maps_and_sound_cover_the_utterance(entry: DecodedRun) -> None:
     found = drawn(entry, audio=True)
     assert found.notes == []
     for line in entry.lines[:2]:
@@ -48,7 +48,7 @@ def test_maps_and_sound_cover_the_utterance(entry: Entry) -> None:
         assert soundfile.info(content(one["audio"])).duration == pytest.approx(line["duration_s"], abs=1e-3)
 
 
-def test_uniform_weights_are_pale(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uniform_weights_are_pale(entry: DecodedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     recognize = Recognizer.recognize
 
     def uniform(*arguments: Any) -> list[list[Hypothesis]]:
@@ -66,14 +66,14 @@ def test_uniform_weights_are_pale(entry: Entry, monkeypatch: pytest.MonkeyPatch)
         assert min(grey.get_flattened_data()) > 0.8 * 255
 
 
-def test_another_text_than_was_scored_has_no_map(entry: Entry) -> None:
+def test_another_text_than_was_scored_has_no_map(entry: DecodedRun) -> None:
     lines = [{**line, "hypothesis": "nobody would decode this"} for line in entry.lines]
     found = drawn(replace(entry, lines=lines))
     assert not any(one["maps"] for one in found.maps.values())
     assert found.notes == ["2 maps of one 1 are left out: decoded again, the text is another."]
 
 
-def test_a_damaged_bundle_is_said(entry: Entry, tmp_path: Path) -> None:
+def test_a_damaged_bundle_is_said(entry: DecodedRun, tmp_path: Path) -> None:
     assert entry.folder is not None
     copy = tmp_path / "run"
     copy.mkdir()
@@ -85,7 +85,7 @@ def test_a_damaged_bundle_is_said(entry: Entry, tmp_path: Path) -> None:
     assert note.startswith("No maps of one: ")
 
 
-def test_a_corpus_that_is_not_there_is_not_made(entry: Entry, tmp_path: Path) -> None:
+def test_a_corpus_that_is_not_there_is_not_made(entry: DecodedRun, tmp_path: Path) -> None:
     assert entry.folder is not None
     copy = tmp_path / "run"
     copy.mkdir()

@@ -15,7 +15,7 @@ from lasasr.evaluation.decoding import decode, decode_all
 from lasasr.evaluation.maps import attention_figure
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment, boundaries, summary
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.metrics.error_rates import compare
 from lasasr.metrics.triage import FLAGS
 from lasasr.models.recognizer import Recognizer
@@ -101,7 +101,7 @@ def test_without_times_of_the_corpus_ctc_aligns_the_references(ctc_weight: float
 
 
 def test_times_of_the_corpus_come_first_and_only_their_utterances_count() -> None:
-    known = {"u1": (Timed("ba", 0.1, 0.3),)}
+    known = {"u1": (TimedLabel("ba", 0.1, 0.3),)}
     done, _ = decode(recognizer(0.4), [batch(0, 1, 2)], known)
     assert [one.spoken for one in done] == [(), known["u1"], ()]
     found = boundaries(done, "word")
@@ -110,17 +110,17 @@ def test_times_of_the_corpus_come_first_and_only_their_utterances_count() -> Non
     assert set(found) >= {"attention", "ctc", "combined"}
 
 
-def outcome(reference: str, text: str, spoken: Sequence[Timed], timed: Mapping[Kind, Sequence[Word]]) -> Outcome:
+def outcome(reference: str, text: str, spoken: Sequence[TimedLabel], timed: Mapping[Kind, Sequence[Word]]) -> Outcome:
     hypothesis = Hypothesis((4,), 0.0, text=text, timed={kind: tuple(words) for kind, words in timed.items()})
     counts = compare(reference, text, "wer")
     return Outcome("id", "", 1.0, reference, [hypothesis], counts, counts, tuple(spoken), "corpus")
 
 
 def test_each_kind_is_held_against_the_truth_of_correct_words() -> None:
-    spoken = [Timed("a", 0.1, 0.2), Timed("b", 0.2, 0.4), Timed("c", 0.5, 0.6)]
+    spoken = [TimedLabel("a", 0.1, 0.2), TimedLabel("b", 0.2, 0.4), TimedLabel("c", 0.5, 0.6)]
 
     def shifted(by_s: float) -> list[Word]:
-        said = [Timed("x", 0.0, 0.9), *spoken[1:]]  # the first word is wrong, and far away
+        said = [TimedLabel("x", 0.0, 0.9), *spoken[1:]]  # the first word is wrong, and far away
         return [Word(one.label, one.start_s + by_s, one.end_s + by_s) for one in said]
 
     timed: dict[Kind, list[Word]] = {"attention": shifted(-0.03), "ctc": shifted(0.06), "combined": shifted(0.0)}
@@ -138,7 +138,7 @@ def test_each_kind_is_held_against_the_truth_of_correct_words() -> None:
 
 
 def test_a_kind_that_an_utterance_lacks_leaves_its_words_unmatched() -> None:
-    spoken = [Timed("a", 0.1, 0.2)]
+    spoken = [TimedLabel("a", 0.1, 0.2)]
     has = outcome("a", "a", spoken, {"ctc": [Word("a", 0.1, 0.2)]})
     found = boundaries([has, outcome("a", "a", spoken, {})], "word")
     assert found is not None
@@ -148,7 +148,9 @@ def test_a_kind_that_an_utterance_lacks_leaves_its_words_unmatched() -> None:
 
 def test_the_summary_holds_both_measures_or_none() -> None:
     about = {"metric": "wer"}
-    done, seconds = decode(recognizer(0.4), [batch(0, 1, 2)], {"u0": (Timed("ab", 0.1, 0.2), Timed("a", 0.2, 0.3))})
+    done, seconds = decode(
+        recognizer(0.4), [batch(0, 1, 2)], {"u0": (TimedLabel("ab", 0.1, 0.2), TimedLabel("a", 0.2, 0.3))}
+    )
     found = summary("test", done, seconds, about)["alignment"]
     assert found["boundaries"]["unit"] == "word"
     assert {name: value for name, value in found.items() if name != "boundaries"} == alignment(done)
@@ -188,7 +190,7 @@ def test_every_wrong_hypothesis_is_somebodys_error_and_the_summary_counts_them()
 
 def test_the_map_shows_when_the_reference_was_said() -> None:
     model, heard = recognizer(0.0), batch(2)
-    spoken = (Timed("b", 0.1, 0.2), Timed("a", 0.2, 0.3), Timed("b", 0.35, 0.45))
+    spoken = (TimedLabel("b", 0.1, 0.2), TimedLabel("a", 0.2, 0.3), TimedLabel("b", 0.35, 0.45))
     ((one,), _) = decode(model, [heard], {"u2": spoken})
     figure = attention_figure(model, heard.waveforms[0], one)
     for axis in (axis for axis in figure.axes if axis.images):

@@ -23,5 +23,5 @@ def encoder(name: str, features: int = F, **options: Any) -> Encoder:
         config: Any = OmegaConf.to_container(compose(f"listen/{name}")["listen"], resolve=True)
     sizes = {key: value for key, value in SMALL.items() if key in config}
     torch.manual_seed(0)
-    made: Encoder = instantiate({**config, **sizes, **options}, _convert_="all")(input_dim=features)
-    return made.eval()
+    listen: Encoder = instantiate({**config, **sizes, **options}, _convert_="all")(input_dim=features)
+    return listen.eval()

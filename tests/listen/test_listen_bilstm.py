@@ -20,10 +20,10 @@ def _one_by_one(layer: BiLSTM, frames: Tensor) -> Tensor:
     """Each utterance alone through a plain `nn.LSTM` with the layer's weights."""
     plain = nn.LSTM(frames.shape[2], layer.lstm.hidden_size, batch_first=True, bidirectional=True).to(frames.dtype)
     plain.load_state_dict(layer.lstm.state_dict())
-    both = frames.new_zeros(*frames.shape[:2], 2 * layer.lstm.hidden_size)
+    output = frames.new_zeros(*frames.shape[:2], 2 * layer.lstm.hidden_size)
     for row, length in enumerate(LENGTHS.tolist()):
-        both[row, :length] = plain(frames[row : row + 1, :length])[0][0]
-    return both
+        output[row, :length] = plain(frames[row : row + 1, :length])[0][0]
+    return output
 
 
 @BY
@@ -52,18 +52,18 @@ def test_two_threads_change_nothing(cores: int, autocast: bool, monkeypatch: pyt
     results = []
     for available in (1, cores):
         monkeypatch.setattr(concurrent, "cores_per_process", lambda available=available: available)
-        given = frames.clone().requires_grad_()
+        inputs = frames.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            both = layer(given, LENGTHS)
-        results.append((both, *torch.autograd.grad(both.float().cos().sum(), [given, *layer.parameters()])))
-    for one, other in zip(*results, strict=True):
-        assert torch.equal(one, other)
+            output = layer(inputs, LENGTHS)
+        results.append((output, *torch.autograd.grad(output.float().cos().sum(), [inputs, *layer.parameters()])))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_what_is_computed_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrent, "cores_per_process", lambda: 1)
     frames, lengths = torch.randn(4, 50, 32, requires_grad=True), torch.full((4,), 50)
-    kept: dict[bilstm.Lstm, int] = {}
+    sizes: dict[bilstm.Lstm, int] = {}
     for lstm in ("padded", "recomputed"):
         saved: dict[int, int] = {}
 
@@ -73,11 +73,11 @@ def test_what_is_computed_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> 
 
         layer = BiLSTM(32, 32, lstm=lstm)
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            heard = layer(frames, lengths)
-        kept[lstm] = sum(saved.values())
-        heard.sum().backward()
+            encoded = layer(frames, lengths)
+        sizes[lstm] = sum(saved.values())
+        encoded.sum().backward()
     of_both = 2 * frames.nbytes + sum(weight.nbytes for weight in BiLSTM(32, 32).parameters())
-    assert kept["recomputed"] <= of_both < kept["padded"] / 2
+    assert sizes["recomputed"] <= of_both < sizes["padded"] / 2
 
 
 def test_evaluation_mode_still_gives_gradients() -> None:
@@ -95,8 +95,8 @@ def test_on_cuda_it_is_the_same(lstm: bilstm.Lstm) -> None:
     layer = BiLSTM(5, 7, lstm=lstm)
     frames = torch.randn(4, 9, 5)
     expected = _one_by_one(layer, frames)
-    heard = layer.cuda()(frames.cuda(), LENGTHS.cuda())
-    torch.testing.assert_close(heard.cpu(), expected, rtol=0, atol=1e-5)
+    encoded = layer.cuda()(frames.cuda(), LENGTHS.cuda())
+    torch.testing.assert_close(encoded.cpu(), expected, rtol=0, atol=1e-5)
 
 
 def test_wrong_options_are_named() -> None:
@@ -114,8 +114,8 @@ class _Halved(nn.Module):
         self.inner = inner
 
     def forward(self, packed: PackedSequence) -> tuple[PackedSequence, object]:
-        both, state = self.inner(packed)
-        return both._replace(data=both.data / 2), state
+        output, state = self.inner(packed)
+        return output._replace(data=output.data / 2), state
 
 
 @BY
@@ -145,10 +145,10 @@ def test_a_parametrised_weight_is_the_weight_it_computes(lstm: bilstm.Lstm, name
     with torch.no_grad():
         doubled.lstm.get_parameter(name).mul_(2)
     frames = torch.randn(4, 9, 5)
-    found, expected = layer(frames, LENGTHS), doubled(frames, LENGTHS)
-    torch.testing.assert_close(found, expected)
+    output, expected = layer(frames, LENGTHS), doubled(frames, LENGTHS)
+    torch.testing.assert_close(output, expected)
     original = layer.lstm.get_parameter(f"parametrizations.{name}.original")
-    (ours,) = torch.autograd.grad(found.square().sum(), original)
+    (ours,) = torch.autograd.grad(output.square().sum(), original)
     (theirs,) = torch.autograd.grad(expected.square().sum(), doubled.lstm.get_parameter(name))
     torch.testing.assert_close(ours, 2 * theirs)
 

@@ -13,10 +13,10 @@ from lasasr.listen.blstm import BLSTMEncoder
 def test_lengths_are_those_of_the_slices(subsampling: list[int]) -> None:
     listen = BLSTMEncoder(3, 2, layers=2, subsampling=subsampling)
     for frames in range(1, 201):
-        kept = range(frames)
+        frame_numbers = range(frames)
         for factor in subsampling:
-            kept = kept[::factor]
-        assert listen.output_lengths(torch.tensor([frames])).tolist() == [len(kept)]
+            frame_numbers = frame_numbers[::factor]
+        assert listen.output_lengths(torch.tensor([frames])).tolist() == [len(frame_numbers)]
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])

@@ -41,11 +41,11 @@ def test_gradients_do_not_see_padding(name: str) -> None:
     gradients = []
     for filling in (0.0, 1e3):
         filled = features.masked_fill(~length.mask(LENGTHS, 30)[..., None], filling).requires_grad_()
-        wanted = [filled, *listen.parameters()]
-        gradients.append(torch.autograd.grad(listen(filled, LENGTHS).encoded.square().sum(), wanted))
+        inputs = [filled, *listen.parameters()]
+        gradients.append(torch.autograd.grad(listen(filled, LENGTHS).encoded.square().sum(), inputs))
     assert gradients[1][0][~length.mask(LENGTHS, 30)].abs().max() == 0
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second)
 
 
 @every_encoder
@@ -71,17 +71,17 @@ def test_output_lengths_are_the_frames_produced_for_every_length(name: str) -> N
 
 def assert_alike(name: str, lstms: tuple[str, str], autocast: bool = False) -> None:
     """Values and gradients of two implementations with the same weights."""
-    first, second = (encoder(name, lstm=one) for one in lstms)
+    first, second = (encoder(name, lstm=lstm) for lstm in lstms)
     second.load_state_dict(first.state_dict())
     features = torch.randn(len(LENGTHS), 23, F)
     results = []
     for listen in (first, second):
-        given = features.clone().requires_grad_()
+        inputs = features.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            encoded, _ = listen(given, LENGTHS)
-        results.append((encoded, *torch.autograd.grad(encoded.float().sin().sum(), [given, *listen.parameters()])))
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-2 if autocast else 1e-5, atol=1e-2 if autocast else 1e-6)
+            encoded, _ = listen(inputs, LENGTHS)
+        results.append((encoded, *torch.autograd.grad(encoded.float().sin().sum(), [inputs, *listen.parameters()])))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-2 if autocast else 1e-5, atol=1e-2 if autocast else 1e-6)
 
 
 @every_encoder
@@ -103,7 +103,7 @@ def test_what_is_computed_again_has_the_same_values_and_gradients(
 def test_gradients_are_those_of_the_function(name: str) -> None:
     listen = encoder(name, hidden_dim=2).double()
     features = torch.randn(2, 5, F, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda given: listen(given, torch.tensor([5, 2])).encoded, features)
+    assert torch.autograd.gradcheck(lambda inputs: listen(inputs, torch.tensor([5, 2])).encoded, features)
 
 
 @every_encoder
@@ -125,11 +125,11 @@ def test_bfloat16_autocast_gives_nearly_the_same(name: str, lstm: str) -> None:
 def test_dropout_acts_in_training_only(name: str) -> None:
     listen = encoder(name, dropout=0.5)
     features = torch.randn(2, 9, F)
-    heard = [listen(features, torch.tensor([9, 4])).encoded for _ in range(2)]
-    assert torch.equal(*heard)
+    outputs = [listen(features, torch.tensor([9, 4])).encoded for _ in range(2)]
+    assert torch.equal(*outputs)
     listen.train()
     trained = listen(features, torch.tensor([9, 4])).encoded
-    assert not torch.equal(trained, heard[0])
+    assert not torch.equal(trained, outputs[0])
     assert (trained[1, -(-4 // listen.subsampling_factor) :] == 0).all()
 
 

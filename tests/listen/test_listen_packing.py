@@ -13,18 +13,18 @@ from lasasr.listen.packing import pack, packing, unpack
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 2))
-def test_it_is_torchs_own_order(lengths: list[int], more: int) -> None:
-    given = torch.tensor(lengths)
-    frames = torch.randn(len(lengths), max(lengths) + more, 3)
-    theirs = pack_padded_sequence(frames, given, batch_first=True, enforce_sorted=False)
-    order = packing(given, frames.shape[1])
+def test_it_is_torchs_own_order(sizes: list[int], more: int) -> None:
+    lengths = torch.tensor(sizes)
+    frames = torch.randn(len(sizes), max(sizes) + more, 3)
+    theirs = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+    order = packing(lengths, frames.shape[1])
     packed = pack(frames, order)
     assert torch.equal(order.sizes, theirs.batch_sizes)
     # utterances of one length may stand in another order: frame by frame both have the same rows
     ours = torch.split(packed, order.sizes.tolist())
-    for one, other in zip(ours, torch.split(theirs.data, order.sizes.tolist()), strict=True):
-        assert sorted(one.tolist()) == sorted(other.tolist())
-    real = torch.arange(frames.shape[1])[None, :, None] < given[:, None, None]
+    for step, their_step in zip(ours, torch.split(theirs.data, order.sizes.tolist()), strict=True):
+        assert sorted(step.tolist()) == sorted(their_step.tolist())
+    real = torch.arange(frames.shape[1])[None, :, None] < lengths[:, None, None]
     assert torch.equal(unpack(packed, order, len(frames)), frames * real)
 
 
@@ -33,4 +33,4 @@ def test_gradients(check: object) -> None:
     frames = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
     order = packing(torch.tensor([2, 4, 1]), 4)
     assert callable(check)
-    assert check(lambda given: unpack(pack(given.sin(), order).exp(), order, 3).sin(), frames)
+    assert check(lambda rows: unpack(pack(rows.sin(), order).exp(), order, 3).sin(), frames)

@@ -39,8 +39,8 @@ def at(patch: pytest.MonkeyPatch, folder: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lm-data")
     (folder / "text").mkdir()
-    for place, split in enumerate(("train", "dev", "test")):
-        turned = SENTENCES[place:] + SENTENCES[:place]
+    for shift, split in enumerate(("train", "dev", "test")):
+        turned = SENTENCES[shift:] + SENTENCES[:shift]
         (folder / "text" / f"{split}.txt").write_text("\n".join(turned) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         at(patch, folder)
@@ -53,8 +53,8 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A copy, elsewhere; its text is in `text`."""
     shutil.copytree(trained, tmp_path / "copy")
     at(monkeypatch, tmp_path / "copy")
-    (found,) = Path("runs/lm/synthetic_char").glob("*-s1-*")
-    return Run(found)
+    (folder,) = Path("runs/lm/synthetic_char").glob("*-s1-*")
+    return Run(folder)
 
 
 def edit(split: str, before: str, after: str) -> None:
@@ -64,18 +64,18 @@ def edit(split: str, before: str, after: str) -> None:
 
 def test_card_and_checkpoints_hold_the_content_of_every_split(run: Run) -> None:
     splits = run.card()["data"]["splits"]
-    assert {name: one["utterances"] for name, one in splits.items()} == {"train": 6, "dev": 6, "test": 6}
+    assert {name: facts["utterances"] for name, facts in splits.items()} == {"train": 6, "dev": 6, "test": 6}
     assert splits["dev"]["content"] == splits["test"]["content"]  # the same sentences, in whatever order
     assert splits["train"]["content"] != splits["dev"]["content"]  # whose order counts
     held = torch.load(run.checkpoints / "last.ckpt", weights_only=True)["TextDataModule"]["content"]
-    assert held == {name: one["content"] for name, one in splits.items()}
+    assert held == {name: facts["content"] for name, facts in splits.items()}
 
 
 def test_moved_text_is_the_same(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*COMMAND]) == 0
-    told = capfd.readouterr()
-    assert "is finished" in told.out
-    assert "note:" not in told.err
+    printed = capfd.readouterr()
+    assert "is finished" in printed.out
+    assert "note:" not in printed.err
 
 
 def test_other_training_text_is_refused(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
@@ -102,8 +102,8 @@ def test_other_text_to_measure_is_measured_beside(run: Run, capfd: pytest.Captur
     own = json.loads((run.folder / "perplexity.json").read_text())
     edit("test", "three one", "three")
     assert main([*COMMAND]) == 0
-    told = capfd.readouterr()
-    assert "note: test is not that of" in told.err
+    printed = capfd.readouterr()
+    assert "note: test is not that of" in printed.err
     assert json.loads((run.folder / "perplexity.json").read_text()) == own
     (other,) = run.folder.glob("perplexity@*.json")
     measured = other.stat().st_mtime_ns

@@ -47,9 +47,9 @@ def test_steps_with_reordered_hypotheses_are_the_whole_pass(model: LanguageModel
         state = tree.reorder(step.state, parents)
         tokens = torch.randint(special.FIRST_TEXT, V, (B, K, 1), generator=generator)
         read = torch.cat((tree.reorder(read, parents), tokens), 2)
-    kept = torch.tensor([1])
-    after = model.step(read[kept, :, -1], tree.select(state, kept)).logits
-    torch.testing.assert_close(after, model.step(read[..., -1], state).logits[kept], atol=1e-5, rtol=0)
+    rows = torch.tensor([1])
+    after = model.step(read[rows, :, -1], tree.select(state, rows)).logits
+    torch.testing.assert_close(after, model.step(read[..., -1], state).logits[rows], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -59,8 +59,8 @@ def test_nats_are_the_sum_over_tokens_and_eos_whatever_the_padding(model: Langua
     for b, size in enumerate(sizes.tolist()):
         read = [special.SOS, *tokens[b, :size].tolist()]
         log_probs = model.unroll(torch.tensor([read]))[0].log_softmax(-1)
-        wanted = [*read[1:], special.EOS]
-        assert float(nats[b]) == pytest.approx(-sum(float(log_probs[u, y]) for u, y in enumerate(wanted)), abs=1e-4)
+        reference = [*read[1:], special.EOS]
+        assert float(nats[b]) == pytest.approx(-sum(float(log_probs[u, y]) for u, y in enumerate(reference)), abs=1e-4)
     wider = torch.nn.functional.pad(tokens, (0, 3), value=7)
     torch.testing.assert_close(model.nats(wider, sizes), nats)
 

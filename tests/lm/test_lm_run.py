@@ -36,7 +36,7 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("lm")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PREPARED", "RUNS", "DATA"):
@@ -45,31 +45,31 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def run(places: Path) -> Path:
+def run(workspace: Path) -> Path:
     """A finished run."""
     assert main(["train", "lm/synthetic_char", *SMALL]) == 0
-    (found,) = (places / "runs" / "lm" / "synthetic_char").glob("*-s1-*")
-    return found
+    (folder,) = (workspace / "runs" / "lm" / "synthetic_char").glob("*-s1-*")
+    return folder
 
 
-def test_a_run_tells_perplexities_that_are_the_models_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads((run / "perplexity.json").read_text())["splits"]["dev"]
+def test_the_perplexities_of_a_run_are_the_models_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = json.loads((run / "perplexity.json").read_text())["splits"]["dev"]
     card = json.loads((run / "card.json").read_text())
     assert card["status"] == "finished"
-    assert card["results"]["dev"] == found
-    assert found["sentences"] == 20
+    assert card["results"]["dev"] == results
+    assert results["sentences"] == 20
     trained = TrainedLM.load(run / "bundle")
-    (place,) = (run.parents[3] / "prepared").glob("synthetic_text-*/tokens-*")
-    sentences = load_split(place / "dev")
+    (folder,) = (run.parents[3] / "prepared").glob("synthetic_text-*/tokens-*")
+    sentences = load_split(folder / "dev")
     with torch.no_grad():
         nats = sum(
             float(trained.model.nats(torch.from_numpy(ids)[None], torch.tensor([len(ids)])))
             for ids in (sentences.ids(i) for i in range(len(sentences)))
         )
     tokens = int(sentences.lengths.sum())
-    assert found["nats"] == pytest.approx(nats, rel=1e-5)
-    assert found["per_token"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
-    assert 1.0 < found["per_token"] < trained.tokenizer.vocabulary_size
+    assert results["nats"] == pytest.approx(nats, rel=1e-5)
+    assert results["per_token"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)
+    assert 1.0 < results["per_token"] < trained.tokenizer.vocabulary_size
     assert main(["evaluate", str(run)]) == 0
     assert "PPL/token" in capsys.readouterr().out
 
@@ -88,7 +88,7 @@ def test_other_text_leaves_the_runs_own_perplexity(run: Path, capsys: pytest.Cap
 
 
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
-    run: Path, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     step = LMTraining.training_step
 
@@ -97,11 +97,11 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
             signal.raise_signal(signal.SIGTERM)
         return step(self, batch, batch_idx)
 
-    monkeypatch.setenv("LASASR_RUNS", str(places / "others"))
+    monkeypatch.setenv("LASASR_RUNS", str(workspace / "others"))
     with monkeypatch.context() as patch:
         patch.setattr(LMTraining, "training_step", interrupted)
         assert main(["train", "lm/synthetic_char", *SMALL]) == 128 + signal.SIGTERM
-    (other,) = (places / "others" / "lm" / "synthetic_char").glob("*-s1-*")
+    (other,) = (workspace / "others" / "lm" / "synthetic_char").glob("*-s1-*")
     assert main(["train", "--resume", str(other)]) == 0
     whole, resumed = (load_file(folder / "bundle" / "model.safetensors") for folder in (run, other))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
@@ -156,21 +156,21 @@ def test_a_bundle_carries_the_models_that_its_search_names(run: Path, tmp_path: 
 def test_wrong_requests_are_one_line(
     run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
 ) -> None:
-    assert main([str(run) if one == "RUN" else one for one in arguments]) == status
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert words in said
-    assert "internal error" not in said
+    assert main([str(run) if argument == "RUN" else argument for argument in arguments]) == status
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert words in message
+    assert "internal error" not in message
 
 
-def test_a_tokenizer_of_a_run_is_that_runs(run: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LASASR_RUNS", str(places / "third"))
-    (places / "own.txt").write_text("the dog sleeps\n" * 30)
-    (places / "dev.txt").write_text("a dog waits\nthe zebra\n")
-    options = [f"corpus.train={places}/own.txt", f"corpus.dev={places}/dev.txt", "corpus.layout=lines"]
+def test_a_tokenizer_of_a_run_is_that_runs(run: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASASR_RUNS", str(workspace / "third"))
+    (workspace / "own.txt").write_text("the dog sleeps\n" * 30)
+    (workspace / "dev.txt").write_text("a dog waits\nthe zebra\n")
+    options = [f"corpus.train={workspace}/own.txt", f"corpus.dev={workspace}/dev.txt", "corpus.layout=lines"]
     small = ["lm.hidden_dim=6", "lm.layers=1", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
     tokenizer = ["tokenizer=of_run", f"tokenizer.run={run}"]
     assert main(["train", "lm/text_char", *options, *small, *tokenizer]) == 0
-    (other,) = (places / "third" / "lm" / "text_char").glob("*-s1-*")
+    (other,) = (workspace / "third" / "lm" / "text_char").glob("*-s1-*")
     mine, theirs = (TrainedLM.load(folder / "bundle").tokenizer for folder in (other, run))
     assert language_model.same(mine, theirs)
     assert json.loads((other / "perplexity.json").read_text())["splits"]["dev"]["left_out_sentences"] == 1

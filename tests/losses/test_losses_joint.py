@@ -143,8 +143,8 @@ def test_infeasible_is_exactly_where_no_alignment_exists() -> None:
             exists = True
         except ValueError:  # log 0
             exists = False
-        found = infeasible(row, torch.tensor([len(tokens)]), torch.tensor([frames]))
-        assert bool(found) is not exists
+        result = infeasible(row, torch.tensor([len(tokens)]), torch.tensor([frames]))
+        assert bool(result) is not exists
 
 
 def test_nothing_but_utterances_without_a_path_is_a_loss_of_zero() -> None:
@@ -198,9 +198,9 @@ def test_quantity_is_how_much_each_utterance_selects_too_little_or_too_much(head
         expected += sum(abs(length + 1 - float(row[: length + 1, head].sum())) for head in range(heads)) / heads
     expected /= float((TOKEN_LENGTHS + 1).sum())
     plain = _losses(JointLoss(ctc_weight=0.3))
-    found = _losses(JointLoss(ctc_weight=0.3, quantity_weight=0.7), weights=_weights(heads))
-    assert float(found.quantity) == pytest.approx(expected)
-    assert float(found.total) == pytest.approx(float(plain.total) + 0.7 * expected)
+    losses = _losses(JointLoss(ctc_weight=0.3, quantity_weight=0.7), weights=_weights(heads))
+    assert float(losses.quantity) == pytest.approx(expected)
+    assert float(losses.total) == pytest.approx(float(plain.total) + 0.7 * expected)
     assert plain.quantity is None
 
 

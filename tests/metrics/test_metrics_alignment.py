@@ -55,31 +55,31 @@ def test_each_value_follows_its_formula(steps: int, frames: int, sharpness: int)
 
 
 def test_a_clean_diagonal() -> None:
-    found = measure(looking_at([*range(0, 40, 2), 39], 40))
-    assert asdict(found) == pytest.approx(
+    alignment = measure(looking_at([*range(0, 40, 2), 39], 40))
+    assert asdict(alignment) == pytest.approx(
         {"correlation": 1, "focus": 1, "entropy": 0, "violations": 0, "jumps": 0, "skipped": 0, "reread": 0, "end": 1}
     )
 
 
 def test_uniform_attention_is_the_floor() -> None:
-    found = measure(np.full((11, 2, 50), 1 / 50))
-    assert found.correlation == 0
-    assert found.entropy == pytest.approx(1)
-    assert found.focus == pytest.approx(1 / 50)
-    assert found.end == pytest.approx(5 / 50)
+    alignment = measure(np.full((11, 2, 50), 1 / 50))
+    assert alignment.correlation == 0
+    assert alignment.entropy == pytest.approx(1)
+    assert alignment.focus == pytest.approx(1 / 50)
+    assert alignment.end == pytest.approx(5 / 50)
 
 
 def test_going_back_is_a_violation_and_reads_again() -> None:
-    found = measure(looking_at([0, 10, 20, 30, 5, 30, 39], 40))
-    assert found.violations == pytest.approx(1 / 5)
-    assert found.reread == pytest.approx(1 / 40)
+    alignment = measure(looking_at([0, 10, 20, 30, 5, 30, 39], 40))
+    assert alignment.violations == pytest.approx(1 / 5)
+    assert alignment.reread == pytest.approx(1 / 40)
     assert measure(looking_at([0, 10, 20, 30, 29, 30, 39], 40)).violations == 0
 
 
 def test_leaving_out_a_stretch_skips_it_and_jumps() -> None:
-    found = measure(looking_at([*range(10), *range(90, 100), 99], 100))
-    assert found.jumps == pytest.approx(1 / 19)
-    assert found.skipped == pytest.approx((80 - 2 * 5) / 100)
+    alignment = measure(looking_at([*range(10), *range(90, 100), 99], 100))
+    assert alignment.jumps == pytest.approx(1 / 19)
+    assert alignment.skipped == pytest.approx((80 - 2 * 5) / 100)
 
 
 def test_padding_changes_nothing() -> None:
@@ -126,7 +126,7 @@ def test_a_summary_is_the_mean() -> None:
     measured = [measure(random_weights(7, 1, 30, seed)) for seed in range(3)]
     summary = summarised(measured)
     assert summary["utterances"] == 3
-    assert summary["focus"] == pytest.approx(np.mean([one.focus for one in measured]))
+    assert summary["focus"] == pytest.approx(np.mean([alignment.focus for alignment in measured]))
     assert set(summary) == {*asdict(measured[0]), "utterances"}
 
 

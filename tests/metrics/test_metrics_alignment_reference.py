@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from lasasr.metrics.alignment_reference import (
     NEAR,
     REACH,
-    Timed,
+    TimedLabel,
     combined_times,
     compare_boundaries,
     summarised_boundaries,
@@ -21,8 +21,8 @@ from lasasr.metrics.alignment_reference import (
 moments = arrays.arrays(np.float64, st.integers(2, 12), elements=st.floats(0, 3))
 
 
-def timed(text: str, *edges: float) -> list[Timed]:
-    return [Timed(*one) for one in zip(text.split(), edges[::2], edges[1::2], strict=True)]
+def timed(text: str, *edges: float) -> list[TimedLabel]:
+    return [TimedLabel(*fields) for fields in zip(text.split(), edges[::2], edges[1::2], strict=True)]
 
 
 @pytest.mark.parametrize("method", ["centre", "peak"])
@@ -59,7 +59,7 @@ def test_of_several_heads_the_one_that_reads_along_is_read() -> None:
     assert token_times(weights, 1.0) == pytest.approx(np.arange(12) + 0.5)
 
 
-def test_both_agree_on_their_mean_but_at_the_ends_attention_knows() -> None:
+def test_the_mean_is_taken_but_at_the_ends_attention_alone() -> None:
     attended, ctc = np.array([0.3, 0.5, 0.9, 1.3]), np.array([0.1, 0.6, 0.8, 1.6])
     assert combined_times(attended, ctc, 2.0) == pytest.approx([0.3, 0.55, 0.85, 1.3])
 
@@ -67,11 +67,11 @@ def test_both_agree_on_their_mean_but_at_the_ends_attention_knows() -> None:
 @given(moments, st.integers(0, 2**32 - 1))
 def test_ctc_stands_where_attention_is_lost(ctc: np.ndarray, seed: int) -> None:
     ctc, lost = np.sort(ctc), np.random.default_rng(seed).uniform(-1, 4, len(ctc))
-    found = combined_times(lost, ctc, 3.0)
-    for u, (one, other) in enumerate(zip(found, ctc, strict=True)):
+    combined = combined_times(lost, ctc, 3.0)
+    for u, (moment, ctc_moment) in enumerate(zip(combined, ctc, strict=True)):
         low, high = ctc[u - NEAR] if u >= NEAR else 0.0, ctc[u + NEAR] if u + NEAR < len(ctc) else 3.0
-        assert low <= one <= high
-        assert one == other or low <= lost[u] <= high
+        assert low <= moment <= high
+        assert moment == ctc_moment or low <= lost[u] <= high
     assert combined_times(np.full(len(ctc), np.nan), ctc, 3.0) == pytest.approx(ctc)
 
 
@@ -83,55 +83,57 @@ def test_nothing_to_combine_and_what_does_not_fit() -> None:
 
 
 def test_the_space_between_two_words_is_where_they_meet() -> None:
-    found = token_intervals([*"ab▁cd"], np.array([0.1, 0.2, 0.35, 0.4, 0.5]), duration_s=1.0)
-    assert [one.end_s for one in found[:2]] == pytest.approx([0.15, 0.35])
-    assert (found[2].start_s, found[2].end_s) == pytest.approx((0.35, 0.35))
-    assert found[3].start_s == pytest.approx(0.35)
-    assert [word.end_s for word in word_times(found)] == pytest.approx([0.35, 0.55])
+    intervals = token_intervals([*"ab▁cd"], np.array([0.1, 0.2, 0.35, 0.4, 0.5]), duration_s=1.0)
+    assert [interval.end_s for interval in intervals[:2]] == pytest.approx([0.15, 0.35])
+    assert (intervals[2].start_s, intervals[2].end_s) == pytest.approx((0.35, 0.35))
+    assert intervals[3].start_s == pytest.approx(0.35)
+    assert [word.end_s for word in word_times(intervals)] == pytest.approx([0.35, 0.55])
 
 
 @pytest.mark.parametrize("mark", [[], ["▁"]])
 def test_a_long_gap_is_a_pause_and_belongs_to_nobody(mark: list[str]) -> None:
     at = np.array([0.1, 0.2, 0.3, 0.4, *[1.2] * len(mark), 2.0, 2.1, 2.2, 2.3])
-    found = token_intervals([*"abcd", *mark, *"efgh"], at, duration_s=2.5)
+    intervals = token_intervals([*"abcd", *mark, *"efgh"], at, duration_s=2.5)
     reach = REACH * 2.2 / (len(at) - 1)
-    assert found[3].end_s == pytest.approx(0.4 + reach)
-    assert found[-4].start_s == pytest.approx(2.0 - reach)
+    assert intervals[3].end_s == pytest.approx(0.4 + reach)
+    assert intervals[-4].start_s == pytest.approx(2.0 - reach)
 
 
 def test_missing_moments_lie_between_their_neighbours() -> None:
     at = np.array([0.1, np.nan, 0.5, np.nan])
-    whole = np.array([0.1, 0.3, 0.5, 0.5])
-    for one, other in zip(token_intervals([*"abcd"], at, 1.0), token_intervals([*"abcd"], whole, 1.0), strict=True):
-        assert one[1:] == pytest.approx(other[1:])
+    complete = np.array([0.1, 0.3, 0.5, 0.5])
+    for interval, expected in zip(
+        token_intervals([*"abcd"], at, 1.0), token_intervals([*"abcd"], complete, 1.0), strict=True
+    ):
+        assert interval[1:] == pytest.approx(expected[1:])
     with pytest.raises(ValueError, match="missing altogether"):
         token_intervals([*"ab"], np.full(2, np.nan), 1.0)
 
 
 @given(moments)
 def test_tokens_follow_one_another_inside_the_utterance(moments_s: np.ndarray) -> None:
-    found = token_intervals(["x"] * len(moments_s), moments_s, duration_s=2.5)
-    for one, following in itertools.pairwise(found):
-        assert one.end_s <= following.start_s
-    assert all(0 <= one.start_s <= one.end_s <= 2.5 for one in found)
+    intervals = token_intervals(["x"] * len(moments_s), moments_s, duration_s=2.5)
+    for left, following in itertools.pairwise(intervals):
+        assert left.end_s <= following.start_s
+    assert all(0 <= interval.start_s <= interval.end_s <= 2.5 for interval in intervals)
 
 
 @given(moments)
 def test_a_moment_that_does_not_go_back_lies_in_its_token(moments_s: np.ndarray) -> None:
     rising = np.sort(moments_s)
-    for moment, one in zip(rising, token_intervals(["x"] * len(rising), rising, duration_s=3.0), strict=True):
-        assert one.start_s <= moment <= one.end_s
+    for moment, interval in zip(rising, token_intervals(["x"] * len(rising), rising, duration_s=3.0), strict=True):
+        assert interval.start_s <= moment <= interval.end_s
 
 
 def test_even_tokens_come_back_exactly() -> None:
     edges = np.linspace(0.0, 1.0, 6)
-    found = token_intervals(list("abcde"), (edges[1:] + edges[:-1]) / 2, duration_s=1.0)
-    assert [one.start_s for one in found] == pytest.approx(edges[:-1])
-    assert [one.end_s for one in found] == pytest.approx(edges[1:])
+    intervals = token_intervals(list("abcde"), (edges[1:] + edges[:-1]) / 2, duration_s=1.0)
+    assert [interval.start_s for interval in intervals] == pytest.approx(edges[:-1])
+    assert [interval.end_s for interval in intervals] == pytest.approx(edges[1:])
 
 
 def test_one_token_or_none() -> None:
-    assert token_intervals(["a"], np.array([0.3]), 0.9) == [Timed("a", 0.0, 0.9)]
+    assert token_intervals(["a"], np.array([0.3]), 0.9) == [TimedLabel("a", 0.0, 0.9)]
     assert token_intervals([], np.zeros(0), 0.9) == []
     with pytest.raises(ValueError, match=r"as many as tokens \(1\), got 2"):
         token_intervals(["a"], np.zeros(2), 0.9)
@@ -140,23 +142,23 @@ def test_one_token_or_none() -> None:
 @pytest.mark.parametrize("tokens", ["c a t ▁ s a t", "▁ca t ▁s at", "ca t ▁ sat", "▁ cat ▁ ▁ sat ▁"])
 def test_words_of_characters_and_of_pieces(tokens: str) -> None:
     names = tokens.split()
-    made = word_times([Timed(name, float(i), i + 1.0) for i, name in enumerate(names)])
-    assert [word.label for word in made] == ["cat", "sat"]
+    words = word_times([TimedLabel(name, float(i), i + 1.0) for i, name in enumerate(names)])
+    assert [word.label for word in words] == ["cat", "sat"]
     text = [i for i, name in enumerate(names) if name != "▁"]
     second = next(i for i in text if names[i].removeprefix("▁").startswith("s"))
-    assert made[0].start_s == text[0]
-    assert made[0].end_s == max(i for i in text if i < second) + 1
-    assert (made[1].start_s, made[1].end_s) == (second, text[-1] + 1)
+    assert words[0].start_s == text[0]
+    assert words[0].end_s == max(i for i in text if i < second) + 1
+    assert (words[1].start_s, words[1].end_s) == (second, text[-1] + 1)
 
 
 def test_no_tokens_make_no_words() -> None:
     assert word_times([]) == []
-    assert word_times([Timed("▁", 0.0, 1.0)]) == []
+    assert word_times([TimedLabel("▁", 0.0, 1.0)]) == []
 
 
 def test_a_shifted_reading_is_off_by_the_shift() -> None:
     reference = timed("a b c", 0.0, 0.2, 0.3, 0.5, 0.5, 0.9)
-    later = [Timed(one.label, one.start_s + 0.03, one.end_s + 0.03) for one in reference]
+    later = [TimedLabel(word.label, word.start_s + 0.03, word.end_s + 0.03) for word in reference]
     compared = compare_boundaries(reference, later)
     assert compared.errors_ms == pytest.approx([30.0] * 6)
     summary = summarised_boundaries([compared])
@@ -198,4 +200,4 @@ def test_nothing_in_common_has_no_error() -> None:
 
 def test_a_label_of_two_words_is_refused() -> None:
     with pytest.raises(ValueError, match="got 'a b'"):
-        compare_boundaries([Timed("a b", 0.0, 1.0)], [])
+        compare_boundaries([TimedLabel("a b", 0.0, 1.0)], [])

@@ -32,15 +32,15 @@ def test_it_is_never_worse_than_the_empty_answer_or_any_reference(metric: str) -
 def test_it_is_near_the_best_of_all_answers() -> None:
     draw = random.Random(1)
     references = [" ".join(draw.choices(["a", "b", "c"], weights=[5, 2, 1], k=draw.randint(2, 5))) for _ in range(15)]
-    everything = (" ".join(said) for size in range(6) for said in itertools.product("abc", repeat=size))
-    least = min(pooled(compare(reference, one, "wer") for reference in references).errors for one in everything)
+    everything = (" ".join(sequence) for size in range(6) for sequence in itertools.product("abc", repeat=size))
+    least = min(pooled(compare(reference, answer, "wer") for reference in references).errors for answer in everything)
     assert least <= best_constant(references, "wer").counts.errors <= 1.1 * least
 
 
 def test_candidates_are_few_and_start_with_the_empty_answer() -> None:
-    found = candidates([f"number {i}" for i in range(500)], "cer")
-    assert found[0] == ""
-    assert len(found) == len(set(found)) < 150
+    answers = candidates([f"number {i}" for i in range(500)], "cer")
+    assert answers[0] == ""
+    assert len(answers) == len(set(answers)) < 150
 
 
 def test_no_references_are_refused() -> None:

@@ -92,9 +92,9 @@ def test_one_utterance_has_no_interval() -> None:
 
 def test_without_errors_the_upper_end_is_the_exact_binomial_one() -> None:
     exact = stats.binomtest(0, 30).proportion_ci(method="exact")
-    found = interval([Counts(reference_length=10)] * 3)
-    assert found.bounds == pytest.approx([100 * exact.low, 100 * exact.high])
-    assert "binomial" in found.method
+    bounds = interval([Counts(reference_length=10)] * 3)
+    assert bounds.bounds == pytest.approx([100 * exact.low, 100 * exact.high])
+    assert "binomial" in bounds.method
 
 
 def test_empty_references_take_part() -> None:

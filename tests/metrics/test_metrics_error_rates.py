@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.error_rates import Counts, Pair, align, compare, count, pooled, units
+from lasasr.metrics.error_rates import AlignedPair, Counts, align, compare, count, pooled, units
 
 words = st.lists(st.sampled_from(["a", "b", "ab", "c"]), max_size=7).map(" ".join)
 every_metric = pytest.mark.parametrize("metric", ["wer", "cer", "per"])
@@ -40,7 +40,7 @@ def test_an_alignment_holds_both_texts_in_order(metric: str, reference: str, hyp
     pairs = align(reference, hypothesis, metric)
     assert [p.reference for p in pairs if p.reference is not None] == units(reference, metric)
     assert [p.hypothesis for p in pairs if p.hypothesis is not None] == units(hypothesis, metric)
-    assert Pair(None, None) not in pairs
+    assert AlignedPair(None, None) not in pairs
 
 
 @given(st.lists(st.tuples(words.filter(bool), words), min_size=1, max_size=6))
@@ -93,12 +93,12 @@ def test_units() -> None:
 def test_an_alignment_shows_each_kind_of_error() -> None:
     pairs = align("the cat sat on a mat", "a cat on a mat now", "wer")
     assert pairs == [
-        Pair("the", "a"),
-        Pair("cat", "cat"),
-        Pair("sat", None),
-        Pair("on", "on"),
-        Pair("a", "a"),
-        Pair("mat", "mat"),
-        Pair(None, "now"),
+        AlignedPair("the", "a"),
+        AlignedPair("cat", "cat"),
+        AlignedPair("sat", None),
+        AlignedPair("on", "on"),
+        AlignedPair("a", "a"),
+        AlignedPair("mat", "mat"),
+        AlignedPair(None, "now"),
     ]
     assert count(pairs) == Counts(1, 1, 1, 6)

@@ -5,12 +5,12 @@ from scipy import stats
 from lasasr.metrics.significance.detectable import detectable, more_seeds, more_speakers, needed
 from lasasr.metrics.significance.mixed import (
     Uncertainty,
-    about_runs,
-    about_systems,
     clustered_df,
     half_width,
     p_value,
-    parts,
+    run_uncertainty,
+    system_uncertainty,
+    variance_parts,
 )
 
 
@@ -20,32 +20,32 @@ def errors(runs: int, speakers: int, seed: int, mean: float = 30.0) -> np.ndarra
 
 def test_equal_speakers_and_one_run_each_is_the_paired_t_test() -> None:
     first, second, lengths = errors(1, 12, 0), errors(1, 12, 1), np.full(12, 200)
-    found = parts([first, second], lengths, (1.0, -1.0))
+    parts = variance_parts([first, second], lengths, (1.0, -1.0))
     theirs = stats.ttest_rel(first[0] / 2.0, second[0] / 2.0)
-    assert found.seeds is None
-    assert found.speakers_df == pytest.approx(11)
-    assert p_value(found.estimate, about_runs(found)) == pytest.approx(theirs.pvalue)
+    assert parts.seeds is None
+    assert parts.speakers_df == pytest.approx(11)
+    assert p_value(parts.estimate, run_uncertainty(parts)) == pytest.approx(theirs.pvalue)
     low, high = theirs.confidence_interval()
-    half = half_width(about_runs(found), 0.95)
-    assert (found.estimate - half, found.estimate + half) == pytest.approx((low, high))
+    half = half_width(run_uncertainty(parts), 0.95)
+    assert (parts.estimate - half, parts.estimate + half) == pytest.approx((low, high))
 
 
 def test_runs_that_differ_on_all_speakers_alike_are_welchs_t_test() -> None:
     generator = np.random.default_rng(0)
     difficulty = np.arange(10)
     first, second = (difficulty + generator.integers(50, 90, (m, 1)) for m in (4, 6))
-    found = parts([first, second], np.full(10, 500), (1.0, -1.0))
+    parts = variance_parts([first, second], np.full(10, 500), (1.0, -1.0))
     theirs = stats.ttest_ind(first.mean(1) / 5.0, second.mean(1) / 5.0, equal_var=False)
-    of = about_systems(found)
-    assert found.speakers == 0.0
-    assert of.df == pytest.approx(theirs.df)
-    assert p_value(found.estimate, of) == pytest.approx(theirs.pvalue)
+    uncertainty = system_uncertainty(parts)
+    assert parts.speakers == 0.0
+    assert uncertainty.df == pytest.approx(theirs.df)
+    assert p_value(parts.estimate, uncertainty) == pytest.approx(theirs.pvalue)
 
 
 def test_balanced_parts_are_the_mean_squares_of_the_analysis_of_variance() -> None:
     M, N = 3, 8
     tables = [errors(M, N, seed) / 2.0 for seed in (0, 1)]  # percent
-    found = parts([2 * one for one in tables], np.full(N, 200), (1.0, -1.0))
+    parts = variance_parts([2 * table for table in tables], np.full(N, 200), (1.0, -1.0))
     table = np.array(tables)  # (2, M, N)
     grand, system, speaker = table.mean(), table.mean((1, 2)), table.mean((0, 1))
     run, cell = table.mean(2), table.mean(1)
@@ -57,13 +57,13 @@ def test_balanced_parts_are_the_mean_squares_of_the_analysis_of_variance() -> No
         (table[v, r, s] - run[v, r] - cell[v, s] + system[v]) ** 2 for v in range(2) for r in range(M) for s in range(N)
     ) / (2 * (M - 1) * (N - 1))
     scale = 2 / (M * N)  # Var of a difference of means per mean square
-    assert found.speakers == pytest.approx(scale * interaction)
-    assert found.seeds is not None
-    assert found.seeds.variance == pytest.approx(scale * between_runs)
-    assert found.seeds.residual == pytest.approx(scale * residual)
+    assert parts.speakers == pytest.approx(scale * interaction)
+    assert parts.seeds is not None
+    assert parts.seeds.variance == pytest.approx(scale * between_runs)
+    assert parts.seeds.residual == pytest.approx(scale * residual)
     # the quasi-F of Clark 1973
     quasi_f = M * N * ((system - grand) ** 2).sum() / (interaction + max(between_runs - residual, 0.0))
-    assert found.estimate**2 / about_systems(found).variance == pytest.approx(quasi_f)
+    assert parts.estimate**2 / system_uncertainty(parts).variance == pytest.approx(quasi_f)
 
 
 def test_degrees_of_freedom_are_those_of_a_quadratic_form() -> None:
@@ -81,45 +81,45 @@ def test_degrees_of_freedom_are_those_of_a_quadratic_form() -> None:
 def test_order_of_runs_and_speakers_and_leading_axes_change_nothing() -> None:
     first, second = errors(3, 7, 0), errors(4, 7, 1)
     lengths = np.array([100, 150, 80, 60, 300, 90, 120])
-    found = parts([first, second], lengths, (1.0, -1.0))
+    parts = variance_parts([first, second], lengths, (1.0, -1.0))
     order = np.random.default_rng(0).permutation(7)
-    other = parts([first[::-1][:, order], second[::-1][:, order]], lengths[order], (1.0, -1.0))
-    stacked = parts([np.stack([first] * 2), np.stack([second] * 2)], np.stack([lengths] * 2), (1.0, -1.0))
-    for one, two, three in zip(
-        (*about_systems(found), *about_runs(found)),
-        (*about_systems(other), *about_runs(other)),
-        (*about_systems(stacked), *about_runs(stacked)),
+    permuted = variance_parts([first[::-1][:, order], second[::-1][:, order]], lengths[order], (1.0, -1.0))
+    stacked = variance_parts([np.stack([first] * 2), np.stack([second] * 2)], np.stack([lengths] * 2), (1.0, -1.0))
+    for value, permuted_value, three in zip(
+        (*system_uncertainty(parts), *run_uncertainty(parts)),
+        (*system_uncertainty(permuted), *run_uncertainty(permuted)),
+        (*system_uncertainty(stacked), *run_uncertainty(stacked)),
         strict=True,
     ):
-        assert one == pytest.approx(two)
-        assert three == pytest.approx(np.array([one, one]))
+        assert value == pytest.approx(permuted_value)
+        assert three == pytest.approx(np.array([value, value]))
 
 
 def test_equal_systems_differ_by_exactly_nothing() -> None:
     first, lengths = errors(3, 7, 0), np.array([101, 153, 87, 61, 307, 91, 127])
-    found = parts([first, first[[2, 0, 1]]], lengths, (1.0, -1.0))
-    assert found.estimate == 0.0
-    assert found.speakers == 0.0
-    assert p_value(found.estimate, about_systems(found)) == 1.0
-    assert p_value(found.estimate, about_runs(found)) == 1.0
+    parts = variance_parts([first, first[[2, 0, 1]]], lengths, (1.0, -1.0))
+    assert parts.estimate == 0.0
+    assert parts.speakers == 0.0
+    assert p_value(parts.estimate, system_uncertainty(parts)) == 1.0
+    assert p_value(parts.estimate, run_uncertainty(parts)) == 1.0
 
 
 def test_a_difference_without_spread_has_no_p() -> None:
     lengths = np.array([100, 150, 50])
-    found = parts([0.3 * lengths[None], 0.2 * lengths[None]], lengths, (1.0, -1.0))
-    assert np.isnan(p_value(found.estimate, about_runs(found)))
+    parts = variance_parts([0.3 * lengths[None], 0.2 * lengths[None]], lengths, (1.0, -1.0))
+    assert np.isnan(p_value(parts.estimate, run_uncertainty(parts)))
 
 
 def test_a_speaker_without_words_may_have_errors() -> None:
-    found = parts([errors(2, 4, 0), errors(2, 4, 1)], np.array([100, 0, 90, 80]), (1.0, -1.0))
-    assert np.isfinite([found.estimate, *about_systems(found)]).all()
+    parts = variance_parts([errors(2, 4, 0), errors(2, 4, 1)], np.array([100, 0, 90, 80]), (1.0, -1.0))
+    assert np.isfinite([parts.estimate, *system_uncertainty(parts)]).all()
 
 
 def test_what_cannot_be_answered_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 speakers, got 1"):
-        parts([errors(2, 1, 0)], np.array([10]), (1.0,))
+        variance_parts([errors(2, 1, 0)], np.array([10]), (1.0,))
     with pytest.raises(ValueError, match="at least 2 seeds"):
-        about_systems(parts([errors(1, 4, 0)], np.full(4, 100), (1.0,)))
+        system_uncertainty(variance_parts([errors(1, 4, 0)], np.full(4, 100), (1.0,)))
 
 
 def test_at_the_detectable_difference_a_normal_estimate_is_found_with_the_power() -> None:
@@ -133,32 +133,32 @@ def test_at_the_detectable_difference_a_normal_estimate_is_found_with_the_power(
 
 
 def test_many_times_more_of_both_leave_nothing_and_of_one_the_others_part() -> None:
-    found = parts([errors(3, 8, 0), errors(3, 8, 1) + 5 * np.arange(3)[:, None]], np.full(8, 100), (1.0, -1.0))
-    assert found.seeds is not None
-    assert about_systems(more_speakers(found, 1e9)).variance == pytest.approx(found.seeds.excess, rel=1e-6)
-    lasting = max(float(found.speakers - found.seeds.residual), 0.0)
-    assert about_systems(more_seeds(found, 1e9)).variance == pytest.approx(lasting, abs=1e-6)
+    parts = variance_parts([errors(3, 8, 0), errors(3, 8, 1) + 5 * np.arange(3)[:, None]], np.full(8, 100), (1.0, -1.0))
+    assert parts.seeds is not None
+    assert system_uncertainty(more_speakers(parts, 1e9)).variance == pytest.approx(parts.seeds.excess, rel=1e-6)
+    lasting = max(float(parts.speakers - parts.seeds.residual), 0.0)
+    assert system_uncertainty(more_seeds(parts, 1e9)).variance == pytest.approx(lasting, abs=1e-6)
     for more in (more_speakers, more_seeds):
-        same = about_systems(more(found, 1.0))
-        assert same.variance == pytest.approx(about_systems(found).variance)
-        assert same.df == pytest.approx(about_systems(found).df)
+        same = system_uncertainty(more(parts, 1.0))
+        assert same.variance == pytest.approx(system_uncertainty(parts).variance)
+        assert same.df == pytest.approx(system_uncertainty(parts).df)
 
 
 def test_as_many_as_needed_suffice_and_one_less_does_not() -> None:
-    found = parts([errors(3, 8, 0), errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
-    wanted = 0.7 * float(detectable(about_systems(found)))
-    answer = needed(found, wanted, utterances=80, runs=(3, 3))
+    parts = variance_parts([errors(3, 8, 0), errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    wanted = 0.7 * float(detectable(system_uncertainty(parts)))
+    answer = needed(parts, wanted, utterances=80, runs=(3, 3))
     assert answer.utterances is not None
-    assert detectable(about_systems(more_speakers(found, answer.utterances / 80))) <= wanted
-    assert detectable(about_systems(more_speakers(found, (answer.utterances - 1) / 80))) > wanted
-    enough = needed(found, 10 * wanted, utterances=80, runs=(3, 3))
+    assert detectable(system_uncertainty(more_speakers(parts, answer.utterances / 80))) <= wanted
+    assert detectable(system_uncertainty(more_speakers(parts, (answer.utterances - 1) / 80))) > wanted
+    enough = needed(parts, 10 * wanted, utterances=80, runs=(3, 3))
     assert (enough.utterances, enough.seeds) == (80, (3, 3))
 
 
 def test_no_number_of_utterances_outweighs_seeds_that_differ() -> None:
-    found = parts([errors(3, 8, 0) + 9 * np.arange(3)[:, None], errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
-    assert needed(found, 0.5, utterances=80, runs=(3, 3)).utterances is None
-    alone = parts([errors(1, 8, 0), errors(1, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    parts = variance_parts([errors(3, 8, 0) + 9 * np.arange(3)[:, None], errors(3, 8, 1)], np.full(8, 100), (1.0, -1.0))
+    assert needed(parts, 0.5, utterances=80, runs=(3, 3)).utterances is None
+    alone = variance_parts([errors(1, 8, 0), errors(1, 8, 1)], np.full(8, 100), (1.0, -1.0))
     assert needed(alone, 0.5, utterances=80, runs=(1, 1)).seeds is None
     with pytest.raises(ValueError, match=r"above 0, got 0\.0"):
-        needed(found, 0.0, utterances=80, runs=(3, 3))
+        needed(parts, 0.0, utterances=80, runs=(3, 3))

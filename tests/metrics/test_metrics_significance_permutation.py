@@ -8,7 +8,7 @@ from lasasr.metrics.significance.permutation import holm, least_exchange, least_
 
 
 def scipys(differences: np.ndarray, resamples: int) -> float:
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         (differences, np.zeros_like(differences)),
         lambda a, b, axis: (a - b).sum(axis),
         permutation_type="samples",
@@ -16,7 +16,7 @@ def scipys(differences: np.ndarray, resamples: int) -> float:
         n_resamples=resamples,
         rng=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 @pytest.mark.parametrize("n", [2, 5, 9])
@@ -72,11 +72,11 @@ def test_holm_is_the_step_down_procedure_at_every_level() -> None:
         adjusted = holm(p)
         for level in np.linspace(0.005, 0.995, 34):
             rejected = set()
-            for rank, place in enumerate(sorted(range(5), key=lambda one: p[one])):
-                if p[place] > level / (5 - rank):
+            for rank, index in enumerate(sorted(range(5), key=lambda index: p[index])):
+                if p[index] > level / (5 - rank):
                     break
-                rejected.add(place)
-            assert {place for place in range(5) if adjusted[place] <= level + 1e-12} == rejected
+                rejected.add(index)
+            assert {index for index in range(5) if adjusted[index] <= level + 1e-12} == rejected
 
 
 def test_holm_counts_tests_without_p() -> None:

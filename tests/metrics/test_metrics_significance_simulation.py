@@ -25,24 +25,24 @@ def script() -> ModuleType:
 
 
 def setting(script: ModuleType, name: str):
-    return next(one for one in script.SETTINGS if one.name == name)
+    return next(candidate for candidate in script.SETTINGS if candidate.name == name)
 
 
 def test_equal_systems_are_rarely_called_different_and_detectable_differences_are_found(script: ModuleType) -> None:
     pairs = 400
-    found = script.measure(setting(script, "20 speakers, 4 seeds"), pairs, seed=5)
+    measurement = script.measure(setting(script, "20 speakers, 4 seeds"), pairs, seed=5)
     # the promised band, widened by what so few pairs may stray
     low, high = stats.binom.ppf(0.001, pairs, 0.035), stats.binom.ppf(0.999, pairs, 0.065)
-    assert low <= found.called["systems"] * pairs / 100 <= high
-    assert found.called["bootstrap, utterances"] > found.called["systems"]
+    assert low <= measurement.called["systems"] * pairs / 100 <= high
+    assert measurement.called["bootstrap, utterances"] > measurement.called["systems"]
     low, high = stats.binom.ppf(0.001, pairs, 0.75), stats.binom.ppf(0.999, pairs, 0.85)
-    assert low <= found.power * pairs / 100 <= high
+    assert low <= measurement.power * pairs / 100 <= high
 
 
 def test_the_factors_have_mean_one(script: ModuleType) -> None:
     generator = np.random.default_rng(0)
-    one = setting(script, "20 speakers")
-    drawn = script.simulate(one, script.test_sets(one, 300, generator), generator, points=3.0)
+    simulated = setting(script, "20 speakers")
+    drawn = script.simulate(simulated, script.test_sets(simulated, 300, generator), generator, points=3.0)
     rates = [100 * side.mean(1).sum() / drawn.lengths.sum() for side in drawn.systems]
     assert rates == pytest.approx([13.5, 16.5], rel=0.04)
 
@@ -58,8 +58,8 @@ def test_the_script_and_the_package_agree_on_the_other_tests(script: ModuleType)
 
 @pytest.mark.slow
 def test_the_promise_holds(script: ModuleType) -> None:
-    for number, one in enumerate(script.SETTINGS):
-        if one.name not in script.OUTSIDE and one.seeds > 1:
-            found = script.measure(one, 4000, seed=1 + number)  # as in docs/statistics.md
-            assert 3.5 <= found.called["systems"] <= 6.5, one.name
-            assert 75.0 <= found.power <= 85.0, one.name
+    for number, tested in enumerate(script.SETTINGS):
+        if tested.name not in script.OUTSIDE and tested.seeds > 1:
+            measurement = script.measure(tested, 4000, seed=1 + number)  # as in docs/statistics.md
+            assert 3.5 <= measurement.called["systems"] <= 6.5, tested.name
+            assert 75.0 <= measurement.power <= 85.0, tested.name

@@ -163,7 +163,7 @@ def test_a_linear_layer_that_is_wrapped_is_called_and_changes_the_result(
                 found = path(model)
             assert wrapped.calls, f"{path.__name__} does not call {name}"
             hard = (
-                getattr(model, "decoder", None) and model.decoder.attention.walks
+                getattr(model, "decoder", None) and model.decoder.attention.moves_diagonally
             )  # one frame, decided without a loop
             if not (hard and path is not _trained):
                 assert _differ(found, plain[path]), f"{path.__name__} is the same with {name} doubled"

@@ -15,11 +15,13 @@ def test_the_bounds_are_exact() -> None:
     torch.manual_seed(1)
     expected = parts()
     count = len(list(expected.parameters()))
-    size = sum(one.numel() * one.element_size() for one in expected.parameters())
+    size = sum(parameter.numel() * parameter.element_size() for parameter in expected.parameters())
     torch.manual_seed(1)
     with Bounded(size, count):
-        made = parts()
-    assert all(torch.equal(one, other) for one, other in zip(made.parameters(), expected.parameters(), strict=True))
+        built = parts()
+    assert all(
+        torch.equal(ours, theirs) for ours, theirs in zip(built.parameters(), expected.parameters(), strict=True)
+    )
     for bounds in ((size - 1, count), (size, count - 1)):
         with pytest.raises(TooLargeError), Bounded(*bounds):
             parts()

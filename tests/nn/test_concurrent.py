@@ -24,13 +24,13 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_values_and_gradients_are_those_of_one_thread() -> None:
-    shared, one, two = (torch.randn(3, requires_grad=True) for _ in range(3))
+    shared, left, right = (torch.randn(3, requires_grad=True) for _ in range(3))
     constant = torch.randn(3)
-    first, second = concurrently(_product, lambda a, b, c: (a / b).sin() * c, [shared, one], [shared, two, constant])
-    found = torch.autograd.grad((first * 2 + second).sum(), [shared, one, two])
-    expected = (_product(shared, one) * 2 + (shared / two).sin() * constant).sum()
-    for gradient, wanted in zip(found, torch.autograd.grad(expected, [shared, one, two]), strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    first, second = concurrently(_product, lambda a, b, c: (a / b).sin() * c, [shared, left], [shared, right, constant])
+    gradients = torch.autograd.grad((first * 2 + second).sum(), [shared, left, right])
+    expected = (_product(shared, left) * 2 + (shared / right).sin() * constant).sum()
+    for gradient, plain in zip(gradients, torch.autograd.grad(expected, [shared, left, right]), strict=True):
+        torch.testing.assert_close(gradient, plain)
 
 
 def test_the_graph_is_kept_when_asked_for_and_freed_otherwise() -> None:
@@ -55,26 +55,26 @@ def test_without_a_gradient_nothing_is_recorded(mode: type[torch.no_grad] | type
 
 
 def test_it_runs_in_two_threads_in_both_passes() -> None:
-    seen: dict[str, set[int]] = {"forward": set(), "backward": set()}
+    threads_of: dict[str, set[int]] = {"forward": set(), "backward": set()}
     meeting = threading.Barrier(2, timeout=20)  # breaks unless both are there at the same time
 
     class Noted(torch.autograd.Function):
         @staticmethod
         def forward(ctx: object, value: Tensor) -> Tensor:
-            seen["forward"].add(threading.get_ident())
+            threads_of["forward"].add(threading.get_ident())
             meeting.wait()
             return value.clone()
 
         @staticmethod
         def backward(ctx: object, gradient: Tensor) -> Tensor:
-            seen["backward"].add(threading.get_ident())
+            threads_of["backward"].add(threading.get_ident())
             meeting.wait()
             return gradient
 
     value = torch.randn(3, requires_grad=True)
     first, second = concurrently(Noted.apply, Noted.apply, [value], [value])
     (first + second).sum().backward()
-    assert [len(threads) for threads in seen.values()] == [2, 2]
+    assert [len(threads) for threads in threads_of.values()] == [2, 2]
 
 
 @pytest.mark.parametrize("failing", [0, 1])

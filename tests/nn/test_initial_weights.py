@@ -24,8 +24,8 @@ from lasasr.text.character import CharacterTokenizer
 PAGE = Path(__file__).parents[2] / "docs" / "adding-an-encoder.md"
 
 
-def _equal(one: nn.Module, other: nn.Module) -> bool:
-    ours, theirs = one.state_dict(), other.state_dict()
+def _equal(module: nn.Module, other: nn.Module) -> bool:
+    ours, theirs = module.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
@@ -44,21 +44,21 @@ class Pair(nn.Module):
         self.first, self.second = Raw(), Raw()
 
 
-@pytest.mark.parametrize("place", ["first", "first.above.0", ""])
-def test_what_is_pretrained_stays_and_all_else_is_drawn_as_without_it(place: str) -> None:
+@pytest.mark.parametrize("path", ["first", "first.above.0", ""])
+def test_what_is_pretrained_stays_and_all_else_is_drawn_as_without_it(path: str) -> None:
     plain, brought = Pair(), Pair()
-    kept = brought.get_submodule(place)
-    kept.pretrained = True  # type: ignore[assignment]
-    before = {name: value.clone() for name, value in kept.state_dict().items()}
+    pretrained = brought.get_submodule(path)
+    pretrained.pretrained = True  # type: ignore[assignment]
+    before = {name: value.clone() for name, value in pretrained.state_dict().items()}
     initialise(plain, 3)
     initialise(brought, 3)
-    assert all(torch.equal(value, before[name]) for name, value in kept.state_dict().items())
-    inside = {id(one) for one in kept.modules()}
-    drawn = [n for n, one in brought.named_modules() if isinstance(one, nn.Linear) and id(one) not in inside]
+    assert all(torch.equal(value, before[name]) for name, value in pretrained.state_dict().items())
+    inside = {id(inner) for inner in pretrained.modules()}
+    drawn = [n for n, inner in brought.named_modules() if isinstance(inner, nn.Linear) and id(inner) not in inside]
     assert all(_equal(brought.get_submodule(name), plain.get_submodule(name)) for name in drawn)
-    assert len(drawn) == (0 if place == "" else 1)
-    initialise(kept, 4)
-    assert all(torch.equal(value, before[name]) for name, value in kept.state_dict().items())
+    assert len(drawn) == (0 if path == "" else 1)
+    initialise(pretrained, 4)
+    assert all(torch.equal(value, before[name]) for name, value in pretrained.state_dict().items())
 
 
 class Tied(nn.Module):
@@ -78,17 +78,17 @@ def test_a_part_that_draws_pretrained_weights_anew_is_refused_by_name() -> None:
         initialise(nn.ModuleDict({"tied": Tied()}), 1)
 
 
-@pytest.mark.parametrize("said", ["wav2vec2", 1, None, nn.Linear(2, 2)])
-def test_a_pretrained_that_is_neither_true_nor_false_is_refused(said: object) -> None:
+@pytest.mark.parametrize("value", ["wav2vec2", 1, None, nn.Linear(2, 2)])
+def test_a_pretrained_that_is_neither_true_nor_false_is_refused(value: object) -> None:
     part = nn.Linear(2, 2)
-    part.pretrained = said  # type: ignore[assignment]
+    part.pretrained = value  # type: ignore[assignment]
     with pytest.raises(
         UsageError, match=r"^encoder \(Linear\): its attribute pretrained .* must be True or False, got "
     ):
         initialise(nn.ModuleDict({"encoder": part}), 1)
 
 
-def test_within_a_pretrained_part_nobody_is_asked() -> None:
+def test_within_a_pretrained_part_no_other_pretrained_is_read() -> None:
     whole = nn.Sequential(nn.Linear(2, 2))
     whole.pretrained = True  # type: ignore[assignment]
     whole[0].pretrained = "its own affair"  # type: ignore[assignment]
@@ -96,13 +96,13 @@ def test_within_a_pretrained_part_nobody_is_asked() -> None:
 
 
 def test_torchs_attention_begins_as_torch_begins_it_whatever_was_drawn_before() -> None:
-    made = []
-    for others in (1, 5):
-        torch.rand(others)
-        made.append(nn.MultiheadAttention(8, 2))
-        initialise(made[-1], 1)
-    assert _equal(*made)
-    assert not made[0].out_proj.bias.any()  # torch: 0; a Linear's own would be uniform
+    attentions = []
+    for numbers in (1, 5):
+        torch.rand(numbers)
+        attentions.append(nn.MultiheadAttention(8, 2))
+        initialise(attentions[-1], 1)
+    assert _equal(*attentions)
+    assert not attentions[0].out_proj.bias.any()  # torch: 0; a Linear's own would be uniform
 
 
 @configurable("listen", "attend")
@@ -157,16 +157,16 @@ def test_an_encoder_that_brings_its_weights_keeps_them_and_a_bundle_loads_its_ow
     elsewhere: tuple[dict[str, Any], dict[str, Tensor]], tmp_path: Path
 ) -> None:
     listen, weights = elsewhere
-    made = Recognizer.build(parts(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
-    body = made.model.encoder.get_submodule("body")
+    recognizer = Recognizer.build(parts(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
+    body = recognizer.model.encoder.get_submodule("body")
     assert all(torch.equal(value, weights[name]) for name, value in body.state_dict().items())
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in recognizer.parameters():
             parameter.mul_(1.5)  # what training might do
-    made.save(tmp_path / "bundle")
+    recognizer.save(tmp_path / "bundle")
     Path(listen["weights"]).unlink()
     loaded = Recognizer.load(tmp_path / "bundle")
-    assert _equal(loaded, made)
+    assert _equal(loaded, recognizer)
     with pytest.raises(UsageError, match=r"weights\.pt"):
         Recognizer.build(parts(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
 

@@ -53,8 +53,8 @@ def _marks(model: str, seed: int) -> dict[str, float]:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("model", list(_models()))
 def test_a_seed_begins_a_model_as_in_the_first_version(model: str, seed: int) -> None:
-    kept = json.loads(FILE.read_text())[f"{model} seed={seed}"]
-    assert _marks(model, seed) == pytest.approx(kept, abs=1e-4)
+    expected = json.loads(FILE.read_text())[f"{model} seed={seed}"]
+    assert _marks(model, seed) == pytest.approx(expected, abs=1e-4)
 
 
 if __name__ == "__main__":

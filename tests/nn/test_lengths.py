@@ -53,8 +53,8 @@ def test_reverse_flips_within_each_length_and_undoes_itself(
 def test_reverse_has_the_right_gradients_of_both_orders() -> None:
     lengths = torch.tensor([4, 1, 3])
     values = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda given: length.reverse(given, lengths).sin(), values)
-    assert torch.autograd.gradgradcheck(lambda given: length.reverse(given, lengths).sin(), values)
+    assert torch.autograd.gradcheck(lambda inputs: length.reverse(inputs, lengths).sin(), values)
+    assert torch.autograd.gradgradcheck(lambda inputs: length.reverse(inputs, lengths).sin(), values)
 
 
 def test_reverse_takes_a_transposed_view() -> None:

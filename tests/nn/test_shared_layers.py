@@ -69,9 +69,9 @@ def test_a_parametrisation_has_its_effect_and_is_computed_once_per_loop(name: st
         parametrize.register_parametrization(layer, name, Scaled())
     counted = ours.parametrizations[name][0]  # type: ignore[index]
     counted.computed = 0
-    found = _passed(ours, inputs)
+    passed = _passed(ours, inputs)
     assert counted.computed == 1
-    torch.testing.assert_close(found, _passed(theirs, inputs))
+    torch.testing.assert_close(passed, _passed(theirs, inputs))
     with torch.no_grad(), shared_steps.loop():
         torch.testing.assert_close(ours(inputs), theirs(inputs))
 
@@ -88,10 +88,10 @@ def test_what_torch_does_to_linear_layers_it_does_to_this_one() -> None:
     torch.testing.assert_close(_passed(ours, inputs), _passed(theirs, inputs))
     ours, theirs, inputs = _pair()
     torch.testing.assert_close(_passed(copy.deepcopy(ours), inputs), _passed(theirs, inputs))
-    others = {name: torch.randn_like(value) for name, value in theirs.state_dict().items()}
+    weights = {name: torch.randn_like(value) for name, value in theirs.state_dict().items()}
     with shared_steps.loop():
-        found = torch.func.functional_call(ours, others, inputs)
-    torch.testing.assert_close(found, torch.func.functional_call(theirs, others, inputs))
+        result = torch.func.functional_call(ours, weights, inputs)
+    torch.testing.assert_close(result, torch.func.functional_call(theirs, weights, inputs))
 
 
 class Doubling(Tensor):

@@ -1,4 +1,4 @@
-"""What is gathered after a loop is what autograd adds up step by step; nothing leaks, and nothing is lost."""
+"""The gradient accumulated over a loop is what autograd adds up step by step; nothing leaks, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -98,54 +98,54 @@ def test_the_graph_goes_with_the_result() -> None:
     left, right = _factors((5, 4), (4, 4))
     with shared_steps.loop():
         result = _steps(left, right)
-        tape = weakref.ref(shared_steps.factor(right).tape)
-    assert tape() is not None
+        accumulator = weakref.ref(shared_steps.factor(right).accumulator)
+    assert accumulator() is not None
     del result
-    assert tape() is None
+    assert accumulator() is None
 
 
-def test_what_is_prepared_once_is_told_apart_by_function_arguments_and_mode() -> None:
+def test_what_is_cached_is_told_apart_by_function_arguments_and_mode() -> None:
     a, b = _factors((2,), (2,))
-    made: list[str] = []
+    calls: list[str] = []
 
-    def double(one: Tensor, times: int) -> Tensor:
-        made.append(f"{times}")
-        return one * times
+    def double(value: Tensor, times: int) -> Tensor:
+        calls.append(f"{times}")
+        return value * times
 
     with shared_steps.loop():
-        assert shared_steps.once(double, a, 2) is shared_steps.once(double, a, 2)
-        assert shared_steps.once(double, a, 3) is not shared_steps.once(double, b, 3)
+        assert shared_steps.cached(double, a, 2) is shared_steps.cached(double, a, 2)
+        assert shared_steps.cached(double, a, 3) is not shared_steps.cached(double, b, 3)
         with torch.no_grad():
-            assert not shared_steps.once(double, a, 2).requires_grad
-        assert shared_steps.once(double, a, 2).requires_grad
-    shared_steps.once(double, a, 2)
-    assert made == ["2", "3", "3", "2", "2"]
+            assert not shared_steps.cached(double, a, 2).requires_grad
+        assert shared_steps.cached(double, a, 2).requires_grad
+    shared_steps.cached(double, a, 2)
+    assert calls == ["2", "3", "3", "2", "2"]
 
 
 def test_loops_nest_and_close_after_an_error() -> None:
     (a,) = _factors((2,))
     with shared_steps.loop():
-        outer = shared_steps.once(torch.neg, a)
+        outer = shared_steps.cached(torch.neg, a)
         with pytest.raises(ZeroDivisionError):
             _fails_inside(a, outer)
-        assert shared_steps.once(torch.neg, a) is outer
+        assert shared_steps.cached(torch.neg, a) is outer
     assert not shared_steps.recording()
 
 
 def _fails_inside(a: Tensor, outer: Tensor) -> None:
     with shared_steps.loop():
-        assert shared_steps.once(torch.neg, a) is not outer
+        assert shared_steps.cached(torch.neg, a) is not outer
         raise ZeroDivisionError
 
 
 def test_a_thread_has_its_own_loop() -> None:
-    seen: list[bool] = []
+    recording: list[bool] = []
     with shared_steps.loop():
-        thread = threading.Thread(target=lambda: seen.append(shared_steps.recording()))
+        thread = threading.Thread(target=lambda: recording.append(shared_steps.recording()))
         thread.start()
         thread.join()
         assert shared_steps.recording()
-    assert seen == [False]
+    assert recording == [False]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -161,43 +161,46 @@ def test_without_gradients_a_loop_only_prepares(mode: Callable[[], torch.no_grad
 def test_a_weight_in_the_order_of_onednn_makes_the_same_products(rows: tuple[int, ...]) -> None:
     inputs, weight, bias = torch.randn(*rows, 33), nn.Parameter(torch.randn(65, 33)), torch.randn(65)
     with torch.no_grad(), shared_steps.loop():
-        found = shared_steps.linear(inputs, weight, bias), shared_steps.product(inputs, weight, transposed=True) + bias
+        results = (
+            shared_steps.linear(inputs, weight, bias),
+            shared_steps.product(inputs, weight, transposed=True) + bias,
+        )
         halves = shared_steps.linear(inputs.bfloat16(), weight.bfloat16())
     expected = functional.linear(inputs, weight, bias)
-    torch.testing.assert_close(found, (expected, expected))
+    torch.testing.assert_close(results, (expected, expected))
     assert halves.dtype == torch.bfloat16
 
 
 def test_what_is_made_of_parameters_alone_lasts_as_long_as_the_outermost_loop() -> None:
     parameter, tensor = nn.Parameter(torch.ones(2)), torch.ones(2)
 
-    def both() -> tuple[Tensor, Tensor]:
-        return shared_steps.once(torch.neg, parameter), shared_steps.once(torch.neg, tensor)
+    def negated() -> tuple[Tensor, Tensor]:
+        return shared_steps.cached(torch.neg, parameter), shared_steps.cached(torch.neg, tensor)
 
     with shared_steps.loop():
         with shared_steps.loop():
-            first = both()
-        second = both()
+            first = negated()
+        second = negated()
         shared_steps.forget()
-        third = both()
+        third = negated()
     with shared_steps.loop():
-        fourth = both()
+        fourth = negated()
     assert first[0] is second[0] is third[0] is not fourth[0]
     assert len({id(of_tensor) for _, of_tensor in (first, second, third, fourth)}) == 4
 
 
-def test_a_loop_knows_whether_what_it_makes_of_parameters_outlives_it() -> None:
-    seen = [shared_steps.lasting()]
+def test_lasting_says_whether_what_a_loop_makes_of_parameters_outlives_it() -> None:
+    lasting = [shared_steps.lasting()]
     with shared_steps.loop():
-        seen.append(shared_steps.lasting())
+        lasting.append(shared_steps.lasting())
         with shared_steps.loop():
-            seen.append(shared_steps.lasting())
-        seen.append(shared_steps.lasting())
-    assert seen == [False, False, True, False]
+            lasting.append(shared_steps.lasting())
+        lasting.append(shared_steps.lasting())
+    assert lasting == [False, False, True, False]
 
 
 def test_autocast_casts_a_weight_once_and_its_gradient_back() -> None:
-    left, right = (one.detach().float().requires_grad_() for one in _factors((5, 4), (4, 4)))
+    left, right = (factor.detach().float().requires_grad_() for factor in _factors((5, 4), (4, 4)))
     with torch.autocast("cpu", torch.bfloat16):
         expected = _steps(left, right)
         with shared_steps.loop():
@@ -206,5 +209,5 @@ def test_autocast_casts_a_weight_once_and_its_gradient_back() -> None:
     torch.testing.assert_close(result, expected)
     ours = torch.autograd.grad(result.float().sum(), [left, right])
     plain = torch.autograd.grad(expected.float().sum(), [left, right])
-    assert [one.dtype for one in ours] == [torch.float32] * 2
+    assert [gradient.dtype for gradient in ours] == [torch.float32] * 2
     torch.testing.assert_close(ours, plain, rtol=0.05, atol=0.05)

@@ -56,7 +56,7 @@ def test_reorder_takes_each_hypothesis_from_its_parent() -> None:
 
 def test_select_keeps_the_named_utterances_in_order() -> None:
     state = _state()
-    kept = tree.select(state, torch.tensor([2, 0]))
-    for leaf, before in zip(tree.leaves(kept), tree.leaves(state), strict=True):
+    selected = tree.select(state, torch.tensor([2, 0]))
+    for leaf, before in zip(tree.leaves(selected), tree.leaves(state), strict=True):
         assert torch.equal(leaf, torch.stack([before[2], before[0]]))
     assert tree.select(Nothing(), torch.tensor([0])) == Nothing()

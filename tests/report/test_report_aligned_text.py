@@ -25,16 +25,16 @@ def test_columns_show_both_texts_and_every_error(
     upper, lower = (" ".join(block[side][5:] for block in blocks).split() for side in (0, 1))
     gap = set("*")
     for shown, text in ((upper, reference), (lower, hypothesis)):
-        kept = [one for one in shown if set(one) != gap]
+        kept = [unit for unit in shown if set(unit) != gap]
         expected = text.split() if metric == "wer" else list(text.replace(" ", "_"))
-        assert [one.lower() for one in kept] == expected
+        assert [unit.lower() for unit in kept] == expected
     errors = compare(reference, hypothesis, metric)
-    assert sum(set(one) == gap for one in lower) == errors.deletions
-    assert sum(set(one) == gap for one in upper) == errors.insertions
+    assert sum(set(unit) == gap for unit in lower) == errors.deletions
+    assert sum(set(unit) == gap for unit in upper) == errors.insertions
     if width:
         assert all(len(line) <= max(width, 9) for block in blocks for line in block)
 
 
-def test_nothing_said_and_nothing_heard() -> None:
+def test_empty_reference_and_empty_hypothesis() -> None:
     assert aligned_text("", "") == "REF:\nHYP:"
     assert aligned_text("", "ho ho") == "REF: ** **\nHYP: HO HO"

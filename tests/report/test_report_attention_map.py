@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.report import figures
 from lasasr.report.attention_map import attention_map
 
@@ -27,7 +27,7 @@ def draw(characters: int, frames: int, heads: int = 1, **changes: object) -> Fig
     weights = np.exp(-((np.arange(frames) - centres[:, None, None]) ** 2)) + np.zeros((1, heads, 1)) + 1e-6
     seconds = centres * FRAME_S
     starts = [i for i in range(characters) if text[i] != " " and (i == 0 or text[i - 1] == " ")]
-    words = [Timed(w, seconds[i], seconds[i + len(w) - 1]) for i, w in zip(starts, text.split(), strict=True)]
+    words = [TimedLabel(w, seconds[i], seconds[i + len(w) - 1]) for i, w in zip(starts, text.split(), strict=True)]
     options = {"boundaries": words, "title": "some-id", "reference": text, "hypothesis": text[3:]} | changes
     return attention_map(
         weights / weights.sum(2, keepdims=True),
@@ -65,7 +65,7 @@ def test_labels_neither_overlap_nor_leave_the_figure(characters: int, frames: in
         assert all(word.y1 <= heading.y0 for word in words)
 
 
-def test_every_token_is_labelled_where_there_is_room_and_every_word_where_not() -> None:
+def test_every_token_is_labelled_where_labels_fit_and_every_word_where_not() -> None:
     (axis,) = maps(draw(50, 200))
     assert "".join(label.get_text() for label in axis.get_yticklabels()) == SENTENCE[:50].replace(" ", "␣") + "<eos>"
     (axis,) = maps(draw(200, 400))
@@ -95,7 +95,7 @@ def test_each_head_is_drawn_as_it_is_on_the_time_axis_in_seconds(heads: int) -> 
 
 
 def test_boundaries_are_lines_in_every_panel() -> None:
-    figure = draw(9, 40, boundaries=[Timed("the", 0.1, 0.5), Timed("quick", 0.5, 1.2)])
+    figure = draw(9, 40, boundaries=[TimedLabel("the", 0.1, 0.5), TimedLabel("quick", 0.5, 1.2)])
     for axis in (*maps(figure), *spectrograms(figure)):
         assert sorted(line.get_xdata()[0] for line in axis.lines) == [0.1, 0.5, 1.2]
     assert not maps(draw(9, 40, boundaries=()))[0].lines
@@ -116,7 +116,7 @@ def test_signs_of_typesetting_are_text() -> None:
         0.01,
         "a$b$_c",
         "$",
-        boundaries=[Timed("$^$", 0, 0.1)],
+        boundaries=[TimedLabel("$^$", 0, 0.1)],
     )
     figure.canvas.draw()
     assert maps(figure)[0].get_yticklabels()[0].get_text() == "$x$"

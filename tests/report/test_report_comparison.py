@@ -14,7 +14,7 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import UsageError
 from lasasr.metrics.significance.verdict import Rules
-from lasasr.report.comparison_columns import DECLARED
+from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 from lasasr.report.comparison_markdown import between_marks, comparison_markdown, marks
 from lasasr.report.comparison_table import comparison_table
 
@@ -22,52 +22,52 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("runs")
     paths = [
         write_run(root, attend, seed, rate, facts={"aligned_at_step": step, "parameters": 21_345_678}).folder
         for attend, rate, step in (("multihead_multires_location", 0.2, 12000), ("dot", 0.3, None))
         for seed in (1, 2, 3)
     ]
-    found = find(paths)
-    return document(found, *groups(found), None, Rules(resamples=200))
+    selection = find(paths)
+    return document(selection, *groups(selection), None, Rules(resamples=200))
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 250])
-def test_no_line_is_wider_than_the_terminal(made: dict[str, Any], width: int) -> None:
+def test_no_line_is_wider_than_the_terminal(comparison: dict[str, Any], width: int) -> None:
     console = Console(width=width)
     with console.capture() as captured:
-        console.print(comparison_table(made, width))
+        console.print(comparison_table(comparison, width))
     printed = captured.get()
     assert max(map(len, printed.splitlines())) <= width
-    rates = [f"{one['percent']:.2f}" for one in made["systems"]]
+    rates = [f"{system['percent']:.2f}" for system in comparison["systems"]]
     assert all(rate in printed for rate in rates)
     hidden = "not shown for want of width" in printed
     assert hidden == (width < 200)
 
 
-def test_names_are_whole_at_80_columns(made: dict[str, Any]) -> None:
+def test_names_are_whole_at_80_columns(comparison: dict[str, Any]) -> None:
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(comparison_table(made, 80))
-    (row,) = [one for one in captured.get().splitlines() if one.startswith("dot ")]
+        console.print(comparison_table(comparison, 80))
+    (row,) = [printed_line for printed_line in captured.get().splitlines() if printed_line.startswith("dot ")]
     assert re.search(r"[+]\d+\.\d\d +worse", row)
 
 
-def test_markdown_is_a_table(made: dict[str, Any]) -> None:
-    rows = [one for one in comparison_markdown(made).splitlines() if one.startswith("|")]
-    assert len({one.count("|") for one in rows}) == 1
-    assert len(rows) == 2 + len(made["systems"])
+def test_markdown_is_a_table(comparison: dict[str, Any]) -> None:
+    rows = [text_line for text_line in comparison_markdown(comparison).splitlines() if text_line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert len(rows) == 2 + len(comparison["systems"])
     assert "`dot`" in rows[3]
     assert "never" in rows[3]
 
 
-def test_a_name_with_signs_stays_in_its_cell(made: dict[str, Any]) -> None:
-    odd = {**made["systems"][0], "name": "a=|*`<b>"}
-    other = {**made["systems"][1], "name": "a=plain"}
-    text = comparison_markdown({**made, "systems": [odd, other], "pairs": []} | {"verdict": ["a|b *c*"]})
-    rows = [one for one in text.splitlines() if one.startswith("|")]
-    assert len({one.count("|") for one in rows}) == 1
+def test_a_name_with_signs_stays_in_its_cell(comparison: dict[str, Any]) -> None:
+    odd = {**comparison["systems"][0], "name": "a=|*`<b>"}
+    other = {**comparison["systems"][1], "name": "a=plain"}
+    text = comparison_markdown({**comparison, "systems": [odd, other], "pairs": []} | {"verdict": ["a|b *c*"]})
+    rows = [text_line for text_line in text.splitlines() if text_line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
     assert text.startswith("a\\|b \\*c\\*")
 
 
@@ -105,7 +105,7 @@ def test_published_tables_are_those_of_their_cards() -> None:
 
 
 def test_every_shipped_column_has_a_priority_of_its_own() -> None:
-    priorities = [one.priority for one in DECLARED]
+    priorities = [declaration.priority for declaration in SHIPPED_COLUMNS]
     assert len(set(priorities)) == len(priorities)
-    assert len({one.key for one in DECLARED}) == len(DECLARED)
-    assert DECLARED[0].priority == min(priorities)  # the names of systems always stay
+    assert len({declaration.key for declaration in SHIPPED_COLUMNS}) == len(SHIPPED_COLUMNS)
+    assert SHIPPED_COLUMNS[0].priority == min(priorities)  # the names of systems always stay

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lasasr.metrics.alignment_reference import Timed
+from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.report import figures
 from lasasr.report.labels import above, height_in, row_labels, width_in
 
@@ -26,19 +26,19 @@ def test_sizes_are_those_of_drawn_text(text: str) -> None:
 def test_words_never_overlap(seconds: float) -> None:
     texts = ["mum", "wins", "the", "www", "illicit", "a", "I", "of", "more", "mammoths", "than", "million"] * 2
     edges = np.linspace(0, seconds, len(texts) + 1)
-    words = [Timed(*one) for one in zip(texts, edges[:-1], edges[1:], strict=True)]
+    words = [TimedLabel(*fields) for fields in zip(texts, edges[:-1], edges[1:], strict=True)]
     second_in = 9.0 / seconds
     chosen, rotation = above(words, second_in, FONT_PT)
-    room = [drawn_in(text)[rotation == 90] for text in chosen.texts]
+    extents = [drawn_in(text)[rotation == 90] for text in chosen.texts]
     middles = np.array(chosen.positions) * second_in
     for i in range(len(middles) - 1):
-        assert middles[i + 1] - middles[i] >= (room[i] + room[i + 1]) / 2 * 0.95
+        assert middles[i + 1] - middles[i] >= (extents[i] + extents[i + 1]) / 2 * 0.95
     if rotation == 0:
         assert chosen.texts == texts
 
 
 def test_few_words_are_level_many_upright() -> None:
-    words = [Timed("word", float(i), i + 1.0) for i in range(20)]
+    words = [TimedLabel("word", float(i), i + 1.0) for i in range(20)]
     assert above(words[:5], 1.0, FONT_PT)[1] == 0
     assert above(words, 0.2, FONT_PT)[1] == 90
     assert above((), 1.0, FONT_PT) == (([], []), 0)

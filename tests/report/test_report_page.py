@@ -1,4 +1,4 @@
-"""The page: whole in one file, safe from what it shows, small; its script is tried in a browser where there is one."""
+"""The page: one file, safe from its contents, small; its script is tried in a browser where there is one."""
 
 import html
 import json
@@ -16,7 +16,7 @@ from comparison_runs import line, lines, write_run
 from lasasr.comparison.details import details, opening
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
-from lasasr.comparison.grouping import Group, groups
+from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.metrics.significance.verdict import Rules
 from lasasr.report import charts
 from lasasr.report.page import LARGEST, page
@@ -27,30 +27,32 @@ VOID = {"meta", "link", "br", "img", "input", "line", "polygon", "polyline"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def compared(root: Path, systems: dict[str, float], seeds: int, **options: Any) -> tuple[dict[str, Any], list[Group]]:
-    made = [
+def compared(
+    root: Path, systems: dict[str, float], seeds: int, **options: Any
+) -> tuple[dict[str, Any], list[SystemRuns]]:
+    folders = [
         write_run(root, attend, seed, rate, **options).folder
         for attend, rate in systems.items()
         for seed in range(1, seeds + 1)
     ]
-    found = find(made)
-    grouped, notes = groups(found)
-    return document(found, grouped, notes, None, Rules(resamples=100)), grouped
+    selection = find(folders)
+    grouped, notes = groups(selection)
+    return document(selection, grouped, notes, None, Rules(resamples=100)), grouped
 
 
 def rendered(root: Path, systems: dict[str, float], seeds: int, **options: Any) -> str:
-    made, grouped = compared(root, systems, seeds, **options)
+    comparison, grouped = compared(root, systems, seeds, **options)
     drawing = {
         "spectrogram": picture(np.eye(4), "magma", 0, 1),
         "duration_s": 1.0,
         "audio": sound(np.zeros(160), 16000),
     }
-    told = details(grouped)
+    contents = details(grouped)
     map_ = {"image": drawing["spectrogram"], "darkest": 0.5, "begin_s": 0.0, "end_s": 1.0, "tokens": 4}
-    of = {f"{one['name']} 1": map_ for one in made["systems"]}
+    map_of_run = {f"{system['name']} 1": map_ for system in comparison["systems"]}
     # not of the first utterance: it must come first because it has maps
-    maps = {told["utterances"][3]["id"]: {**drawing, "maps": of}} if told["utterances"] else {}
-    return page(made, told, maps, ["No maps of x."])
+    maps = {contents["utterances"][3]["id"]: {**drawing, "maps": map_of_run}} if contents["utterances"] else {}
+    return page(comparison, contents, maps, ["No maps of x."])
 
 
 @pytest.fixture(scope="module")
@@ -105,76 +107,76 @@ def test_the_verdict_comes_first(text: str) -> None:
 
 
 def test_what_was_said_is_text_and_nothing_else(tmp_path: Path) -> None:
-    made = [line(f"u{i}", f"s{i % 4} {EVIL}", f"said {EVIL} {i}", "heard this") for i in range(8)]
-    one = write_run(tmp_path, "dot", made=made).folder
-    other = write_run(
-        tmp_path, "additive", made=[line(m["id"], m["speaker"], m["reference"], EVIL) for m in made]
+    result_lines = [line(f"u{i}", f"s{i % 4} {EVIL}", f"said {EVIL} {i}", "heard this") for i in range(8)]
+    first = write_run(tmp_path, "dot", result_lines=result_lines).folder
+    second = write_run(
+        tmp_path, "additive", result_lines=[line(m["id"], m["speaker"], m["reference"], EVIL) for m in result_lines]
     ).folder
-    found = find([one, other])
-    grouped, notes = groups(found)
-    told = page(document(found, grouped, [*notes, EVIL], None, Rules(resamples=100)), details(grouped), {}, [EVIL])
-    tree = read(told)
+    selection = find([first, second])
+    grouped, notes = groups(selection)
+    text = page(document(selection, grouped, [*notes, EVIL], None, Rules(resamples=100)), details(grouped), {}, [EVIL])
+    tree = read(text)
     assert not [name for kind, name in tree.names if kind == "on"]
-    assert told.count("<script") == 2
-    source = re.search(r'id="utterance-data">(.*?)</script>', told, re.DOTALL)
+    assert text.count("<script") == 2
+    source = re.search(r'id="utterance-data">(.*?)</script>', text, re.DOTALL)
     assert source is not None
     assert json.loads(source[1])["utterances"][0]["reference"].startswith("said </script>")
 
 
 def test_one_system_and_no_difference_have_a_page_too(tmp_path: Path) -> None:
     read(rendered(tmp_path / "one", {"dot": 0.3}, 1))
-    read(rendered(tmp_path / "same", {"dot": 0.3, "additive": 0.3}, 1, made=lines(0.3, 1)))
+    read(rendered(tmp_path / "same", {"dot": 0.3, "additive": 0.3}, 1, result_lines=lines(0.3, 1)))
 
 
 def test_five_systems_of_three_seeds_stay_small(tmp_path: Path) -> None:
-    made = {seed: lines(0.3, seed, speakers=40, each=5) for seed in range(15)}
+    lines_of_seed = {seed: lines(0.3, seed, speakers=40, each=5) for seed in range(15)}
     paths = [
-        write_run(tmp_path, attend, seed, made=made[3 * place + seed]).folder
-        for place, attend in enumerate(("dot", "additive", "location", "gmm", "none"))
+        write_run(tmp_path, attend, seed, result_lines=lines_of_seed[3 * index + seed]).folder
+        for index, attend in enumerate(("dot", "additive", "location", "gmm", "none"))
         for seed in range(3)
     ]
-    found = find(paths)
-    grouped, notes = groups(found)
-    told = page(document(found, grouped, notes, None, Rules(resamples=50)), details(grouped), {}, [])
-    assert len(told.encode()) < LARGEST / 2  # the other half is for pictures and sounds
+    selection = find(paths)
+    grouped, notes = groups(selection)
+    text = page(document(selection, grouped, notes, None, Rules(resamples=50)), details(grouped), {}, [])
+    assert len(text.encode()) < LARGEST / 2  # the other half is for pictures and sounds
 
 
 def words(page: str) -> str:
-    """What a reader sees, its styles and scripts apart."""
+    """The visible text of the page."""
     body = re.sub(r"<script.*?</script>", " ", page.partition("<body>")[2], flags=re.DOTALL)
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
 
 
 def test_the_column_that_decides_is_named(tmp_path: Path) -> None:
-    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 2)
-    assert made["about"] == "runs"  # two seeds against two cannot decide
-    for about in ("runs", "systems"):
-        told = words(page({**made, "about": about}, details(grouped), {}, []))
-        assert f"The verdict is that of the column p {about} (Holm)" in told
-        assert f"p {about} " in told.partition("All tests of every pair")[2].partition("detectable")[0]
+    comparison, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 2)
+    assert comparison["about"] == "runs"  # two seeds against two cannot decide
+    for scope in ("runs", "systems"):
+        text = words(page({**comparison, "about": scope}, details(grouped), {}, []))
+        assert f"The verdict is that of the column p {scope} (Holm)" in text
+        assert f"p {scope} " in text.partition("All tests of every pair")[2].partition("detectable")[0]
 
 
 def test_more_is_needed_only_where_nothing_is_shown(tmp_path: Path) -> None:
-    made, grouped = compared(tmp_path, {"dot": 0.9, "additive": 0.3, "location": 0.31}, 2)
-    shown = [one["verdict_of_runs"] in ("better", "worse") for one in made["pairs"]]
+    comparison, grouped = compared(tmp_path, {"dot": 0.9, "additive": 0.3, "location": 0.31}, 2)
+    shown = [pair["verdict_of_runs"] in ("better", "worse") for pair in comparison["pairs"]]
     assert sorted(shown) == [False, True, True]
-    for one in made["pairs"]:
-        one["runs"]["needed"]["utterances"] = 9999  # for four of five such tests to show it; these have shown it
-    told = words(page(made, details(grouped), {}, []))
-    assert told.count("enough as it is") == 2
-    assert told.count("9,999 utterances") == 1
+    for pair in comparison["pairs"]:
+        pair["runs"]["needed"]["utterances"] = 9999  # for four of five such tests to show it; these have shown it
+    text = words(page(comparison, details(grouped), {}, []))
+    assert text.count("enough as it is") == 2
+    assert text.count("9,999 utterances") == 1
 
 
 def test_a_curve_is_nowhere_cut() -> None:
     def point(step: float, value: float) -> dict[str, float]:
         return {"step": step, "mean": value, "least": value, "most": value, "seeds": 1}
 
-    found = charts.curves({"one": [point(1, 100.0), point(2, 120.0), point(3, 140.0)]}, ["one"])
-    assert found is not None
-    heights = [float(one.split(",")[1]) for one in found["lines"][0]["line"].split()]
+    curves = charts.curves({"one": [point(1, 100.0), point(2, 120.0), point(3, 140.0)]}, ["one"])
+    assert curves is not None
+    heights = [float(point.split(",")[1]) for point in curves["lines"][0]["line"].split()]
     assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
     assert heights[0] > heights[1]
-    assert float(found["y"][-1]["text"]) >= 140.0
+    assert float(curves["y"][-1]["text"]) >= 140.0
 
 
 def test_curves_say_whose_they_are(text: str) -> None:
@@ -182,38 +184,41 @@ def test_curves_say_whose_they_are(text: str) -> None:
     assert "WER %, dev" in words(text)
 
 
-def test_where_things_lay_stays_away(tmp_path: Path) -> None:
-    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
-    made["command"] = "lasasr compare /secret/place/one /secret/place/two --html /secret/page.html"
-    told = page(made, details(grouped), {}, [])
-    assert "/secret" not in told
-    assert "lasasr compare one two --html page.html" in words(told)
+def test_local_folders_are_not_shown(tmp_path: Path) -> None:
+    comparison, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
+    comparison["command"] = "lasasr compare /secret/place/one /secret/place/two --html /secret/page.html"
+    text = page(comparison, details(grouped), {}, [])
+    assert "/secret" not in text
+    assert "lasasr compare one two --html page.html" in words(text)
 
 
 def test_a_diverged_seed_stands_beside_its_system(tmp_path: Path) -> None:
-    made, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
-    assert "dot seed 7 diverged" not in words(page(made, details(grouped), {}, []))
-    made["systems"][0]["diverged"] = ["7"]
-    assert "dot seed 7 diverged" in words(page(made, details(grouped), {}, []))
+    comparison, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.1}, 1)
+    assert "dot seed 7 diverged" not in words(page(comparison, details(grouped), {}, []))
+    comparison["systems"][0]["diverged"] = ["7"]
+    assert "dot seed 7 diverged" in words(page(comparison, details(grouped), {}, []))
 
 
 def test_it_opens_at_the_baseline_and_the_best(tmp_path: Path) -> None:
     _, grouped = compared(tmp_path, {"dot": 0.3, "additive": 0.2, "none": 0.9}, 1)
 
     def pair(baseline: str | None) -> list[str]:
-        return [one.name for one in opening(grouped, baseline)]
+        return [system.name for system in opening(grouped, baseline)]
 
     assert pair(None) == pair("attend=additive") == ["attend=additive", "attend=dot"]
     assert pair("attend=none") == ["attend=none", "attend=additive"]
-    told = details(grouped)  # on most utterances it is none that differs most, but the page opens at the other two
+    contents = details(grouped)  # on most utterances it is none that differs most, but the page opens at the other two
     dot, additive, _ = range(3)
-    changes = [abs(one["runs"][dot]["errors"] - one["runs"][additive]["errors"]) for one in told["utterances"]]
+    changes = [
+        abs(utterance["runs"][dot]["errors"] - utterance["runs"][additive]["errors"])
+        for utterance in contents["utterances"]
+    ]
     assert changes[:6] == sorted(changes, reverse=True)[:6]
 
 
 def test_parts_that_are_rounded_alike_are_one(tmp_path: Path) -> None:
-    made = [{**line(f"u{i}", f"s{i}", "one two", "one"), "duration_s": 1.0 + i / 1000} for i in range(10)]
-    _, grouped = compared(tmp_path, {"dot": 0.5}, 1, made=made)
+    result_lines = [{**line(f"u{i}", f"s{i}", "one two", "one"), "duration_s": 1.0 + i / 1000} for i in range(10)]
+    _, grouped = compared(tmp_path, {"dot": 0.5}, 1, result_lines=result_lines)
     by_duration, by_length, _ = details(grouped)["breakdowns"]
     assert (by_duration["parts"], by_duration["lengths"]) == (["1.0 s"], [20])
     assert by_length["parts"] == ["2"]
@@ -227,8 +232,8 @@ def test_a_picture_shows_its_values() -> None:
 
     address = picture(np.array([[0.0, 0.5, 1.0], [2.0, -1.0, 1.0]]), "gray", 0.0, 1.0)
     image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L")
-    found = np.asarray(image) / 255.0
-    np.testing.assert_allclose(found, [[0, 0.5, 1], [1, 0, 1]], atol=1.0 / LEVELS)
+    values = np.asarray(image) / 255.0
+    np.testing.assert_allclose(values, [[0, 0.5, 1], [1, 0, 1]], atol=1.0 / LEVELS)
     wide = picture(np.tile([0.0, 1.0], (1, 1000)), "gray", 0.0, 1.0)
     image = Image.open(io.BytesIO(base64.b64decode(wide.partition(",")[2]))).convert("L")
     assert image.width <= 900
@@ -236,11 +241,11 @@ def test_a_picture_shows_its_values() -> None:
 
 
 CLICKS = """
-const told = {};
+const observed = {};
 const rates = () => [...document.querySelectorAll("#systems tbody tr")].map((row) => row.cells[1].textContent);
 const heads = [...document.querySelectorAll("#systems th button")];
 const click = (text) => heads.find((one) => one.textContent === text).click();
-const say = (name, value) => { told[name] = value; };
+const say = (name, value) => { observed[name] = value; };
 try {
   say("first", rates());
   click("WER %"); say("up", rates());
@@ -269,7 +274,7 @@ try {
   say("wide", document.documentElement.scrollWidth <= window.innerWidth);
 } catch (error) { say("error", String(error)); }
 const box = document.createElement("pre");
-box.id = "told"; box.textContent = JSON.stringify(told); document.body.append(box);
+box.id = "observed"; box.textContent = JSON.stringify(observed); document.body.append(box);
 """
 
 
@@ -286,21 +291,21 @@ def test_a_browser_sorts_and_browses(text: str, tmp_path: Path, width: int) -> N
         timeout=120,
         check=False,
     )
-    box = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
+    box = re.search(r'<pre id="observed">(.*?)</pre>', done.stdout, re.DOTALL)
     assert box is not None, done.stderr[-2000:]
-    told = json.loads(html.unescape(box[1]))
-    assert "error" not in told, told
-    rates = sorted(map(float, told["first"]))
-    assert list(map(float, told["up"])) == rates
-    assert list(map(float, told["down"])) == rates[::-1]
-    assert told["sorted"] == "descending"
-    assert told["listed"] > 3
-    assert told["opened"] == ["additive, seed 1", "dot, seed 1"]
-    assert told["mapped"] == [True] + [False] * (told["listed"] - 1)
-    assert told["drawn"] == 2
-    assert told["current"] == "true"
-    assert told["said"].split()[0] in told["words"]
-    assert told["other"].startswith("dot, seed 1") or ", seed 1: " in told["other"]
-    assert told["filtered"] == ["s1-u0"]
-    assert told["hidden"] == "none"
-    assert told["wide"], "the page is wider than its window"
+    observed = json.loads(html.unescape(box[1]))
+    assert "error" not in observed, observed
+    rates = sorted(map(float, observed["first"]))
+    assert list(map(float, observed["up"])) == rates
+    assert list(map(float, observed["down"])) == rates[::-1]
+    assert observed["sorted"] == "descending"
+    assert observed["listed"] > 3
+    assert observed["opened"] == ["additive, seed 1", "dot, seed 1"]
+    assert observed["mapped"] == [True] + [False] * (observed["listed"] - 1)
+    assert observed["drawn"] == 2
+    assert observed["current"] == "true"
+    assert observed["said"].split()[0] in observed["words"]
+    assert observed["other"].startswith("dot, seed 1") or ", seed 1: " in observed["other"]
+    assert observed["filtered"] == ["s1-u0"]
+    assert observed["hidden"] == "none"
+    assert observed["wide"], "the page is wider than its window"

@@ -56,7 +56,9 @@ def test_below_settings_stands_what_their_searches_share() -> None:
     searches = [{"_target_": "lasasr.search.beam.BeamSearch", "beam": beam, "ctc_weight": 0.3} for beam in (4, 8)]
     console = Console(width=200)
     with console.capture() as captured:
-        console.print(evaluation_table([result(search=one) for one in searches], ["search.beam=4", "search.beam=8"]))
+        console.print(
+            evaluation_table([result(search=search) for search in searches], ["search.beam=4", "search.beam=8"])
+        )
     assert captured.get().splitlines()[-1].strip() == "search, beside the setting: beam ctc_weight=0.3"
 
 

@@ -1,4 +1,4 @@
-"""What the triage looks like to a reader: nothing lost, nothing made up."""
+"""The printed triage has all values of the summary, and no others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from lasasr.metrics.error_rates import compare, pooled
-from lasasr.metrics.triage import Judged, flags, triage
+from lasasr.metrics.triage import TriagedUtterance, flags, triage
 from lasasr.report.error_text import error_text
 from lasasr.report.triage_table import triage_table
 
@@ -20,17 +20,17 @@ PAIRS = {
 
 
 def results() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    judged, lines = [], []
+    utterances, lines = [], []
     for name, (reference, hypothesis) in PAIRS.items():
-        counts, found = compare(reference, hypothesis, "wer"), flags(reference, hypothesis, "wer")
-        judged.append(Judged("", 3.0, reference, hypothesis, counts, found))
+        counts, utterance_flags = compare(reference, hypothesis, "wer"), flags(reference, hypothesis, "wer")
+        utterances.append(TriagedUtterance("", 3.0, reference, hypothesis, counts, utterance_flags))
         errors = {kind: getattr(counts, kind) for kind in ("substitutions", "deletions", "insertions")}
-        about = {"id": name, "speaker": "", "duration_s": 3.0, "reference": reference, "hypothesis": hypothesis}
-        lines.append({**about, **errors, "flags": list(found)})
-    total = pooled(one.counts for one in judged)
+        metadata = {"id": name, "speaker": "", "duration_s": 3.0, "reference": reference, "hypothesis": hypothesis}
+        lines.append({**metadata, **errors, "flags": list(utterance_flags)})
+    total = pooled(utterance.counts for utterance in utterances)
     errors = {kind: getattr(total, kind) for kind in ("substitutions", "deletions", "insertions", "errors", "percent")}
     summary = {"split": "test", "metric": "wer", "utterances": 4, "reference_length": total.reference_length, **errors}
-    return {**summary, "triage": triage(judged, "wer")}, lines
+    return {**summary, "triage": triage(utterances, "wer")}, lines
 
 
 def shown(table: Any, width: int = 200) -> str:
@@ -68,6 +68,6 @@ def test_the_table_holds_flags_buckets_and_confusions_as_they_are_written() -> N
     assert "inserted" not in text  # nothing was
     summary = {
         "split": "x",
-        "triage": triage([Judged("s", 1.0, "[b]", "[i]", compare("[b]", "[i]", "wer"), ())], "wer"),
+        "triage": triage([TriagedUtterance("s", 1.0, "[b]", "[i]", compare("[b]", "[i]", "wer"), ())], "wer"),
     }
     assert "[b] -> [i] 1" in shown(triage_table(summary))

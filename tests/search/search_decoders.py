@@ -103,8 +103,8 @@ def acoustics(*frames: int, vocabulary_size: int | None = 8, encoded_dim: int = 
     return Acoustics(encoded, mask, ctc)
 
 
-def alone(heard: Acoustics, b: int) -> Acoustics:
+def alone(utterances: Acoustics, b: int) -> Acoustics:
     """Utterance b by itself, without padding."""
-    T = int(heard.lengths[b])
-    ctc = None if heard.ctc_log_probs is None else heard.ctc_log_probs[b : b + 1, :T]
-    return Acoustics(heard.encoded[b : b + 1, :T], heard.mask[b : b + 1, :T], ctc)
+    T = int(utterances.lengths[b])
+    ctc = None if utterances.ctc_log_probs is None else utterances.ctc_log_probs[b : b + 1, :T]
+    return Acoustics(utterances.encoded[b : b + 1, :T], utterances.mask[b : b + 1, :T], ctc)

@@ -27,7 +27,7 @@ class Letters:
     def encode(self, text: str) -> list[int]:
         if not set(text) <= set("defg"):
             raise LasasrError(f"{text} holds what was never seen")
-        return [4 + "defg".index(one) for one in text]
+        return [4 + "defg".index(letter) for letter in text]
 
 
 def recognizer(search: Any, decoder: Any) -> Any:
@@ -36,11 +36,13 @@ def recognizer(search: Any, decoder: Any) -> Any:
 
 @pytest.mark.parametrize("options", [{}, {"ctc_weight": 0.3}, {"normalise": True}])
 def test_an_exhaustive_search_never_errs(options: dict[str, Any]) -> None:
-    heard, decoder, texts = acoustics(4, 6, 5, seed=2), TinyDecoder(seed=2), ["de", "gg", "fed"]
+    utterances, decoder, texts = acoustics(4, 6, 5, seed=2), TinyDecoder(seed=2), ["de", "gg", "fed"]
     search = BeamSearch(beam=64, pruning=Pruning(end_margin=float("inf")), limits=LIMITS, **options)
-    best = [nbest[0] for nbest in search(decoder, heard)]
-    scores = reference_scores(recognizer(search, decoder), heard, texts, [True] * 3)
-    assert [verdict(one.score, score) for one, score in zip(best, scores, strict=True)] == ["model_error"] * 3
+    best = [nbest[0] for nbest in search(decoder, utterances)]
+    scores = reference_scores(recognizer(search, decoder), utterances, texts, [True] * 3)
+    assert [verdict(hypothesis.score, score) for hypothesis, score in zip(best, scores, strict=True)] == [
+        "model_error"
+    ] * 3
 
 
 def test_a_greedy_search_errs_in_a_trap() -> None:
@@ -56,32 +58,36 @@ def test_a_greedy_search_errs_in_a_trap() -> None:
     first, then = torch.full((8,), -50.0), torch.zeros(8)
     first[4], first[5] = 0.1, 0.0
     then[:3] = -50.0
-    decoder, heard = Trap(torch.stack([first, then])), acoustics(4)
+    decoder, utterances = Trap(torch.stack([first, then])), acoustics(4)
     search = GreedySearch(LIMITS)
-    (((found,)),) = search(decoder, heard)
-    (score,) = reference_scores(recognizer(search, decoder), heard, ["e"], [True])
-    assert found.tokens[0] == 4
+    (((hypothesis,)),) = search(decoder, utterances)
+    (score,) = reference_scores(recognizer(search, decoder), utterances, ["e"], [True])
+    assert hypothesis.tokens[0] == 4
     assert score is not None
-    assert verdict(found.score, score) == "search_error"
+    assert verdict(hypothesis.score, score) == "search_error"
 
 
 def test_only_what_is_wanted_and_can_be_written_is_scored() -> None:
-    heard, decoder, search = acoustics(9, 3, 5), TinyDecoder(), BeamSearch(beam=2, ctc_weight=0.3)
+    utterances, decoder, search = acoustics(9, 3, 5), TinyDecoder(), BeamSearch(beam=2, ctc_weight=0.3)
     texts = ["de", "gfe", "x"]
-    scores = reference_scores(recognizer(search, decoder), heard, texts, [False, True, True])
+    scores = reference_scores(recognizer(search, decoder), utterances, texts, [False, True, True])
     assert scores[0] is None
     assert scores[2] is None
-    (alone,) = search.score(decoder, heard.rows([1]), [[7, 6, 5]])
+    (alone,) = search.score(decoder, utterances.rows([1]), [[7, 6, 5]])
     assert scores[1] == pytest.approx(alone.score, abs=1e-5)
-    assert reference_scores(recognizer(search, decoder), heard, texts, [False] * 3) == [None] * 3
-    assert reference_scores(recognizer(object(), decoder), heard, texts, [True] * 3) == [None] * 3
+    assert reference_scores(recognizer(search, decoder), utterances, texts, [False] * 3) == [None] * 3
+    assert reference_scores(recognizer(object(), decoder), utterances, texts, [True] * 3) == [None] * 3
 
 
 def test_a_reference_that_ctc_cannot_spell_has_no_score() -> None:
-    heard = Acoustics(torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2, 8).log_softmax(-1))
+    utterances = Acoustics(
+        torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2, 8).log_softmax(-1)
+    )
     model = recognizer(GreedySearch(), None)
-    assert reference_scores(model, heard, ["dd"], [True]) == [None]
-    assert reference_scores(model, heard, ["de"], [True]) == [pytest.approx(2 * torch.tensor(8.0).log().neg().item())]
+    assert reference_scores(model, utterances, ["dd"], [True]) == [None]
+    assert reference_scores(model, utterances, ["de"], [True]) == [
+        pytest.approx(2 * torch.tensor(8.0).log().neg().item())
+    ]
 
 
 def test_seconds_that_attention_passed_over() -> None:

@@ -11,14 +11,16 @@ from lasasr.search.joining import Part, joined, seam
 
 
 def part(begin_s: float, end_s: float, words: list[Word], overlaps: bool, timed: bool = True) -> Part:
-    own = tuple(Word(one.word, one.start_s - begin_s, one.end_s - begin_s) for one in words)
-    text = " ".join(one.word for one in words)
+    own = tuple(Word(word.word, word.start_s - begin_s, word.end_s - begin_s) for word in words)
+    text = " ".join(word.word for word in words)
     flags = () if words else ("empty",)
-    found = Hypothesis((1,) * len(words), -1.0, {"decoder": -2.0}, None, flags, text, {"ctc": own} if timed else {})
-    return Part(begin_s, end_s - begin_s, overlaps, found)
+    hypothesis = Hypothesis(
+        (1,) * len(words), -1.0, {"decoder": -2.0}, None, flags, text, {"ctc": own} if timed else {}
+    )
+    return Part(begin_s, end_s - begin_s, overlaps, hypothesis)
 
 
-def said(seed: int, seconds: float) -> list[Word]:
+def spoken_words(seed: int, seconds: float) -> list[Word]:
     """Words of a small vocabulary, so that neighbours are often the same."""
     generator, now, words = random.Random(seed), 0.1, []
     while now < seconds - 0.7:
@@ -28,28 +30,30 @@ def said(seed: int, seconds: float) -> list[Word]:
     return words
 
 
-def heard(words: list[Word], begin_s: float, end_s: float, generator: random.Random) -> list[Word]:
+def recognized(words: list[Word], begin_s: float, end_s: float, generator: random.Random) -> list[Word]:
     """What a recognizer reads: times are a little off, and a word that is cut through becomes another."""
-    shifted = [(one, generator.uniform(-0.04, 0.04)) for one in words if one.end_s > begin_s and one.start_s < end_s]
+    shifted = [
+        (word, generator.uniform(-0.04, 0.04)) for word in words if word.end_s > begin_s and word.start_s < end_s
+    ]
     return [
-        Word(one.word if begin_s <= one.start_s and one.end_s <= end_s else "x", one.start_s + by, one.end_s + by)
-        for one, by in shifted
+        Word(word.word if begin_s <= word.start_s and word.end_s <= end_s else "x", word.start_s + by, word.end_s + by)
+        for word, by in shifted
     ]
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_no_word_of_an_overlap_is_lost_or_doubled(seed: int) -> None:
-    generator, words = random.Random(seed), said(seed, 20.0)
+    generator, words = random.Random(seed), spoken_words(seed, 20.0)
     parts, begin_s = [], 0.0
     while begin_s < 20.0:
         end_s = begin_s + generator.uniform(5.0, 7.0)
-        parts.append(part(begin_s, end_s, heard(words, begin_s, end_s, generator), overlaps=begin_s > 0))
+        parts.append(part(begin_s, end_s, recognized(words, begin_s, end_s, generator), overlaps=begin_s > 0))
         begin_s = end_s - 2.0
-    found = joined(parts)
-    assert found.text.split() == [one.word for one in words]
-    assert [one.word for one in found.words] == found.text.split()
-    assert all(abs(one.start_s - other.start_s) < 0.05 for one, other in zip(found.words, words, strict=True))
-    assert " ".join(one.text for one in found.pieces if one.text) == found.text
+    whole = joined(parts)
+    assert whole.text.split() == [word.word for word in words]
+    assert [word.word for word in whole.words] == whole.text.split()
+    assert all(abs(word.start_s - other.start_s) < 0.05 for word, other in zip(whole.words, words, strict=True))
+    assert " ".join(piece.text for piece in whole.pieces if piece.text) == whole.text
 
 
 def test_where_readings_disagree_the_middle_decides() -> None:
@@ -61,21 +65,21 @@ def test_where_readings_disagree_the_middle_decides() -> None:
 
 
 def test_pieces_that_meet_in_a_pause_are_put_one_after_another() -> None:
-    words = said(1, 9.0)
+    words = spoken_words(1, 9.0)
     pieces = [part(0.0, 3.0, words[:4], False), part(3.0, 4.0, [], False), part(4.0, 9.0, words[4:], False)]
-    found = joined(pieces)
-    assert found.text == " ".join(one.word for one in words)
-    assert (found.score, found.scores) == (-3.0, {"decoder": -6.0})
-    assert found.flags == ()
-    assert len(found.tokens) == len(words)
-    assert [(one.start_s, one.end_s) for one in found.pieces] == [(0.0, 3.0), (3.0, 4.0), (4.0, 9.0)]
+    whole = joined(pieces)
+    assert whole.text == " ".join(word.word for word in words)
+    assert (whole.score, whole.scores) == (-3.0, {"decoder": -6.0})
+    assert whole.flags == ()
+    assert len(whole.tokens) == len(words)
+    assert [(piece.start_s, piece.end_s) for piece in whole.pieces] == [(0.0, 3.0), (3.0, 4.0), (4.0, 9.0)]
     assert joined([]).flags == joined([pieces[1]]).flags == ("empty",)
 
 
 def test_pieces_without_times_join_too_and_then_there_are_none() -> None:
-    left = part(0.0, 4.0, [Word(one, i, i + 1) for i, one in enumerate("abcd")], False, timed=False)
-    right = part(2.0, 6.0, [Word(one, 2 + i, 3 + i) for i, one in enumerate("cdef")], True)
-    found = joined([left, right])
-    assert found.text == "a b c d e f"
-    assert found.words == ()
+    left = part(0.0, 4.0, [Word(letter, i, i + 1) for i, letter in enumerate("abcd")], False, timed=False)
+    right = part(2.0, 6.0, [Word(letter, 2 + i, 3 + i) for i, letter in enumerate("cdef")], True)
+    whole = joined([left, right])
+    assert whole.text == "a b c d e f"
+    assert whole.words == ()
     assert joined([right, right]).times_from == "ctc"

@@ -18,14 +18,14 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.errors import UsageError
 from lasasr.lm.lstm import LSTMLanguageModel
 from lasasr.lm.transformer import TransformerLanguageModel
-from lasasr.search.base import Seen
+from lasasr.search.base import StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
-from lasasr.search.fusion import LengthBonus
 from lasasr.search.limits import Limits
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring
+from lasasr.search.scorer_set import LengthBonus
 from lasasr.search.subtraction import InternalLMScorer, Subtraction
 from lasasr.text import special
 
@@ -52,26 +52,28 @@ def lm_score(scorer: LMScorer, tokens: Any) -> float:
 @torch.no_grad()
 def test_a_fused_model_scores_as_it_does_alone_in_every_batch_position(kind: str) -> None:
     decoder, scorer, source = TinyDecoder(seed=3), lm_scorer(kind), lm_scorer(seed=9)
-    heard = acoustics(11, 5, 14, 2, 9, seed=3)
+    utterances = acoustics(11, 5, 14, 2, 9, seed=3)
     subtract = Subtraction(internal_weight=0.2, lm=source, lm_weight=0.15)
     search = BeamSearch(
         beam=5, nbest=4, ctc_weight=0.3, lm=scorer, lm_weight=0.4, subtract=subtract, limits=Limits(max_ratio=1.0)
     )
-    for b, nbest in enumerate(search(decoder, heard)):
-        one_by_one = search(decoder, alone(heard, b))[0]
-        assert [one.tokens for one in nbest] == [one.tokens for one in one_by_one]
-        for one in nbest:
-            assert one.scores["lm"] == pytest.approx(lm_score(scorer, one.tokens), abs=1e-4)
-            assert one.scores["source_lm"] == pytest.approx(lm_score(source, one.tokens), abs=1e-4)
+    for b, nbest in enumerate(search(decoder, utterances)):
+        one_by_one = search(decoder, alone(utterances, b))[0]
+        assert [hypothesis.tokens for hypothesis in nbest] == [hypothesis.tokens for hypothesis in one_by_one]
+        for hypothesis in nbest:
+            assert hypothesis.scores["lm"] == pytest.approx(lm_score(scorer, hypothesis.tokens), abs=1e-4)
+            assert hypothesis.scores["source_lm"] == pytest.approx(lm_score(source, hypothesis.tokens), abs=1e-4)
             weights = {"decoder": 0.7, "ctc": 0.3, "lm": 0.4, "internal_lm": -0.2, "source_lm": -0.15}
-            assert one.score == pytest.approx(sum(w * one.scores[name] for name, w in weights.items()), abs=1e-9)
-        (given,) = search.score(decoder, alone(heard, b), [nbest[0].tokens])
-        assert given.score == pytest.approx(nbest[0].score, abs=1e-4)
+            assert hypothesis.score == pytest.approx(
+                sum(w * hypothesis.scores[name] for name, w in weights.items()), abs=1e-9
+            )
+        (rescored,) = search.score(decoder, alone(utterances, b), [nbest[0].tokens])
+        assert rescored.score == pytest.approx(nbest[0].score, abs=1e-4)
 
 
 @torch.no_grad()
 def test_a_beam_as_wide_as_the_space_finds_what_the_models_together_like_best() -> None:
-    decoder, scorer, heard = TinyDecoder(seed=1), lm_scorer(), acoustics(4, seed=1)
+    decoder, scorer, utterances = TinyDecoder(seed=1), lm_scorer(), acoustics(4, seed=1)
     search = BeamSearch(
         beam=64,
         nbest=8,
@@ -86,11 +88,11 @@ def test_a_beam_as_wide_as_the_space_finds_what_the_models_together_like_best() 
     plain = BeamSearch()
 
     def together(y: tuple[int, ...]) -> float:
-        own, internal = (plain.score(decoder, some, [y])[0].score for some in (heard, silent))
+        own, internal = (plain.score(decoder, batch, [y])[0].score for batch in (utterances, silent))
         return own + 1.5 * lm_score(scorer, y) - 0.5 * internal
 
     ranked = sorted(space, key=lambda y: -together(y))[:8]
-    assert [one.tokens for one in search(decoder, heard)[0]] == ranked
+    assert [hypothesis.tokens for hypothesis in search(decoder, utterances)[0]] == ranked
 
 
 class Silence(NamedTuple):
@@ -120,39 +122,39 @@ class SilentAttention(Attention[Any, Any]):
 )
 @torch.no_grad()
 def test_the_internal_model_is_the_decoder_with_contexts_of_zero_for_every_attention(spell: str, attend: str) -> None:
-    decoder, heard = decoder_of(spell, attend), acoustics(7, 3, vocabulary_size=VARIANTS_V)
+    decoder, utterances = decoder_of(spell, attend), acoustics(7, 3, vocabulary_size=VARIANTS_V)
     tokens = torch.tensor([[5, 4, 7, 7, 8, 6, 5, 5, 4], [4, 4, 8, 5, 6, 7, 4, 8, 8]])
     scorer = InternalLMScorer(decoder)
-    memory, state = scorer.start(heard, 1)
-    read, found = torch.full((2, 1), special.SOS), []
+    memory, state = scorer.start(utterances, 1)
+    read, log_probs = torch.full((2, 1), special.SOS), []
     for u in range(tokens.shape[1]):
-        step = scorer.score(read, memory, state, Seen())
+        step = scorer.score(read, memory, state, StepContext())
         assert step.weights is None
-        found.append(step.scores[:, 0])
+        log_probs.append(step.scores[:, 0])
         state, read = step.state, tokens[:, u : u + 1]
     decoder.attention = SilentAttention(decoder.attention.context_dim)
-    silent = decoder.memory(heard.encoded, heard.mask)
+    silent = decoder.memory(utterances.encoded, utterances.mask)
     unrolled = decoder.unroll(
         torch.cat((torch.full((2, 1), special.SOS), tokens[:, :-1]), 1), silent, decoder.initial(silent, 1)
     )
-    torch.testing.assert_close(torch.stack(found, 1), unrolled.logits.log_softmax(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.stack(log_probs, 1), unrolled.logits.log_softmax(-1), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("pieces", [CHARACTERS, PIECES], ids=["characters", "pieces"])
 @pytest.mark.parametrize("pre_beam", [None, 2])
 @torch.no_grad()
 def test_an_ngram_gives_finished_hypotheses_the_score_of_their_words(pieces: Any, pre_beam: int | None) -> None:
-    decoder, heard, words = TinyDecoder(seed=2), acoustics(12, 4, 9, 1, seed=2), ARPAModel()
+    decoder, utterances, words = TinyDecoder(seed=2), acoustics(12, 4, 9, 1, seed=2), ARPAModel()
     scorer = NGramScorer(words, pieces)
     search = BeamSearch(beam=6, nbest=6, ctc_weight=0.3, lm=scorer, lm_weight=0.5, pruning=Pruning(pre_beam=pre_beam))
-    seen = set()
-    for b, nbest in enumerate(search(decoder, heard)):
-        for one in nbest:
-            text = "".join(pieces[token] for token in one.tokens)
-            assert one.scores["lm"] == pytest.approx(words.sentence(text), abs=1e-6)
-            seen.update(text.split())
-        assert search(decoder, alone(heard, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
-    assert len(seen) > 3
+    tested_words = set()
+    for b, nbest in enumerate(search(decoder, utterances)):
+        for hypothesis in nbest:
+            text = "".join(pieces[token] for token in hypothesis.tokens)
+            assert hypothesis.scores["lm"] == pytest.approx(words.sentence(text), abs=1e-6)
+            tested_words.update(text.split())
+        assert search(decoder, alone(utterances, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
+    assert len(tested_words) > 3
 
 
 def test_a_piece_with_a_space_inside_is_refused() -> None:
@@ -163,37 +165,41 @@ def test_a_piece_with_a_space_inside_is_refused() -> None:
 @pytest.mark.parametrize("normalise", [False, True])
 @torch.no_grad()
 def test_rescoring_ranks_by_the_sum_and_writes_down_its_parts(normalise: bool) -> None:
-    decoder, scorer, heard = TinyDecoder(seed=3), lm_scorer(), acoustics(11, 5, 14, 2, seed=3)
+    decoder, scorer, utterances = TinyDecoder(seed=3), lm_scorer(), acoustics(11, 5, 14, 2, seed=3)
     options: dict[str, Any] = {"beam": 6, "nbest": 6, "normalise": normalise}
-    plain = BeamSearch(**options)(decoder, heard)
+    plain = BeamSearch(**options)(decoder, utterances)
     rescore = Rescoring(lm=scorer, lm_weight=2.0, ctc_weight=0.5, decoder_weight=0.25)
     again = BeamSearch(**options, rescore=rescore)
     moved = 0
-    for b, (before, after) in enumerate(zip(plain, again(decoder, heard), strict=True)):
+    for b, (before, after) in enumerate(zip(plain, again(decoder, utterances), strict=True)):
         expected = {}
-        for one in before:
-            ctc = max(-1e7, float(ctc_log_likelihood(alone(heard, b), [one.tokens])[0]))
-            added = 2.0 * lm_score(scorer, one.tokens) + 0.5 * ctc + 0.25 * one.scores["decoder"]
-            expected[one.tokens] = one.score + (added / (len(one.tokens) + 1) if normalise else added)
+        for hypothesis in before:
+            ctc = max(-1e7, float(ctc_log_likelihood(alone(utterances, b), [hypothesis.tokens])[0]))
+            added = 2.0 * lm_score(scorer, hypothesis.tokens) + 0.5 * ctc + 0.25 * hypothesis.scores["decoder"]
+            expected[hypothesis.tokens] = hypothesis.score + (
+                added / (len(hypothesis.tokens) + 1) if normalise else added
+            )
         ranked = sorted(expected, key=lambda tokens: -expected[tokens])
-        assert [one.tokens for one in after] == ranked
-        for one in after:
-            assert one.score == pytest.approx(expected[one.tokens], rel=1e-5, abs=1e-3)
-            assert {"rescored_lm", "rescored_ctc", "rescored_decoder", "decoder"} <= set(one.scores)
+        assert [hypothesis.tokens for hypothesis in after] == ranked
+        for hypothesis in after:
+            assert hypothesis.score == pytest.approx(expected[hypothesis.tokens], rel=1e-5, abs=1e-3)
+            assert {"rescored_lm", "rescored_ctc", "rescored_decoder", "decoder"} <= set(hypothesis.scores)
         assert after[0].weights is not None
-        (given,) = again.score(decoder, alone(heard, b), [after[0].tokens])
-        assert given.score == pytest.approx(after[0].score, rel=1e-5, abs=1e-3)
+        (rescored,) = again.score(decoder, alone(utterances, b), [after[0].tokens])
+        assert rescored.score == pytest.approx(after[0].score, rel=1e-5, abs=1e-3)
         moved += ranked[0] != before[0].tokens
     assert moved
 
 
 def test_a_ctc_search_can_be_rescored_by_the_decoder() -> None:
-    decoder, heard = TinyDecoder(seed=3), acoustics(11, 5, seed=3)
+    decoder, utterances = TinyDecoder(seed=3), acoustics(11, 5, seed=3)
     rescore = Rescoring(decoder_weight=1.0)
-    found = BeamSearch(beam=6, nbest=3, ctc_weight=1.0, rescore=rescore)(decoder, heard)
-    for nbest in found:
-        for one in nbest:
-            assert one.score == pytest.approx(one.scores["ctc"] + one.scores["rescored_decoder"], abs=1e-6)
+    nbests = BeamSearch(beam=6, nbest=3, ctc_weight=1.0, rescore=rescore)(decoder, utterances)
+    for nbest in nbests:
+        for hypothesis in nbest:
+            assert hypothesis.score == pytest.approx(
+                hypothesis.scores["ctc"] + hypothesis.scores["rescored_decoder"], abs=1e-6
+            )
 
 
 def test_what_does_not_fit_together_is_said() -> None:

@@ -34,32 +34,32 @@ def decoder():
     return RecurrentDecoder(attend=attend, encoded_dim=320, vocabulary_size=V, hidden_dim=16, embedding_dim=16).eval()
 
 
-def peak_bytes(beam, spelling, heard):
+def peak_bytes(beam, spelling, utterances):
     """The most bytes that tensors made by a search hold at one time."""
     search = BeamSearch(beam=beam, ctc_weight=0.3, limits=Limits(min_length=3, max_length=3), keep_weights=False)
-    with torch.profiler.profile(profile_memory=True) as seen:
-        search(spelling, heard)
-    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    with torch.profiler.profile(profile_memory=True) as profile:
+        search(spelling, utterances)
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
     live = most = 0
-    for event in sorted(events, key=lambda one: one.start_ns()):
+    for event in sorted(events, key=lambda event: event.start_ns()):
         live += event.nbytes()
         most = max(most, live)
     return most
 
 
 @torch.no_grad()
-def state_bytes(spelling, heard):
+def state_bytes(spelling, utterances):
     """Of the leaves (B, 1, ..., T) that one hypothesis owns."""
-    states = [scorer.start(heard, 1)[1] for scorer in (DecoderScorer(spelling), CTCPrefixScorer())]
+    states = [scorer.start(utterances, 1)[1] for scorer in (DecoderScorer(spelling), CTCPrefixScorer())]
     return sum(leaf.nbytes for state in states for leaf in tree.leaves(state) if leaf.shape[-1] in (T, T + 1))
 
 
 def test_a_wider_beam_costs_its_states_and_no_copy_of_keys_or_values(monkeypatch):
-    spelling, heard = decoder(), utterances(2)
-    allowed = 1.5 * (WIDE - NARROW) * state_bytes(spelling, heard) + WORKSPACE
-    copies = (WIDE - NARROW) * heard.encoded.nbytes  # of the values, or the keys, for each hypothesis
+    spelling, batch = decoder(), utterances(2)
+    allowed = 1.5 * (WIDE - NARROW) * state_bytes(spelling, batch) + WORKSPACE
+    copies = (WIDE - NARROW) * batch.encoded.nbytes  # of the values, or the keys, for each hypothesis
     assert copies > allowed
-    assert peak_bytes(WIDE, spelling, heard) - peak_bytes(NARROW, spelling, heard) < allowed
+    assert peak_bytes(WIDE, spelling, batch) - peak_bytes(NARROW, spelling, batch) < allowed
     monkeypatch.setattr(energies, "LARGEST", {})
     monkeypatch.setattr(energies, "LARGEST_ELSEWHERE", 2**40)  # energies in one piece are as large as the copies
-    assert peak_bytes(WIDE, spelling, heard) - peak_bytes(NARROW, spelling, heard) == pytest.approx(copies, rel=0.3)
+    assert peak_bytes(WIDE, spelling, batch) - peak_bytes(NARROW, spelling, batch) == pytest.approx(copies, rel=0.3)

@@ -19,14 +19,14 @@ from lasasr.models import language_model
 from lasasr.models.parts import LanguageParts
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen, Stateless
+from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import CTCPrefixScorer
-from lasasr.search.fusion import GNMTCoverage, LengthBonus, ThresholdCoverage
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import teacher_forced
+from lasasr.search.scorer_set import GNMTCoverage, LengthBonus, ThresholdCoverage
 from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
 
@@ -44,7 +44,7 @@ class Favouring(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Stateless()
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         scores = torch.zeros(V)
         scores[self.token] = 1.0
         return Scored(scores, state)
@@ -63,7 +63,7 @@ class Alternating(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Last(torch.full((len(acoustics.mask), hypotheses), special.SOS))
 
-    def score(self, tokens: Tensor, memory: Any, state: Last, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Last, context: StepContext) -> Scored:
         return Scored((torch.arange(V) != tokens[..., None]).double(), Last(tokens))
 
 
@@ -76,7 +76,7 @@ class Listed(Favouring):
 
 def _texts() -> list[tuple[int, ...]]:
     text = range(special.FIRST_TEXT, V)
-    return [one for length in range(4) for one in itertools.product(text, repeat=length)]
+    return [tokens for length in range(4) for tokens in itertools.product(text, repeat=length)]
 
 
 def _favoured(tokens: tuple[int, ...]) -> float:
@@ -88,42 +88,42 @@ def _alternates(tokens: tuple[int, ...]) -> float:
     return float(sum(a != b for a, b in itertools.pairwise(read)))
 
 
-@pytest.mark.parametrize(("scorer", "given"), [(Favouring(weight=4.0), _favoured), (Alternating(), _alternates)])
+@pytest.mark.parametrize(("scorer", "expected"), [(Favouring(weight=4.0), _favoured), (Alternating(), _alternates)])
 @pytest.mark.parametrize("seed", range(3))
-def test_ones_own_scorer_counts_as_brute_force_says(scorer: Scorer, given: Any, seed: int) -> None:
-    decoder, heard = TinyDecoder(vocabulary_size=V, seed=seed).eval(), acoustics(7, 5, seed=seed)
+def test_ones_own_scorer_counts_as_brute_force_says(scorer: Scorer, expected: Any, seed: int) -> None:
+    decoder, utterances = TinyDecoder(vocabulary_size=V, seed=seed).eval(), acoustics(7, 5, seed=seed)
     search = BeamSearch(len(_texts()), limits=LIMITS, pruning=EVERY_LAST, scorers={"mine": scorer})
     plain = BeamSearch(len(_texts()), limits=LIMITS, pruning=EVERY_LAST)
-    found, without = search(decoder, heard), plain(decoder, heard)
+    results, without = search(decoder, utterances), plain(decoder, utterances)
     assert scorer.weight is not None
     for b in range(2):
-        rows = heard.rows([b] * len(_texts()))
+        rows = utterances.rows([b] * len(_texts()))
         alone_score = teacher_forced(decoder, rows, _texts())[0].tolist()
-        totals = {text: s + scorer.weight * given(text) for text, s in zip(_texts(), alone_score, strict=True)}
+        totals = {text: s + scorer.weight * expected(text) for text, s in zip(_texts(), alone_score, strict=True)}
         best = max(totals, key=lambda text: totals[text])
-        assert found[b][0].tokens == best
-        assert found[b][0].score == pytest.approx(totals[best], abs=1e-4)
-        assert found[b][0].scores["mine"] == pytest.approx(given(best))
+        assert results[b][0].tokens == best
+        assert results[b][0].score == pytest.approx(totals[best], abs=1e-4)
+        assert results[b][0].scores["mine"] == pytest.approx(expected(best))
         if isinstance(scorer, Favouring):
-            assert found[b][0].tokens != without[b][0].tokens
+            assert results[b][0].tokens != without[b][0].tokens
 
 
 @pytest.mark.parametrize(
     "scorers", [{"mine": Favouring(weight=0.8), "too": Alternating()}, {"ctc": CTCPrefixScorer(weight=0.4)}]
 )
 def test_alone_is_as_in_a_batch(scorers: dict[str, Scorer]) -> None:
-    decoder, heard = TinyDecoder(vocabulary_size=V).eval(), acoustics(9, 4, 6)
+    decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(9, 4, 6)
     search = BeamSearch(4, 3, limits=Limits(max_length=6), scorers=scorers)
-    for b, nbest in enumerate(search(decoder, heard)):
-        (by_itself,) = search(decoder, alone(heard, b))
+    for b, nbest in enumerate(search(decoder, utterances)):
+        (by_itself,) = search(decoder, alone(utterances, b))
         _same(by_itself, nbest)
 
 
 def _same(ours: list[Hypothesis], theirs: list[Hypothesis]) -> None:
-    assert [one.tokens for one in ours] == [one.tokens for one in theirs]
-    for one, other in zip(ours, theirs, strict=True):
-        assert one.score == pytest.approx(other.score, abs=1e-5)
-        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+    assert [hypothesis.tokens for hypothesis in ours] == [hypothesis.tokens for hypothesis in theirs]
+    for hypothesis, other in zip(ours, theirs, strict=True):
+        assert hypothesis.score == pytest.approx(other.score, abs=1e-5)
+        assert hypothesis.scores == pytest.approx(other.scores, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +138,16 @@ def _same(ours: list[Hypothesis], theirs: list[Hypothesis]) -> None:
     ],
 )
 def test_a_short_key_is_an_entry(entries: dict[str, Scorer], short: dict[str, Any]) -> None:
-    decoder, heard = TinyDecoder(vocabulary_size=V).eval(), acoustics(9, 4)
+    decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(9, 4)
     usual = {"coverage": ThresholdCoverage(0.5)}  # what configs/search sets, for a weight of 0
-    found = [BeamSearch(4, 3, limits=LIMITS, **(usual | how))(decoder, heard) for how in ({"scorers": entries}, short)]
-    for ours, theirs in zip(*found, strict=True):
+    results = [
+        BeamSearch(4, 3, limits=LIMITS, **(usual | how))(decoder, utterances) for how in ({"scorers": entries}, short)
+    ]
+    for ours, theirs in zip(*results, strict=True):
         _same(ours, theirs)
     if "lm" not in entries:
-        both = BeamSearch(4, 3, limits=LIMITS, **short, scorers=entries)(decoder, heard)
-        assert [one[0].tokens for one in both] == [one[0].tokens for one in found[0]]
+        both = BeamSearch(4, 3, limits=LIMITS, **short, scorers=entries)(decoder, utterances)
+        assert [nbest[0].tokens for nbest in both] == [nbest[0].tokens for nbest in results[0]]
 
 
 @pytest.mark.parametrize(
@@ -186,13 +188,13 @@ def test_what_contradicts_or_would_do_nothing_is_refused(options: dict[str, Any]
 
 
 def test_a_scorer_of_weight_zero_is_not_asked() -> None:
-    decoder, heard = TinyDecoder(vocabulary_size=V).eval(), acoustics(5)
-    found = BeamSearch(3, limits=LIMITS, scorers={"mine": Favouring(weight=0.0)})(decoder, heard)
-    assert list(found[0][0].scores) == ["decoder"]
+    decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(5)
+    results = BeamSearch(3, limits=LIMITS, scorers={"mine": Favouring(weight=0.0)})(decoder, utterances)
+    assert list(results[0][0].scores) == ["decoder"]
 
 
 class Broken(Favouring):
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         return Scored(torch.full((3,) if self.token else (V,), float("nan")), state)
 
 
@@ -204,10 +206,10 @@ class Broken(Favouring):
     ],
 )
 def test_a_broken_scorer_is_named(token: int, words: str) -> None:
-    decoder, heard = TinyDecoder(vocabulary_size=V).eval(), acoustics(5, 4)
+    decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(5, 4)
     words = words.replace("second", "first")
     with pytest.raises(LasasrError, match=words):
-        BeamSearch(2, scorers={"mine": Broken(token, 1.0)})(decoder, heard, ["first", "second"])
+        BeamSearch(2, scorers={"mine": Broken(token, 1.0)})(decoder, utterances, ["first", "second"])
 
 
 TOKENIZER = CharacterTokenizer.train(["abcd"])  # 8 tokens
@@ -227,20 +229,20 @@ def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_scorer_and_its_file_travel_in_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "favoured.txt").write_text(str(FAVOURED))
     listed = {"_target_": f"{__name__}.Listed", "file": str(tmp_path / "favoured.txt"), "weight": 9.0}
-    made = Recognizer.build(parts(0.3, search=_search(mine=listed)), TOKENIZER, "none/1").eval()
+    recognizer = Recognizer.build(parts(0.3, search=_search(mine=listed)), TOKENIZER, "none/1").eval()
     audio = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1)), torch.tensor([8000])
-    (expected,) = made.recognize(*audio)
+    (expected,) = recognizer.recognize(*audio)
     assert set(expected[0].text) == {TOKENIZER.tokens[FAVOURED]}
-    made.save(tmp_path / "bundle")
+    recognizer.save(tmp_path / "bundle")
     (tmp_path / "favoured.txt").unlink()
     loaded = Recognizer.load(tmp_path / "bundle")
-    (found,) = loaded.recognize(*audio)
-    _same(found, expected)
+    (nbest,) = loaded.recognize(*audio)
+    _same(nbest, expected)
     loaded.save(tmp_path / "bundle")  # once more into the same place, and from there to another
     loaded.save(tmp_path / "again")
     _same(Recognizer.load(tmp_path / "again").recognize(*audio)[0], expected)
     with pytest.raises(LasasrError, match=r"favoured\.txt, which search\.scorers names, is no file"):
-        made.save(tmp_path / "late")
+        recognizer.save(tmp_path / "late")
 
 
 def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
@@ -255,8 +257,8 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
     entry = yaml.safe_load(blocks["yaml"]) | {"file": str(tmp_path / "tokens.txt"), "vocabulary_size": V, "weight": 4.0}
     search = language_model.search(_search(mine=entry), TOKENIZER)
     by_hand = BeamSearch(limits=Limits(max_length=4), scorers={"mine": Favouring(weight=4.0)})
-    decoder, heard = TinyDecoder(vocabulary_size=V).eval(), acoustics(7, 5)
-    for ours, theirs in zip(search(decoder, heard), by_hand(decoder, heard), strict=True):
+    decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(7, 5)
+    for ours, theirs in zip(search(decoder, utterances), by_hand(decoder, utterances), strict=True):
         _same(ours, theirs)
 
 
@@ -279,10 +281,10 @@ def test_a_language_model_by_name_is_that_of_the_short_key(tmp_path: Path) -> No
     audio = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1)), torch.tensor([8000])
     results = []
     for search in (by_key, _search(lm=entry), {**by_key, "scorers": {"lm": entry}}, _search(lm=entry, other=entry)):
-        made = Recognizer.build(parts(0.3, search=search), TOKENIZER, "none/1").eval()
-        made.save(tmp_path / "bundle")
+        recognizer = Recognizer.build(parts(0.3, search=search), TOKENIZER, "none/1").eval()
+        recognizer.save(tmp_path / "bundle")
         results.append(Recognizer.load(tmp_path / "bundle").recognize(*audio)[0])
-        _same(results[-1], made.recognize(*audio)[0])
+        _same(results[-1], recognizer.recognize(*audio)[0])
     _same(results[1], results[0])
     _same(results[2], results[0])
     assert results[3][0].scores["other"] == pytest.approx(results[3][0].scores["lm"])

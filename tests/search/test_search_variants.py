@@ -49,18 +49,18 @@ def decoder_of(spell, attend):
 )
 @torch.no_grad()
 def test_every_score_is_the_models_own_in_every_batch_position(spell, attend):
-    decoder, heard = decoder_of(spell, attend), acoustics(7, 12, 4, vocabulary_size=V)
-    found = BeamSearch(beam=4, nbest=3, ctc_weight=0.3)(decoder, heard)
-    for b, nbest in enumerate(found):
-        one = alone(heard, b)
+    decoder, utterances = decoder_of(spell, attend), acoustics(7, 12, 4, vocabulary_size=V)
+    results = BeamSearch(beam=4, nbest=3, ctc_weight=0.3)(decoder, utterances)
+    for b, nbest in enumerate(results):
+        utterance = alone(utterances, b)
         for hypothesis in nbest:
             tokens = hypothesis.tokens
-            memory = decoder.memory(one.encoded, one.mask)
+            memory = decoder.memory(utterance.encoded, utterance.mask)
             unrolled = decoder.unroll(torch.tensor([[special.SOS, *tokens]]), memory, decoder.initial(memory, 1))
             wanted = torch.tensor([*tokens, special.EOS])
             expected = unrolled.logits[0].log_softmax(-1).gather(1, wanted[:, None]).sum()
             assert hypothesis.scores["decoder"] == pytest.approx(float(expected), abs=1e-4)
-            exact = float(ctc_log_likelihood(one, [tokens])[0])
+            exact = float(ctc_log_likelihood(utterance, [tokens])[0])
             assert hypothesis.scores["ctc"] == pytest.approx(exact, abs=1e-4) or exact < -600.0
 
 
@@ -68,6 +68,8 @@ def test_every_score_is_the_models_own_in_every_batch_position(spell, attend):
 @torch.no_grad()
 def test_every_shipped_search_builds_and_finds_something(name):
     search = factory.build(composed("search", name), "search")
-    found = search(decoder_of("lstm", "location"), acoustics(7, 12, 4, vocabulary_size=V))
-    assert [len(nbest) >= 1 for nbest in found] == [True] * 3
-    assert all(special.FIRST_TEXT <= token < V for nbest in found for one in nbest for token in one.tokens)
+    results = search(decoder_of("lstm", "location"), acoustics(7, 12, 4, vocabulary_size=V))
+    assert [len(nbest) >= 1 for nbest in results] == [True] * 3
+    assert all(
+        special.FIRST_TEXT <= token < V for nbest in results for hypothesis in nbest for token in hypothesis.tokens
+    )

@@ -47,10 +47,10 @@ def middle(frame: float) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_of_characters_meet_at_their_space_in_the_clock_of_the_audio(kind: str) -> None:
     tokens, at = ids("ab cd"), [2, 4, 6, 8, 10]
-    found = timed_words(tokens, CHARACTERS, attended(at, 14), peaks(tokens, at, 14), clock(14))[kind]
-    assert [word.word for word in found] == ["ab", "cd"]
-    assert (found[0].end_s, found[1].start_s) == pytest.approx((middle(6), middle(6)), abs=6e-4)
-    assert (found[0].start_s, found[1].end_s) == pytest.approx((middle(1), middle(11)), abs=6e-4)
+    words = timed_words(tokens, CHARACTERS, attended(at, 14), peaks(tokens, at, 14), clock(14))[kind]
+    assert [word.word for word in words] == ["ab", "cd"]
+    assert (words[0].end_s, words[1].start_s) == pytest.approx((middle(6), middle(6)), abs=6e-4)
+    assert (words[0].start_s, words[1].end_s) == pytest.approx((middle(1), middle(11)), abs=6e-4)
 
 
 def test_what_there_is_is_read_and_the_best_of_it_is_taken() -> None:
@@ -80,17 +80,17 @@ def test_of_several_heads_the_one_that_reads_along_tells_the_time() -> None:
 def test_words_of_pieces() -> None:
     at = [1, 4, 8, 11, 12]
     tokens = [PIECES.index(piece) for piece in ("▁ab", "c", "▁d", "▁", "a")]
-    found = timed_words(tokens, PIECES, attended(at, 15), None, clock(15))["attention"]
-    assert [word.word for word in found] == ["abc", "d", "a"]
-    assert found[0].end_s == found[1].start_s == pytest.approx(middle(6), abs=6e-4)
-    assert found[1].end_s == found[2].start_s == pytest.approx(middle(11), abs=6e-4)
+    words = timed_words(tokens, PIECES, attended(at, 15), None, clock(15))["attention"]
+    assert [word.word for word in words] == ["abc", "d", "a"]
+    assert words[0].end_s == words[1].start_s == pytest.approx(middle(6), abs=6e-4)
+    assert words[1].end_s == words[2].start_s == pytest.approx(middle(11), abs=6e-4)
 
 
 def test_a_phone_is_a_word_of_its_own() -> None:
     names = (*special.NAMES, "aa", "sil")
-    found = timed_words([4, 5, 4], names, attended([2, 5, 9], 12), None, clock(12), phones=True)["attention"]
-    assert [word.word for word in found] == ["aa", "sil", "aa"]
-    assert [word.start_s for word in found[1:]] == pytest.approx([middle(3.5), middle(7)], abs=6e-4)
+    words = timed_words([4, 5, 4], names, attended([2, 5, 9], 12), None, clock(12), phones=True)["attention"]
+    assert [word.word for word in words] == ["aa", "sil", "aa"]
+    assert [word.start_s for word in words[1:]] == pytest.approx([middle(3.5), middle(7)], abs=6e-4)
 
 
 def test_too_few_frames_for_ctc_and_no_weight_at_all() -> None:
@@ -113,6 +113,6 @@ def test_weights_that_end_early_leave_the_rest_to_ctc() -> None:
 def test_nothing_a_space_and_a_single_token(text: str) -> None:
     tokens = ids(text)
     at = list(range(len(tokens)))
-    found = timed_words(tokens, CHARACTERS, attended(at, 4), peaks(tokens, at, 4), clock(4))
-    assert all([word.word for word in words] == text.split() for words in found.values())
-    assert all(0 <= word.start_s <= word.end_s <= 0.175 for words in found.values() for word in words)
+    by_kind = timed_words(tokens, CHARACTERS, attended(at, 4), peaks(tokens, at, 4), clock(4))
+    assert all([word.word for word in words] == text.split() for words in by_kind.values())
+    assert all(0 <= word.start_s <= word.end_s <= 0.175 for words in by_kind.values() for word in words)

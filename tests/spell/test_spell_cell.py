@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lasasr.spell.cell import CELLS, GRUCell, LSTMCell
 
-KNOWN, FED, HIDDEN, ROWS = 3, 4, 5, 6
+EMBEDDED, FED, HIDDEN, ROWS = 3, 4, 5, 6
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +20,12 @@ def _double() -> object:
 
 
 def _inputs(keeps_cell: bool) -> list[Tensor]:
-    widths = (KNOWN, FED, HIDDEN, HIDDEN if keeps_cell else 0)
+    widths = (EMBEDDED, FED, HIDDEN, HIDDEN if keeps_cell else 0)
     return [torch.randn(ROWS, width) for width in widths]
 
 
 def _copied(ours: LSTMCell | GRUCell, theirs: nn.LSTMCell | nn.GRUCell) -> None:
-    """Torch sees the embedding and what is fed as one input; its second bias is not needed."""
+    """Torch reads the embedding and what is fed as one input; its second bias is not needed."""
     assert ours.weight_known is not None
     with torch.no_grad():
         ours.bias.normal_()
@@ -36,34 +36,34 @@ def _copied(ours: LSTMCell | GRUCell, theirs: nn.LSTMCell | nn.GRUCell) -> None:
 
 
 def test_lstm_is_torchs() -> None:
-    ours, theirs = LSTMCell(KNOWN, FED, HIDDEN), nn.LSTMCell(KNOWN + FED, HIDDEN)
+    ours, theirs = LSTMCell(EMBEDDED, FED, HIDDEN), nn.LSTMCell(EMBEDDED + FED, HIDDEN)
     _copied(ours, theirs)
-    known, fed, hidden, cell = _inputs(True)
-    got = ours(ours.known(known), fed, hidden, cell)
-    torch.testing.assert_close(got, theirs(torch.cat((known, fed), 1), (hidden, cell)))
+    embedded, fed, hidden, cell = _inputs(True)
+    got = ours(ours.token_share(embedded), fed, hidden, cell)
+    torch.testing.assert_close(got, theirs(torch.cat((embedded, fed), 1), (hidden, cell)))
 
 
 def test_gru_is_torchs() -> None:
-    ours, theirs = GRUCell(KNOWN, FED, HIDDEN), nn.GRUCell(KNOWN + FED, HIDDEN)
+    ours, theirs = GRUCell(EMBEDDED, FED, HIDDEN), nn.GRUCell(EMBEDDED + FED, HIDDEN)
     _copied(ours, theirs)
-    known, fed, hidden, cell = _inputs(False)
-    got, kept = ours(ours.known(known), fed, hidden, cell)
-    torch.testing.assert_close(got, theirs(torch.cat((known, fed), 1), hidden))
-    assert kept.shape == (ROWS, 0)
+    embedded, fed, hidden, cell = _inputs(False)
+    got, cell_value = ours(ours.token_share(embedded), fed, hidden, cell)
+    torch.testing.assert_close(got, theirs(torch.cat((embedded, fed), 1), hidden))
+    assert cell_value.shape == (ROWS, 0)
 
 
 def test_lstm_starts_by_remembering() -> None:
-    bias = LSTMCell(KNOWN, FED, HIDDEN).bias.chunk(4)
+    bias = LSTMCell(EMBEDDED, FED, HIDDEN).bias.chunk(4)
     assert [block.unique().item() for block in bias] == [0.0, 1.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_upper_layer_knows_its_bias_alone(name: str) -> None:
+def test_the_share_of_an_upper_layer_is_its_bias(name: str) -> None:
     cell = CELLS[name](0, FED, HIDDEN)
     assert sorted(dict(cell.named_parameters())) == ["bias", "weight_loop"]
-    _, fed, hidden, kept = _inputs(cell.keeps_cell)
+    _, fed, hidden, cell_value = _inputs(cell.keeps_cell)
     with torch.no_grad():
         cell.bias.normal_()
-    alone = cell(cell.bias, fed, hidden, kept)
-    per_row = cell(cell.bias.expand(ROWS, -1), fed, hidden, kept)
+    alone = cell(cell.bias, fed, hidden, cell_value)
+    per_row = cell(cell.bias.expand(ROWS, -1), fed, hidden, cell_value)
     torch.testing.assert_close(alone, per_row)

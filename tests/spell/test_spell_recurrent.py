@@ -48,7 +48,7 @@ def _decoder(**options: Any) -> RecurrentDecoder:
     return RecurrentDecoder(**{"attend": attend, "encoded_dim": E, "vocabulary_size": V, **sizes, **options})
 
 
-def _heard() -> tuple[Tensor, Tensor]:
+def _encoded() -> tuple[Tensor, Tensor]:
     return torch.randn(3, T, E, requires_grad=True), torch.arange(T)[None] < LENGTHS[:, None]
 
 
@@ -71,7 +71,7 @@ def _names(options: dict[str, Any]) -> str:
 @pytest.mark.parametrize("options", VARIANTS, ids=_names)
 def test_unroll_is_the_steps_one_by_one(options: dict[str, Any], sampling: float) -> None:
     """In values and gradients. Both spend the same random numbers, so equal seeds give equal draws."""
-    decoder, (encoded, mask), tokens = _decoder(**options), _heard(), _tokens()
+    decoder, (encoded, mask), tokens = _decoder(**options), _encoded(), _tokens()
     results = []
     for unroll in (decoder.unroll, partial(Decoder.unroll, decoder)):
         torch.manual_seed(1)
@@ -82,7 +82,7 @@ def test_unroll_is_the_steps_one_by_one(options: dict[str, Any], sampling: float
 
 
 def test_sampling_always_reads_nothing_of_the_reference() -> None:
-    decoder, (encoded, mask) = _decoder(), _heard()
+    decoder, (encoded, mask) = _decoder(), _encoded()
     memory = decoder.memory(encoded, mask)
     first, second = _tokens(), _tokens()
     assert not torch.equal(first, second)
@@ -106,10 +106,10 @@ def test_the_equations(order: str, feeding: bool) -> None:
         cell.weight_hh.copy_(ours.weight_loop[:, fed:])
         cell.bias_ih.copy_(ours.bias)
         cell.bias_hh.zero_()
-    (encoded, mask), tokens = _heard(), _tokens()
+    (encoded, mask), tokens = _encoded(), _tokens()
     energy = attention.energy
 
-    def glance(query: Tensor) -> Tensor:
+    def attend_with(query: Tensor) -> Tensor:
         energies = torch.tanh(energy.key(encoded) + energy.query(query)[:, None]) @ energy.vector[0]
         return torch.einsum("bt,bte->be", energies.masked_fill(~mask, -torch.inf).softmax(1), encoded)
 
@@ -119,9 +119,9 @@ def test_the_equations(order: str, feeding: bool) -> None:
         y = decoder.embedding(tokens[:, u])
         if order == "update_then_attend":
             s, c = cell(torch.cat((y, vector if feeding else context), 1), (s, c))
-            context = glance(s)
+            context = attend_with(s)
         else:
-            context = glance(s)
+            context = attend_with(s)
             s, c = cell(torch.cat((y, context, vector) if feeding else (y, context), 1), (s, c))
         vector = torch.tanh(decoder.attentional(torch.cat((s, context), 1)))
         logits.append(decoder.output(vector))
@@ -138,13 +138,13 @@ def _cell_sizes(decoder: RecurrentDecoder) -> tuple[int, int]:
 @pytest.mark.parametrize("options", VARIANTS, ids=_names)
 def test_hypotheses_do_not_see_each_other(options: dict[str, Any]) -> None:
     """K hypotheses in one step are K steps of one, also after search has shuffled them."""
-    decoder, (encoded, mask) = _decoder(**options).eval(), _heard()
+    decoder, (encoded, mask) = _decoder(**options).eval(), _encoded()
     memory = decoder.memory(encoded, mask)
     tokens = torch.randint(special.FIRST_TEXT, V, (3, 4))
     parents = torch.tensor([[3, 3, 0], [1, 2, 0], [2, 0, 0]])
     together = decoder.step(tokens, memory, decoder.initial(memory, 4))
     alone = [decoder.step(tokens[:, k : k + 1], memory, decoder.initial(memory, 1)) for k in range(4)]
-    torch.testing.assert_close(together.logits, torch.cat([one.logits for one in alone], 1))
+    torch.testing.assert_close(together.logits, torch.cat([unrolled.logits for unrolled in alone], 1))
     shuffled = decoder.step(tokens.gather(1, parents), memory, tree.reorder(together.state, parents))
     for b, k in itertools.product(range(3), range(3)):
         parent = int(parents[b, k])
@@ -156,7 +156,7 @@ def test_hypotheses_do_not_see_each_other(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("options", VARIANTS, ids=_names)
 def test_state_is_a_value(options: dict[str, Any]) -> None:
     """A step leaves what it was given untouched, and gives back the same structure, shapes, types and strides."""
-    decoder, (encoded, mask) = _decoder(**options).eval(), _heard()
+    decoder, (encoded, mask) = _decoder(**options).eval(), _encoded()
     memory = decoder.memory(encoded, mask)
     state = decoder.initial(memory, 2)
     tokens = torch.full((3, 2), special.SOS)
@@ -170,7 +170,7 @@ def test_state_is_a_value(options: dict[str, Any]) -> None:
 
 
 def test_blank_pad_and_sos_have_no_probability() -> None:
-    decoder, (encoded, mask) = _decoder(), _heard()
+    decoder, (encoded, mask) = _decoder(), _encoded()
     memory = decoder.memory(encoded, mask)
     state = decoder.initial(memory, 1)
     step = decoder.step(torch.full((3, 1), special.SOS), memory, state).logits
@@ -183,7 +183,7 @@ def test_tied_embeddings_are_one_matrix() -> None:
     decoder = _decoder(readout_dim=8, tied_embeddings=True)
     assert decoder.output.weight.data_ptr() == decoder.embedding.weight.data_ptr()
     untied = _decoder(readout_dim=8)
-    count = [sum(p.numel() for p in one.parameters()) for one in (decoder, untied)]
+    count = [sum(p.numel() for p in module.parameters()) for module in (decoder, untied)]
     assert count[1] - count[0] == V * 8
 
 
@@ -213,7 +213,7 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], named: str
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_dropout_acts_in_training_alone(order: str) -> None:
-    decoder, (encoded, mask), tokens = _decoder(dropout=0.5, layers=2, order=order), _heard(), _tokens()
+    decoder, (encoded, mask), tokens = _decoder(dropout=0.5, layers=2, order=order), _encoded(), _tokens()
     memory = decoder.memory(encoded, mask)
 
     def logits() -> Tensor:
@@ -228,7 +228,7 @@ def test_dropout_acts_in_training_alone(order: str) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_autocast_keeps_the_state_in_float32(cell: str, order: str) -> None:
     decoder = _decoder(cell=cell, order=order, layers=2, readout_dim=8, input_feeding=True).float()
-    encoded, mask, tokens = torch.randn(3, T, E, dtype=torch.float32), _heard()[1], _tokens()
+    encoded, mask, tokens = torch.randn(3, T, E, dtype=torch.float32), _encoded()[1], _tokens()
 
     def run() -> tuple[Tensor, list[torch.dtype]]:
         memory = decoder.memory(encoded, mask)
@@ -247,21 +247,21 @@ def test_autocast_keeps_the_state_in_float32(cell: str, order: str) -> None:
 def test_tokens_looked_up_are_tokens_computed(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recurrent, "SOON", 0)
     decoder = _decoder(cell=cell).eval()
-    asked: list[int] = []
-    of_all = decoder._known_of_all
+    calls: list[int] = []
+    share_of_every_token = decoder._share_of_every_token
 
     def counted() -> Tensor:
-        asked.append(1)
-        return of_all()
+        calls.append(1)
+        return share_of_every_token()
 
-    monkeypatch.setattr(decoder, "_known_of_all", counted)
+    monkeypatch.setattr(decoder, "_share_of_every_token", counted)
     with torch.no_grad():
-        memory = decoder.memory(*_heard())
+        memory = decoder.memory(*_encoded())
         arguments = _tokens()[:, :1], memory, decoder.initial(memory, 1)
         with shared_steps.loop():
             alone = decoder.step(*arguments)
-            assert not asked
+            assert not calls
             for _ in range(2):
                 with shared_steps.loop():
                     torch.testing.assert_close(decoder.step(*arguments), alone)
-    assert len(asked) == 1
+    assert len(calls) == 1

@@ -32,17 +32,17 @@ def test_sentences_are_cut_at_words_it_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "no entry"),
         ("HELLO HH AH0 L OW1\nCAT K AX T\n", "line 2 .*AX"),
         ("HELLO\n", "line 1 .*WORD and its phones"),
     ],
 )
-def test_what_is_no_dictionary_is_refused(content: str, said: str, tmp_path: Path) -> None:
+def test_what_is_no_dictionary_is_refused(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "dictionary"
     path.write_text(content)
-    with pytest.raises(LasasrError, match=said) as caught:
+    with pytest.raises(LasasrError, match=message) as caught:
         read(path)
     assert str(path) in str(caught.value)
     with pytest.raises(LasasrError, match="cannot be read"):

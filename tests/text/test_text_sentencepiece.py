@@ -12,17 +12,17 @@ _draw = random.Random(0)
 WORDS = ["".join(_draw.choices("abcdefgh'", k=_draw.randint(1, 7))) for _ in range(60)]
 TEXTS = [" ".join(_draw.choices(WORDS, k=_draw.randint(1, 9))) for _ in range(80)]
 
-both = pytest.mark.parametrize("algorithm", ["bpe", "unigram"])
+every_algorithm = pytest.mark.parametrize("algorithm", ["bpe", "unigram"])
 
 
-@both
+@every_algorithm
 def test_the_vocabulary_has_the_size_asked_for(algorithm: str) -> None:
     tokenizer = SentencePieceTokenizer.train(TEXTS, vocabulary_size=50, algorithm=algorithm)
     assert tokenizer.vocabulary_size == 50
     assert "<unk>" not in tokenizer.tokens
 
 
-@both
+@every_algorithm
 def test_pieces_are_those_of_the_library(algorithm: str) -> None:
     tokenizer = SentencePieceTokenizer.train(TEXTS, vocabulary_size=50, algorithm=algorithm)
     library = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
@@ -30,7 +30,7 @@ def test_pieces_are_those_of_the_library(algorithm: str) -> None:
         assert [tokenizer.tokens[i] for i in tokenizer.encode(text)] == library.encode(text, out_type=str)
 
 
-@both
+@every_algorithm
 def test_too_large_a_vocabulary_names_a_limit_that_holds(algorithm: str) -> None:
     with pytest.raises(LasasrError, match=r"vocabulary_size=9000 is too large.* at most \d+") as caught:
         SentencePieceTokenizer.train(TEXTS, vocabulary_size=9000, algorithm=algorithm)
@@ -40,7 +40,7 @@ def test_too_large_a_vocabulary_names_a_limit_that_holds(algorithm: str) -> None
         SentencePieceTokenizer.train(TEXTS, vocabulary_size=most + 1, algorithm=algorithm)
 
 
-@both
+@every_algorithm
 @pytest.mark.parametrize("size", [-3, 0, 4, 6])
 def test_too_small_a_vocabulary_names_a_limit_that_holds(algorithm: str, size: int) -> None:
     with pytest.raises(LasasrError, match=rf"vocabulary_size={size} is too small.* at least \d+") as caught:
@@ -50,7 +50,7 @@ def test_too_small_a_vocabulary_names_a_limit_that_holds(algorithm: str, size: i
     assert least == len(set("".join(TEXTS))) + special.FIRST_TEXT
 
 
-@both
+@every_algorithm
 def test_a_very_long_transcript_is_learnt_too(algorithm: str) -> None:
     only_here = "xyz " * 2000
     tokenizer = SentencePieceTokenizer.train([*TEXTS, only_here.strip()], vocabulary_size=40, algorithm=algorithm)

@@ -74,7 +74,7 @@ def test_folding_at_once_is_folding_in_steps_from_any_set() -> None:
 
 @pytest.mark.parametrize("phones", [61, 48, 39])
 def test_errors_are_counted_on_39_phones_without_q_whatever_is_modelled(phones: int) -> None:
-    rule = transcript.of(f"timit{phones}/1")
+    rule = transcript.from_name(f"timit{phones}/1")
     modelled = rule("h# q ix ax-h kcl k q h#")
     assert rule.scored(modelled) == "sil ih ah sil k sil"
     assert ("q" in modelled.split()) == (phones == 61)
@@ -83,5 +83,5 @@ def test_errors_are_counted_on_39_phones_without_q_whatever_is_modelled(phones: 
 
 
 def test_other_rules_score_what_they_give() -> None:
-    assert transcript.of("english/1").scored("as it, is") == "as it, is"
-    assert transcript.of("english/1").protocol == ""
+    assert transcript.from_name("english/1").scored("as it, is") == "as it, is"
+    assert transcript.from_name("english/1").protocol == ""

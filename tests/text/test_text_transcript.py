@@ -50,8 +50,8 @@ def test_english_is_idempotent_on_every_character() -> None:
 def test_english_sign_by_sign(raw: str) -> None:
     apostrophes = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
     plain = unicodedata.normalize("NFKC", raw.translate(apostrophes)).translate(apostrophes).lower()
-    kept = [sign if sign == "'" or unicodedata.category(sign)[0] in "LMN" or sign.isalnum() else " " for sign in plain]
-    words = [word for word in "".join(kept).split() if word.strip("'")]
+    signs = [sign if sign == "'" or unicodedata.category(sign)[0] in "LMN" or sign.isalnum() else " " for sign in plain]
+    words = [word for word in "".join(signs).split() if word.strip("'")]
     assert rule("english")(raw) == unicodedata.normalize("NFKC", " ".join(words))
 
 

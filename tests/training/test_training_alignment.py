@@ -166,12 +166,12 @@ def test_what_has_nothing_to_align_is_not_watched(changes: dict[str, Any]) -> No
     assert watch.unknown == "there is no attention that learns to align"
 
 
-def test_of_attention_that_walks_it_is_told_only_that_it_has_not_aligned() -> None:
+def test_of_attention_that_moves_diagonally_only_a_failure_to_align_is_reported() -> None:
     """Half a frame per token is far from the end when the tokens are; a clock at their pace looks like reading."""
     for step, lines in ((49 / 20, 0), (0.5, 1)):
         module, watch = reading_along(20), AlignmentWatch(look_every=1, alarm_step=4)
         module.recognizer.model.decoder.attention = Clockwork(12, step)
-        module.recognizer.model.decoder.attention.walks = True
+        module.recognizer.model.decoder.attention.moves_diagonally = True
         printed = fit(module, even(20), watch, 6)
         assert [line.split(" by ")[0] for line in printed] == ["warning: attention is not aligned"] * lines
         assert watch.aligned_at_step is None
@@ -179,10 +179,10 @@ def test_of_attention_that_walks_it_is_told_only_that_it_has_not_aligned() -> No
 
 
 @pytest.mark.parametrize(("name", "hard"), [("Monotonic", 0.5), ("Mocha", 0.5), ("Monotonic", 0.0), ("Mocha", 0.0)])
-def test_hard_steps_walk_and_soft_ones_do_not(name: str, hard: float) -> None:
+def test_hard_steps_move_diagonally_and_soft_ones_do_not(name: str, hard: float) -> None:
     chunk = {"chunk": 2} if name == "Mocha" else {}
     attention = getattr(monotonic, f"{name}Attention")(encoded_dim=6, query_dim=5, dim=4, hard=hard, **chunk)
-    assert attention.walks is (hard > 0.0)
+    assert attention.moves_diagonally is (hard > 0.0)
 
 
 def test_no_alarm_where_it_is_off_the_run_is_short_or_utterances_are() -> None:

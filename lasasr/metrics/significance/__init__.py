@@ -1,1 +1,1 @@
-"""Is one system better than another? A test over speakers and seeds, and the usual ones beside: docs/statistics.md."""
+"""Tests whether a system is better than another, over speakers and seeds, and other tests: docs/statistics.md."""

@@ -1,6 +1,6 @@
 """Bootstrap intervals of a system's rate over its seeds, and of the difference of two systems on the same utterances.
 
-What is drawn with replacement is utterances or whole speakers; the models stay as they are. The draws are those of
+Utterances or whole speakers are drawn with replacement; the models are fixed. The draws are those of
 `bootstrap.resampled` (Bisani and Ney 2004, §2 and §3).
 """
 
@@ -18,7 +18,7 @@ from lasasr.metrics.significance.scores import Scores
 
 @dataclass(frozen=True)
 class PairedBootstrap:
-    """How the difference of two rates moves with the test set."""
+    """How the difference of two rates varies with the test set."""
 
     interval: Interval  # of first − second, percent points
     improved: float | None  # share of draws in which the first has the lower rate (Bisani and Ney 2004, §3)
@@ -36,8 +36,8 @@ def rate_interval(scores: Scores, speakers: bool, level: float, resamples: int =
         Counts(substitutions=int(wrong), reference_length=runs * int(length))
         for wrong, length in zip(errors, scores.lengths, strict=True)
     ]
-    found = interval(counts, scores.speaker_of.tolist() if speakers else None, level, resamples, seed)
-    return replace(found, method=found.method.replace("clusters", "speakers"))
+    bounds = interval(counts, scores.speaker_of.tolist() if speakers else None, level, resamples, seed)
+    return replace(bounds, method=bounds.method.replace("clusters", "speakers"))
 
 
 def paired_bootstrap(
@@ -48,7 +48,7 @@ def paired_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> PairedBootstrap:
-    """Of Σ differences / Σ lengths, both of what is drawn as a whole: one per utterance, or one per speaker.
+    """Of Σ differences / Σ lengths, with one entry per drawn unit, an utterance or a speaker.
 
     p = 2·min(1 + #{D* ≤ 0}, 1 + #{D* ≥ 0})/(1 + draws), at most 1: the level at which the percentile interval begins to
     hold 0 (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", §15.4 and §16.4).
@@ -56,7 +56,7 @@ def paired_bootstrap(
     Args:
         differences: (n,) errors of the first − errors of the second.
         lengths: (n,) reference lengths.
-        what: is drawn, in words.
+        what: plural name of the drawn unit.
     """
     if len(lengths) == 1:
         return PairedBootstrap(Interval(None, None, f"none: one of {what} shows no spread"), None, None)

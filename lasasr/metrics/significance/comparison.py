@@ -1,11 +1,11 @@
-"""Which system is better, by how much, and what the data cannot tell; docs/statistics.md explains every number.
+"""Which system is better, by how much, and what the data cannot decide; docs/statistics.md explains every number.
 
-`compare` is the entry. Systems with their seeds in; a summary of each, and of each pair the tests and two verdicts out:
+`compare` takes systems with their seeds and returns a summary of each, and for each pair the tests and two verdicts:
 
 * about the systems: would it show on other speakers with other seeds? Seeds are part of the variance.
 * about the runs: would these trained models differ on other speakers? Seeds are not.
 
-The test of the verdicts is that of `significance.mixed`, declared beforehand; the other tests stand beside it.
+The test of the verdicts is that of `significance.mixed`, declared beforehand; the other tests are reported beside it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from lasasr.errors import UsageError, nearest
-from lasasr.metrics.significance.pair import Answer, Measured, measure
+from lasasr.metrics.significance.pair import DifferenceTest, PairMeasurement, measure
 from lasasr.metrics.significance.permutation import holm
 from lasasr.metrics.significance.scores import Scores, System, same_test_set, scores
 from lasasr.metrics.significance.summary import Summary, summarise
-from lasasr.metrics.significance.verdict import About, Rules, Verdict, judged, too_little
+from lasasr.metrics.significance.verdict import Rules, Scope, Verdict, make_verdict, too_little
 
 
 @dataclass(frozen=True)
-class Pair:
+class SystemPair:
     """Two systems; every difference is first − second."""
 
     first: str
     second: str
-    measured: Measured
-    p_systems: float | None  # of `measured.systems`, adjusted by Holm for all pairs asked
-    p_runs: float | None  # of `measured.runs`, likewise
+    measurement: PairMeasurement
+    p_systems: float | None  # of `measurement.systems`, adjusted by Holm for all compared pairs
+    p_runs: float | None  # of `measurement.runs`, likewise
     systems: Verdict
     runs: Verdict
 
@@ -42,11 +42,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it, in the order asked."""
+    """The summaries in the order of the systems, and all pairs."""
 
     rules: Rules
     summaries: tuple[Summary, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[SystemPair, ...]
 
 
 def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules | None = None) -> Comparison:
@@ -58,59 +58,67 @@ def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules
     """
     rules = rules or Rules()
     names = [system.name for system in systems]
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
             raise UsageError(f"two systems are called {name}; give each a name of its own")
     if baseline is not None and baseline not in names:
         raise UsageError(f"no system is called {baseline}; {nearest(baseline, names)}")
     tables = {system.name: scores(system) for system in systems}
     for system in systems[1:]:
         same_test_set(systems[0].name, systems[0].runs[0], system.name, system.runs[0])
-    asked = [
-        (one, two)
-        for one, two in (
+    pairs = [
+        (first, second)
+        for first, second in (
             combinations(systems, 2)
             if baseline is None
-            else ((one, two) for one in systems for two in systems if two.name == baseline != one.name)
+            else ((first, second) for first in systems for second in systems if second.name == baseline != first.name)
         )
     ]
-    measured = [measure(one, two, tables[one.name], tables[two.name], rules) for one, two in asked]
+    measurements = [measure(first, second, tables[first.name], tables[second.name], rules) for first, second in pairs]
     return Comparison(
         rules,
         tuple(summarise(system, rules, tables[system.name]) for system in systems),
-        _verdicts(asked, measured, tables, rules),
+        _verdicts(pairs, measurements, tables, rules),
     )
 
 
 def _verdicts(
-    asked: Sequence[tuple[System, System]], measured: Sequence[Measured], tables: dict[str, Scores], rules: Rules
-) -> tuple[Pair, ...]:
-    p_systems = holm([None if one.systems is None else one.systems.p for one in measured])
-    p_runs = holm([None if one.runs is None else one.runs.p for one in measured])
+    pairs: Sequence[tuple[System, System]],
+    measurements: Sequence[PairMeasurement],
+    tables: dict[str, Scores],
+    rules: Rules,
+) -> tuple[SystemPair, ...]:
+    p_systems = holm([None if measurement.systems is None else measurement.systems.p for measurement in measurements])
+    p_runs = holm([None if measurement.runs is None else measurement.runs.p for measurement in measurements])
     return tuple(
-        Pair(
-            one.name,
-            two.name,
-            found,
+        SystemPair(
+            first.name,
+            second.name,
+            measurement,
             p,
             q,
-            _verdict("systems", found.systems, (tables[one.name], tables[two.name]), p, len(asked), rules),
-            _verdict("runs", found.runs, (tables[one.name], tables[two.name]), q, len(asked), rules),
+            _verdict("systems", measurement.systems, (tables[first.name], tables[second.name]), p, len(pairs), rules),
+            _verdict("runs", measurement.runs, (tables[first.name], tables[second.name]), q, len(pairs), rules),
         )
-        for (one, two), found, p, q in zip(asked, measured, p_systems, p_runs, strict=True)
+        for (first, second), measurement, p, q in zip(pairs, measurements, p_systems, p_runs, strict=True)
     )
 
 
 def _verdict(
-    about: About, answer: Answer | None, tables: tuple[Scores, Scores], p: float | None, pairs: int, rules: Rules
+    scope: Scope,
+    answer: DifferenceTest | None,
+    tables: tuple[Scores, Scores],
+    p: float | None,
+    pairs: int,
+    rules: Rules,
 ) -> Verdict:
     first, second = tables
-    obstacle = too_little(about, len(first.speakers), (len(first.errors), len(second.errors)), rules)
+    obstacle = too_little(scope, len(first.speakers), (len(first.errors), len(second.errors)), rules)
     shown = "" if answer is None or p is None else _shown(answer, p, pairs, rules)
-    return judged(about, obstacle, first.percent - second.percent, p, shown, rules)
+    return make_verdict(scope, obstacle, first.percent - second.percent, p, shown, rules)
 
 
-def _shown(answer: Answer, p: float, pairs: int, rules: Rules) -> str:
+def _shown(answer: DifferenceTest, p: float, pairs: int, rules: Rules) -> str:
     """The numbers behind a verdict, in words."""
     if answer.detectable is None:
         return "both make the same errors on every speaker"

@@ -1,4 +1,4 @@
-"""What difference a test set and these seeds can show, and how much more of either would show a smaller one."""
+"""The difference that a test set and these seeds can show, and how much more of either would show a smaller one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lasasr.metrics.significance.mixed import Parts, Seeds, Uncertainty, about_runs, about_systems
+from lasasr.metrics.significance.mixed import (
+    SeedVariance,
+    Uncertainty,
+    VarianceParts,
+    run_uncertainty,
+    system_uncertainty,
+)
 
 LEVEL = 0.05
 POWER = 0.8
@@ -18,55 +24,60 @@ _MOST = 1e4  # times as many: beyond it, no number is given
 
 
 @dataclass(frozen=True)
-class Needed:
-    """What would show a difference with the power asked; None: no number of them would."""
+class RequiredData:
+    """The data that would show a difference with the required power; None: no number of them would."""
 
     points: float  # the difference
     utterances: int | None  # in all, of as many more speakers like these; seeds as they are
     seeds: tuple[int, int] | None  # of the first and second system; test set as it is
 
 
-def detectable(of: Uncertainty, level: float = LEVEL, power: float = POWER) -> NDArray[np.float64]:
+def detectable(uncertainty: Uncertainty, level: float = LEVEL, power: float = POWER) -> NDArray[np.float64]:
     """The smallest true difference (...) in points that the test at `level` calls different with probability `power`.
 
     (t_{1 − level/2, df} + t_{power, df})·√V: the minimum detectable effect of Bloom 1995 ("Minimum detectable effects",
     Evaluation Review 19(5)) with Student's t, as V is estimated; df are those of planning.
     """
-    t = stats.t.ppf(1.0 - level / 2.0, of.planning_df) + stats.t.ppf(power, of.planning_df)
-    points: NDArray[np.float64] = t * np.sqrt(of.variance)
+    t = stats.t.ppf(1.0 - level / 2.0, uncertainty.planning_df) + stats.t.ppf(power, uncertainty.planning_df)
+    points: NDArray[np.float64] = t * np.sqrt(uncertainty.variance)
     return points
 
 
-def more_speakers(found: Parts, times: float) -> Parts:
-    """`times` as many speakers like these, each with as many utterances; what seeds add by themselves stays."""
-    seeds = found.seeds
+def more_speakers(parts: VarianceParts, times: float) -> VarianceParts:
+    """`times` as many speakers like these, each with as many utterances; the part of the seeds alone stays."""
+    seeds = parts.seeds
     if seeds is not None:
-        seeds = Seeds(seeds.excess + seeds.residual / times, seeds.df, seeds.residual / times)
-    return Parts(found.estimate, found.speakers / times, found.speakers_df * times, seeds)
+        seeds = SeedVariance(seeds.excess + seeds.residual / times, seeds.df, seeds.residual / times)
+    return VarianceParts(parts.estimate, parts.speakers / times, parts.speakers_df * times, seeds)
 
 
-def more_seeds(found: Parts, times: float) -> Parts:
-    """`times` as many seeds of each system; what speakers × systems add stays.
+def more_seeds(parts: VarianceParts, times: float) -> VarianceParts:
+    """`times` as many seeds of each system; the part of speakers × systems stays.
 
     Raises:
         ValueError: a system has one run only.
     """
-    if found.seeds is None:
+    if parts.seeds is None:
         raise ValueError("each system must have at least 2 seeds, else what more seeds do is not known")
-    residual = np.minimum(found.seeds.residual, found.speakers)  # an estimate may exceed what it is a part of
-    seeds = Seeds(
-        (found.seeds.excess + found.seeds.residual) / times, found.seeds.df * times, found.seeds.residual / times
+    residual = np.minimum(parts.seeds.residual, parts.speakers)  # an estimate may exceed what it is a part of
+    seeds = SeedVariance(
+        (parts.seeds.excess + parts.seeds.residual) / times, parts.seeds.df * times, parts.seeds.residual / times
     )
-    return found._replace(speakers=found.speakers - residual + residual / times, seeds=seeds)
+    return parts._replace(speakers=parts.speakers - residual + residual / times, seeds=seeds)
 
 
 def needed(
-    found: Parts, points: float, utterances: int, runs: tuple[int, int], level: float = LEVEL, power: float = POWER
-) -> Needed:
+    parts: VarianceParts,
+    points: float,
+    utterances: int,
+    runs: tuple[int, int],
+    level: float = LEVEL,
+    power: float = POWER,
+) -> RequiredData:
     """How many utterances, or else seeds, would make `points` detectable.
 
     Args:
-        found: of the difference of two systems, as measured on `utterances` with `runs` seeds of each. With one run of
+        parts: of the difference of two systems, as measured on `utterances` with `runs` seeds of each. With one run of
             a system the answer is about these trained models, and none about seeds.
 
     Raises:
@@ -74,17 +85,17 @@ def needed(
     """
     if points <= 0.0:
         raise ValueError(f"points must be above 0, got {points}")
-    of = about_runs if found.seeds is None else about_systems
+    to_uncertainty = run_uncertainty if parts.seeds is None else system_uncertainty
 
     def more(times: float) -> float:
-        return float(detectable(of(more_speakers(found, times)), level, power))
+        return float(detectable(to_uncertainty(more_speakers(parts, times)), level, power))
 
     def again(times: float) -> float:
-        return float(detectable(of(more_seeds(found, times)), level, power))
+        return float(detectable(to_uncertainty(more_seeds(parts, times)), level, power))
 
     wider = _times(more, points)
-    seeds = None if found.seeds is None else _times(again, points)
-    return Needed(
+    seeds = None if parts.seeds is None else _times(again, points)
+    return RequiredData(
         points,
         None if wider is None else ceil(wider * utterances - 1e-6),
         None if seeds is None else (ceil(seeds * runs[0] - 1e-6), ceil(seeds * runs[1] - 1e-6)),

@@ -1,9 +1,9 @@
 """The matched-pairs sentence-segment word error test (MAPSSWE) of two hypotheses for the same references.
 
 Gillick and Cox 1989 ("Some statistical issues in the comparison of speech recognition algorithms", ICASSP): the
-test set is cut into segments such that the errors in one have nothing to do with those in another. It knows one run of
-each system and takes all segments of a speaker as independent, so it says nothing about other seeds and too much where
-speakers differ.
+test set is cut into segments such that the errors in one are independent of those in another. It takes one run of each
+system and treats all segments of a speaker as independent, so it ignores other seeds, and finds too many differences
+where speakers differ.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from lasasr.metrics.error_rates import Pair
+from lasasr.metrics.error_rates import AlignedPair
 
 BOUNDARY = 2  # words both systems must get right in succession, as in NIST's sclite
 
 
 @dataclass(frozen=True)
 class Mapsswe:
-    """What the test found; `difference` > 0 if the first system has more errors."""
+    """The result of the test; `difference` > 0 if the first system has more errors."""
 
     segments: int
     difference: float | None  # mean of first − second, in errors per segment; None without any segment
@@ -31,13 +31,15 @@ class Mapsswe:
     p: float | None  # two-sided
 
 
-def segments(first: Sequence[Pair], second: Sequence[Pair], boundary: int = BOUNDARY) -> list[tuple[int, int]]:
+def segments(
+    first: Sequence[AlignedPair], second: Sequence[AlignedPair], boundary: int = BOUNDARY
+) -> list[tuple[int, int]]:
     """The errors (of the first, of the second) in each segment of one utterance, in order.
 
     The rule, which is sclite's: read the reference from left to right. A segment begins with the first error that
     either system makes, an insertion being an error before the word that follows it. It ends as soon as `boundary`
-    successive reference words were got right by both, nothing inserted between them, or with the utterance. What lies
-    between segments has no errors.
+    successive reference words were got right by both, nothing inserted between them, or with the utterance. Between
+    segments there are no errors.
 
     Where it departs from sclite: the boundary's words belong to neither neighbour (they have no errors, so no count
     changes); an insertion at the very end counts whoever makes it; the alignments are those of least errors, sclite's
@@ -48,23 +50,26 @@ def segments(first: Sequence[Pair], second: Sequence[Pair], boundary: int = BOUN
     """
     if boundary < 1:
         raise ValueError(f"boundary must be at least 1, got {boundary}")
-    left, right = _places(first), _places(second)
-    if [one.word for one in left] != [one.word for one in right]:
+    left, right = _slots(first), _slots(second)
+    if [slot.word for slot in left] != [slot.word for slot in right]:
         raise ValueError("first and second must be alignments to the same reference")
-    found: list[tuple[int, int]] = []
+    counts: list[tuple[int, int]] = []
     errors, right_in_a_row = (0, 0), 0
-    for one, other in zip(left, right, strict=True):
-        errors = (errors[0] + one.inserted + one.wrong, errors[1] + other.inserted + other.wrong)
-        if one.wrong or other.wrong or one.inserted or other.inserted:
+    for first_slot, second_slot in zip(left, right, strict=True):
+        errors = (
+            errors[0] + first_slot.inserted + first_slot.wrong,
+            errors[1] + second_slot.inserted + second_slot.wrong,
+        )
+        if first_slot.wrong or second_slot.wrong or first_slot.inserted or second_slot.inserted:
             right_in_a_row = 0
-        right_in_a_row += not (one.wrong or other.wrong)
+        right_in_a_row += not (first_slot.wrong or second_slot.wrong)
         if any(errors) and right_in_a_row >= boundary:
-            found.append(errors)
+            counts.append(errors)
             errors = (0, 0)
-    return [*found, errors] if any(errors) else found
+    return [*counts, errors] if any(errors) else counts
 
 
-class _Place(NamedTuple):
+class _ReferenceSlot(NamedTuple):
     """A reference word, or the end of the utterance (None)."""
 
     word: str | None
@@ -72,19 +77,21 @@ class _Place(NamedTuple):
     wrong: bool
 
 
-def _places(pairs: Sequence[Pair]) -> list[_Place]:
-    places: list[_Place] = []
+def _slots(pairs: Sequence[AlignedPair]) -> list[_ReferenceSlot]:
+    slots: list[_ReferenceSlot] = []
     inserted = 0
     for pair in pairs:
         if pair.reference is None:
             inserted += 1
         else:
-            places.append(_Place(pair.reference, inserted, not pair.correct))
+            slots.append(_ReferenceSlot(pair.reference, inserted, not pair.correct))
             inserted = 0
-    return [*places, _Place(None, inserted, False)]
+    return [*slots, _ReferenceSlot(None, inserted, False)]
 
 
-def mapsswe(utterances: Iterable[tuple[Sequence[Pair], Sequence[Pair]]], boundary: int = BOUNDARY) -> Mapsswe:
+def mapsswe(
+    utterances: Iterable[tuple[Sequence[AlignedPair], Sequence[AlignedPair]]], boundary: int = BOUNDARY
+) -> Mapsswe:
     """The test over (first, second) alignments of all utterances.
 
     z = μ/(σ/√n) with μ the mean and σ² the variance (over n − 1) of Z_i = errors of the first − of the second in

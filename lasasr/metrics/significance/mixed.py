@@ -1,6 +1,6 @@
-"""The test that gives the verdict: does a difference exceed what other speakers and other seeds would do to it?
+"""The test of the verdict: whether a difference exceeds its variation over other speakers and other seeds.
 
-Runs (seeds) are nested in systems, and every run is tried on every speaker, so an error rate has parts
+Runs (seeds) are nested in systems, and every run decodes every speaker, so an error rate has parts
 
     rate of run r of system v on speaker s = μ_v + speaker_s + (speaker × system)_vs + seed_vr + (speaker × seed)_vrs
 
@@ -11,8 +11,8 @@ and a difference of two systems that holds for other speakers and other seeds ha
 Treating what is drawn at random (there: words) as fixed is the fallacy of Clark 1973 ("The language-as-fixed-effect
 fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this is, in the form of an approximate t test:
 
-* `speakers` estimates the first bracket from the spread of the differences d_s between speakers. Speakers weigh what
-  they say, w_s = n_s/Σn: the pooled difference is D = Σ w_s d_s, its variance the cluster-robust
+* `speakers` estimates the first bracket from the spread of the differences d_s between speakers. Speakers weigh by
+  their words, w_s = n_s/Σn: the pooled difference is D = Σ w_s d_s, its variance the cluster-robust
   Σ w_s²(d_s − D)²/(1 − w_s) ("CR2", Bell and McCaffrey 2002, Survey Methodology 28(2), working variance ∝ 1/n_s), with
   1/(Σw² + (Σg)² − Σg²) degrees of freedom, g_s = w_s²/(1 − w_s) (Satterthwaite's for that estimator: (E V)²·2/Var V).
   With equal n_s it is the paired t test over speakers, N − 1 degrees of freedom.
@@ -42,8 +42,8 @@ Array = NDArray[np.float64]
 _ROUNDING = 1e-18  # points², below which a variance is that of rounding
 
 
-class Seeds(NamedTuple):
-    """What the spread between runs says; every field (...)."""
+class SeedVariance(NamedTuple):
+    """The variance that the spread between runs estimates; every field (...)."""
 
     variance: Array  # of the estimate, points²; what speakers × seeds contribute to it included
     df: Array
@@ -56,13 +56,13 @@ class Seeds(NamedTuple):
         return added
 
 
-class Parts(NamedTuple):
+class VarianceParts(NamedTuple):
     """An estimate in percent points and the parts of its variance (points²); every array (...)."""
 
     estimate: Array
     speakers: Array
     speakers_df: Array
-    seeds: Seeds | None  # None: a system has one run, so that nothing is known about seeds
+    seeds: SeedVariance | None  # None: a system has one run, so the variance between seeds is unknown
 
 
 class Uncertainty(NamedTuple):
@@ -73,7 +73,9 @@ class Uncertainty(NamedTuple):
     planning_df: Array  # at most `df`: for what another comparison will find, whose X is another
 
 
-def parts(errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], factors: Sequence[float]) -> Parts:
+def variance_parts(
+    errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], factors: Sequence[float]
+) -> VarianceParts:
     """Of the estimate Σ_v factor_v · (mean over runs of the pooled rate of system v), in percent points.
 
     Factors (1, −1) make the difference of two systems, (1,) the rate of one.
@@ -89,12 +91,12 @@ def parts(errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], fac
         raise ValueError(f"lengths must be of at least 2 speakers, got {lengths.shape[-1]}")
     total = lengths.sum(-1, keepdims=True).astype(np.float64)
     weights = lengths / total
-    shares = [100.0 * factor * one / total[..., None, :] for factor, one in zip(factors, errors, strict=True)]
+    shares = [100.0 * factor * counts / total[..., None, :] for factor, counts in zip(factors, errors, strict=True)]
     # errors are added up before they are divided, so that equal systems differ by exactly 0
-    means = [100.0 * one.sum(-2) / (one.shape[-2] * total) for one in errors]
+    means = [100.0 * counts.sum(-2) / (counts.shape[-2] * total) for counts in errors]
     summed: Array = np.sum([factor * mean for factor, mean in zip(factors, means, strict=True)], axis=0)
-    alone = any(one.shape[-2] < 2 for one in shares)
-    return Parts(
+    alone = any(share.shape[-2] < 2 for share in shares)
+    return VarianceParts(
         estimate=summed.sum(-1),
         speakers=_clustered(summed, weights),
         speakers_df=clustered_df(weights),
@@ -102,13 +104,13 @@ def parts(errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], fac
     )
 
 
-def _seeds(shares: Sequence[Array], weights: Array) -> Seeds:
-    runs = [one.shape[-2] for one in shares]
-    spreads = [one.sum(-1).var(-1, ddof=1) / m for one, m in zip(shares, runs, strict=True)]
+def _seeds(shares: Sequence[Array], weights: Array) -> SeedVariance:
+    runs = [share.shape[-2] for share in shares]
+    spreads = [share.sum(-1).var(-1, ddof=1) / m for share, m in zip(shares, runs, strict=True)]
     variance = np.sum(spreads, axis=0)
     below = np.sum([spread**2 / (m - 1) for spread, m in zip(spreads, runs, strict=True)], axis=0)
     df = np.divide(variance**2, below, out=np.full_like(variance, min(runs) - 1.0), where=below > 0)
-    return Seeds(variance, df, residual=np.sum([_within(one, weights) for one in shares], axis=0))
+    return SeedVariance(variance, df, residual=np.sum([_within(share, weights) for share in shares], axis=0))
 
 
 def _clustered(shares: Array, weights: Array) -> Array:
@@ -133,40 +135,42 @@ def clustered_df(weights: Array) -> Array:
     return df
 
 
-def about_runs(found: Parts) -> Uncertainty:
-    """If other speakers spoke, but the trained models were these."""
-    return Uncertainty(found.speakers, found.speakers_df, found.speakers_df)
+def run_uncertainty(parts: VarianceParts) -> Uncertainty:
+    """The uncertainty over other speakers, with these trained models."""
+    return Uncertainty(parts.speakers, parts.speakers_df, parts.speakers_df)
 
 
-def about_systems(found: Parts) -> Uncertainty:
-    """If other speakers spoke and the models were trained again with other seeds.
+def system_uncertainty(parts: VarianceParts) -> Uncertainty:
+    """The uncertainty over other speakers and models trained with other seeds.
 
     Raises:
         ValueError: a system has one run only.
     """
-    if found.seeds is None:
+    if parts.seeds is None:
         raise ValueError("each system must have at least 2 seeds, else what other seeds do is not known")
-    seeds = found.seeds
-    variance = found.speakers + seeds.excess
-    least = np.minimum(found.speakers_df, seeds.df)
+    seeds = parts.seeds
+    variance = parts.speakers + seeds.excess
+    least = np.minimum(parts.speakers_df, seeds.df)
 
     def satterthwaite(of_seeds: Array) -> Array:
-        below = found.speakers**2 / found.speakers_df + of_seeds / seeds.df
-        df = np.divide(variance**2, below, out=np.array(found.speakers_df, dtype=np.float64), where=below > 0)
+        below = parts.speakers**2 / parts.speakers_df + of_seeds / seeds.df
+        df = np.divide(variance**2, below, out=np.array(parts.speakers_df, dtype=np.float64), where=below > 0)
         return np.maximum(df, least)
 
     return Uncertainty(variance, satterthwaite(seeds.excess * seeds.variance), satterthwaite(seeds.variance**2))
 
 
-def p_value(estimate: Array, of: Uncertainty) -> Array:
+def p_value(estimate: Array, uncertainty: Uncertainty) -> Array:
     """Two-sided p (...) of t = estimate/√V; 1 where the estimate is 0, NaN where V is 0 and the estimate is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(estimate) / np.sqrt(of.variance)
-    p: Array = np.where(estimate == 0.0, 1.0, np.where(of.variance > 0.0, 2.0 * stats.t.sf(t, of.df), np.nan))
+        t = np.abs(estimate) / np.sqrt(uncertainty.variance)
+    p: Array = np.where(
+        estimate == 0.0, 1.0, np.where(uncertainty.variance > 0.0, 2.0 * stats.t.sf(t, uncertainty.df), np.nan)
+    )
     return p
 
 
-def half_width(of: Uncertainty, level: float) -> Array:
+def half_width(uncertainty: Uncertainty, level: float) -> Array:
     """Half of the interval estimate ± t_{(1 + level)/2, df}·√V."""
-    half: Array = stats.t.ppf(0.5 * (1.0 + level), of.df) * np.sqrt(of.variance)
+    half: Array = stats.t.ppf(0.5 * (1.0 + level), uncertainty.df) * np.sqrt(uncertainty.variance)
     return half

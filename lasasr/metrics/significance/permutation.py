@@ -16,7 +16,7 @@ _AT_ONCE = 2_000_000  # signs held in memory
 
 @dataclass(frozen=True)
 class SignFlip:
-    """What the sign-flip test found."""
+    """The result of the sign-flip test."""
 
     p: float  # two-sided
     least: float  # the smallest p that so many units can give
@@ -40,8 +40,8 @@ def sign_flip(differences: NDArray[np.int64], draws: int = DRAWS, seed: int = 0)
     least = least_sign_flip(n)
     if n <= EXACT:
         sums = np.zeros(1, dtype=np.int64)
-        for one in differences:
-            sums = np.concatenate([sums + one, sums - one])
+        for difference in differences:
+            sums = np.concatenate([sums + difference, sums - difference])
         p = float((np.abs(sums) >= observed).mean())
         return SignFlip(p, least, f"exact sign flips of {n} speakers")
     generator = np.random.default_rng(seed)
@@ -69,15 +69,15 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     """p adjusted for that many tests: max_{j ≤ i} min(1, (k − j + 1)·p_(j)), p_(1) ≤ ... ≤ p_(k).
 
     Holm 1979 ("A simple sequentially rejective multiple test procedure", Scand. J. Statistics 6): the chance of any
-    false difference among all that were asked stays at the level, whatever their dependence. A test without a p (None)
-    was asked too and counts as 1.
+    false difference among all tests stays at the level, whatever their dependence. A test without a p (None)
+    counts as 1.
     """
-    order = sorted(range(len(p)), key=lambda place: _one_if_none(p[place]))
+    order = sorted(range(len(p)), key=lambda index: _one_if_none(p[index]))
     adjusted: list[float | None] = [None] * len(p)
     highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p) - rank) * _one_if_none(p[place])))
-        adjusted[place] = None if p[place] is None else highest
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - rank) * _one_if_none(p[index])))
+        adjusted[index] = None if p[index] is None else highest
     return adjusted
 
 

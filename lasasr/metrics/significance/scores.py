@@ -1,4 +1,4 @@
-"""What is compared: systems, the runs of each (one per seed), and the errors of every utterance as arrays."""
+"""The input of a comparison: systems, the runs of each (one per seed), and the errors of every utterance as arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.error_rates import Pair, count
+from lasasr.metrics.error_rates import AlignedPair, count
 
 HOPELESS = 100.0  # percent, from which on silence would do as well
 LOST = 50.0  # percent, from which on a run is suspected to have learned nothing ...
@@ -23,12 +23,12 @@ DIVERGED = (
 
 
 class Utterance(NamedTuple):
-    """What one run made of one utterance."""
+    """The errors of one run on one utterance."""
 
     errors: int  # S + D + I
     reference_length: int  # words, characters or phones
-    speaker: str  # the id of the utterance where speakers are not known
-    pairs: tuple[Pair, ...] = ()  # its alignment (`error_rates.align`), for MAPSSWE only
+    speaker: str  # the id of the utterance where speakers are unknown
+    pairs: tuple[AlignedPair, ...] = ()  # its alignment (`error_rates.align`), for MAPSSWE only
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Run:
     """One seed of a system, decoded on the test set."""
 
     name: str  # its seed
-    utterances: Mapping[str, Utterance]  # id → what became of it
+    utterances: Mapping[str, Utterance]  # by id
     broken: bool = False  # training itself reported that it diverged
 
 
@@ -100,21 +100,21 @@ def scores(system: System) -> Scores:
         _check(f"{system.name}, seed {run.name}", run)
         same_test_set(f"{system.name}, seed {names[0]}", system.runs[0], f"{system.name}, seed {run.name}", run)
     ids = tuple(sorted(system.runs[0].utterances))
-    rows = [system.runs[0].utterances[one] for one in ids]
-    speakers, speaker_of = np.unique([one.speaker for one in rows], return_inverse=True)
+    rows = [system.runs[0].utterances[key] for key in ids]
+    speakers, speaker_of = np.unique([utterance.speaker for utterance in rows], return_inverse=True)
     return Scores(
         name=system.name,
         run_names=names,
         ids=ids,
         speakers=tuple(speakers.tolist()),
         speaker_of=speaker_of,
-        lengths=np.array([one.reference_length for one in rows], dtype=np.int64),
-        errors=np.array([[run.utterances[one].errors for one in ids] for run in system.runs], dtype=np.int64),
+        lengths=np.array([utterance.reference_length for utterance in rows], dtype=np.int64),
+        errors=np.array([[run.utterances[key].errors for key in ids] for run in system.runs], dtype=np.int64),
     )
 
 
 def same_test_set(first_name: str, first: Run, second_name: str, second: Run) -> None:
-    """Refuse what cannot be paired.
+    """Refuse runs that cannot be paired.
 
     Raises:
         LasasrError: other ids; or an utterance whose reference (its length, or its words where alignments are given) or
@@ -126,11 +126,11 @@ def same_test_set(first_name: str, first: Run, second_name: str, second: Run) ->
             f"{first_name} and {second_name} were not decoded on the same utterances: {len(different)} are in one only "
             f"({different[0]}, ...); evaluate both on the same split"
         )
-    for one, left in first.utterances.items():
-        right = second.utterances[one]
+    for key, left in first.utterances.items():
+        right = second.utterances[key]
         if left[1:3] != right[1:3] or (left.pairs and right.pairs and reference(left) != reference(right)):
             raise LasasrError(
-                f"utterance {one} has another reference or speaker in {second_name} than in {first_name}; "
+                f"utterance {key} has another reference or speaker in {second_name} than in {first_name}; "
                 f"evaluate both with the same corpus, normalizer and metric"
             )
 
@@ -144,28 +144,31 @@ def diverged(system: System) -> tuple[str, ...]:
     """The seeds that have diverged, as `DIVERGED` says in words, those without a result among them."""
     rates = {run.name: _percent(run) for run in system.runs}
     best = min(rates.values(), default=0.0)
-    found = [
+    seeds = [
         run.name
         for run in system.runs
         if run.broken or rates[run.name] >= HOPELESS or (rates[run.name] >= LOST and rates[run.name] > TIMES * best)
     ]
-    return (*found, *system.lost)
+    return (*seeds, *system.lost)
 
 
 def _percent(run: Run) -> float:
-    length = sum(one.reference_length for one in run.utterances.values())
-    return 100.0 * sum(one.errors for one in run.utterances.values()) / max(1, length)
+    length = sum(utterance.reference_length for utterance in run.utterances.values())
+    return 100.0 * sum(utterance.errors for utterance in run.utterances.values()) / max(1, length)
 
 
 def _check(name: str, run: Run) -> None:
-    if not any(one.reference_length for one in run.utterances.values()):
+    if not any(utterance.reference_length for utterance in run.utterances.values()):
         raise LasasrError(f"{name}: the references hold nothing to recognise, so that there is no error rate")
-    for key, one in run.utterances.items():
-        if one.errors < 0 or one.reference_length < 0:
-            raise ValueError(f"errors and reference_length must not be negative, got {one[:2]} for {key}")
-        if one.pairs and (count(one.pairs).errors, count(one.pairs).reference_length) != one[:2]:
-            raise ValueError(f"pairs and counts of {key} disagree: {count(one.pairs)} but {one[:2]}")
+    for key, utterance in run.utterances.items():
+        if utterance.errors < 0 or utterance.reference_length < 0:
+            raise ValueError(f"errors and reference_length must not be negative, got {utterance[:2]} for {key}")
+        if (
+            utterance.pairs
+            and (count(utterance.pairs).errors, count(utterance.pairs).reference_length) != utterance[:2]
+        ):
+            raise ValueError(f"pairs and counts of {key} disagree: {count(utterance.pairs)} but {utterance[:2]}")
 
 
 def _twice(names: tuple[str, ...]) -> str:
-    return next(name for place, name in enumerate(names) if name in names[:place])
+    return next(name for index, name in enumerate(names) if name in names[:index])

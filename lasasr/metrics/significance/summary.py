@@ -1,4 +1,4 @@
-"""One system: its error rate, where it lies, and how its seeds differ."""
+"""One system: its error rate with intervals, and the spread of its seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from lasasr.metrics.bootstrap import Interval
 from lasasr.metrics.significance.bootstrap import rate_interval
-from lasasr.metrics.significance.mixed import about_systems, half_width, parts
+from lasasr.metrics.significance.mixed import half_width, system_uncertainty, variance_parts
 from lasasr.metrics.significance.scores import Scores, System, diverged, scores
 from lasasr.metrics.significance.verdict import Rules
 
@@ -30,7 +30,7 @@ class Summary:
 
 
 def summarise(system: System, rules: Rules | None = None, table: Scores | None = None) -> Summary:
-    """The error rate of `system`; `table` are its scores where they were made already.
+    """The error rate of `system`; `table`: its scores, if computed already.
 
     Raises:
         LasasrError: as `significance.scores.scores`.
@@ -54,13 +54,13 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
 
 
 def mixed_interval(table: Scores, rules: Rules) -> Interval:
-    """Where the rate lies for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
+    """The rate's interval for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
     if len(table.speakers) < 2 or len(table.errors) < 2:
         few = "speaker" if len(table.speakers) < 2 else "seed"
         return Interval(None, None, f"none: one {few} shows no spread")
-    found = parts([table.speaker_errors], table.speaker_lengths, (1.0,))
+    parts = variance_parts([table.speaker_errors], table.speaker_lengths, (1.0,))
     if not table.errors.any():
         return Interval(None, None, "none: no error shows no spread")
-    half = float(half_width(about_systems(found), 1.0 - rules.level))
+    half = float(half_width(system_uncertainty(parts), 1.0 - rules.level))
     method = f"{1.0 - rules.level:.0%} t interval over {len(table.speakers)} speakers and {len(table.errors)} seeds"
     return Interval(max(0.0, table.percent - half), table.percent + half, method)

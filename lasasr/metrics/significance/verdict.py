@@ -1,4 +1,4 @@
-"""From numbers to words, by rules that are declared before the numbers are seen."""
+"""The verdict in words, by rules that are declared before the numbers are known."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from lasasr.metrics.bootstrap import RESAMPLES
 from lasasr.metrics.significance.detectable import LEVEL, POWER
 from lasasr.metrics.significance.permutation import least_exchange, least_sign_flip
 
-About = Literal["systems", "runs"]
-Word = Literal["better", "worse", "no difference shown", "cannot decide"]
+Scope = Literal["systems", "runs"]
+VerdictWord = Literal["better", "worse", "no difference shown", "cannot decide"]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is declared beforehand.
+    """The parameters that are declared beforehand.
 
     Attributes:
         level: of every test; intervals hold with probability 1 − level.
         power: with which a difference must be found to be called detectable.
         trust_normal_seeds: take the seeds' spread as normal, so that three seeds against three can decide; without it,
             a verdict about systems needs so many seeds that exchanging them between the systems could reach the level.
-        wanted_points: the difference to say `needed` for; by default the one that was observed.
+        wanted_points: the difference that `needed` refers to; by default the observed one.
         resamples, seed: of the bootstraps and sign flips.
     """
 
@@ -47,12 +47,12 @@ class Rules:
 class Verdict:
     """Of the first system of a pair against the second."""
 
-    word: Word
-    about: About
+    word: VerdictWord
+    scope: Scope
     reason: str
 
 
-def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules) -> str | None:
+def too_little(scope: Scope, speakers: int, seeds: tuple[int, int], rules: Rules) -> str | None:
     """Why the data cannot decide whatever the numbers are, and what would; None if they can.
 
     A t test gives any p by assuming normal distributions, which a handful of speakers or seeds cannot support. So the
@@ -64,7 +64,7 @@ def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules
     if least > rules.level:
         enough = next(n for n in counting(1) if least_sign_flip(n) <= rules.level)
         return f"{speakers} speaker{'s' * (speakers != 1)} cannot give p < {least:.3g}; at least {enough} are needed"
-    if about == "runs":
+    if scope == "runs":
         return None
     if min(seeds) < 2:
         return "with one seed, what another would do is not known; train at least 2 of each system"
@@ -78,19 +78,21 @@ def too_little(about: About, speakers: int, seeds: tuple[int, int], rules: Rules
     return None
 
 
-def judged(about: About, obstacle: str | None, points: float, p: float | None, shown: str, rules: Rules) -> Verdict:
+def make_verdict(
+    scope: Scope, obstacle: str | None, points: float, p: float | None, shown: str, rules: Rules
+) -> Verdict:
     """The verdict.
 
     Args:
-        obstacle: what `too_little` says.
+        obstacle: the result of `too_little`.
         points: rate of the first − rate of the second.
-        p: adjusted for all pairs asked.
+        p: adjusted for all compared pairs.
         shown: the numbers in words.
     """
     if obstacle is not None:
-        return Verdict("cannot decide", about, obstacle)
+        return Verdict("cannot decide", scope, obstacle)
     if p is None:
-        return Verdict("cannot decide", about, "the difference is the same everywhere, so its spread is not known")
+        return Verdict("cannot decide", scope, "the difference is the same everywhere, so its spread is not known")
     if p > rules.level:
-        return Verdict("no difference shown", about, shown)
-    return Verdict("better" if points < 0.0 else "worse", about, shown)
+        return Verdict("no difference shown", scope, shown)
+    return Verdict("better" if points < 0.0 else "worse", scope, shown)

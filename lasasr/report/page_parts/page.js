@@ -1,16 +1,16 @@
 "use strict";
 (() => {
-  // tables: a click on a header sorts by it, another one turns the order
+  // tables: a click on a header sorts by it, a second click reverses the order
   for (const table of document.querySelectorAll("table.sortable")) {
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
-      heads.forEach((one) => one.removeAttribute("aria-sort"));
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const key = (row) => row.cells[column].dataset.value;
       const rows = [...table.tBodies[0].rows].sort((left, right) => {
         const [a, b] = [key(left), key(right)];
-        if (a === "" || b === "") return (a === "") - (b === ""); // what is not known stands last
+        if (a === "" || b === "") return (a === "") - (b === ""); // unknown values come last
         const order = isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
         return down ? -order : order;
       });
@@ -34,31 +34,31 @@
   const at = (id) => document.getElementById(id);
   const [first, second, filter, list, panel] = ["first", "second", "filter", "list", "panel"].map(at);
   const make = (tag, text, name) => {
-    const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
-    if (name) made.className = name;
-    return made;
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (name) element.className = name;
+    return element;
   };
   const title = (run) => `${run.system}, seed ${run.seed}`;
   const units = (text) => data.metric === "cer" ? [...text.split(/\s+/).filter(Boolean).join(" ")] : text.split(/\s+/).filter(Boolean);
-  for (const select of [first, second]) data.runs.forEach((run, place) => select.add(new Option(title(run), place)));
+  for (const select of [first, second]) data.runs.forEach((run, index) => select.add(new Option(title(run), index)));
   [first.value, second.value] = data.opening.map(String);
 
   const aligned = (utterance, run) => {
     const words = make("div", undefined, "words");
-    const [said, heard] = [units(utterance.reference), units(run.hypothesis)];
+    const [reference, hypothesis] = [units(utterance.reference), units(run.hypothesis)];
     let [left, right] = [0, 0];
     const names = { C: "correct", S: "substituted", D: "deleted", I: "inserted" };
     for (const operation of run.operations) {
-      const place = make("span", undefined, operation);
-      place.title = names[operation];
-      place.append(make("del", operation === "I" ? "∗" : said[left++]), make("em", operation === "D" ? "∗" : heard[right++]));
-      words.append(place);
+      const cell = make("span", undefined, operation);
+      cell.title = names[operation];
+      cell.append(make("del", operation === "I" ? "∗" : reference[left++]), make("em", operation === "D" ? "∗" : hypothesis[right++]));
+      words.append(cell);
     }
     return words;
   };
 
-  const drawing = (sound, map, of) => {
+  const drawing = (sound, map, runTitle) => {
     const figure = make("figure");
     const box = make("div", undefined, "map");
     const picture = (name, address, text) => {
@@ -67,23 +67,23 @@
       image.alt = text;
       return image;
     };
-    const attention = picture("attention", map.image, `attention weights of ${of}`);
+    const attention = picture("attention", map.image, `attention weights of ${runTitle}`);
     attention.style.width = `${100 * (map.end_s - map.begin_s) / sound.duration_s}%`;
     attention.style.marginLeft = `${100 * map.begin_s / sound.duration_s}%`;
     box.append(picture("sound", sound.spectrogram, "spectrogram"), attention);
-    figure.append(box, make("figcaption", `${of}: spectrogram above, attention below (time to the right, ${map.tokens} tokens downwards; weights from 0, the ground, to ${map.darkest}, the strongest colour)`));
+    figure.append(box, make("figcaption", `${runTitle}: spectrogram above, attention below (time to the right, ${map.tokens} tokens downwards; weights from 0, the ground, to ${map.darkest}, the strongest colour)`));
     return figure;
   };
 
-  const mapOf = (utterance, place) => {
-    const [drawn, of] = [data.maps[utterance.id], data.runs[place]];
-    return drawn && drawn.maps[`${of.name} ${of.seed}`];
+  const mapOf = (utterance, index) => {
+    const [drawn, run] = [data.maps[utterance.id], data.runs[index]];
+    return drawn && drawn.maps[`${run.name} ${run.seed}`];
   };
-  const mapped = (utterance) => [first, second].filter((one) => mapOf(utterance, one.value)).length;
+  const mapped = (utterance) => [first, second].filter((select) => mapOf(utterance, select.value)).length;
   const counted = (errors) => `${errors} error${errors === 1 ? "" : "s"}`;
 
   const show = (utterance, button) => {
-    for (const one of list.querySelectorAll("button")) one.removeAttribute("aria-current");
+    for (const other of list.querySelectorAll("button")) other.removeAttribute("aria-current");
     if (button) button.setAttribute("aria-current", "true");
     panel.replaceChildren(make("h3", utterance.id));
     panel.append(make("p", `speaker ${utterance.speaker}, ${utterance.duration_s} s`, "about"));
@@ -95,35 +95,35 @@
       audio.setAttribute("aria-label", `audio of ${utterance.id}`);
       panel.append(audio);
     }
-    for (const place of new Set([first.value, second.value])) {
-      const [run, of] = [utterance.runs[place], data.runs[place]];
-      const flags = run.flags.length ? `; ${run.flags.join(", ")}` : "";
-      panel.append(make("h4", `${title(of)}: ${counted(run.errors)}${flags}`), aligned(utterance, run));
-      const map = mapOf(utterance, place);
-      if (map) panel.append(drawing(drawn, map, title(of)));
+    for (const index of new Set([first.value, second.value])) {
+      const [answer, run] = [utterance.runs[index], data.runs[index]];
+      const flags = answer.flags.length ? `; ${answer.flags.join(", ")}` : "";
+      panel.append(make("h4", `${title(run)}: ${counted(answer.errors)}${flags}`), aligned(utterance, answer));
+      const map = mapOf(utterance, index);
+      if (map) panel.append(drawing(drawn, map, title(run)));
     }
   };
 
   const fill = () => {
     const word = filter.value.trim().toLowerCase();
-    const change = (one) => one.runs[second.value].errors - one.runs[first.value].errors;
-    const found = data.utterances
-      .filter((one) => !word || `${one.id} ${one.speaker} ${one.reference}`.toLowerCase().includes(word))
+    const change = (utterance) => utterance.runs[second.value].errors - utterance.runs[first.value].errors;
+    const listed = data.utterances
+      .filter((utterance) => !word || `${utterance.id} ${utterance.speaker} ${utterance.reference}`.toLowerCase().includes(word))
       .sort((left, right) => mapped(right) - mapped(left) || Math.abs(change(right)) - Math.abs(change(left)));
-    list.replaceChildren(...found.map((one) => {
+    list.replaceChildren(...listed.map((utterance) => {
       const item = make("li");
-      const button = make("button", one.reference || "(nothing said)");
+      const button = make("button", utterance.reference || "(nothing said)");
       button.type = "button";
-      const [before, after] = [one.runs[first.value].errors, one.runs[second.value].errors];
-      button.append(make("br"), make("small", `${one.id}: ${before} against ${counted(after)}${mapped(one) ? ", with maps" : ""}`));
-      button.addEventListener("click", () => show(one, button));
+      const [before, after] = [utterance.runs[first.value].errors, utterance.runs[second.value].errors];
+      button.append(make("br"), make("small", `${utterance.id}: ${before} against ${counted(after)}${mapped(utterance) ? ", with maps" : ""}`));
+      button.addEventListener("click", () => show(utterance, button));
       item.append(button);
       return item;
     }));
-    if (found.length) show(found[0], list.querySelector("button"));
+    if (listed.length) show(listed[0], list.querySelector("button"));
     else panel.replaceChildren(make("p", "No utterance has that in it."));
   };
-  for (const one of [first, second]) one.addEventListener("change", fill);
+  for (const select of [first, second]) select.addEventListener("change", fill);
   filter.addEventListener("input", fill);
   fill();
 })();

@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.fusion import TIE, Fused, Fusion
 from lasasr.search.greedy import flags
 from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
 from lasasr.search.pruning import Pruning, peaks, shifted, unsure_of_eos
 from lasasr.search.scorer import refuse_nan, worth_leaving
+from lasasr.search.scorer_set import TIE, Fused, ScorerSet
 from lasasr.text import special
 
 
@@ -29,11 +29,11 @@ class Past(NamedTuple):
 
     parts: Tensor  # (B, K, S) float64, of each scorer
     history: Tensor  # (B, K, U) int64, tokens so far
-    peaks: Tensor  # (B, K) int64, the frame last looked at, -1 before the first
+    peaks: Tensor  # (B, K) int64, the frame of the last attention peak, -1 before the first
 
 
 class Running(NamedTuple):
-    """The unfinished hypotheses, best first; those of score -inf fill places that nothing has taken."""
+    """The unfinished hypotheses, best first; those of score -inf fill unused slots."""
 
     totals: Tensor  # (B, K) float64, weighted
     tokens: Tensor  # (B, K) int64, the last of them
@@ -41,7 +41,7 @@ class Running(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The finished hypotheses, best first; a rank of -inf marks a place that nothing has taken."""
+    """The finished hypotheses, best first; a rank of -inf marks an unused slot."""
 
     ranks: Tensor  # (B, N) float64, the score they are ranked by
     parts: Tensor  # (B, N, S) float64
@@ -51,7 +51,7 @@ class Finished(NamedTuple):
 
 
 class Options(Protocol):
-    """What a beam search is told; see `BeamSearch`."""
+    """The options of a beam search; see `BeamSearch`."""
 
     beam: int  # K
     nbest: int  # N
@@ -60,20 +60,20 @@ class Options(Protocol):
     limits: Limits
 
 
-class Frontier:
-    """One call of a search: what is still running, and what is done."""
+class BeamState:
+    """The state of one beam search: running and finished hypotheses of every utterance."""
 
-    def __init__(self, fusion: Fusion, acoustics: Acoustics, options: Options, ids: Sequence[str]) -> None:
-        self.fusion, self.options, self.ids = fusion, options, ids
-        device, B, K, V = acoustics.encoded.device, len(acoustics.mask), options.beam, len(fusion.bias)
+    def __init__(self, scorer_set: ScorerSet, acoustics: Acoustics, options: Options, ids: Sequence[str]) -> None:
+        self.scorer_set, self.options, self.ids = scorer_set, options, ids
+        device, B, K, V = acoustics.encoded.device, len(acoustics.mask), options.beam, len(scorer_set.bias)
         shortest, longest = options.limits.bounds(acoustics.lengths)
         self.limit = (max(shortest), min(longest), max(longest))
         self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
         self.behind = TIE * V * torch.arange(K, dtype=torch.float64, device=device)
-        self.running = self._first(B, K, len(fusion.names))
-        self.finished = self._none(B, options.nbest + 1, len(fusion.names))  # one more, to see near ties
+        self.running = self._first(B, K, len(scorer_set.names))
+        self.finished = self._none(B, options.nbest + 1, len(scorer_set.names))  # one more, to find near ties
         self.results: list[list[Hypothesis]] = [[] for _ in range(B)]
 
     def _first(self, B: int, K: int, S: int) -> Running:
@@ -100,12 +100,16 @@ class Frontier:
 
     def _step(self, u: int) -> None:
         """Every running hypothesis has u tokens and gets one more, or ends."""
-        fused = self.fusion.score(self.running.tokens)
+        fused = self.scorer_set.score(self.running.tokens)
         self._drop_shifted(fused)
         at_limit = u >= self.longest if u >= self.limit[1] else None
         ending = self._ending(u, fused, at_limit)
         best, parents, tokens = self._best(fused, at_limit)
-        further = [one for one in zip(self.fusion.names, fused.parts, strict=True) if one[0] not in ("decoder", "ctc")]
+        further = [
+            (name, part)
+            for name, part in zip(self.scorer_set.names, fused.parts, strict=True)
+            if name not in ("decoder", "ctc")
+        ]
         refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids, further)
         self._finish(u, fused, ending, best, at_limit)
         hopeless = self.finished.ranks[:, self.options.nbest - 1] - self.options.pruning.end_margin
@@ -118,7 +122,7 @@ class Frontier:
             self._leave(kept)
             parents, tokens = parents[kept], tokens[kept]
         if left:
-            self.fusion.follow(parents, tokens)
+            self.scorer_set.follow(parents, tokens)
 
     def _rank(self, totals: Tensor, length: int) -> Tensor:
         return totals / (length + 1) if self.options.normalise else totals
@@ -137,7 +141,7 @@ class Frontier:
         """(B, K): the totals with eos, -inf where it may not come yet."""
         totals = self.running.totals + fused.total[..., special.EOS]
         threshold = self.options.pruning.eos_threshold
-        if threshold is not None and self.fusion.names[0] == "decoder":
+        if threshold is not None and self.scorer_set.names[0] == "decoder":
             unsure = unsure_of_eos(fused.parts[0], threshold)
             totals = totals.masked_fill(unsure if at_limit is None else unsure & ~at_limit[:, None], -torch.inf)
         if u < self.limit[0]:
@@ -173,10 +177,10 @@ class Frontier:
         )
         longer = functional.pad(self.finished.history, (0, u - self.finished.history.shape[2]), value=special.PAD)
         finished = self.finished._replace(history=longer)
-        both = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
-        order = torch.arange(both.ranks.shape[1], device=both.ranks.device)
-        picked = (both.ranks - TIE * order).topk(self.options.nbest + 1).indices
-        self.finished = tree.reorder(both, picked)
+        candidates = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
+        order = torch.arange(candidates.ranks.shape[1], device=candidates.ranks.device)
+        picked = (candidates.ranks - TIE * order).topk(self.options.nbest + 1).indices
+        self.finished = tree.reorder(candidates, picked)
 
     def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
         """Take up the continuations; nothing goes on in an utterance that is done."""
@@ -186,19 +190,21 @@ class Frontier:
         self.running = Running(best.masked_fill(self.done[:, None], -torch.inf), tokens, past)
 
     def _leave(self, kept: Tensor) -> None:
-        """Hand in the utterances that are done and go on with the rows `kept`."""
-        gone = self.done.nonzero()[:, 0]
-        for b, nbest in zip(self.rows[gone].tolist(), self._hypotheses(tree.select(self.finished, gone)), strict=True):
+        """Store the results of the utterances that are done and go on with the rows `kept`."""
+        finished_rows = self.done.nonzero()[:, 0]
+        for b, nbest in zip(
+            self.rows[finished_rows].tolist(), self._hypotheses(tree.select(self.finished, finished_rows)), strict=True
+        ):
             self.results[b] = nbest
         self.rows, self.done = self.rows[kept], self.done[kept]
         self.shortest, self.longest = self.shortest[kept], self.longest[kept]
         self.running, self.finished = tree.select(self.running, kept), tree.select(self.finished, kept)
-        self.fusion.keep(kept)
+        self.scorer_set.keep(kept)
         shared_steps.forget()
 
     def _hypotheses(self, finished: Finished) -> list[list[Hypothesis]]:
         """Read finished hypotheses back from the device."""
-        names = self.fusion.names
+        names = self.scorer_set.names
         columns = [leaf.tolist() for leaf in finished]
         ranked = [
             [
@@ -208,4 +214,4 @@ class Frontier:
             ]
             for utterance in zip(*columns, strict=True)
         ]
-        return [near_tied(some)[: self.options.nbest] for some in ranked]
+        return [near_tied(nbest)[: self.options.nbest] for nbest in ranked]

@@ -1,4 +1,4 @@
-"""Several scorers as one: their weighted sum, and the small scorers that exist only for it."""
+"""A set of scorers as one: their weighted sum, and the small scorers that exist only for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from lasasr.errors import LasasrError
 from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Seen, Stateless
+from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.scorer import never_emitted
 from lasasr.text import special
 
@@ -29,7 +29,7 @@ class LengthBonus(Scorer):
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         return Stateless(), Stateless()
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         return Scored(torch.ones((*tokens.shape, 1), device=tokens.device), state)
 
 
@@ -40,13 +40,13 @@ class CoverageMemory(NamedTuple):
 
 
 class CoverageState(NamedTuple):
-    """How much attention each frame has got."""
+    """The attention that each frame has got so far."""
 
     covered: Tensor  # (B, K, T) float32, weights summed over steps, heads averaged
 
 
 class Coverage(Scorer):
-    """Base of scorers that look at the attention summed over steps."""
+    """Base of scorers that read the attention summed over steps."""
 
     name = "coverage"
 
@@ -54,10 +54,10 @@ class Coverage(Scorer):
         B, T = acoustics.mask.shape
         return CoverageMemory(acoustics.mask), CoverageState(acoustics.encoded.new_zeros(B, hypotheses, T).float())
 
-    def score(self, tokens: Tensor, memory: Any, state: Any, seen: Seen) -> Scored:
-        if seen.weights is None:
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
+        if context.weights is None:
             raise ValueError(f"{type(self).__name__} needs the weights of a decoder, and none is scoring")
-        covered = state.covered + seen.weights.mean(2)
+        covered = state.covered + context.weights.mean(2)
         return self.compare(state.covered, covered, memory.mask)._replace(state=CoverageState(covered))
 
     def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
@@ -80,7 +80,7 @@ class GNMTCoverage(Coverage):
     """Σ over frames of log min(attention got, 1), when a hypothesis ends (Wu et al. 2016, §7, equation 14).
 
     Args:
-        least: what a frame that nobody looked at counts as having got; silence is never looked at.
+        least: lower bound of the attention that a frame counts as having got; silence gets almost none.
     """
 
     def __init__(self, least: float = 0.01, weight: float | None = None) -> None:
@@ -104,17 +104,17 @@ class Fused(NamedTuple):
     weights: Tensor | None  # (B, K, H, T)
 
     def of(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """(B, K, S): what each scorer gives tokens (B, K) after hypotheses `parents` (B, K)."""
-        places = parents * self.total.shape[-1] + tokens
-        return torch.stack([part.flatten(1).gather(1, places).double() for part in self.parts], -1)
+        """(B, K, S): the scores of tokens (B, K) after hypotheses `parents` (B, K) by each scorer."""
+        index = parents * self.total.shape[-1] + tokens
+        return torch.stack([part.flatten(1).gather(1, index).double() for part in self.parts], -1)
 
     def of_eos(self) -> Tensor:
-        """(B, K, S): what each scorer gives eos."""
+        """(B, K, S): the scores of eos by each scorer."""
         plain = [part[..., special.EOS].double() for part in self.parts]
         return torch.stack([p if e is None else p + e for p, e in zip(plain, self.endings, strict=True)], -1)
 
 
-class Fusion:
+class ScorerSet:
     """The scorers of one search, with their memories and states.
 
     Args:
@@ -152,26 +152,26 @@ class Fusion:
     def score(self, tokens: Tensor) -> Fused:
         """Score what may follow `tokens` (B, K), the last token of each hypothesis."""
         total = self.bias.expand(*tokens.shape, -1)
-        parts, endings, seen = [], [], Seen()
+        parts, endings, context = [], [], StepContext()
         for i, (scorer, weight) in enumerate(self.scorers):
-            if scorer.partial and seen.candidates is None and self.pre_beam is not None:
-                seen = seen._replace(candidates=self._best(total))
+            if scorer.partial and context.candidates is None and self.pre_beam is not None:
+                context = context._replace(candidates=self._best(total))
             memory, state = self.started[i]
-            step = scorer.score(tokens, memory, state, seen)
+            step = scorer.score(tokens, memory, state, context)
             self.started[i] = (memory, step.state)
-            if seen.weights is None:
-                seen = seen._replace(weights=step.weights)
-            part = _spread(scorer.name, step.scores, seen.candidates if scorer.partial else None, total)
+            if context.weights is None:
+                context = context._replace(weights=step.weights)
+            part = _spread(scorer.name, step.scores, context.candidates if scorer.partial else None, total)
             total = torch.add(total, part, alpha=weight, out=total if i else None)
             if step.ending is not None:
                 total[..., special.EOS].add_(step.ending, alpha=weight)
             parts.append(part)
             endings.append(step.ending)
         if self.pre_beam is not None:
-            candidates = self._best(total) if seen.candidates is None else seen.candidates
+            candidates = self._best(total) if context.candidates is None else context.candidates
             dropped = torch.ones_like(total, dtype=torch.bool).scatter_(2, candidates, False)
             total.masked_fill_(dropped, -torch.inf)
-        return Fused(total, tuple(parts), tuple(endings), seen.weights)
+        return Fused(total, tuple(parts), tuple(endings), context.weights)
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
         """Hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K)."""
@@ -198,6 +198,6 @@ def _spread(name: str, scores: Tensor, candidates: Tensor | None, like: Tensor) 
         try:
             return scores.expand_as(like)
         except RuntimeError:
-            sizes = " and ".join(str(tuple(one.shape)) for one in (scores, like))
+            sizes = " and ".join(str(tuple(tensor.shape)) for tensor in (scores, like))
             raise LasasrError(f"scorer {name}: its scores must broadcast to (B, K, V); sizes are {sizes}") from None
     return torch.zeros_like(like).scatter_(2, candidates, scores.to(like.dtype))
