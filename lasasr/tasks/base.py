@@ -102,7 +102,7 @@ class Task(ABC, Generic[S, P, M]):
         """Evaluate a trained run on `evaluate.splits`, and write the results.
 
         Args:
-            decodings: the searches to decode with; a task without a search has one of them.
+                decodings: the searches to decode with; none in a task that has no search.
         """
 
     @abstractmethod
