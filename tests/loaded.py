@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lasasr.cli import compose
 from lasasr.configuration import settings
 from lasasr.configuration.settings import Language, Recognition
 
-# what no configuration can be without; nothing is built of it
+PART: Mapping[str, Any] = {"_target_": "nothing.is_built.of_it"}
+# what no configuration can be without
 ANY: Mapping[str, Any] = {
     "recipe": "test",
     "choices": {},
-    **{name: {} for name in ("corpus", "tokenizer", "batching", "optimizer", "schedule", "trainer")},
+    **dict.fromkeys(("corpus", "tokenizer", "batching", "optimizer", "schedule", "trainer"), PART),
 }
+BESIDE = ("recipe", "choices")
 PARTS = ("frontend", "listen", "attend", "spell", "loss", "sampling", "search", "loading")
 
 
 def recognition(**plain: Any) -> Recognition:
-    """Settings that have these keys, and parts that say nothing."""
-    loaded = settings.load({**ANY, **{name: {} for name in PARTS}, "validation": {"search": {}}, **plain}, "test")
+    """Settings that have these keys, and parts that say nothing; one that is given need not name its class."""
+    whole = {**ANY, **dict.fromkeys(PARTS, PART), "validation": {"search": PART}, **plain}
+    parts = {name: _with_class(whole[name]) for name in whole if name in (*ANY, *PARTS) and name not in BESIDE}
+    loaded = settings.load({**whole, **parts}, "test")
     assert isinstance(loaded, Recognition)
-    return loaded
+    return replace(loaded, plain={**{key: {} for key in parts}, **plain})
 
 
 def language(**plain: Any) -> Language:
     """The same of a language model."""
-    loaded = settings.load({**ANY, "lm": {}, **plain}, "test")
+    whole = {**ANY, "lm": PART, **plain}
+    parts = {name: _with_class(whole[name]) for name in (*ANY, "lm") if name not in BESIDE}
+    loaded = settings.load({**whole, **parts}, "test")
     assert isinstance(loaded, Language)
-    return loaded
+    return replace(loaded, plain={**{key: {} for key in parts}, **plain})
 
 
 def composed(recipe: str, overrides: Sequence[str] = ()) -> Recognition:
@@ -37,3 +44,7 @@ def composed(recipe: str, overrides: Sequence[str] = ()) -> Recognition:
     loaded = compose.load(recipe, overrides)
     assert isinstance(loaded, Recognition)
     return loaded
+
+
+def _with_class(part: Any) -> Any:
+    return {**PART, **part} if isinstance(part, Mapping) else part

@@ -13,7 +13,7 @@ in yaml, once the test that holds both together says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple, get_type_hints
 
@@ -24,6 +24,7 @@ Plain = Mapping[str, Any]  # what a file says, before it is loaded
 Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an object of, and its keys
 _TRAINED: Final = "trained"
 _NAMED: Final = "named"
+_NO_PARTS: Final = ("plain", "choices")  # mappings that are none, as are those that are `named_parts`
 _TENSORBOARD: Final[Part] = {"_target_": "lasasr.training.local_loggers.TensorBoard", "_partial_": True}
 
 
@@ -276,11 +277,27 @@ def load(plain: Plain, subject: str, refusal: type[LasasrError] = UsageError) ->
             options = typed.read(TrainerOptions, trainer, "trainer.")
             trainer = {**trainer, **vars(options)}
         given = plain if trainer is None else {**plain, "trainer": trainer}
-        return typed.read(kind, given, plain=plain)
+        made = typed.read(kind, given, plain=plain)
+        if hollow := list(_parts_without_target(made)):
+            raise typed.KindError(f"{', '.join(hollow)} has no _target_, so there is nothing to build")
+        return made
     except typed.LackError as error:
         raise refusal(f"{subject}: {error}, which {kind.task.trains} needs") from None
     except typed.KindError as error:
         raise refusal(f"{subject}: {error}") from None
+
+
+def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:
+    """The dotted keys of the parts that say no class."""
+    hints = get_type_hints(type(section))
+    for one in fields(section):
+        value, key = getattr(section, one.name), f"{place}{one.name}"
+        if is_dataclass(hints[one.name]):
+            yield from _parts_without_target(value, f"{key}.")
+            continue
+        is_part = hints[one.name] in (Part, Part | None) and _NAMED not in one.metadata and one.name not in _NO_PARTS
+        if is_part and value is not None and "_target_" not in value:
+            yield key
 
 
 def section_defaults(kind: type[Any]) -> dict[str, dict[str, Any]]:

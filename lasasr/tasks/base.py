@@ -16,8 +16,6 @@ from lasasr.corpora.base import Progress
 from lasasr.data.splits import AnySplits
 from lasasr.distributed.ranks import Ranks
 from lasasr.training import data_check
-from lasasr.training.console import quiet
-from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads
 
 S = TypeVar("S", bound=Settings)
 P = TypeVar("P", bound=AnySplits)  # what is prepared
@@ -102,7 +100,7 @@ class Task(ABC, Generic[S, P, M]):
         """Evaluate a trained run on `evaluate.splits`, and write the results.
 
         Args:
-                decodings: the searches to decode with; none in a task that has no search.
+            decodings: the searches to decode with; none in a task that has no search.
         """
 
     @abstractmethod
@@ -116,6 +114,9 @@ class Task(ABC, Generic[S, P, M]):
             Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
             LasasrError: the work cannot be done; the message says why and what to do.
         """
+        from lasasr.training.console import quiet  # which loads Lightning, as an evaluation does not
+        from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads
+
         begun = resume and Run(folder).begun
         self.check(begun)
         computed_in = precision(self.settings)

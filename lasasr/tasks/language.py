@@ -18,7 +18,6 @@ from lasasr.models.language_model import TrainedLM
 from lasasr.models.parts import LanguageParts
 from lasasr.preparation.text import PreparedText, prepare_text, prepare_text_splits
 from lasasr.tasks.base import Evaluated, Task, print_other_data
-from lasasr.training import lm_run
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,9 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
 
     def check(self, begun: bool = False) -> None:
         """See `Task`."""
-        lm_run.check(self.settings)
+        from lasasr.training.lm_run import check
+
+        check(self.settings)
 
     def prepare(self, progress: Progress, again: bool = False) -> PreparedText:
         """See `Task`; no audio is read, so that there is nothing to look at again."""
@@ -54,12 +55,16 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
         self, trained_as: Language, folder: Path, resume: bool, prepared: PreparedText, model: TrainedLM
     ) -> dict[str, Any]:
         """See `Task`."""
-        return lm_run.fit_language_model(trained_as, folder, resume, prepared, model)
+        from lasasr.training.lm_run import fit_language_model
+
+        return fit_language_model(trained_as, folder, resume, prepared, model)
 
     def finish(self, folder: Path, prepared: PreparedText, model: TrainedLM, progress: Progress) -> dict[str, Any]:
         """See `Task`."""
+        from lasasr.training.lm_run import evaluate
+
         model.eval().save(folder / "bundle")
-        records = lm_run.evaluate(self.settings, model, prepared, progress)
+        records = evaluate(self.settings, model, prepared, progress)
         perplexity_results.write_own(folder, records)
         return {"parameters": sum(p.numel() for p in model.parameters()), "results": records}
 
@@ -67,13 +72,15 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
         self, run: Run, decodings: Sequence[Decoding], device: str, ranks: Ranks, progress: Progress
     ) -> Evaluated:
         """See `Task`; the first rank measures alone."""
+        from lasasr.training.lm_run import evaluate
+
         if not ranks.first:
             return Evaluated([], [])
         splits = self.settings.evaluate.splits
         trained = TrainedLM.load(runs.bundle_folder(run.folder)).to(device)
         prepared = prepare_text(self.settings, progress, splits, trained.tokenizer)
         print_other_data(run, prepared, splits)
-        records = lm_run.evaluate(self.settings, trained, prepared, progress)
+        records = evaluate(self.settings, trained, prepared, progress)
         return Evaluated(list(records.values()), perplexity_results.write(run, records, self.settings))
 
     def is_evaluated(self, run: Run, split: str, data: str) -> bool:

@@ -20,8 +20,6 @@ from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared, fit_frontend, prepare, prepare_splits
 from lasasr.tasks.base import Evaluated, Task, print_other_data
-from lasasr.training import run as training_run
-from lasasr.training.warm_start import warm_start
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,9 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
 
     def check(self, begun: bool = False) -> None:
         """See `Task`."""
-        training_run.check(self.settings, begun)
+        from lasasr.training.run import check
+
+        check(self.settings, begun)
 
     def prepare(self, progress: Progress, again: bool = False) -> Prepared:
         """See `Task`."""
@@ -51,6 +51,7 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
     def build(self, prepared: Prepared, begun: bool, progress: Progress) -> Recognizer:
         """See `Task`; what is wrong with its data is said before any audio is read."""
         from lasasr.doctor.examination import warn_or_refuse
+        from lasasr.training.warm_start import warm_start
 
         parts = factory.model_parts(self.settings)
         recognizer = Recognizer.build(parts, prepared.tokenizer, str(prepared.rule))
@@ -65,7 +66,9 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         self, trained_as: Recognition, folder: Path, resume: bool, prepared: Prepared, model: Recognizer
     ) -> dict[str, Any]:
         """See `Task`."""
-        return training_run.fit_recognizer(trained_as, folder, resume, prepared, model)
+        from lasasr.training.run import fit_recognizer
+
+        return fit_recognizer(trained_as, folder, resume, prepared, model)
 
     def finish(self, folder: Path, prepared: Prepared, model: Recognizer, progress: Progress) -> dict[str, Any]:
         """See `Task`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from comparison_runs import SEARCH, lines, summary, write_run, write_sweep
-from loaded import recognition
+from loaded import ANY, BESIDE, PART, PARTS, recognition
 
 from lasasr.artifacts import results, run_results, runs
 from lasasr.artifacts.search_identity import search_identity
@@ -213,9 +213,13 @@ def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.C
 def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> None:
     config = {"_target_": "lasasr.corpora.synthetic.SyntheticCorpus", "hours": 0.02, "workers": 1}
     for attend, rate in (("dot", 0.1), ("none", 0.6)):
-        parts = {**recognition().plain, "corpus": config, "frontend": {"sample_rate_hz": 16000}}
-        own = ("recipe", "choices", "seed", "attend", "listen", "search")
-        rest = {name: value for name, value in parts.items() if name not in own}
+        parts = {name: PART for name in (*ANY, *PARTS) if name not in (*BESIDE, "attend", "search")}
+        rest = {
+            **parts,
+            "corpus": config,
+            "frontend": {**PART, "sample_rate_hz": 16000},
+            "validation": {"search": PART},
+        }
         write_run(Path("runs"), attend, 7, rate, **rest)
     given = [str(one) for one in Path("runs").rglob("*-s7-*")]
     assert main(["compare", *given, "--html", "page.html", "--maps", "2"]) == 0

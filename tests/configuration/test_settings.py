@@ -94,6 +94,10 @@ def test_what_a_command_says_is_what_is_loaded() -> None:
 
 def test_the_section_of_the_model_says_what_is_trained(composed: dict[str, Any]) -> None:
     assert isinstance(settings.load(compose(*LM), "test"), Language)
+    with pytest.raises(
+        UsageError, match=r"^mine: loss, validation.search has no _target_, so there is nothing to build"
+    ):
+        settings.load({**composed, "loss": {}, "validation": {"search": {"beam": 3}}}, "mine")
     with pytest.raises(UsageError, match=r"^mine: it has lm \(a language model\) and listen \(a recognizer\), but "):
         settings.load({**composed, "lm": {}}, "mine")
 
