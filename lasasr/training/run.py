@@ -36,6 +36,9 @@ def check(settings: Recognition, begun: bool = False) -> None:
     """
     check_settings(settings)
     data_options(settings)
+    # once before hours of preparation: what it refuses, or returns in its place, is said now
+    factory.loss(settings.loss, settings.seed)
+    factory.build(settings.sampling, "sampling")
     frontend = factory.frontend(settings.frontend, settings.seed)
     if settings.augment.specaugment and not frontend.spectral:
         raise UsageError(

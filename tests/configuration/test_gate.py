@@ -543,7 +543,7 @@ def test_a_moved_class_is_found_by_its_old_path(tmp_path: Path) -> None:
     read = Recognizer.load(tmp_path)
     assert read.parts.attend is not None
     assert read.parts.attend["_target_"] == "lasasr.attend.content.DotAttention"
-    composed = compose("synthetic/las_char", ["attend._target_=lasasr.looks.Dot"])
+    composed = compose("synthetic/las_char", ["attend=dot", "attend._target_=lasasr.looks.Dot"])
     assert composed["attend"]["_target_"] == "lasasr.attend.content.DotAttention"
 
 
