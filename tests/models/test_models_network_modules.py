@@ -42,7 +42,8 @@ def _build(kind: str, listen: str, attend: str, spell: str) -> Any:
         parts = {"listen": listen, "attend": attend, "spell": spell}
         config = {group: _without_dropout(group, name) for group, name in parts.items()}
         config["spell"] |= {"layers": 2}
-        config["listen"] |= {"channels": [3, 4]} if "channels" in config["listen"] else {}
+        if "channels" in config["listen"]:
+            config["listen"]["channels"] = [3, 4] if isinstance(config["listen"]["channels"], list) else 3
         made = factory.model(
             {**config, "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3}, "seed": 1}, F, V
         )
