@@ -71,9 +71,9 @@ class RelativeSelfAttention(SelfAttention):
     def _read(self, query: Tensor, key: Tensor, value: Tensor, real: Tensor, distances: Tensor | None) -> Tensor:
         if distances is None:
             raise ValueError("self-attention with relative positions needs the encodings of distances, got None")
-        keys = self._split(self.project_distance(distances.to(query.dtype)))  # (H, 2T, D / H)
-        energies = (query + self.distance_bias[:, None]) @ keys.transpose(1, 2)
-        bias = by_distance(energies) / math.sqrt(query.shape[-1])
+        distant = self._split(self.project_distance(distances))  # (H, 2T, D / H)
+        energies = (query + self.distance_bias[:, None]) @ distant.transpose(1, 2)
+        bias = (by_distance(energies) / math.sqrt(query.shape[-1])).masked_fill(~real, float("-inf"))
         query = query + self.content_bias[:, None]
-        bias = bias.masked_fill(~real, float("-inf")).to(query.dtype)
-        return functional.scaled_dot_product_attention(query, key.to(query.dtype), value.to(query.dtype), bias)
+        # under autocast the sums with a bias are float32, what a layer makes is not
+        return functional.scaled_dot_product_attention(query.to(key.dtype), key, value, bias.to(key.dtype))

@@ -78,9 +78,9 @@ class SelfAttentiveEncoder(Encoder):
     def forward(self, features: Tensor, lengths: Tensor) -> Encoded:
         """Features (B, T, F) and lengths (B,) → encoded (B, ⌈T / subsampling_factor⌉, E)."""
         frames, lengths = self.subsampling(features, lengths)
-        frames = frames * math.sqrt(frames.shape[2])
+        frames = frames.to(features.dtype) * math.sqrt(frames.shape[2])  # autocast: sums over layers stay float32
         real = length.mask(lengths, frames.shape[1])
-        distances = encodings.distances(frames) if self.relative else None
+        distances = encodings.distances(frames).to(frames.dtype) if self.relative else None
         if not self.relative:
             frames = frames + encodings.absolute(frames)
         frames = self.dropout(frames)
