@@ -30,7 +30,7 @@ IDLE_GROUPS: Final = ("loading", "logger")
 # ... and options of the parts whose class path begins so; they give the same values in another time or memory
 IDLE_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "lasasr.corpora.": ("workers", "download", "source", "cache_dir", "cache_gb", "shards_at_once"),
-    "lasasr.listen.": ("lstm",),
+    "lasasr.listen.": ("lstm", "recompute"),
     "lasasr.spell.": ("compile",),
     "lasasr.training.parallel.": ("timeout_s",),
     "lightning.pytorch.": (

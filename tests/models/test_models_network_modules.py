@@ -43,7 +43,8 @@ def _build(kind: str, listen: str, attend: str, spell: str) -> Any:
         names = {"listen": listen, "attend": attend, "spell": spell}
         config = {group: _without_dropout(group, name) for group, name in names.items()}
         config["spell"] |= {"layers": 2}
-        config["listen"] |= {"channels": [3, 4]} if "channels" in config["listen"] else {}
+        if "channels" in config["listen"]:
+            config["listen"]["channels"] = [3, 4] if isinstance(config["listen"]["channels"], list) else 3
         made = factory.model(parts(0.3, **config), F, V)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
