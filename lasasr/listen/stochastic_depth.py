@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from lasasr.listen.dropout import checked, factors
 
 
 class StochasticDepth(nn.Module):
@@ -18,14 +19,10 @@ class StochasticDepth(nn.Module):
 
     def __init__(self, probability: float) -> None:
         super().__init__()
-        if not 0.0 <= probability < 1.0:
-            raise ValueError(f"stochastic_depth must be in [0, 1), got {probability}")
-        self.probability = probability
+        self.probability = checked("stochastic_depth", probability)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
         """Before (B, T, D) the layer and after it → before + what it added, scaled, or before alone."""
         if not self.training or self.probability == 0.0:
             return after
-        keep = 1.0 - self.probability
-        kept = torch.bernoulli(torch.full((len(before), 1, 1), keep, device=before.device)) / keep
-        return before + (after - before) * kept.to(before.dtype)
+        return before + (after - before) * factors(before[:, :1, :1], self.probability)
