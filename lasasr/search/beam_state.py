@@ -72,7 +72,7 @@ class BeamState:
         self.frames = acoustics.lengths.to(device)
         # whether a hypothesis can rank higher than its score so far says; else the best unfinished one tells the end
         self.rising = options.normalise or scorer_set.rewarding
-        self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered the n best
+        self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered, for `end_patience`
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
         self.behind = TIE * V * torch.arange(K, dtype=torch.float64, device=device)
@@ -190,7 +190,9 @@ class BeamState:
     def _finish(self, u: int, fused: Fused, ending: Tensor, best: Tensor, at_limit: Tensor | None) -> None:
         """Hypotheses end that with eos are among the K best of this step."""
         admitted = (ending >= best[:, -1:]) & ~ending.isneginf()
-        self.waited = self.waited + 1
+        patient = self.options.pruning.end_patience is not None
+        if patient:
+            self.waited = self.waited + 1
         if not bool(admitted.any()):
             return
         forced = torch.zeros_like(admitted)
@@ -210,9 +212,10 @@ class BeamState:
         candidates = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
         order = torch.arange(candidates.ranks.shape[1], device=candidates.ranks.device)
         picked = (candidates.ranks - TIE * order).topk(self.options.nbest + 1).indices
-        entered = picked[:, : self.options.nbest] >= self.options.nbest + 1
-        entered &= candidates.ranks.gather(1, picked[:, : self.options.nbest]) > -torch.inf
-        self.waited = self.waited.masked_fill(entered.any(1), 0)
+        if patient:
+            ranked = picked[:, : self.options.nbest]
+            entered = (ranked > self.options.nbest) & (candidates.ranks.gather(1, ranked) > -torch.inf)
+            self.waited = self.waited.masked_fill(entered.any(1), 0)
         self.finished = tree.reorder(candidates, picked)
 
     def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
