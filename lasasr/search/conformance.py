@@ -38,7 +38,8 @@ def most_is_known(trial: Trial) -> Measured:
     nothing = torch.zeros(B, K, dtype=torch.float64, device=trial.device)
     left = torch.full((B, 1), STEPS, device=trial.device)
     most = scorer.most_left(nothing, left, heard.mask.sum(1)[:, None])
-    excess = float((full(walk.score(), trial.vocabulary_size, walk.rows).amax(-1) - most).max())
+    first = full(walk.score(), trial.vocabulary_size, walk.rows).detach().amax(-1)
+    excess = float((first - most).max())
     return Measured(excess <= TOLERANCE, f"{max(excess, 0.0):.1e} more")
 
 
