@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from lasasr.data.loader import BatchError
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.nn import host_mirror
 
@@ -72,6 +73,20 @@ class Interrupt(Checkpoint):
         """After a validation."""
         if not trainer.sanity_checking:
             self._boundary(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Save what has been trained when the next batch cannot be loaded; several ranks would wait for each other."""
+        loop = trainer.fit_loop.epoch_loop
+        progress: Any = loop.batch_progress
+        between_updates = progress.current.ready == progress.current.completed and not loop._should_accumulate()
+        begun = trainer.training and trainer.global_step > 0
+        if not (isinstance(exception, BatchError) and begun and between_updates and trainer.world_size == 1):
+            return
+        if progress.current.completed:  # as in on_train_batch_end, from where a resume goes on
+            for count in (progress.current, progress.total):
+                count.completed -= 1
+            loop._batches_that_stepped -= 1
+        trainer.save_checkpoint(self.last)
 
     def _boundary(self, trainer: pl.Trainer) -> None:
         """Save when it is time, and stop when asked to.

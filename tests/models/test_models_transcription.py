@@ -33,7 +33,9 @@ def recognizer() -> Recognizer:
 
 
 def speech(seconds: float, seed: int) -> Tensor:
-    return torch.randn(int(seconds * RATE), generator=torch.Generator().manual_seed(seed)) * 0.1
+    """Noise whose loudness goes up and down three times a second, as that of syllables does."""
+    noise = torch.randn(int(seconds * RATE), generator=torch.Generator().manual_seed(seed)) * 0.1
+    return noise * (1.3 + torch.cos(torch.arange(len(noise)) * (2 * torch.pi * 3.0 / RATE)))
 
 
 def long_waveform(pause_s: float = 0.4) -> Tensor:
