@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lasasr.audio import blocks, read
+from lasasr.audio import blocks, containers, read
 from lasasr.audio.read import HIGHEST_HZ, LOWEST_HZ, SUFFIXES
 from lasasr.audio.resampling import resample
 from lasasr.errors import LasasrError, UsageError
@@ -179,6 +179,7 @@ def _stored(file: Any, name: str) -> Input:
         content = file.read()
         if not isinstance(content, bytes):
             raise LasasrError(f"{name} is a file of text; open it with mode 'rb'")
+        containers.check(content, name)
         with read.opened_bytes(content, name) as opened:
             channels = read.decoded(opened)
             read.check_whole(opened, channels.shape[-1])

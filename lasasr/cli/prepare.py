@@ -35,6 +35,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli.compose import compose
     from lasasr.cli.progress import progress
+    from lasasr.corpora.audio_faults import skipped, skipped_beside
     from lasasr.preparation.speech import prepare
 
     config = compose(options.recipe, options.overrides)
@@ -48,6 +49,10 @@ def run(arguments: list[str]) -> int:
         utterances = prepared.utterances(split)
         speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
         print(f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h")
+        if left_out := skipped(prepared.manifests[split]):
+            print(
+                f"{split:12s} {len(left_out):7d} left out for their audio: {skipped_beside(prepared.manifests[split])}"
+            )
     print(f"vocabulary   {prepared.tokenizer.vocabulary_size:7d} tokens, four of them special")
     if options.shards:
         _write_shards(options, config, prepared)
