@@ -24,6 +24,7 @@ _FIRST: Final = 2  # flag of the first page of a stream
 _SLACK: Final = 2048  # bytes: more than a frame of an MP3 file
 _CHUNK: Final = 1 << 20  # bytes searched at once
 _MOST_CHUNKS: Final = 1000  # of a WAV file before its data
+_STREAM: Final = 0x7F000000  # bytes: what writers of streams put in, for want of a size, is larger
 UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF)  # of the data of a WAV stream
 
 
@@ -104,10 +105,17 @@ def _flac(file: BinaryIO, size: int) -> str:
 
 
 def _wav(file: BinaryIO, size: int) -> str:
+    """Compares the size of its data with what is there; streams have none, or the largest there is."""
     file.seek(4)
     end = 8 + int.from_bytes(file.read(4), "little")
     file.seek(min(end, size))
-    return _TWICE if file.read(4) == b"RIFF" else ""
+    if file.read(4) == b"RIFF":
+        return _TWICE
+    at, told = _data_size(file)
+    if at is None or told == 0 or told >= _STREAM:
+        return ""
+    there = size - at - 4
+    return _CUT.format(f"{there:,} of {told:,} bytes of samples are there") if there < told - _SLACK // 8 else ""
 
 
 _FINDERS: Final[dict[bytes, Callable[[BinaryIO, int], str]]] = {
@@ -125,21 +133,30 @@ def stream_size_at(file: BinaryIO) -> int | None:
     None of a file that was closed in order: its header tells its size then, or as much as it holds.
     """
     size = file.seek(0, os.SEEK_END)
+    file.seek(4)
+    if _near(int.from_bytes(file.read(4), "little"), size):
+        return None
+    at, told = _data_size(file)
+    return at if at is not None and told in UNKNOWN_SIZES and at + 4 < size else None
+
+
+def _data_size(file: BinaryIO) -> tuple[int | None, int]:
+    """Where a WAV file says how many bytes its samples have, and how many; None: nowhere."""
     file.seek(0)
     head = file.read(12)
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE" or _near(int.from_bytes(head[4:8], "little"), size):
-        return None
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None, 0
     position = 12
     for _ in range(_MOST_CHUNKS):
         file.seek(position)
         chunk = file.read(8)
         if len(chunk) < 8:
-            return None
+            break
         length = int.from_bytes(chunk[4:], "little")
         if chunk[:4] == b"data":
-            return position + 4 if length in UNKNOWN_SIZES and position + 8 < size else None
+            return position + 4, length
         position += 8 + length + length % 2
-    return None
+    return None, 0
 
 
 def _near(told: int, size: int) -> bool:

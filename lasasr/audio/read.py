@@ -56,6 +56,8 @@ class UnreadableError(LasasrError):
 
     def __init__(self, name: str | Path, error: Exception) -> None:
         self.reason = " ".join(str(getattr(error, "error_string", error) or type(error).__name__).split())
+        if "does not exist" in self.reason:  # what it says of some files that are no audio
+            self.reason = "format not recognised"
         formats = "libsndfile reads WAV, FLAC, OGG, MP3, SPHERE, ..."
         super().__init__(f"{name} cannot be read as audio ({self.reason}); {formats}")
 

@@ -1,13 +1,14 @@
 """Does a waveform hold anything that could be speech? Told by its level, and by how little that changes.
 
-Three kinds hold nothing. Digital silence: all samples are the same. Quiet: no frame of 10 ms is louder than 65 dB below
-full scale, as in `pauses`. Steady noise: of half a second or more, in which the power of 0.2 s rises and falls by less
-than 6 dB in each of five frequency bands.
+Three kinds hold nothing. Digital silence: all samples are the same. Steady noise: of half a second or more, in which
+the power of 0.2 s rises and falls by less than 6 dB in each of five frequency bands, whatever the level. Quiet: of less
+than half a second, in which no frame of 10 ms is louder than 65 dB below full scale. (`pauses` takes what is so quiet
+for silence in any long recording.)
 
 In recordings of LibriSpeech and speechocean762 it rises and falls by 33 dB or more in one of the bands; under white
 noise of their own power by 10, of three times that by 6.4. In white, pink and brown noise of up to a minute it does by
-5.4 at most, in hum and tones by less. Noise that comes and goes (a dog, music, most rain) is not recognized by this, nor
-is steady noise shorter than half a second; a vowel that is held for the whole recording is taken for it.
+5.4 at most, in hum and tones by less. Noise that comes and goes (a dog, music, most rain) is not recognized by this,
+nor is steady noise shorter than half a second; a vowel that is held for the whole recording is taken for it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def holds_nothing(waveform: Tensor, sample_rate_hz: int) -> bool:
     if is_digital_silence(waveform):
         return True
     centred = waveform - waveform.mean()
-    return loud(centred, sample_rate_hz) == (0, 0) or is_steady(centred, sample_rate_hz)
+    if len(waveform) < SHORTEST_S * sample_rate_hz:
+        return loud(centred, sample_rate_hz) == (0, 0)
+    return is_steady(centred, sample_rate_hz)
 
 
 def is_steady(waveform: Tensor, sample_rate_hz: int) -> bool:

@@ -49,10 +49,9 @@ def run(arguments: list[str]) -> int:
         utterances = prepared.utterances(split)
         speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
         print(f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h")
-        if left_out := skipped(prepared.manifests[split]):
-            print(
-                f"{split:12s} {len(left_out):7d} left out for their audio: {skipped_beside(prepared.manifests[split])}"
-            )
+        manifest = prepared.manifests[split]
+        if left_out := len(skipped(manifest)):
+            print(f"{split:12s} {left_out:7d} left out for their audio: {skipped_beside(manifest)}")
     print(f"vocabulary   {prepared.tokenizer.vocabulary_size:7d} tokens, four of them special")
     if options.shards:
         _write_shards(options, config, prepared)

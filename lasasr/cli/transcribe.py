@@ -49,6 +49,8 @@ def run(arguments: list[str]) -> int:
             continue
         if hypothesis.pieces:
             print(_told(path, duration_s(path), hypothesis.pieces), file=sys.stderr)
+        if not hypothesis.text:
+            print(f"{path}: no text: silence, steady noise, or nothing recognized", file=sys.stderr)
         if options.json:
             print(json.dumps(_plain(path, hypothesis), ensure_ascii=False))
         else:

@@ -129,11 +129,6 @@ def _by_lhotse(cut: Any, index: int) -> Iterator[Fault]:
 def _decoded(path: Path, cuts: Mapping[int, Any]) -> Iterator[Fault]:
     """What training would meet in each cut of a file, by the functions that it uses."""
     with read.opened(path) as file:
-        try:
-            containers.check(path, str(path))
-        except LasasrError as error:
-            yield from (Fault("cut off or chained", index, str(error)) for index in cuts)
-            return
         first = next(iter(cuts.values())).recording
         declared = len(first.sources[0].channels), first.sampling_rate
         if (file.channels, file.samplerate) != declared:
@@ -144,8 +139,19 @@ def _decoded(path: Path, cuts: Mapping[int, Any]) -> Iterator[Fault]:
         if file.frames and abs(off) > TOLERANCE_S * file.samplerate:
             detail = f"{path} has {file.frames} samples, not {first.num_samples}"
             yield from (Fault("other length", index, detail) for index in cuts)
+        elif fault := _container_fault(path):
+            yield from (Fault("cut off or chained", index, fault) for index in cuts)
+            return
     for index, cut in cuts.items():
         yield from (Fault(kind, index, f"{path}: {detail}") for kind, detail in _samples(path, cut))
+
+
+def _container_fault(path: Path) -> str:
+    try:
+        containers.check(path, str(path))
+    except LasasrError as error:
+        return str(error)
+    return ""
 
 
 def _samples(path: Path, cut: Any) -> list[tuple[str, str]]:

@@ -137,3 +137,14 @@ def test_what_cannot_be_sought_in_is_read_from_its_beginning(tmp_path: Path) -> 
     with opened(path) as file:
         file.go_to(1_000)
         np.testing.assert_array_equal(decoded(file, 500)[0], whole[1_000:1_500])
+
+
+def test_a_wav_file_that_was_not_copied_whole_is_refused(tmp_path: Path) -> None:
+    content = wav(36 + 4 * RATE, 4 * RATE, tone())
+    path = tmp_path / "copied.wav"
+    for share in (0.3, 0.95):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(LasasrError, match=r"copied\.wav is cut off: .* of 64,000 bytes of samples are there"):
+            duration_s(path)
+    path.write_bytes(content[:-1])  # a last sample that is not whole
+    assert size(path).samples == 2 * RATE - 1

@@ -26,7 +26,7 @@ def test_digital_silence_of_any_level_and_length(level: float, samples: int) -> 
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 5.0])
-def test_what_is_below_65_db_is_silence(seconds: float) -> None:
+def test_noise_below_65_db_is_silence(seconds: float) -> None:
     noise = coloured(int(seconds * RATE), 0.0, torch.Generator().manual_seed(0))
     assert holds_nothing(noise * 10.0 ** (-70 / 20), RATE)
     assert holds_nothing(0.3 + noise * 10.0 ** (-70 / 20), RATE)  # an offset is not heard
@@ -40,6 +40,11 @@ def test_steady_noise_at_any_level(colour: str, seconds: float, rate: int) -> No
         noise = coloured(int(seconds * rate), COLOURS[colour], torch.Generator().manual_seed(seed))
         assert holds_nothing(0.1 * noise, rate)
         assert holds_nothing(0.003 * noise, rate)
+
+
+def test_speech_however_quiet_is_kept() -> None:
+    assert not holds_nothing(syllables(2.0) * 10.0 ** (-60 / 20), RATE)
+    assert holds_nothing(syllables(0.4) * 10.0 ** (-60 / 20), RATE)
 
 
 @pytest.mark.parametrize("hz", [50.0, 440.0, 3000.0])
