@@ -201,3 +201,12 @@ def test_nothing_in_common_has_no_error() -> None:
 def test_a_label_of_two_words_is_refused() -> None:
     with pytest.raises(ValueError, match="got 'a b'"):
         compare_boundaries([TimedLabel("a b", 0.0, 1.0)], [])
+
+
+def test_an_error_of_exactly_the_limit_is_within_it() -> None:
+    """Errors of 10, −20, 20 and 50 ms: binary fractions of seconds must not push 20 ms over the limit."""
+    reference = [TimedLabel("a", 0.31, 0.32), TimedLabel("b", 0.3, 0.7)]
+    hypothesis = [TimedLabel("a", 0.32, 0.3), TimedLabel("b", 0.32, 0.75)]
+    summary = summarised_boundaries([compare_boundaries(reference, hypothesis)])
+    assert summary["within_20_ms"] == 0.75
+    assert summary["within_50_ms"] == 1.0
