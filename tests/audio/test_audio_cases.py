@@ -32,7 +32,7 @@ def test_each_is_read_or_refused_by_name(path: Path) -> None:
     entry = FileInput(path)
     if path.name in REFUSED:
         with pytest.raises(LasasrError, match=REFUSED[path.name]) as caught:
-            assert not entry.duration_s() or entry.waveform(16_000) is None
+            assert entry.duration_s() < 0.0 or entry.waveform(16_000) is None
         assert path.name in str(caught.value)
         assert "\n" not in str(caught.value)
         return
