@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from loaded import recognition
 from numpy.typing import NDArray
 from training_tiny import Data, SignalAt, Utterances, trainer, training
 
@@ -92,7 +93,7 @@ def fit(
 ) -> End:
     """Train on from what `folder` holds."""
     interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
-    best = keep_best({"checkpoint": {"best": 2}}, folder, "wer")
+    best = keep_best(recognition(checkpoint={"best": 2}), folder, "wer")
     of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
     module, start = training(), folder / "checkpoints" / LAST
     with contextlib.suppress(Interrupted, Killed, BatchError):
