@@ -19,6 +19,10 @@ MOST_WORKERS = 8
 VERIFY = ("first_epoch", "never")
 
 
+class BatchError(LasasrError):
+    """A batch cannot be loaded: a file is missing, damaged or not what it was; the message names it."""
+
+
 @dataclass(frozen=True)
 class Loading:
     """How batches are loaded.
@@ -116,7 +120,7 @@ class Loader(DataLoader[Batch]):
         """Batches.
 
         Raises:
-            LasasrError: of the dataset.
+            BatchError: the dataset raised a LasasrError, with this message.
         """
         return _raising(super().__iter__())  # the workers start here, not at the first batch
 
@@ -137,7 +141,7 @@ class _Guarded(Dataset[Any]):
 def _raising(items: Iterator[Any]) -> Iterator[Batch]:
     for item in items:
         if isinstance(item, LasasrError):
-            raise item
+            raise BatchError(str(item))
         yield item
 
 

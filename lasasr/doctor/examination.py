@@ -9,7 +9,8 @@ from typing import Any
 
 from lasasr.configuration import identity
 from lasasr.configuration.settings import Recognition
-from lasasr.corpora.base import Progress
+from lasasr.corpora.audio_faults import AudioFaultsError, skipped
+from lasasr.corpora.base import Corpus, Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
@@ -107,18 +108,45 @@ def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utteranc
     rule = transcript.rule(corpus.transcript)
     read: dict[str, Utterances] = {}
     found: list[Finding] = []
-    for split, manifest in corpus.prepare(folder_of(corpus, settings), progress).items():
+    refused, manifests = _manifests(corpus, settings, progress)
+    for split, manifest in manifests.items():
         unusable: list[UnusableError] = []
         read[split] = _usable(manifest, rule, unusable)
         digests.record(manifest, read[split].cuts, progress)
+        found += _left_out(split, skipped(manifest), len(read[split]), refused)
         for kind in dict.fromkeys(one.kind for one in unusable):
             those = [one for one in unusable if one.kind == kind]
             of = len(read[split]) + len(unusable)
             found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
-    if found:  # prepare would stop at the first of them
+    if any(finding.severity == "error" for finding in found):  # prepare would stop at the first of them
         return read, found, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
     prepared = prepare(settings, progress)
     return {split: prepared.utterances(split) for split in prepared.manifests}, found, prepared.tokenizer
+
+
+def _manifests(corpus: Corpus, settings: Recognition, progress: Progress) -> tuple[bool, Mapping[str, Path]]:
+    """Whether preparation refuses some audio, and the manifests: in that case, of what is left without it."""
+    try:
+        return False, corpus.prepare(folder_of(corpus, settings), progress)
+    except AudioFaultsError:
+        if settings.corpus.get("skip_unreadable") is not False:  # true already, or unknown to this corpus
+            raise
+    skipping = factory.corpus({**settings.corpus, "skip_unreadable": True})
+    return True, skipping.prepare(folder_of(skipping, settings), progress)
+
+
+def _left_out(split: str, faults: Mapping[str, str], utterances: int, refused: bool) -> list[Finding]:
+    """What preparation says of audio that it cannot use."""
+    advice = f"{next(iter(faults.values()))}; " if faults else ""
+    advice += "repair it, or leave it out: corpus.skip_unreadable=true" if refused else "left out of the split"
+    return about(
+        "unreadable" if refused else "audio left out",
+        "error" if refused else "warning",
+        split,
+        faults,
+        utterances + len(faults),
+        advice,
+    )
 
 
 def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError]) -> Utterances:

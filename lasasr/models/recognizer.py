@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr.artifacts import bundle
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
+from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
 from lasasr.configuration.settings import Plain, Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
@@ -118,6 +119,8 @@ class Recognizer(nn.Module):
             ids: the utterances' names, for error messages.
             timestamps: whether the best hypotheses get the times of their words.
             heard: what `hear` makes of the waveforms, where that is known.
+
+        Digital silence, all samples the same, has one empty hypothesis, whatever the search finds.
         """
         acoustics = heard or self.hear(waveforms, waveform_lengths)
         found = self.search(self.model.decoder, acoustics, ids)
@@ -125,7 +128,9 @@ class Recognizer(nn.Module):
             read = [(nbest[0].tokens, nbest[0].weights) for nbest in found]
             timed = self._timed(acoustics, waveform_lengths, read)
             found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
-        return [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        nbests = [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        silent = _digital_silence(waveforms, waveform_lengths)
+        return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
 
     @torch.inference_mode()
     def align(
@@ -194,24 +199,46 @@ class Recognizer(nn.Module):
 
     def transcribe(
         self,
-        audio: Sequence[str | Path | Tensor],
+        audio: Audio | Sequence[Audio],
         batch_s: float = 60.0,
         timestamps: bool = True,
         max_piece_s: float | None = None,
+        sample_rate_hz: int | None = None,
     ) -> list[Hypothesis]:
-        """The best hypothesis of each file (any format and rate) or waveform (S,) at the frontend's rate, in order.
+        """The best hypothesis of each recording, in order; silence and steady noise have no text and the flag "empty".
 
         Audio longer than `max_piece_s` is cut into pieces (`audio/pauses.py`), which the hypothesis lists; such a file
         is read block by block.
 
         Args:
-            audio: paths, or waveforms already at `frontend.sample_rate_hz`.
+            audio: one, or a sequence, of paths (a folder stands for the audio files below it, sorted), binary file
+                objects, arrays or tensors. Files have any format and rate. Samples are (S,) or (1, S), floating point
+                in [-1, 1] or integers of 8, 16 or 32 bits.
             batch_s: seconds of padded audio decoded at once.
             timestamps: whether they carry the times of their words.
             max_piece_s: None: the longest utterance of training, where that is not known 30 s.
+            sample_rate_hz: of arrays and tensors; None: `frontend.sample_rate_hz`.
 
         Raises:
-            LasasrError: a file is missing, unreadable, empty or holds NaN; the message names it.
+            LasasrError: one is missing, unreadable, of another shape or type, empty or holds NaN; the message names it.
+            UsageError: `max_piece_s` is below 1, or `sample_rate_hz` is wrong.
+        """
+        listed = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        results = self.transcribe_inputs(listed, batch_s, timestamps, max_piece_s, strict=True)
+        return [result for result in results if isinstance(result, Hypothesis)]
+
+    def transcribe_inputs(
+        self,
+        audio: Sequence[Input],
+        batch_s: float = 60.0,
+        timestamps: bool = True,
+        max_piece_s: float | None = None,
+        strict: bool = False,
+    ) -> list[Hypothesis | LasasrError]:
+        """The same of `audio.inputs`, with the reason in the place of what could not be used.
+
+        Raises:
+            LasasrError: `strict`, and one cannot be used.
             UsageError: `max_piece_s` is below 1.
         """
         self.eval()
@@ -219,7 +246,7 @@ class Recognizer(nn.Module):
         lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
         rate = self.frontend.sample_rate_hz
         with shared_steps.loop():
-            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best)
+            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best, strict)
 
     def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
         """The best hypothesis of each waveform (S,), all in one batch."""
@@ -265,6 +292,20 @@ class Recognizer(nn.Module):
         with bundle.explained(folder / bundle.CONFIG):
             made.try_search(TRIAL_S)
         return made.to(device).eval()
+
+
+def _digital_silence(waveforms: Tensor, lengths: Tensor) -> list[bool]:
+    """Of which of (B, S) all samples are the same."""
+    padding = torch.arange(waveforms.shape[1], device=waveforms.device) >= lengths[:, None].to(waveforms.device)
+    same: list[bool] = ((waveforms == waveforms[:, :1]) | padding).all(1).tolist()
+    return same
+
+
+def _empty(hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis of silence, with as much of the search's as an empty text can have."""
+    weights = None if hypothesis.weights is None else hypothesis.weights[-1:]
+    timed: dict[Kind, tuple[Word, ...]] = dict.fromkeys(hypothesis.timed, ())
+    return Hypothesis((), 0.0, weights=weights, flags=("empty",), timed=timed)
 
 
 def _parts(config: Plain, folder: Path) -> ModelParts:

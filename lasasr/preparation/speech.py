@@ -22,6 +22,7 @@ from lasasr.artifacts import files
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.configuration.settings import Part, Recognition, Settings
+from lasasr.corpora.audio_faults import skipped
 from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests
 from lasasr.data.batch import Batch
@@ -138,6 +139,8 @@ def _discard_changed(folder: Path, progress: Progress) -> None:
     """Delete what was made of audio that is not any more what it was."""
     for manifest in sorted(folder.glob("*.jsonl.gz")):
         changed = digests.changed(manifest, progress)
+        if not changed and skipped(manifest):
+            manifest.unlink()  # what was left out is tried again
         if not changed:
             continue
         split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""

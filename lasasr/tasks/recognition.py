@@ -11,6 +11,7 @@ from lasasr.artifacts import results, runs
 from lasasr.artifacts.run_results import Decoding, RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Recognition
+from lasasr.corpora.audio_faults import skipped, skipped_beside
 from lasasr.corpora.base import Progress
 from lasasr.data.splits import Splits
 from lasasr.distributed.ranks import Ranks
@@ -42,6 +43,9 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
             utterances = prepared.utterances(split)
             speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
             yield f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h"
+            manifest = prepared.manifests[split]
+            if left_out := len(skipped(manifest)):
+                yield f"{split:12s} {left_out:7d} left out for their audio: {skipped_beside(manifest)}"
         yield f"vocabulary   {prepared.tokenizer.vocabulary_size:7d} tokens, four of them special"
 
     def current_splits(self, progress: Progress) -> Splits:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Settings
+from lasasr.corpora.audio_faults import skipped
 from lasasr.data import content_files
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
@@ -49,9 +50,16 @@ def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
         "corpus": splits.fingerprint,
         "normalizer": str(splits.rule),
         "splits": {
-            name: {"content": found.fingerprint, "utterances": found.utterances} for name, found in contents.items()
+            name: {"content": found.fingerprint, "utterances": found.utterances} | _left_out(splits, name)
+            for name, found in contents.items()
         },
     }
+
+
+def _left_out(splits: AnySplits, name: str) -> dict[str, int]:
+    """How many utterances of a split were left out because of their audio; nothing where none was."""
+    count = len(skipped(splits.manifests[name])) if name in splits.manifests else 0
+    return {"left_out": count} if count else {}
 
 
 def begin(folder: Path, splits: AnySplits, settings: Settings, resume: bool) -> dict[str, Any]:
