@@ -27,7 +27,7 @@ class Pruning:
     ctc_window: int = 0  # encoded frames around the attention's peak in which CTC may start a token; 0: all
     # log; the search of an utterance ends when what its unfinished hypotheses can still reach is this much worse than
     # the last of its n best finished ones. At 0 nothing better is missed: bonuses, rewards and normalisation count with
-    # the most that they can give until the length limit. Only what `subtract` may give is not foreseen.
+    # the most that they can give until the length limit. Only what weights below 0 may give is not foreseen.
     end_margin: float = 0.0
     # steps in a row in which no finished hypothesis enters the n best, after which the search of an utterance ends;
     # against loops, where a bonus pays more than a repeated token costs; null: never
