@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lasasr.artifacts import files, yaml_files
 from lasasr.configuration import moved
+from lasasr.configuration.settings import Plain
 from lasasr.errors import LasasrError, UsageError
 from lasasr.nn import allocation
 
@@ -28,14 +29,13 @@ SMALL: Final = 1_000_000  # what numbers may be however small the weights are
 _SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
-def write(folder: Path, module: nn.Module, schema: int, config: Mapping[str, Any]) -> None:
+def write(folder: Path, module: nn.Module, schema: int, plain: Plain) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
     with files.replacing(folder / WEIGHTS) as path:
         save_file(tensors, path, metadata={"schema": str(schema)})
-    plain = {"schema": schema, **config}
-    files.write_text(folder / CONFIG, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    files.write_text(folder / CONFIG, yaml.safe_dump({"schema": schema, **plain}, sort_keys=False, allow_unicode=True))
 
 
 def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, Any]:
@@ -103,14 +103,14 @@ def read_header(folder: Path) -> Header:
     return Header(path, tensors, size)
 
 
-def refuse_huge(config: Mapping[str, Any], header: Header, parts: Sequence[str]) -> None:
+def refuse_huge(plain: Plain, header: Header, parts: Sequence[str]) -> None:
     """Refuse sizes and counts that no model of these weights can have, before anything counts so far.
 
     Raises:
         LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
     """
     most = max(header.bytes, SMALL)
-    waiting = [(name, config[name]) for name in parts]
+    waiting = [(name, plain[name]) for name in parts]
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, Mapping):

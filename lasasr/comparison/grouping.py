@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
 from lasasr.comparison.sources import MissingRun
@@ -50,6 +51,7 @@ def groups(
     for runs in gathered.values():
         _refuse_twice(runs)
     named = names([runs[0].settings for runs in gathered.values()])
+    notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
     return [_with_missing(system, selection.missing) for system in systems], notes
 

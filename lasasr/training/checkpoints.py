@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lasasr.artifacts import files
+from lasasr.configuration.settings import Settings
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
@@ -24,14 +24,14 @@ from lasasr.training.checkpoint_file import damage
 LAST, BEFORE = "last.ckpt", "before.ckpt"  # the newest, and the one it replaced
 
 
-def keep_best(config: Mapping[str, Any], folder: Path, metric: str) -> ModelCheckpoint:
+def keep_best(settings: Settings, folder: Path, metric: str) -> ModelCheckpoint:
     """The best by `dev/<metric>`; a run that was killed writes over what it had written after its last checkpoint."""
     return ModelCheckpoint(
         dirpath=folder / "checkpoints",
         filename=f"step={{step}}-{metric}={{dev/{metric}:.2f}}",
         auto_insert_metric_name=False,
         monitor=f"dev/{metric}",
-        save_top_k=config["checkpoint"]["best"],
+        save_top_k=settings.checkpoint.best,
         save_on_train_epoch_end=False,  # but with the validation, so that the `last` after it knows of it
         enable_version_counter=False,
     )
@@ -100,9 +100,9 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
     return None, faults
 
 
-def restore(config: Mapping[str, Any], module: pl.LightningModule, best: ModelCheckpoint) -> None:
+def restore(settings: Settings, module: pl.LightningModule, best: ModelCheckpoint) -> None:
     """Go back to the weights the bundle is made from."""
-    if config["checkpoint"]["final"] == "last" or not best.best_model_path:
+    if settings.checkpoint.final == "last" or not best.best_model_path:
         return
     path = Path(best.best_model_path)
     fault = damage(path) if path.exists() else "it is gone"

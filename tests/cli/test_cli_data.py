@@ -90,7 +90,7 @@ def flip(path: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     (folder / "tables").mkdir()
-    Corpus(folder / "tables", (8, 3, 3)).config()
+    Corpus(folder / "tables", (8, 3, 3)).plain()
     with pytest.MonkeyPatch.context() as patch:
         at(patch, folder)
         assert main([*COMMAND]) == 0

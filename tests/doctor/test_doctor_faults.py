@@ -157,12 +157,12 @@ def test_frames_against_tokens_by_brute_force(corpus: Corpus) -> None:
     """Second truth: torch's own CTC loss is infinite for exactly these utterances."""
     for row, times in zip(corpus.rows["train"], range(5, 60, 7), strict=True):
         row["text"] = "oop" * times
-    config = corpus.config()
-    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    settings = corpus.settings()
+    dataset = prepare(settings, lambda task, done, total: None).dataset("train", RATE_HZ)
     without_path = []
     for index, name in enumerate(dataset.utterances.ids):
         frames = 1 + (len(dataset.waveform(index)) - 400) // 160
-        encoded = -(-frames // config["listen"]["subsampling_factor"])
+        encoded = -(-frames // settings.listen["subsampling_factor"])
         tokens = torch.tensor([dataset.tokenizer.encode(dataset.utterances.texts[index])])
         log_probs = torch.zeros(encoded, 1, 40).log_softmax(-1)
         loss = ctc_loss(log_probs, tokens, [encoded], [tokens.shape[1]], blank=special.BLANK, reduction="sum")
@@ -243,15 +243,15 @@ def test_the_report_as_json_holds_every_id(corpus: Corpus, tmp_path: Path) -> No
 def test_what_the_audio_check_refuses_is_what_training_refuses(corpus: Corpus) -> None:
     """Second truth: the dataset's own reading of the files."""
     soundfile.write(corpus.audio("train-04"), np.full(24_000, np.inf), RATE_HZ, subtype="FLOAT")
-    config = corpus.config()
-    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    settings = corpus.settings()
+    dataset = prepare(settings, lambda task, done, total: None).dataset("train", RATE_HZ)
     refused = []
     for index, name in enumerate(dataset.utterances.ids):
         try:
             dataset.waveform(index)
         except LasasrError:
             refused.append(name)
-    (found,) = examination.examine(config, lambda task, done, total: None).of("error")
+    (found,) = examination.full_check(settings, lambda task, done, total: None).of("error")
     assert list(found.ids) == refused == ["train-04"]
 
 

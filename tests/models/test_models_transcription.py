@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from tiny_recognizer import config, greedy
+from tiny_recognizer import greedy, parts
 from torch import Tensor
 
 from lasasr.audio.pauses import Lengths, stretches
@@ -27,7 +27,7 @@ RATE = 16_000
 def recognizer() -> Recognizer:
     """An untrained one that always says something."""
     torch.manual_seed(0)
-    made = Recognizer.build(config(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
+    made = Recognizer.build(parts(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
     made.trained_on = Lengths(usual_s=1.0, longest_s=2.0)
     return made
 

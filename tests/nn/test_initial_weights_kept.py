@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from shipped_parts import names, part
+from tiny_recognizer import parts
 from torch import nn
 
 from lasasr.models import factory
@@ -32,11 +33,9 @@ def _models() -> Iterator[str]:
 def _built(model: str, seed: int) -> nn.Module:
     group, _, name = model.partition("=")
     if group == "lm":
-        return factory.language_model({"lm": part("lm", name), "seed": seed}, V)
-    parts = {kind: part(kind, choice) for kind, choice in (CHOSEN | {group: name}).items()}
-    return factory.model(
-        {**parts, "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3}, "seed": seed}, F, V
-    )
+        return factory.language_model(part("lm", name), seed, V)
+    chosen = {kind: part(kind, choice) for kind, choice in (CHOSEN | {group: name}).items()}
+    return factory.model(parts(0.3, seed, **chosen), F, V)
 
 
 def _marks(model: str, seed: int) -> dict[str, float]:

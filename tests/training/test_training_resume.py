@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import lightning.pytorch as pl
 import pytest
 import torch
+from loaded import recognition
 from training_tiny import Data, SignalAt, trainer, training
 
 from lasasr.errors import Interrupted
@@ -61,7 +62,7 @@ class KillAt(pl.Callback):
 def fit(folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, **options: Any) -> End:
     """Train on from what `folder` holds."""
     interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
-    best = keep_best({"checkpoint": {"best": 2}}, folder, "wer")
+    best = keep_best(recognition(checkpoint={"best": 2}), folder, "wer")
     of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
     module, start = training(), folder / "checkpoints" / LAST
     with contextlib.suppress(Interrupted, Killed):
