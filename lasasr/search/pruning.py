@@ -42,7 +42,7 @@ class Pruning:
             raise ValueError(f"pre_beam must be >= 1, got {self.pre_beam}")
         if self.end_patience is not None and self.end_patience < 1:
             raise ValueError(f"end_patience must be >= 1, got {self.end_patience}")
-        if self.ctc_window < 0 or self.end_margin < 0:
+        if self.ctc_window < 0 or not self.end_margin >= 0:
             raise ValueError(f"ctc_window and end_margin must be >= 0, got {self.ctc_window} and {self.end_margin}")
 
 
