@@ -76,6 +76,8 @@ def write_speechocean(cuts, folder):
 def test_a_recipe_makes_a_step(recipe, data, tmp_path, monkeypatch):
     monkeypatch.setenv("LASASR_DATA", str(data))
     monkeypatch.setenv("LASASR_PREPARED", str(data.parent / "prepared"))
+    # the tiny corpora share audio and have few frames, which the look before training refuses
+    monkeypatch.setattr("lasasr.doctor.examination.warn_or_refuse", lambda *_: None)
     settings = load(recipe, [*SMALL, *OF_ITS_OWN.get(recipe, [])])
     assert settings.trainer["max_steps"] == 1
     facts = task_of(settings).train(tmp_path, resume=False, progress=silent)

@@ -1,6 +1,6 @@
-"""A seed begins every shipped model with the weights that version 0.1.0 gave it, so that runs of both are pairs.
+"""A seed begins every shipped model with the weights that the first version with it gave it, so that runs are pairs.
 
-`python tests/test_initial_weights_kept.py` writes the file; it was run on the code of 0.1.0.
+`python tests/nn/test_initial_weights_kept.py` adds what is not in the file yet; it was first run on the code of 0.1.0.
 """
 
 from __future__ import annotations
@@ -58,5 +58,7 @@ def test_a_seed_begins_a_model_as_in_the_first_version(model: str, seed: int) ->
 
 
 if __name__ == "__main__":
-    written = {f"{model} seed={seed}": _marks(model, seed) for model in _models() for seed in SEEDS}
+    written = json.loads(FILE.read_text())
+    new = [(model, seed) for model in _models() for seed in SEEDS if f"{model} seed={seed}" not in written]
+    written |= {f"{model} seed={seed}": _marks(model, seed) for model, seed in new}
     FILE.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
