@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -71,15 +72,17 @@ def _run(run: DecodedRun) -> scores.Run:
 def still_falling(run: DecodedRun) -> bool:
     """Whether the dev error rate, or the dev loss where that rate never moved, was at its lowest when training ended.
 
+    A rate above that of silence says no more than that one: what a model babbles before it has learnt anything goes up
+    and down. A value that is not finite stands in no card, so that where the last one is missing nothing was falling.
     A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
     """
     validations = run.card.get("validations") or []
     if len(validations) == 1:
         return True
-    for key in (run.summary.get("metric"), "loss"):
-        values = [validation[key] for validation in validations if key in validation]
+    for key, most in ((run.summary.get("metric"), scores.HOPELESS), ("loss", math.inf)):
+        values = [min(validation[key], most) for validation in validations if key in validation]
         if len(set(values)) > 1:
-            return bool(values[-1] == min(values))
+            return key in validations[-1] and bool(values[-1] == min(values))
     return False
 
 

@@ -70,9 +70,7 @@ class BeamState:
         self.limit = (max(shortest), min(longest), max(longest))
         self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
         self.frames = acoustics.lengths.to(device)
-        # whether a hypothesis can rank higher than its score so far says; else the best unfinished one tells the end
-        self.rising = options.normalise or scorer_set.rewarding
-        self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered, for `end_patience`
+        self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered the n best
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
         self.behind = TIE * V * torch.arange(K, dtype=torch.float64, device=device)
@@ -116,13 +114,16 @@ class BeamState:
         ]
         refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids, further)
         self._finish(u, fused, ending, best, at_limit)
+        past = tree.reorder(self.running.past, parents)
+        past = past._replace(parts=past.parts + fused.of(parents, tokens))
+        reachable = self._reachable(best, past.parts, fused.highest_of(parents), u + 1)
         last = self.finished.ranks[:, self.options.nbest - 1]
-        self.done = self.done | (self._reachable(best, parents, u + 1) <= last - self.options.pruning.end_margin)
+        self.done = self.done | (reachable <= last - self.options.pruning.end_margin)
         if self.options.pruning.end_patience is not None:
             self.done = self.done | ((self.waited >= self.options.pruning.end_patience) & (last > -torch.inf))
         left = int((~self.done).sum())
         if left:
-            self._grow(fused, best, parents, tokens)
+            self._grow(past, best, tokens)
         if worth_leaving(len(self.rows) - left, len(self.rows)):
             kept = (~self.done).nonzero()[:, 0]
             self._leave(kept)
@@ -130,7 +131,7 @@ class BeamState:
         if left:
             self.scorer_set.follow(parents, tokens)
 
-    def _reachable(self, best: Tensor, parents: Tensor, length: int) -> Tensor:
+    def _reachable(self, best: Tensor, parts: Tensor, highest: Sequence[Tensor | None], length: int) -> Tensor:
         """(B,): the highest rank that an unfinished hypothesis can still come to.
 
         With g the most that a further token adds and c what all of them may add at once, one of total t and `length`
@@ -139,17 +140,15 @@ class BeamState:
 
         Args:
             best: (B, K), the totals of the unfinished.
-            parents: (B, K), which hypotheses they continue.
+            parts: (B, K, S), what each scorer has given them.
+            highest: S times (B, K), what that can come to at most, where a scorer says so.
             length: their tokens, without eos.
         """
-        if not self.rising:
-            return best[:, 0]
-        parts = tree.reorder(self.running.past.parts, parents)
-        longest = self.longest.clamp(min=length)[:, None]
-        ends = (longest, torch.full_like(longest, length)) if self.options.normalise else (longest,)
+        ends = (self.shortest, self.longest) if self.options.normalise else (self.longest,)
         bounds = []
         for end in ends:
-            total = best + self.scorer_set.most_left(parts, end + 1 - length, self.frames[:, None])
+            end = end.clamp(min=length)[:, None]
+            total = best + self.scorer_set.most_left(parts, highest, end + 1 - length, self.frames[:, None])
             bounds.append(total / (end + 1) if self.options.normalise else total)
         return torch.stack(bounds).amax((0, 2))
 
@@ -218,11 +217,9 @@ class BeamState:
             self.waited = self.waited.masked_fill(entered.any(1), 0)
         self.finished = tree.reorder(candidates, picked)
 
-    def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
-        """Take up the continuations; nothing goes on in an utterance that is done."""
-        past = tree.reorder(self.running.past, parents)
-        history = torch.cat([past.history, tokens[..., None]], -1)
-        past = past._replace(parts=past.parts + fused.of(parents, tokens), history=history)
+    def _grow(self, past: Past, best: Tensor, tokens: Tensor) -> None:
+        """Take up the continuations by `tokens`; nothing goes on in an utterance that is done."""
+        past = past._replace(history=torch.cat([past.history, tokens[..., None]], -1))
         self.running = Running(best.masked_fill(self.done[:, None], -torch.inf), tokens, past)
 
     def _leave(self, kept: Tensor) -> None:

@@ -251,6 +251,13 @@ FALLING = [{"step": 1, "wer": 100.0}, {"step": 2, "wer": 99.0}]
         ([{"step": step, "wer": 100.0, "loss": 5.0 - step} for step in (1, 2)], True),
         ([{"step": step, "wer": 100.0, "loss": 5.0 + step} for step in (1, 2)], False),
         ([{"step": step, "wer": 100.0} for step in (1, 2)], False),
+        (
+            [{"step": 1, "wer": 100.0, "loss": 5.0}, {"step": 2, "wer": 100.0, "loss": 4.0}, {"step": 3, "wer": 100.0}],
+            False,
+        ),
+        # babble: above 100 % a rate shows no trend, so the loss tells
+        ([{"step": step, "wer": wer, "loss": 5.0 - step} for step, wer in enumerate((100.0, 140.0, 120.0))], True),
+        ([{"step": step, "wer": wer, "loss": 5.0 + step} for step, wer in enumerate((140.0, 120.0, 110.0))], False),
         ([], False),
     ],
 )
