@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lasasr.artifacts import files, yaml_files
 from lasasr.configuration import moved
+from lasasr.configuration.settings import Plain
 from lasasr.errors import LasasrError, UsageError
 from lasasr.nn import allocation
 
@@ -28,12 +29,11 @@ SMALL: Final = 1_000_000  # what numbers may be however small the weights are
 _SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
-def write(folder: Path, module: nn.Module, schema: int, config: Mapping[str, Any]) -> None:
+def write(folder: Path, module: nn.Module, schema: int, plain: Plain) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
     write_tensors(folder / WEIGHTS, tensors, {"schema": str(schema)})
-    plain = {"schema": schema, **config}
-    files.write_text(folder / CONFIG, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    files.write_text(folder / CONFIG, yaml.safe_dump({"schema": schema, **plain}, sort_keys=False, allow_unicode=True))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -114,14 +114,14 @@ def read_header(folder: Path) -> Header:
     return Header(path, tensors, size)
 
 
-def refuse_huge(config: Mapping[str, Any], header: Header, parts: Sequence[str]) -> None:
+def refuse_huge(plain: Plain, header: Header, parts: Sequence[str]) -> None:
     """Refuse sizes and counts that no model of these weights can have, before anything counts so far.
 
     Raises:
         LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
     """
     most = max(header.bytes, SMALL)
-    waiting = [(name, config[name]) for name in parts]
+    waiting = [(name, plain[name]) for name in parts]
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, Mapping):

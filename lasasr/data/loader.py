@@ -25,6 +25,10 @@ _LOST_WORKER = re.compile(
 VERIFY = ("first_epoch", "never")
 
 
+class BatchError(LasasrError):
+    """A batch cannot be loaded: a file is missing, damaged or not what it was; the message names it."""
+
+
 @dataclass(frozen=True)
 class Loading:
     """How batches are loaded.
@@ -122,7 +126,7 @@ class Loader(DataLoader[Batch]):
         """Batches.
 
         Raises:
-            LasasrError: of the dataset.
+            BatchError: the dataset raised a LasasrError, with this message.
         """
         return _raising(super().__iter__())  # the workers start here, not at the first batch
 
@@ -173,7 +177,7 @@ def _raising(items: Iterator[Any]) -> Iterator[Batch]:
         except (ConnectionError, EOFError) as error:  # a worker ended while it handed something over
             raise _lost(*_dead_worker(items)) from error
         if isinstance(item, LasasrError):
-            raise item
+            raise BatchError(str(item))
         yield item
 
 

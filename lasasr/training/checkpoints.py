@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lasasr.artifacts import files
 from lasasr.artifacts.runs import RUN_ID
+from lasasr.configuration.settings import Settings
 from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
@@ -27,14 +28,14 @@ _PLACES = ("best_model_path", "kth_best_model_path", "last_model_path")  # in Li
 LAST, BEFORE = "last.ckpt", "before.ckpt"  # the newest, and the one it replaced
 
 
-def keep_best(config: Mapping[str, Any], folder: Path, metric: str) -> ModelCheckpoint:
+def keep_best(settings: Settings, folder: Path, metric: str) -> ModelCheckpoint:
     """The best by `dev/<metric>`; a run that was killed writes over what it had written after its last checkpoint."""
     return Best(
         dirpath=folder / "checkpoints",
         filename=f"step={{step}}-{metric}={{dev/{metric}:.2f}}",
         auto_insert_metric_name=False,
         monitor=f"dev/{metric}",
-        save_top_k=config["checkpoint"]["best"],
+        save_top_k=settings.checkpoint.best,
         save_on_train_epoch_end=False,  # but with the validation, so that the `last` after it knows of it
         enable_version_counter=False,
     )
@@ -137,7 +138,7 @@ def newest(folder: Path, misfit: Callable[[Path], str | None] = lambda path: Non
 
 
 def restore(
-    config: Mapping[str, Any],
+    settings: Settings,
     module: pl.LightningModule,
     best: ModelCheckpoint,
     foreign: Callable[[Path], str | None] = lambda path: None,
@@ -147,7 +148,7 @@ def restore(
     Args:
         foreign: why a whole checkpoint is none of the run's; None: it is.
     """
-    if config["checkpoint"]["final"] == "last" or not best.best_model_path:
+    if settings.checkpoint.final == "last" or not best.best_model_path:
         return
     path = Path(best.best_model_path)
     fault = (damage(path) or foreign(path)) if path.exists() else "it is gone"

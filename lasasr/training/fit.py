@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
+from lasasr.configuration.settings import Part, Settings
 from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
@@ -40,7 +41,7 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    config: Mapping[str, Any],
+    settings: Settings,
     folder: Path,
     resume: bool,
     module: pl.LightningModule,
@@ -60,21 +61,21 @@ def fit(
         LostRankError: another rank has ended, or says nothing for longer than trainer.strategy.timeout_s.
     """
     last, run_id = folder / "checkpoints" / LAST, id_of_run(folder)
-    interrupt = Interrupt(last, float(config["checkpoint"]["every_s"]))
-    best, validations = keep_best(config, folder, metric), Validations()
+    interrupt = Interrupt(last, settings.checkpoint.every_s)
+    best, validations = keep_best(settings, folder, metric), Validations()
     own = [*watchers, validations, console, best, interrupt]
-    if config["early_stopping"]:
-        patience = config["early_stopping"]
+    if settings.early_stopping:
+        patience = settings.early_stopping
         own.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
-    if config["trainer"].get("enable_progress_bar") is False:
+    if settings.trainer.get("enable_progress_bar") is False:
         console.disable()
-    loggers = make_loggers(config, folder)
+    loggers = make_loggers(settings, folder)
     with _misconfigured():
         trainer: pl.Trainer = factory.build(
-            user_options(as_launched(config["trainer"])),
+            user_options(as_launched(settings.trainer)),
             "trainer",
-            profiler=make_profiler(config["trainer"], folder),
-            callbacks=with_users(make_callbacks(config), own),
+            profiler=make_profiler(settings.trainer, folder),
+            callbacks=with_users(make_callbacks(settings), own),
             plugins=_plugins(run_id),
             logger=list(loggers.values()) or False,
             default_root_dir=folder,
@@ -85,31 +86,31 @@ def fit(
     start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
     with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
-        begin(loggers, config)
+        begin(loggers, settings)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
         if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
             trainer.save_checkpoint(last)
     if interrupt.received:  # after the last update, where no validation followed
         raise Interrupted(interrupt.received)
-    restore(config, module, best, foreign)
+    restore(settings, module, best, foreign)
     return Fitted(trainer, validations.history)
 
 
-def check_config(config: Mapping[str, Any]) -> None:
+def check_settings(settings: Settings) -> None:
     """Refuse what can be seen to be wrong, whatever is trained, before anything is prepared or written.
 
     Raises:
         UsageError: an option is nonsense.
         LasasrError: a `_target_` is not allowed.
     """
-    factory.check_targets(config)
-    check_loggers(config)
-    make_callbacks(config)
-    precision(config)
-    check_trainer(config["trainer"])
+    factory.check_targets(settings.plain)
+    check_loggers(settings)
+    make_callbacks(settings)
+    precision(settings)
+    check_trainer(settings.trainer)
 
 
-def check_trainer(trainer: Mapping[str, Any]) -> None:
+def check_trainer(trainer: Part) -> None:
     """Refuse what Lightning would take and training cannot.
 
     Raises:
@@ -136,7 +137,7 @@ def _check_accelerator(name: str) -> None:
         raise UsageError(f"trainer.accelerator={name} is not to be had on this machine; leave it out")
 
 
-def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:
+def as_launched(trainer: Part) -> dict[str, Any]:
     """The Trainer's options with the nodes and processes that torchrun or srun started.
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 
 NEEDED = (
     *(f"lasasr.cli.{verb}" for verb in ("prepare", "train", "evaluate", "average", "compare", "export")),
-    *(f"lasasr.cli.{part}" for part in ("compose", "doctor", "tell", "progress", "finished_run")),
+    *(f"lasasr.cli.{part}" for part in ("compose", "doctor", "announce", "progress", "finished_run")),
     "lasasr.training.run",
     "lasasr.training.local_loggers",
     "lasasr.models.recognizer",

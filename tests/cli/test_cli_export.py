@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from tiny_recognizer import config
+from tiny_recognizer import parts
 
 from lasasr.artifacts import bundle
 from lasasr.cli.main import main
@@ -18,7 +18,7 @@ from lasasr.text.character import CharacterTokenizer
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A bundle."""
-    Recognizer.build(config(0.4), CharacterTokenizer.train(["abc"]), "none/1").save(tmp_path / "source")
+    Recognizer.build(parts(0.4), CharacterTokenizer.train(["abc"]), "none/1").save(tmp_path / "source")
     return tmp_path / "source"
 
 

@@ -34,7 +34,9 @@ def test_what_any_rank_has_received_stops_this_one(
     monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
     saved: list[Path] = []
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    trainer: Any = SimpleNamespace(world_size=2, is_global_zero=False, strategy=strategy, save_checkpoint=saved.append)
+    trainer: Any = SimpleNamespace(
+        world_size=2, is_global_zero=False, strategy=strategy, save_checkpoint=saved.append, global_step=7
+    )
     interrupt = Interrupt(Path("last.ckpt"), every_s=1e9)
     interrupt.received = here
     if ends_with is None:
