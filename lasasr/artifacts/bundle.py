@@ -199,10 +199,16 @@ def _damaged(path: Path, reason: str) -> LasasrError:
 
 
 def _unshared(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict without second names of the same tensor (tied weights), which safetensors refuses."""
+    """The state dict without second names of the same tensor (tied weights), which safetensors refuses.
+
+    Also without the parts whose attribute `stored_elsewhere` is true: they read their weights when they are built.
+    """
     seen: dict[int, str] = {}
+    elsewhere = tuple(
+        f"{name}." for name, part in module.named_modules() if getattr(part, "stored_elsewhere", 0) is True
+    )
     return {
         name: value
         for name, value in module.state_dict(keep_vars=True).items()
-        if seen.setdefault(id(value), name) == name
+        if seen.setdefault(id(value), name) == name and not name.startswith(elsewhere)
     }

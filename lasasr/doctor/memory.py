@@ -27,6 +27,7 @@ from lasasr.preparation.speech import prepare
 from lasasr.text import special
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
+from lasasr.training.pretrained import trained_parameters
 from lasasr.training.run import training_module
 from lasasr.training.step import RecognizerStep
 
@@ -102,7 +103,7 @@ def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     if not recognizer.frontend.ready:  # its statistics change nothing here
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
     module = training_module(settings, prepared, recognizer).to(device(settings))
-    optimizer = module.make_optimizer(params=[p for p in module.parameters() if p.requires_grad])
+    optimizer = module.make_optimizer(params=trained_parameters(module))
     for batch in batches:
         update(module, optimizer, batch.to(device(settings)), settings)
     if device(settings) == "cuda":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -30,6 +31,17 @@ class Encoder(nn.Module, ABC):
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
+    unit: int = 1  # features that stand for one frame of some 10 ms: samples, where a waveform is encoded
+
+    @classmethod
+    def resolved(cls, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The part of the configuration with what it reads from elsewhere written into it, as a bundle carries it."""
+        return part
+
+    @classmethod
+    def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The front end that an encoder of this resolved part needs, as a part of a configuration; None: any."""
+        return None
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -43,3 +55,36 @@ class Encoder(nn.Module, ABC):
             features: (B, T, F).
             lengths: (B,) int64, 1 <= lengths <= T.
         """
+
+
+class StagedEncoder(Encoder):
+    """An encoder in two stages, of which the first one is frozen.
+
+    `forward` is `learnt` of `fixed`. What the first stage gives of an utterance is the same in every epoch, so that it
+    can be kept; SpecAugment masks it in place of the features.
+    """
+
+    keeps: bool  # whether there is a first stage that stays frozen
+    fixed_dim: int  # N
+    learning_rate: float | None  # of what arrived with weights; None: that of the rest
+    thaw_after: int | None  # updates after which `thaw` is called; None: never
+
+    @abstractmethod
+    def fixed(self, features: Tensor, lengths: Tensor) -> Encoded:
+        """What the first stage gives (B, T', N), 0 on padding; arguments as of `forward`."""
+
+    @abstractmethod
+    def learnt(self, fixed: Encoded) -> Encoded:
+        """The rest, from what `fixed` gave."""
+
+    @abstractmethod
+    def fixed_lengths(self, lengths: Tensor) -> Tensor:
+        """T' (B,) of `fixed`, of `lengths` (B,) input frames."""
+
+    @abstractmethod
+    def brought(self) -> Iterable[nn.Parameter]:
+        """The parameters that arrived with weights and are trained, now or after `thaw`."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """Let what `brought` lists be trained from now on."""

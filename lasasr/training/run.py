@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from lasasr.configuration.settings import Recognition
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
+from lasasr.distributed import launch
 from lasasr.errors import UsageError
+from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
@@ -22,6 +25,7 @@ from lasasr.training.maps import Maps
 from lasasr.training.memory import peak_mib
 from lasasr.training.meter import Meter
 from lasasr.training.module import Training
+from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
 from lasasr.training.warm_start import trained_bundle
 
 
@@ -39,7 +43,7 @@ def check(settings: Recognition, begun: bool = False) -> None:
     # once before hours of preparation: what it refuses, or returns in its place, is said now
     factory.loss(settings.loss, settings.seed)
     factory.build(settings.sampling, "sampling")
-    frontend = factory.frontend(settings.frontend, settings.seed)
+    frontend = factory.frontend(factory.resolved_parts(settings.frontend, settings.listen)[0], settings.seed)
     if settings.augment.specaugment and not frontend.spectral:
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
@@ -60,12 +64,18 @@ def fit_recognizer(
     meter, watch = Meter(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
     average = [] if settings.ema is None else [MovingAverage(settings.ema)]
-    watchers = [*average, meter, watch, Maps(settings.validation.maps)]
+    encoder = recognizer.model.encoder
+    thaw = [Thaw(encoder)] if isinstance(encoder, StagedEncoder) and encoder.thaw_after is not None else []
+    watchers = [*average, *thaw, meter, watch, Maps(settings.validation.maps)]
+    if (share := share_line(recognizer)) is not None and launch.helper() is None:
+        sys.stderr.write(f"{share}\n")
     console = Console(metric, metric.upper(), " %")
+    facts_before = pretrained_facts(recognizer)
     trainer, validations = fit(settings, folder, resume, module, data, metric, console, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
+        **facts_before,
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
         "peak_memory_mib": peak_mib(trainer.strategy.root_device),

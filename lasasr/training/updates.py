@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
+from lasasr.training.pretrained import trained_parameters
 from lasasr.training.refusals import Refusals, Seen
 from lasasr.training.schedules import Plateau
 
@@ -76,7 +77,7 @@ class Updates(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and its schedule per update."""
-        optimizer = self.make_optimizer(params=[p for p in self.parameters() if p.requires_grad])
+        optimizer = self.make_optimizer(params=trained_parameters(self))
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

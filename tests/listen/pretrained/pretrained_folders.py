@@ -1,0 +1,56 @@
+"""Folders of random weights, one for each model type, as transformers saves them; needs transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers", reason="no transformers: pip install 'lasasr[pretrained]'")
+
+WHISPER = {
+    "d_model": 16,
+    "encoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 24,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 24,
+    "num_mel_bins": 80,
+    "max_source_positions": 150,
+    "vocab_size": 30,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+# case → class of the configuration, class of the model, options; a case is a model type, or one of its two forms
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "whisper": ("WhisperConfig", "WhisperForConditionalGeneration", WHISPER),
+}
+
+
+def model_of(case: str) -> Any:
+    """The model with random weights, none of them zero, in evaluation."""
+    config, model, options = CASES[case]
+    torch.manual_seed(3)
+    made = getattr(transformers, model)(getattr(transformers, config)(**options)).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return made
+
+
+def folder_of(case: str, path: Path) -> Path:
+    """A folder of the model, written once."""
+    if not (path / case).is_dir():
+        model_of(case).save_pretrained(path / case)
+    return path / case
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the folders of a session lie."""
+    return tmp_path_factory.mktemp("pretrained")
