@@ -28,8 +28,6 @@ class Body(nn.Module, ABC):
 
     prefixes: ClassVar[tuple[str, ...]]
     """What may stand before the names of the weights in a folder, the longest first; "" in any case."""
-    own_masks: ClassVar[tuple[str, ...]] = ("masked_spec_embed",)
-    """Weights of the model's own masking, which is off: they are neither read nor kept."""
 
     net: Any
     layers: nn.ModuleList

@@ -29,8 +29,20 @@ def _log_mel(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict
     return {"_target_": "lasasr.audio.whisper_log_mel.WhisperLogMelFrontend", "bins": bins}
 
 
+def _waveform(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+    """Normalised or not: the large models are, the base models of Microsoft are not."""
+    large = config.get("feat_extract_norm") == "layer"
+    published = large or config.get("model_type") in ("wav2vec2", "hubert")
+    normalise = bool(preprocessor.get("do_normalize", published))
+    return {"_target_": "lasasr.audio.waveform.WaveformFrontend", "normalise": normalise}
+
+
 TYPES: Final[dict[str, Type]] = {
     "whisper": Type("whisper.WhisperBody", _log_mel, windows=True),
+    "wav2vec2": Type("wav2vec2.Wav2Vec2Body", _waveform),
+    "hubert": Type("wav2vec2.HubertBody", _waveform),
+    "wavlm": Type("wav2vec2.WavLMBody", _waveform),
+    "unispeech-sat": Type("wav2vec2.UniSpeechSatBody", _waveform),
 }
 REFUSED: Final = {
     "wav2vec2-conformer": "its convolutions read padding, so that an utterance is encoded otherwise in a batch",

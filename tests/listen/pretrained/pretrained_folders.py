@@ -26,9 +26,29 @@ WHISPER = {
     "eos_token_id": 2,
     "decoder_start_token_id": 1,
 }
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": (8, 8, 8, 8, 8, 8, 8),
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "num_feat_extract_layers": 7,
+    "vocab_size": 8,
+}
+LARGE = {**SMALL, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 # case → class of the configuration, class of the model, options; a case is a model type, or one of its two forms
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "whisper": ("WhisperConfig", "WhisperForConditionalGeneration", WHISPER),
+    "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2ForPreTraining", {**SMALL, "num_codevectors_per_group": 4}),
+    "wav2vec2+large": ("Wav2Vec2Config", "Wav2Vec2Model", LARGE),
+    "hubert": ("HubertConfig", "HubertModel", SMALL),
+    "hubert+large": ("HubertConfig", "HubertForCTC", LARGE),
+    "wavlm": ("WavLMConfig", "WavLMModel", SMALL),
+    "wavlm+large": ("WavLMConfig", "WavLMModel", LARGE),
+    "unispeech-sat": ("UniSpeechSatConfig", "UniSpeechSatModel", SMALL),
+    "unispeech-sat+large": ("UniSpeechSatConfig", "UniSpeechSatForCTC", LARGE),
 }
 
 

@@ -21,6 +21,7 @@ from lasasr.models import factory
 assert shelf  # a fixture
 
 TOP = partial(PyramidEncoder, hidden_dim=5, layers=1, subsampling_factor=2, stack=2)
+ALL_TRAINED = {"layers": "weighted", "freeze": "none", "projection_dim": 7, "top": TOP}
 every_case = pytest.mark.parametrize("case", CASES)
 
 
@@ -49,13 +50,32 @@ def test_every_type_is_tried() -> None:
     assert {case.partition("+")[0] for case in CASES} == set(types.TYPES)
 
 
-@every_case
-@pytest.mark.parametrize("options", [{}, {"layers": "weighted", "freeze": "none", "projection_dim": 7, "top": TOP}])
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [(case, {}) for case in CASES] + [(case, ALL_TRAINED) for case in ("whisper", "wav2vec2", "wavlm")],
+)
 def test_every_promise_is_kept(case: str, options: dict[str, Any], shelf: Path) -> None:
     part = part_of(case, shelf)
     make = partial(PretrainedEncoder, weights=part["weights"], **options)
     findings = list(check(make, input_dim=factory.required_input_dim(part) or 0))
     assert not [finding for finding in findings if not finding.kept]
+
+
+@every_case
+def test_an_utterance_alone_is_as_transformers_encodes_it(case: str, shelf: Path) -> None:
+    """Also the frames between layers, which `layers=weighted` sums."""
+    encoder, (features, frames) = encoder_of(case, shelf), features_of(case, shelf)
+    if case == "whisper":
+        pytest.skip("its frames are those of a window: see below")
+    model = model_of(case)
+    base = getattr(model, model.base_model_prefix, model)
+    with torch.no_grad():
+        expected = base(features[..., 0] if features.shape[2] == 1 else features, output_hidden_states=True)
+        states = encoder.body.run(list(encoder.body.begin(features, frames))[:1], frames * 0 + 10**6, 0, 3)
+        torch.testing.assert_close(encoder(features, frames).encoded, expected.last_hidden_state, rtol=0, atol=1e-4)
+    assert len(states) == 4
+    for state, own in zip(expected.hidden_states[:-1], states, strict=False):
+        torch.testing.assert_close(own, state, rtol=0, atol=1e-4)
 
 
 def test_whisper_in_its_window_keeps_every_promise(shelf: Path) -> None:
@@ -102,8 +122,10 @@ def test_sinusoids_go_on_beyond_the_end_of_the_positions(shelf: Path) -> None:
 
 
 @every_case
-@pytest.mark.parametrize("layers", ["last", "weighted"])
-@pytest.mark.parametrize("options", [{}, {"thaw_after": 5, "thaw_layers": 1}, {"thaw_after": 5}])
+@pytest.mark.parametrize(
+    ("layers", "options"),
+    [("last", {}), ("weighted", {}), ("last", {"thaw_after": 5}), ("weighted", {"thaw_after": 5, "thaw_layers": 1})],
+)
 def test_the_two_stages_are_the_whole(case: str, layers: str, options: dict[str, Any], shelf: Path) -> None:
     encoder: StagedEncoder = encoder_of(case, shelf, layers=layers, top=TOP, **options)
     features, frames = features_of(case, shelf)

@@ -61,7 +61,7 @@ def test_remote_code_is_refused(weights: Path, file: str) -> None:
 @pytest.mark.parametrize(
     ("model_type", "reason"),
     [
-        ("bert", "model type bert is none of whisper"),
+        ("bert", "model type bert is none of whisper, wav2vec2"),
         ("wav2vec2-conformer", "model type wav2vec2-conformer is not taken: its convolutions read padding"),
         ("data2vec-audio", "model type data2vec-audio is not taken: its positions read padding"),
         (None, "model type None is none of"),
