@@ -1,6 +1,8 @@
 """Every shipped recipe of a corpus makes a step, decodes and writes its results on a corpus of the same layout."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from corpora_tiny import silent
@@ -28,15 +30,33 @@ SMALL = (
     "validation.search.limits.max_length=6",
     "search.beam=2",
 )
+# the speakers that the fixture below writes, in place of those of LibriSpeech
+SPEAKERS = [
+    "~corpus.splits.train",
+    "+corpus.splits.train={train-clean-100: [100, 101]}",
+    "~corpus.splits.dev",
+    "+corpus.splits.dev={dev-clean: [1000]}",
+    "corpus.splits.test.test-clean=[3000]",
+    "corpus.splits.test-other.test-other=[4000]",
+]
 PIECES = ["tokenizer.vocabulary_size=40", "batching.batch_seconds=8.0"]
 NARROW = ["attend.dim=8", "spell.readout_dim=8", "spell.embedding_dim=8"]
 OF_ITS_OWN = {
     "timit/joint_phone39": ["listen.projection_dim=8"],
     "speechocean762/attention_phone39": ["++warm_start.run=null"],  # it has no run to begin with here
     "librispeech/las_100h_bpe1k": PIECES,
+    "librispeech40/blstm": SPEAKERS,
+    "librispeech40/conformer": [*SPEAKERS, "listen.heads=2", "listen.feedforward_dim=8", "listen.layers=1"],
+    "librispeech40/pretrained": [
+        *SPEAKERS,
+        "listen.weights=weights",
+        "listen.top.hidden_dim=8",
+        "tokenizer.vocabulary_size=40",
+    ],
     "librispeech/joint_960h_wp1k": [*PIECES, "listen.layers=1", "listen.channels=[2]", *NARROW],
 }
-RECIPES = [name for name in recipes.shipped() if name.partition("/")[0] in ("librispeech", "speechocean762", "timit")]
+CORPORA = ("librispeech", "librispeech40", "speechocean762", "timit")
+RECIPES = [name for name in recipes.shipped() if name.partition("/")[0] in CORPORA]
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +92,26 @@ def write_speechocean(cuts, folder):
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
 
 
+def random_weights(folder):
+    """A folder of a small Whisper; skips where transformers is not installed."""
+    pytest.importorskip("transformers", reason="no transformers: pip install 'lasasr[pretrained]'")
+    sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
+    from pretrained_folders import folder_of
+
+    return folder_of("whisper", folder)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_makes_a_step(recipe, data, tmp_path, monkeypatch):
     monkeypatch.setenv("LASASR_DATA", str(data))
     monkeypatch.setenv("LASASR_PREPARED", str(data.parent / "prepared"))
     # the tiny corpora share audio and have few frames, which the look before training refuses
     monkeypatch.setattr("lasasr.doctor.examination.warn_or_refuse", lambda *_: None)
-    settings = load(recipe, [*SMALL, *OF_ITS_OWN.get(recipe, [])])
+    monkeypatch.chdir(tmp_path)
+    if recipe == "librispeech40/pretrained":
+        random_weights(tmp_path).rename("weights")
+    small = [one for one in SMALL if not (one.startswith("listen.hidden_dim") and "pretrained" in recipe)]
+    settings = load(recipe, [*small, *OF_ITS_OWN.get(recipe, [])])
     assert settings.trainer["max_steps"] == 1
     facts = task_of(settings).train(tmp_path, resume=False, progress=silent)
     assert facts["steps"] == 1
