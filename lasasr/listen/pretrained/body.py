@@ -33,7 +33,8 @@ class Body(nn.Module, ABC):
     layers: nn.ModuleList
     width: int
     factor: int
-    unit: int = 1  # see `Encoder`
+    longest: int | None = None  # see `Encoder`
+    unit: int = 1  # the same
     widens: bool = False  # whether the layers see more frames than the utterance has
 
     pretrained = True

@@ -37,7 +37,8 @@ class WhisperBody(Body):
         settings = WhisperConfig(**config, attn_implementation="sdpa")
         self.net = WhisperEncoder(settings)
         self.layers, self.width = self.net.layers, int(settings.d_model)
-        self.widens, self.longest = window == "full", 2 * int(settings.max_source_positions)
+        self.widens, self.reach = window == "full", 2 * int(settings.max_source_positions)
+        self.longest = self.reach
 
     @property
     def features(self) -> tuple[nn.Module, ...]:
@@ -59,10 +60,10 @@ class WhisperBody(Body):
         Raises:
             LasasrError: an utterance is longer than the positions reach.
         """
-        if features.shape[1] > self.longest:
+        if features.shape[1] > self.reach:
             raise LasasrError(
                 f"an utterance of {features.shape[1] / FRAMES_S:.1f} s is too long: the positions of these weights end "
-                f"at {self.longest / FRAMES_S:.0f} s; cut it, or leave it out"
+                f"at {self.reach / FRAMES_S:.0f} s; cut it, or leave it out"
             )
         real = length.mask(lengths, features.shape[1])[..., None]
         if self.widens:
@@ -77,7 +78,7 @@ class WhisperBody(Body):
     def _in_silence(self, features: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Features and mask of the whole window, with the floor of each utterance after its end."""
         loudest = features.masked_fill(~real, -torch.inf).amax((1, 2), keepdim=True)
-        more = self.longest - features.shape[1]
+        more = self.reach - features.shape[1]
         features, real = functional.pad(features, (0, 0, 0, more)), functional.pad(real, (0, 0, 0, more))
         return torch.where(real, features, (loudest - RANGE).clamp(min=SILENCE)), real
 
@@ -87,7 +88,7 @@ class WhisperBody(Body):
 
     def inner_lengths(self, lengths: Tensor) -> Tensor:
         """See the contract."""
-        return torch.full_like(lengths, self.longest // 2) if self.widens else lengths
+        return torch.full_like(lengths, self.reach // 2) if self.widens else lengths
 
     def end(self, hidden: Tensor) -> Tensor:
         """See the contract."""
