@@ -47,6 +47,7 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
         if split in prepared.manifests
     }
     found = splits.absent(prepared.manifests, evaluated)
+    found += [one for split in used for one in frames.beyond(split, used[split], recognizer)]
     return found + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
 
 
@@ -90,6 +91,9 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     facts["durations_s"] = {split: batches.histogram(one) for split, one in read.items()}
     recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
     found += splits.absent(read, settings.evaluate.splits)
+    if recognizer.is_staged:
+        found.append(frames.encodings_kept(settings, recognizer, read))
+    found += [one for split in read for one in frames.beyond(split, read[split], recognizer)]
     on_paper, tokens = _on_paper(read, recognizer, leaks=settings.debug.overfit_utterances is None)
     found += on_paper
     found += [one for split in read for one in transcripts.rate_of_speech(split, read[split], tokens[split])]

@@ -31,6 +31,7 @@ class Encoder(nn.Module, ABC):
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
+    longest: int | None = None  # T that it can encode; None: any
     unit: int = 1  # features that stand for one frame of some 10 ms: samples, where a waveform is encoded
 
     @classmethod
@@ -42,6 +43,11 @@ class Encoder(nn.Module, ABC):
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The front end that an encoder of this resolved part needs, as a part of a configuration; None: any."""
         return None
+
+    @classmethod
+    def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
+        """Whether an encoder of this part has a first stage that stays frozen (see `StagedEncoder`)."""
+        return False
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -68,6 +74,10 @@ class StagedEncoder(Encoder):
     fixed_dim: int  # N
     learning_rate: float | None  # of what arrived with weights; None: that of the rest
     thaw_after: int | None  # updates after which `thaw` is called; None: never
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """Plain values that differ where what `fixed` gives of the same features differs: its weights and options."""
 
     @abstractmethod
     def fixed(self, features: Tensor, lengths: Tensor) -> Encoded:

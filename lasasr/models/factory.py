@@ -227,6 +227,11 @@ def resolved_encoder(listen: Part) -> Part:
     return _encoder_class(listen).resolved(listen)
 
 
+def keeps_frozen(listen: Part) -> bool:
+    """Whether an encoder has a first stage that stays frozen."""
+    return _encoder_class(listen).keeps_frozen(listen)
+
+
 def required_input_dim(listen: Part) -> int | None:
     """F of the front end that an encoder needs; None: any."""
     needed = _encoder_class(listen).required_frontend(resolved_encoder(listen))

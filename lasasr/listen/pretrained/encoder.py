@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,9 @@ from lasasr.nn import lengths as length
 Layers = Literal["last", "weighted"]
 Freeze = Literal["all", "features", "none"]
 Stored = Literal["weights", "reference"]
+
+
+_VERSION = 1  # of what `fixed` computes of weights and features: another number, and kept values are computed anew
 
 
 class PretrainedEncoder(StagedEncoder):
@@ -70,7 +74,8 @@ class PretrainedEncoder(StagedEncoder):
         if architecture is None:
             part = self.resolved({"weights": weights})
             architecture, sha256 = part["architecture"], part["sha256"]
-        self.weights, self.sha256, self.freeze = weights, sha256, freeze
+        self.weights, self.sha256, self.freeze, self.window = weights, sha256, freeze, window
+        self.architecture = dict(architecture)
         self.thaw_after, self.learning_rate = thaw_after, learning_rate
         self.layer_drop, self.recompute = layer_drop, recompute
         self.body = types.body(str(architecture.get("model_type")), architecture, window, weights)
@@ -87,10 +92,10 @@ class PretrainedEncoder(StagedEncoder):
         self.projection = nn.Linear(self.body.width, projection_dim) if projection_dim else None
         width = projection_dim or self.body.width
         self.top = None if top is None else top(input_dim=width)
-        self.input_dim, self.unit = input_dim, self.body.unit
+        self.input_dim, self.unit, self.longest = input_dim, self.body.unit, self.body.longest
         self.output_dim = width if self.top is None else self.top.output_dim
         self.subsampling_factor = self.body.factor * (1 if self.top is None else self.top.subsampling_factor)
-        self.keeps = freeze == "all" and (self.boundary == total or not self.body.widens)
+        self.keeps = self.keeps_frozen({"freeze": freeze, "window": window, "thaw_after": thaw_after})
         self.fixed_dim = self.body.width * (self.boundary + 1 if self.mix is not None else 1)
         self._freeze()
 
@@ -108,6 +113,22 @@ class PretrainedEncoder(StagedEncoder):
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """See the contract: the one that the weights were trained with."""
         return types.frontend_part(folder.find(str(part["weights"])))
+
+    @classmethod
+    def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
+        """See the contract: in a window of silence, layers that are thawed would want the frames of the silence."""
+        whole = part.get("thaw_after") is None or part.get("window", types.WINDOWS[0]) == types.WINDOWS[0]
+        return part.get("freeze", "all") == "all" and whole
+
+    def identity(self) -> Mapping[str, Any]:
+        """See the contract: a digest over the weights as they are, wherever they came from."""
+        digest, learning = hashlib.sha256(), {id(parameter) for parameter in self.brought()}
+        for name, value in self.body.state_dict(keep_vars=True).items():
+            if id(value) not in learning:
+                digest.update(f"{name} {tuple(value.shape)}".encode())
+                digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+        options = {"window": self.window, "mixed": self.mix is not None, "boundary": self.boundary}
+        return {"version": _VERSION, "sha256": digest.hexdigest(), "architecture": self.architecture, **options}
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """See the contract."""

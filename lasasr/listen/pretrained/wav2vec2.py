@@ -125,7 +125,8 @@ class WavLMBody(Wav2Vec2Body):
 
     def context(self, hidden: Tensor, real: Tensor) -> Mapping[str, Any]:
         """See the contract."""
-        bias = self.layers[0].attention.compute_bias(hidden.shape[1], hidden.shape[1])
+        lowest: Any = self.layers[0]
+        bias = lowest.attention.compute_bias(hidden.shape[1], hidden.shape[1])
         return {"attention_mask": real.long(), "position_bias": bias.repeat(len(hidden), 1, 1)}
 
     def layer(self, number: int, hidden: Tensor, context: Mapping[str, Any]) -> Tensor:

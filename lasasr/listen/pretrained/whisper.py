@@ -39,7 +39,14 @@ class WhisperBody(Body):
         settings = WhisperConfig(**config, attn_implementation="sdpa")
         self.net = WhisperEncoder(settings)
         self.layers, self.width = self.net.layers, int(settings.d_model)
-        self.widens, self.longest = window == "full", 2 * int(settings.max_source_positions)
+        self.widens, self.reach = window == "full", 2 * int(settings.max_source_positions)
+
+    @property
+    def longest(self) -> int | None:
+        """See `Encoder`; sinusoids have no end where no window is filled."""
+        weight = self.net.embed_positions.weight
+        endless = torch.allclose(_sinusoids(len(weight), weight), weight, rtol=0.0, atol=POSITIONS_ATOL)
+        return None if endless and not self.widens else self.reach
 
     @property
     def features(self) -> tuple[nn.Module, ...]:
@@ -75,20 +82,20 @@ class WhisperBody(Body):
     def _positions(self, features: int) -> Tensor:
         """Those of the weights; beyond their end, the sinusoids that they are."""
         weight = self.net.embed_positions.weight
-        if features <= self.longest:
+        if features <= self.reach:
             return weight
-        sinusoids = _sinusoids(self.output_lengths(torch.tensor(features)).item(), weight)
-        if self.widens or not torch.allclose(sinusoids[: len(weight)], weight, rtol=0.0, atol=POSITIONS_ATOL):
+        if self.longest is not None:
             raise LasasrError(
                 f"an utterance of {features / FRAMES_S:.1f} s is too long: the positions of these weights end "
-                f"at {self.longest / FRAMES_S:.0f} s; cut it, or leave it out"
+                f"at {self.reach / FRAMES_S:.0f} s; cut it, or leave it out"
             )
-        return torch.cat((weight, sinusoids[len(weight) :]))
+        count = int(self.output_lengths(torch.tensor(features)))
+        return torch.cat((weight, _sinusoids(count, weight)[len(weight) :]))
 
     def _in_silence(self, features: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Features and mask of the whole window, with the floor of each utterance after its end."""
         loudest = features.masked_fill(~real, -torch.inf).amax((1, 2), keepdim=True)
-        more = self.longest - features.shape[1]
+        more = self.reach - features.shape[1]
         features, real = functional.pad(features, (0, 0, 0, more)), functional.pad(real, (0, 0, 0, more))
         return torch.where(real, features, (loudest - RANGE).clamp(min=SILENCE)), real
 
@@ -98,7 +105,7 @@ class WhisperBody(Body):
 
     def inner_lengths(self, lengths: Tensor) -> Tensor:
         """See the contract."""
-        return torch.full_like(lengths, self.longest // 2) if self.widens else lengths
+        return torch.full_like(lengths, self.reach // 2) if self.widens else lengths
 
     def end(self, hidden: Tensor) -> Tensor:
         """See the contract."""

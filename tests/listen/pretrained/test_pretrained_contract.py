@@ -117,8 +117,11 @@ def test_sinusoids_go_on_beyond_the_end_of_the_positions(shelf: Path) -> None:
         table = sinusoids(200, short.body.net.embed_positions.weight.shape[1])
         short.body.net.embed_positions.weight.copy_(table[:150])
         long.body.net.embed_positions = torch.nn.Embedding(200, table.shape[1], _weight=table)
-        long.body.longest = 400
+        long.body.reach = 400
         torch.testing.assert_close(short(features, frames), long(features, frames), rtol=0, atol=1e-5)
+    assert short.body.longest is None
+    short.body.widens = True
+    assert short.body.longest == 300
 
 
 @every_case
