@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from corpora_tiny import silent
 
 from lasasr.cli import recipes
@@ -30,25 +31,14 @@ SMALL = (
     "validation.search.limits.max_length=6",
     "search.beam=2",
 )
-# the speakers that the fixture below writes, in place of those of LibriSpeech
-SPEAKERS = [
-    "~corpus.splits.train",
-    "+corpus.splits.train={train-clean-100: [100, 101]}",
-    "~corpus.splits.dev",
-    "+corpus.splits.dev={dev-clean: [1000]}",
-    "corpus.splits.test.test-clean=[3000]",
-    "corpus.splits.test-other.test-other=[4000]",
-]
 PIECES = ["tokenizer.vocabulary_size=40", "batching.batch_seconds=8.0"]
 NARROW = ["attend.dim=8", "spell.readout_dim=8", "spell.embedding_dim=8"]
 OF_ITS_OWN = {
     "timit/joint_phone39": ["listen.projection_dim=8"],
     "speechocean762/attention_phone39": ["++warm_start.run=null"],  # it has no run to begin with here
     "librispeech/las_100h_bpe1k": PIECES,
-    "librispeech40/blstm": SPEAKERS,
-    "librispeech40/conformer": [*SPEAKERS, "listen.heads=2", "listen.feedforward_dim=8", "listen.layers=1"],
+    "librispeech40/conformer": ["listen.heads=2", "listen.feedforward_dim=8", "listen.layers=1"],
     "librispeech40/pretrained": [
-        *SPEAKERS,
         "listen.weights=weights",
         "listen.top.hidden_dim=8",
         "tokenizer.vocabulary_size=40",
@@ -92,13 +82,31 @@ def write_speechocean(cuts, folder):
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
 
 
-def random_weights(folder):
-    """A folder of a small Whisper; skips where transformers is not installed."""
+def speakers_in(data):
+    """The speakers that are there in place of those that librispeech40 lists."""
+    there = sorted(path.name for path in (data / "LibriSpeech" / "train-clean-100").iterdir())
+    return [
+        "~corpus.splits.train",
+        f"+corpus.splits.train={{train-clean-100: [{','.join(there)}]}}",
+        "~corpus.splits.dev",
+        "+corpus.splits.dev={dev-clean: [1000]}",
+        "corpus.splits.test.test-clean=[3000]",
+        "corpus.splits.test-other.test-other=[4000]",
+    ]
+
+
+def write_weights(folder):
+    """A small Whisper with random weights and Whisper's positions; skips where transformers is not installed."""
     pytest.importorskip("transformers", reason="no transformers: pip install 'lasasr[pretrained]'")
     sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
-    from pretrained_folders import folder_of
+    from pretrained_folders import model_of
+    from transformers.models.whisper.modeling_whisper import sinusoids
 
-    return folder_of("whisper", folder)
+    model = model_of("whisper")
+    positions = model.model.encoder.embed_positions.weight
+    with torch.no_grad():
+        positions.copy_(sinusoids(*positions.shape))
+    model.save_pretrained(folder)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -109,9 +117,10 @@ def test_a_recipe_makes_a_step(recipe, data, tmp_path, monkeypatch):
     monkeypatch.setattr("lasasr.doctor.examination.warn_or_refuse", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     if recipe == "librispeech40/pretrained":
-        random_weights(tmp_path).rename("weights")
+        write_weights("weights")
     small = [one for one in SMALL if not (one.startswith("listen.hidden_dim") and "pretrained" in recipe)]
-    settings = load(recipe, [*small, *OF_ITS_OWN.get(recipe, [])])
+    speakers = speakers_in(data) if recipe.startswith("librispeech40") else []
+    settings = load(recipe, [*small, *speakers, *OF_ITS_OWN.get(recipe, [])])
     assert settings.trainer["max_steps"] == 1
     facts = task_of(settings).train(tmp_path, resume=False, progress=silent)
     assert facts["steps"] == 1
