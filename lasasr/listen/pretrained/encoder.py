@@ -178,6 +178,9 @@ class PretrainedEncoder(StagedEncoder):
         elif self.freeze == "features":
             for part in self.body.features:
                 part.eval()
+        for part in self.body.modules():
+            if isinstance(part, nn.BatchNorm1d):  # of its own statistics an utterance would know its batch
+                part.eval()
         return self
 
     def _first(self, features: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
