@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr.artifacts import files, runs
+from lasasr.artifacts import files, run_paths
 from lasasr.configuration import moved
 from lasasr.configuration.signature_defaults import canonical, without_defaults
 from lasasr.errors import LasasrError
@@ -144,7 +144,7 @@ def model_name(path: str) -> str:
 def _model_content(folder: Path, path: str) -> str:
     try:
         place = folder / Path(path).expanduser()
-        weights = place if place.is_file() else runs.bundle_folder(place) / "model.safetensors"
+        weights = place if place.is_file() else run_paths.bundle_folder(place) / "model.safetensors"
         status = weights.stat()
         return _file_digest(weights, status.st_size, status.st_mtime_ns)
     except (LasasrError, OSError):

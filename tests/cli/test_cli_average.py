@@ -10,7 +10,8 @@ import torch
 from loaded import recognition
 from safetensors.torch import load_file
 
-from lasasr.artifacts.runs import Run, bundle_folder, find_run
+from lasasr.artifacts.run_paths import bundle_folder, find_run
+from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
 from lasasr.models import factory
