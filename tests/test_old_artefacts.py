@@ -150,7 +150,7 @@ def test_an_interrupted_sweep_goes_on_and_keeps_what_is_finished() -> None:
     assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
     begun = sweeps.read(sweep).begun
     assert [run.folder for run in begun][:2] == [finished, unfinished]
-    assert [run.card()["steps"] for run in begun] == [8, 8, 8]
+    assert [run.card().steps for run in begun] == [8, 8, 8]
     assert {run.status for run in begun} == {"finished"}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lasasr.artifacts import files
 from lasasr.artifacts.result_names import data_difference, sanitised
-from lasasr.artifacts.runs import Run, content_at_training
+from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import digest
 from lasasr.configuration.settings import Settings
 from lasasr.errors import LasasrError
@@ -59,11 +59,10 @@ def write(run: Run, records: Mapping[str, Record], settings: Settings) -> list[P
     """
     there, written = _there(run.folder), []
     card = run.card()
-    at_training = card.get("results") or {}
     own: dict[str, Record] = {}
     for split, record in records.items():
-        content = content_at_training(card, split)
-        before = at_training.get(split) or there.get(split)
+        content = card.content_at_training(split)
+        before = card.results.get(split) or there.get(split)
         is_own = record.get("data") == content if content else before is None or _same_text(before, record)
         if not is_own:
             written.append(_write_other(run, split, record, data_difference(run.config(), settings.plain).text()))

@@ -89,7 +89,7 @@ def _number(run: Run) -> int:
 
 def _begun_at(run: Run) -> str:
     try:
-        return str(run.card().get("started_at", ""))
+        return run.card().started_at or ""
     except LasasrError:
         return ""
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from lasasr.artifacts import run_card
 from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError, nearest
 
@@ -27,10 +28,10 @@ def find_run(path: str | Path) -> Run:
     for candidate in (path, root() / path):
         for folder in (candidate, *candidate.parents[:2]):
             below = candidate.relative_to(folder).parts
-            if (not below or below[0] in PARTS) and _is_run(folder):
+            if (not below or below[0] in PARTS) and is_run(folder):
                 return Run(folder)
     what = "is no run folder" if path.exists() else "does not exist"
-    if inside := sorted(card.parent for card in path.glob("*/card.json") if _is_run(card.parent)):
+    if inside := sorted(card.parent for card in path.glob(f"*/{run_card.FILE}") if is_run(card.parent)):
         raise LasasrError(f"{path} {what}, but holds {len(inside)}: name those, as {inside[0]}")
     raise LasasrError(f"{path} {what}; {nearest(str(path), map(str, list_runs()))}")
 
@@ -51,8 +52,9 @@ def bundle_folder(path: str | Path) -> Path:
 
 def list_runs() -> list[Path]:
     """All run folders below the runs root."""
-    return sorted(path.parent for path in root().rglob("config.yaml") if _is_run(path.parent))
+    return sorted(path.parent for path in root().rglob("config.yaml") if is_run(path.parent))
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "card.json").exists() and (folder / "config.yaml").exists()
+def is_run(folder: Path) -> bool:
+    """Whether a folder has what every run folder has."""
+    return (folder / run_card.FILE).exists() and (folder / "config.yaml").exists()

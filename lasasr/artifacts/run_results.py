@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from lasasr.artifacts import files, results
 from lasasr.artifacts.result_names import Difference, ResultName, data_difference, named, sanitised, search_difference
 from lasasr.artifacts.results import Stored
-from lasasr.artifacts.runs import Run, content_at_training
+from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import (
     SearchIdentity,
     identity_of,
@@ -70,8 +70,8 @@ class RunResults:
 
     def own_data(self, split: str) -> str | None:
         """The content of a split when the run was made; None: runs of 0.1.0 do not know it."""
-        if told := content_at_training(self.run.card(), split):
-            return told
+        if content := self.run.card().content_at_training(split):
+            return content
         own = self.own(split)
         data = None if own is None else own.summary().get("data")
         return None if data is None else str(data)
@@ -92,7 +92,7 @@ class RunResults:
             return f"search={search_words(summary['search'])}"
         if "data" in summary:  # 0.1.0 did not write it; later versions give this name to the run's own only
             return ""
-        before, since = (self.run.card().get("data") or {}).get("corpus"), summary.get("corpus")
+        before, since = self.run.card().data.corpus, summary.get("corpus")
         return f"corpus={since}" if before and since and before != since else ""
 
     def _searched_alike(self, summary: Mapping[str, Any]) -> bool:

@@ -17,12 +17,13 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from lasasr.artifacts import files, kinds, yaml_files
+from lasasr.artifacts import files, kinds, run_card, yaml_files
+from lasasr.artifacts.run_card import RUN_ID, RunCard
 from lasasr.configuration import identity, moved, settings
 from lasasr.configuration.settings import Plain, Recognition, Settings
 from lasasr.errors import LasasrError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 1  # of config.yaml
 _SECTIONS: Final = (
     *("frontend", "listen", "attend", "spell", "loss", "search", "lm", "corpus", "tokenizer", "batching"),
     *("evaluate", "validation", "checkpoint", "trainer", "optimizer", "schedule", "augment", "loading"),
@@ -34,21 +35,6 @@ CONFIG_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(identity.PLACES, str),
     **dict.fromkeys(_SECTIONS, dict | None),
 }
-RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
-CARD_KINDS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys((RUN_ID, "status", "recipe", "started_at", "finished_at", "command", "precision"), str),
-    **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
-    **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
-    "averaged.checkpoints": list[str],
-    "seed": int,
-    "parameters": int,
-    "steps": int,
-    "train_s": kinds.NUMBER,
-    "peak_memory_mib": kinds.NUMBER | None,
-    "aligned_at_step": int | None,
-    "threads": int | None,
-    "validations": list,
-}
 
 
 @dataclass(frozen=True)
@@ -56,6 +42,11 @@ class Run:
     """One run folder; it need not exist yet."""
 
     folder: Path
+
+    @property
+    def card_path(self) -> Path:
+        """The file of its card (`lasasr.artifacts.run_card` reads and writes it)."""
+        return self.folder / run_card.FILE
 
     @property
     def checkpoints(self) -> Path:
@@ -89,9 +80,9 @@ class Run:
         Raises:
             LasasrError: the card is damaged.
         """
-        if not (self.folder / "card.json").exists():
+        if not self.card_path.exists():
             return "unfinished" if self.checkpoints.is_dir() else "absent"
-        return "finished" if self.card().get("status") == "finished" else "unfinished"
+        return self.card().status
 
     def start(self, plain: Plain, overrides: Sequence[str], **facts: Any) -> None:
         """Write config.yaml, overrides.txt and an unfinished card.
@@ -102,27 +93,29 @@ class Run:
         """
         text = yaml.safe_dump({"schema": SCHEMA, **plain}, sort_keys=False, allow_unicode=True)
         files.write_text(self.folder / "config.yaml", text)
-        files.write_text(self.folder / "overrides.txt", "".join(f"{one}\n" for one in overrides))
-        card = {"schema": SCHEMA, RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished"}
-        card |= {"recipe": plain["recipe"], "seed": plain["seed"]}
-        files.write_json(self.folder / "card.json", card | {"started_at": _now()} | facts)
+        files.write_text(self.folder / "overrides.txt", "".join(f"{override}\n" for override in overrides))
+        card = {RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished", "recipe": plain["recipe"], "seed": plain["seed"]}
+        run_card.write(self.card_path, card | {"started_at": _now()} | facts)
 
     def note(self, **facts: Any) -> None:
-        """Add facts to the card, or replace them."""
-        files.write_json(self.folder / "card.json", self.card() | facts)
+        """Add facts to the card, or replace them.
+
+        Raises:
+            LasasrError: the card is missing or damaged, or a fact is of another kind than its key.
+        """
+        run_card.write(self.card_path, {**self.card().plain, **facts})
 
     def finish(self, **facts: Any) -> None:
         """Add the last facts and call the run finished."""
         self.note(**facts, status="finished", finished_at=_now())
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> RunCard:
         """card.json.
 
         Raises:
             LasasrError: it is missing, damaged, or of another schema.
         """
-        path = self.folder / "card.json"
-        return _checked(path, files.read_json(path), CARD_KINDS)
+        return run_card.read(self.card_path)
 
     def config(self) -> dict[str, Any]:
         """config.yaml, as plain values of which some may be absent.
@@ -132,7 +125,7 @@ class Run:
         """
         path = self.folder / "config.yaml"
         try:
-            config = _checked(path, yaml_files.read(path), CONFIG_KINDS)
+            config = _checked(path, yaml_files.read(path))
         except FileNotFoundError:
             raise LasasrError(f"{path} is missing: {self.folder} is no run folder") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -184,22 +177,14 @@ class Run:
             raise LasasrError(f"{path} is damaged: {error}") from None
 
 
-def _checked(path: Path, content: Any, kinds_of: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(content, dict):
+def _checked(path: Path, config: Any) -> dict[str, Any]:
+    if not isinstance(config, dict):
         raise LasasrError(f"{path} is damaged: it holds no keys")
-    if content.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
-    kinds.refuse_others(path, content, kinds_of)
-    return content
+    if config.get("schema") != SCHEMA:
+        raise LasasrError(f"{path} has schema {config.get('schema')}, this version of lasasr reads {SCHEMA}")
+    kinds.refuse_others(path, config, CONFIG_KINDS)
+    return config
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def content_at_training(card: Mapping[str, Any], split: str) -> str | None:
-    """The content of a split when the run was made, as its card says it; None: a card of 0.1.0 does not."""
-    noted = ((card.get("data") or {}).get("splits") or {}).get(split) or {}
-    result = (card.get("results") or {}).get(split) or {}
-    content = result.get("data", noted.get("content"))  # of a mean of checkpoints, nothing is decoded yet
-    return None if content is None else str(content)

@@ -84,8 +84,7 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
         averaged = Run(folder)
         recognizer.save(averaged.bundle)
         averaged.start(source.config(), source.overrides(), **provenance())
-        card = source.card()
         averaged.finish(
             averaged={"run": source.folder.name, "checkpoints": [path.name for path in checkpoints]},
-            **{name: card[name] for name in FACTS if name in card},
+            **{name: fact for name, fact in source.card().plain.items() if name in FACTS},
         )

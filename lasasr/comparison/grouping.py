@@ -66,7 +66,7 @@ def _run(run: DecodedRun) -> scores.Run:
         )
         for line in run.lines
     }
-    return scores.Run(run.seed, utterances, broken=bool(run.card.get("diverged")), falling=still_falling(run))
+    return scores.Run(run.seed, utterances, broken=bool(run.card.diverged), falling=still_falling(run))
 
 
 def still_falling(run: DecodedRun) -> bool:
@@ -76,10 +76,10 @@ def still_falling(run: DecodedRun) -> bool:
     and down. A value that is not finite stands in no card, so that where the last one is missing nothing was falling.
     A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
     """
-    validations = run.card.get("validations") or []
+    validations = run.card.validations
     if len(validations) == 1:
         return True
-    for key, most in ((run.summary.get("metric"), scores.HOPELESS), ("loss", math.inf)):
+    for key, most in ((run.summary["metric"], scores.HOPELESS), ("loss", math.inf)):
         values = [min(validation[key], most) for validation in validations if key in validation]
         if len(set(values)) > 1:
             return key in validations[-1] and bool(values[-1] == min(values))

@@ -84,11 +84,10 @@ def _sources(path: Path) -> list[ResultSource | MissingRun]:
 
 def _from_file(path: Path) -> ResultSource | MissingRun:
     folder = path.resolve().parent.parent
-    inside = (folder / "card.json").exists() and (folder / "config.yaml").exists()
     name = parsed(path.stem)
     if name is None:
         raise LasasrError(f"{path} has no name of results: <split>.json or <split>@<text>-<digits>.json")
-    return ResultSource(path.parent, Run(folder) if inside else None, name)
+    return ResultSource(path.parent, Run(folder) if run_paths.is_run(folder) else None, name)
 
 
 def _from_run(run: Run) -> ResultSource | MissingRun:
@@ -98,10 +97,10 @@ def _from_run(run: Run) -> ResultSource | MissingRun:
     card = run.card()
     if refusal := kind_of(run.config()).task.refusals.get("compare"):
         raise LasasrError(f"{run.folder} {refusal}")
-    if card.get("status") == "finished":
+    if card.status == "finished":
         return ResultSource(run.results, run)
-    why = str(card.get("diverged") or "")  # null: it did not
-    seed = str(card.get("seed", "?"))
+    why = card.diverged or ""  # null: it did not
+    seed = "?" if card.seed is None else str(card.seed)
     return MissingRun(name, "diverged" if why else "unfinished", why, seed, settings(run.config()))
 
 

@@ -18,12 +18,12 @@ def test_a_run_is_finished_when_its_card_says_so(run: Run) -> None:
     assert run.status == "unfinished"
     run.note(parameters=12)
     assert run.status == "unfinished"
-    run.finish(results={"test": 4.2})
+    run.finish(results={"test": {"percent": 4.2}}, train_s=3)
     assert run.status == "finished"
     card = run.card()
-    assert (card["schema"], card["seed"], card["commit"], card["parameters"]) == (1, 3, "abc", 12)
-    assert card["results"] == {"test": 4.2}
-    assert card["started_at"] <= card["finished_at"]
+    assert (card.schema, card.seed, card.commit, card.parameters, card.train_s) == (1, 3, "abc", 12, 3.0)
+    assert card.results == {"test": {"percent": 4.2}}
+    assert str(card.started_at) <= str(card.finished_at)
 
 
 def test_what_was_written_is_read(run: Run) -> None:
@@ -39,8 +39,11 @@ def test_a_card_lost_after_training_began_is_unfinished(run: Run) -> None:
 
 def test_a_card_that_cannot_be_written_leaves_the_older_one(run: Run) -> None:
     before = run.card()
-    with pytest.raises(ValueError, match="JSON"):
-        run.finish(percent=math.nan)
+    for fact in ({"percent": math.nan}, {"steps": "many"}, {"validations": [{"wer": 3.0}]}):
+        with pytest.raises(
+            LasasrError, match=r"card\.json cannot be written: .*(percent|steps|validations\[0\]\.step)"
+        ):
+            run.finish(**fact)
     assert run.card() == before
     assert sorted(path.name for path in run.folder.iterdir()) == ["card.json", "config.yaml", "overrides.txt"]
 
