@@ -110,8 +110,8 @@ class RunCard(Mapping[str, Any]):
     def content_at_training(self, split: str) -> str | None:
         """The content of a split when the run was made; None: a card of 0.1.0 does not know it."""
         result = self.results.get(split) or {}
-        noted = (self.data.splits or {}).get(split, SplitData())
-        content = result.get("data", noted.content)  # of a mean of checkpoints, nothing is decoded yet
+        split_data = (self.data.splits or {}).get(split, SplitData())
+        content = result.get("data", split_data.content)  # of a mean of checkpoints, nothing is decoded yet
         return None if content is None else str(content)
 
 
@@ -154,13 +154,13 @@ def _typed(content: Any, path: Path, problem: str) -> RunCard:
     return card
 
 
-def _refuse_infinite(value: Any, place: str = "") -> None:
+def _refuse_infinite(value: Any, key: str = "") -> None:
     """JSON has no such numbers, though Python reads them: what holds one could not be written again."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise typed.KindError(f"{place} is {value}, not a finite number")
+        raise typed.KindError(f"{key} is {value}, not a finite number")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _refuse_infinite(inner, f"{place}.{name}" if place else name)
+            _refuse_infinite(inner, f"{key}.{name}" if key else name)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            _refuse_infinite(inner, f"{place}[{index}]")
+            _refuse_infinite(inner, f"{key}[{index}]")

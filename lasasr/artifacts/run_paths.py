@@ -30,10 +30,10 @@ def find_run(path: str | Path) -> Run:
             below = candidate.relative_to(folder).parts
             if (not below or below[0] in PARTS) and is_run(folder):
                 return Run(folder)
-    what = "is no run folder" if path.exists() else "does not exist"
+    problem = "is no run folder" if path.exists() else "does not exist"
     if inside := sorted(card.parent for card in path.glob(f"*/{run_card.FILE}") if is_run(card.parent)):
-        raise LasasrError(f"{path} {what}, but holds {len(inside)}: name those, as {inside[0]}")
-    raise LasasrError(f"{path} {what}; {nearest(str(path), map(str, list_runs()))}")
+        raise LasasrError(f"{path} {problem}, but holds {len(inside)}: name those, as {inside[0]}")
+    raise LasasrError(f"{path} {problem}; {nearest(str(path), map(str, list_runs()))}")
 
 
 def bundle_folder(path: str | Path) -> Path:

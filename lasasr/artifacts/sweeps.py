@@ -102,14 +102,14 @@ def choose_sweep_folder(parent: Path, overrides: Sequence[str], planned: Iterabl
     Raises:
         UsageError: `name` is no name.
     """
-    wanted = {folder.resolve() for folder in planned}
+    planned_folders = {folder.resolve() for folder in planned}
     for number in itertools.count(1):
         ending = _ending(overrides) + (f"-{number}" if number > 1 else "")
         folders = sorted(path for path in parent.glob(f"sweep-*{ending}") if (path / FILE).exists())
         if not folders:
             folder = sweep_folder(parent, overrides, name)
             return folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-        if {run.folder.resolve() for run in read(folders[0]).begun} <= wanted:
+        if {run.folder.resolve() for run in read(folders[0]).begun} <= planned_folders:
             return folders[0]
     raise AssertionError("unreachable")
 

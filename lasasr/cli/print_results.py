@@ -81,7 +81,7 @@ def _print_results(run: Run) -> None:
     """Print the run's own results as a table, and name those of other searches and data."""
     of_run, others = RunResults(run), []
     own, missing = [], []
-    for stored in results.listed(run.results):
+    for stored in results.list_results(run.results):
         if stored.name.code:
             others.append(stored)
         elif of_run.foreign(stored):

@@ -68,7 +68,7 @@ def by_search(all_run_results: Sequence[RunResults], split: str, search: str, co
 
 
 def _candidates(run_results: RunResults, split: str) -> list[_Candidate]:
-    listed = [(stored, stored.summary()) for stored in results.listed(run_results.run.results, split)]
+    listed = [(stored, stored.summary()) for stored in results.list_results(run_results.run.results, split)]
     return [_Candidate(run_results, stored, summary, identity_of(summary)) for stored, summary in listed]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lasasr.artifacts import results, run_paths, sweep_file
-from lasasr.artifacts.result_names import ResultName, parsed
+from lasasr.artifacts.result_names import ResultName, parse_result_name
 from lasasr.artifacts.runs import Run
 from lasasr.comparison.settings import Settings, settings
 from lasasr.configuration.settings import kind_of
@@ -84,7 +84,7 @@ def _sources(path: Path) -> list[ResultSource | MissingRun]:
 
 def _from_file(path: Path) -> ResultSource | MissingRun:
     folder = path.resolve().parent.parent
-    name = parsed(path.stem)
+    name = parse_result_name(path.stem)
     if name is None:
         raise LasasrError(f"{path} has no name of results: <split>.json or <split>@<text>-<digits>.json")
     return ResultSource(path.parent, Run(folder) if run_paths.is_run(folder) else None, name)
@@ -127,7 +127,7 @@ def _splits(source: ResultSource, any_result: bool) -> set[str]:
     if source.name is not None:
         return {source.name.split}
     if any_result:
-        return {stored.name.split for stored in results.listed(source.results)}
+        return {stored.name.split for stored in results.list_results(source.results)}
     return set(results.splits(source.results))
 
 

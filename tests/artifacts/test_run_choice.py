@@ -27,12 +27,12 @@ def test_the_same_configuration_finds_its_folder_however_it_was_asked_for(run: R
 
 def begun(config: dict[str, Any], name: str, checkpoint: bool = True) -> Run:
     """A run of some name, as an earlier version would have left it."""
-    made = Run(Path("runs") / config["recipe"] / name)
-    made.start(config, [])
+    run = Run(Path("runs") / config["recipe"] / name)
+    run.start(config, [])
     if checkpoint:
-        made.checkpoints.mkdir()
-        (made.checkpoints / "last.ckpt").touch()
-    return made
+        run.checkpoints.mkdir()
+        (run.checkpoints / "last.ckpt").touch()
+    return run
 
 
 SAME: list[dict[str, Any]] = [
@@ -89,8 +89,8 @@ def test_a_default_that_has_changed_since_makes_another_run() -> None:
 def test_what_is_asked_for_in_vain_is_said() -> None:
     old = begun(CONFIG, "default-s3-00000000")
     loading = {"_target_": "lasasr.data.loader.Loading", "num_workers": 3}
-    found, remarks = choose_run({**CONFIG, "loading": loading, "name": "x"}, ["loading.num_workers=3"])
-    assert found == old
+    run, remarks = choose_run({**CONFIG, "loading": loading, "name": "x"}, ["loading.num_workers=3"])
+    assert run == old
     assert remarks == (
         f'{old.folder} keeps loading._target_=its default, not "lasasr.data.loader.Loading", '
         'loading.num_workers=its default, not 3, name=its default, not "x": that changes nothing of what is trained',

@@ -22,7 +22,7 @@ def test_find_run_looks_below_the_runs_root(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("runs/synthetic/las_cha", "does not exist; nearest: {run}"),
         ("/nowhere/at/all", "does not exist; nearest: {run}"),
@@ -30,8 +30,8 @@ def test_find_run_looks_below_the_runs_root(run: Run) -> None:
         ("runs/synthetic/las_char", "is no run folder, but holds 1: name those, as {run}"),
     ],
 )
-def test_find_run_names_the_nearest(run: Run, path: str, told: str) -> None:
-    with pytest.raises(LasasrError, match=f"{path} {told.format(run=run.folder)}"):
+def test_find_run_names_the_nearest(run: Run, path: str, message: str) -> None:
+    with pytest.raises(LasasrError, match=f"{path} {message.format(run=run.folder)}"):
         run_paths.find_run(path)
 
 

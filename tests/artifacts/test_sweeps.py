@@ -20,20 +20,20 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def written(*names: str) -> Sweep:
+def written_sweep(*names: str) -> Sweep:
     jobs = [PlannedRun([f"k={name}"], {**CONFIG, "k": name}, Run(Path("runs/x") / name)) for name in names]
-    made = Sweep(Path("runs/x/sweep-a-00000000"), "x", ["k=a,b"], jobs, [job.run for job in jobs], "submitit")
-    sweeps.write(made)
-    return made
+    sweep = Sweep(Path("runs/x/sweep-a-00000000"), "x", ["k=a,b"], jobs, [job.run for job in jobs], "submitit")
+    sweeps.write(sweep)
+    return sweep
 
 
 def test_what_is_written_is_read() -> None:
-    made = written("a", "b")
-    assert sweeps.read(made.folder) == made
-    assert json.loads((made.folder / "sweep.json").read_text())["runs"] == ["../a", "../b"]
-    assert made.job(["k=b"]).config["k"] == "b"
+    sweep = written_sweep("a", "b")
+    assert sweeps.read(sweep.folder) == sweep
+    assert json.loads((sweep.folder / "sweep.json").read_text())["runs"] == ["../a", "../b"]
+    assert sweep.job(["k=b"]).config["k"] == "b"
     with pytest.raises(LasasrError, match=r"sweep\.json has no job k=c"):
-        made.job(["k=c"])
+        sweep.job(["k=c"])
 
 
 def test_values_without_end_are_kept() -> None:
@@ -67,11 +67,11 @@ def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_a_sweep_knows_its_runs_that_have_begun() -> None:
-    made = written("a", "b")
-    assert sweeps.read(made.folder).begun == []
-    for job in made.jobs:
+    sweep = written_sweep("a", "b")
+    assert sweeps.read(sweep.folder).begun == []
+    for job in sweep.jobs:
         job.run.start(job.config, job.overrides)
-    assert sweeps.read(made.folder).begun == made.planned
+    assert sweeps.read(sweep.folder).begun == sweep.planned
 
 
 def test_the_order_of_words_and_the_name_make_no_other_sweep() -> None:
