@@ -95,7 +95,10 @@ GUARDS = (
     Guard(
         "what a living process writes is not taken away",
         "artifacts/temporary.py",
-        "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if not _is(descriptor, hidden_path):\n",
+        (
+            "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+            "        if not _is(descriptor, hidden_path):\n"
+        ),
         "        if not _is(descriptor, hidden_path):\n",
         (TEMPORARY,),
     ),
