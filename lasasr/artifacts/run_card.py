@@ -67,7 +67,7 @@ class RunCard(Mapping[str, Any]):
 
     plain: Mapping[str, Any] = field(default_factory=dict)  # all that was read, for what writes it again
     schema: int = key("of this file", SCHEMA)
-    run_id: str | None = key("drawn when the run began; its checkpoints hold the same; absent in older cards")
+    run_id: str | None = key("drawn when the run began; its checkpoints hold the same; absent before 0.2.0")
     status: Literal["unfinished", "finished"] = key("whether training and evaluation have ended", "unfinished")
     recipe: str | None = key("name of the recipe, or path of the user's own")
     seed: int | None = key("of initialisation, order and noise")
