@@ -75,7 +75,7 @@ def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, An
     return dict(moved.current_config(config))
 
 
-class Stored(NamedTuple):
+class StoredTensor(NamedTuple):
     """What model.safetensors says of one tensor."""
 
     shape: tuple[int, ...]
@@ -86,7 +86,7 @@ class Header(NamedTuple):
     """What model.safetensors says of itself, before any of its numbers is read."""
 
     path: Path
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     bytes: int  # of the file
 
 
@@ -104,7 +104,7 @@ def read_header(folder: Path) -> Header:
             raise _damaged(path, f"a header of {length} bytes in a file of {size}")
         with safe_open(path, "pt") as opened:
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
-            tensors = {name: Stored(tuple(entry.get_shape()), entry.get_dtype()) for name, entry in slices.items()}
+            tensors = {name: StoredTensor(tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
     except FileNotFoundError:
         raise LasasrError(f"{path} is missing: not a bundle (lasasr export RUN --out DIR makes one)") from None
     except LasasrError:

@@ -54,7 +54,7 @@ LINE: Final = {"id": str, "reference": str, "hypothesis": str, **dict.fromkeys(C
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredResult:
     """One result that lies in a folder."""
 
     folder: Path
@@ -115,10 +115,10 @@ def write(
     files.write_json(path, {"schema": SCHEMA, **summary})
 
 
-def list_results(folder: Path, split: str | None = None) -> list[Stored]:
+def list_results(folder: Path, split: str | None = None) -> list[StoredResult]:
     """The results in `folder`, sorted by name, of one split or of all; the run's own comes first in its split."""
     names = [name for path in folder.glob("*.json") if (name := parse_result_name(path.stem)) is not None]
-    return [Stored(folder, name) for name in sorted(names) if split in (None, name.split)]
+    return [StoredResult(folder, name) for name in sorted(names) if split in (None, name.split)]
 
 
 def splits(folder: Path) -> list[str]:
@@ -140,10 +140,10 @@ def read(folder: Path, split: str, search: str | None = None) -> tuple[dict[str,
     path = folder / f"{split}.json"
     if not path.exists():
         raise LasasrError(f"{path} is missing: decode the split with lasasr evaluate; {nearest(split, splits(folder))}")
-    return Stored(folder, ResultName(split)).read()
+    return StoredResult(folder, ResultName(split)).read()
 
 
-def find(folder: Path, split: str, search: str) -> Stored:
+def find(folder: Path, split: str, search: str) -> StoredResult:
     """The one result of a split that `search` names.
 
     Raises:
@@ -161,7 +161,7 @@ def find(folder: Path, split: str, search: str) -> Stored:
     raise LasasrError(f"{folder} has no result of {split} by the search {search}; {nearest(search, labels)}")
 
 
-def names_of(stored: Stored) -> set[str]:
+def names_of(stored: StoredResult) -> set[str]:
     """Everything that names a result: file, text, digits, both, and the id of its search."""
     summary, name = stored.summary(), stored.name
     ids = {identity.search_id for identity in [identity_of(summary)] if identity} | {str(summary.get("search_id"))}

@@ -22,7 +22,7 @@ from lasasr.artifacts.result_names import (
     sanitised,
     search_difference,
 )
-from lasasr.artifacts.results import Stored
+from lasasr.artifacts.results import StoredResult
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import (
     SearchIdentity,
@@ -83,16 +83,16 @@ class RunResults:
         data = None if own is None else own.summary().get("data")
         return None if data is None else str(data)
 
-    def own(self, split: str) -> Stored | None:
+    def own(self, split: str) -> StoredResult | None:
         """The run's own result of a split; None: there is none, or its summary is damaged."""
-        stored = Stored(self.run.results, ResultName(split))
+        stored = StoredResult(self.run.results, ResultName(split))
         if not stored.path.exists():
             return None
         with suppress(LasasrError):
             return None if self.foreign(stored) else stored
         return None
 
-    def foreign(self, stored: Stored) -> str:
+    def foreign(self, stored: StoredResult) -> str:
         """What wrote results/<split>.json, where that is not the run's own search on its data; "" where it is."""
         summary = stored.summary()
         if not self._searched_alike(summary):
@@ -113,7 +113,7 @@ class RunResults:
 
     def missing(self, split: str) -> str:
         """Why there is no result of the run's own, and the way out."""
-        stored = Stored(self.run.results, ResultName(split))
+        stored = StoredResult(self.run.results, ResultName(split))
         way_out = f"lasasr evaluate {self.run.folder}{self._splits_override(split)} decodes it"
         if not stored.path.exists():
             return f"{stored.path} is missing: {way_out}"
@@ -182,9 +182,9 @@ class RunResults:
             return True
         return {line["id"]: line["reference"] for line in lines} == dict(utterances())
 
-    def make_way(self, split: str) -> Stored | None:
+    def make_way(self, split: str) -> StoredResult | None:
         """Give what another search wrote to results/<split>.json its own name; None: there was nothing to do."""
-        before = Stored(self.run.results, ResultName(split))
+        before = StoredResult(self.run.results, ResultName(split))
         if not before.path.exists() or self.own(split) is not None:
             return None
         try:
@@ -195,7 +195,7 @@ class RunResults:
         data = str(summary.get("data", f"corpus {summary.get('corpus')}"))
         of_other_search = identity != self.own_search
         text = self._text(summary.get("search") or {}, identity, elsewhere=None if of_other_search else self.config)
-        after = Stored(before.folder, other_result_name(split, text, identity.values, data))
+        after = StoredResult(before.folder, other_result_name(split, text, identity.values, data))
         for ending in reversed(ENDINGS):  # the summary last: where it is, all is
             source = before.path.with_suffix(ending)
             if source.exists():
@@ -206,7 +206,7 @@ class RunResults:
             before.path.with_suffix(ending).unlink(missing_ok=True)
         return after
 
-    def _move_plots(self, after: Stored) -> None:
+    def _move_plots(self, after: StoredResult) -> None:
         """The maps that it drew over the run's own."""
         plots = self.run.folder / "plots"
         with suppress(LasasrError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from lasasr.artifacts import results
 from lasasr.artifacts.result_names import ResultName
-from lasasr.artifacts.results import Stored
+from lasasr.artifacts.results import StoredResult
 from lasasr.artifacts.run_card import RunCard
 from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.search_identity import search_words
@@ -91,7 +91,7 @@ def _plain_command(run_results: RunResults, summary: Mapping[str, Any]) -> str:
     return f"lasasr evaluate {run_results.run.folder} (search: {search_words(summary.get('search'))})"
 
 
-def _own_result(source: ResultSource, split: str) -> Stored:
+def _own_result(source: ResultSource, split: str) -> StoredResult:
     """The result that was named, or the run's own.
 
     Raises:
@@ -99,7 +99,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     """
     if source.name is not None and source.name.split != split:
         raise UsageError(f"{result_path(source)} holds {source.name.split}, but --split is {split}")
-    stored = Stored(source.results, source.name or ResultName(split))
+    stored = StoredResult(source.results, source.name or ResultName(split))
     if source.run is None or source.name is not None or not stored.path.exists():
         return stored
     run_results = RunResults(source.run)
@@ -108,7 +108,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     return stored
 
 
-def _decoded_run(source: ResultSource, stored: Stored) -> DecodedRun:
+def _decoded_run(source: ResultSource, stored: StoredResult) -> DecodedRun:
     if not stored.path.exists():
         results.read(stored.folder, stored.name.split)  # raises, with what is missing and the nearest name
     summary, lines = stored.read()

@@ -9,8 +9,10 @@ from typing import Any, Final
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.artifacts.bundle.Stored": "lasasr.artifacts.bundle.StoredTensor",
     "lasasr.artifacts.result_names.named": "lasasr.artifacts.result_names.other_result_name",
     "lasasr.artifacts.result_names.parsed": "lasasr.artifacts.result_names.parse_result_name",
+    "lasasr.artifacts.results.Stored": "lasasr.artifacts.results.StoredResult",
     "lasasr.artifacts.results.listed": "lasasr.artifacts.results.list_results",
     "lasasr.artifacts.runs.RUN_ID": "lasasr.artifacts.run_card.RUN_ID",
     "lasasr.artifacts.runs.bundle_folder": "lasasr.artifacts.run_paths.bundle_folder",

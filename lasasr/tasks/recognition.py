@@ -108,4 +108,4 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
     def is_evaluated(self, run: Run, split: str, data: str) -> bool:
         """See `Task`."""
         name = RunResults(run).name(split, Decoding(self.settings), data, dict)
-        return results.Stored(run.results, name).path.exists()
+        return results.StoredResult(run.results, name).path.exists()

@@ -61,7 +61,7 @@ def test_another_search_leaves_the_runs_own_as_it_was(tmp_path: Path) -> None:
     after = content(run)
     assert {key: after[key] for key in before} == before
     assert set(after) - set(before) == {f"{where}.json", f"{where}.jsonl"}
-    assert RunResults(run).own("test") == results.Stored(run.results, ResultName("test"))
+    assert RunResults(run).own("test") == results.StoredResult(run.results, ResultName("test"))
     assert results.splits(run.results) == ["test"]
 
 
