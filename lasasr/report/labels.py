@@ -55,8 +55,8 @@ def _words(tokens: Sequence[str]) -> Labels:
     words = [token for token in text if token.label not in special.NAMES]
     if any(token.startswith(WORD_MARK) for token in tokens):  # phones are not parts of words
         words = word_times(words)
-    labels = sorted([*words, *ends], key=lambda label: label.start_s)
-    return Labels([(label.start_s + label.end_s) / 2.0 for label in labels], [label.label for label in labels])
+    placed = sorted([*words, *ends], key=lambda label: label.start_s)
+    return Labels([(label.start_s + label.end_s) / 2.0 for label in placed], [label.label for label in placed])
 
 
 def _thinned(labels: Labels, apart: float) -> Labels:

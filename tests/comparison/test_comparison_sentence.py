@@ -76,8 +76,8 @@ def test_the_first_sentence_says_every_verdict(count: int, equal: bool) -> None:
 @pytest.mark.parametrize("words", itertools.product(WORDS, repeat=2))
 def test_against_a_baseline_too(words: tuple[str, ...]) -> None:
     text = sentences(compared(words, baseline=True))[0]
-    for word, phrase in zip(WORDS, ("better: ", "worse: ", "no difference shown: ", "cannot decide"), strict=True):
-        assert (phrase in text) == (word in words), text
+    for word, said in zip(WORDS, ("better: ", "worse: ", "no difference shown: ", "cannot decide"), strict=True):
+        assert (said in text) == (word in words), text
     assert (REASON in text or RUNS_REASON in text) == ("cannot decide" in words), text
 
 
