@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,8 +41,9 @@ CONFIG_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(identity.PLACES, str),
     **dict.fromkeys(_SECTIONS, dict | None),
 }
+RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
 CARD_KINDS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
+    **dict.fromkeys((RUN_ID, "status", "recipe", "started_at", "finished_at", "command", "precision"), str),
     **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
     **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
     "averaged.checkpoints": list[str],
@@ -114,7 +116,8 @@ class Run:
         text = yaml.safe_dump({"schema": SCHEMA, **plain}, sort_keys=False, allow_unicode=True)
         files.write_text(self.folder / "config.yaml", text)
         files.write_text(self.folder / "overrides.txt", "".join(f"{one}\n" for one in overrides))
-        card = {"schema": SCHEMA, "status": "unfinished", "recipe": plain["recipe"], "seed": plain["seed"]}
+        card = {"schema": SCHEMA, RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished"}
+        card |= {"recipe": plain["recipe"], "seed": plain["seed"]}
         files.write_json(self.folder / "card.json", card | {"started_at": _now()} | facts)
 
     def note(self, **facts: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from lasasr.artifacts import bundle, runs
+from lasasr.artifacts import bundle, files, runs
 from lasasr.configuration.settings import Language, Part, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
@@ -223,7 +223,8 @@ def _copy(source: Path, target: Path) -> None:
     if target.exists() and target.samefile(source):
         return
     if source.is_file():
-        shutil.copyfile(source, target)
+        with files.replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         TrainedLM.load(source).save(target)
 

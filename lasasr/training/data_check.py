@@ -120,12 +120,14 @@ def _known(run: Run) -> dict[str, Any] | None:
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoint_owner import id_of_run, is_of_run
     from lasasr.training.checkpoints import BEFORE, LAST
 
-    for name in (LAST, BEFORE):
-        with suppress(LasasrError):  # what is damaged is said when it is gone on from
-            if (run.checkpoints / name).exists():
-                return of_checkpoint(run.checkpoints / name)
+    run_id = id_of_run(run.folder)
+    for path in (run.checkpoints / LAST, run.checkpoints / BEFORE):
+        with suppress(LasasrError):  # what is damaged, or another run's, is said when it is gone on from
+            if path.exists() and is_of_run(path, run_id):
+                return of_checkpoint(path)
     return None
 
 

@@ -161,7 +161,7 @@ def test_a_state_that_is_no_dict_is_refused(tmp_path: Path) -> None:
         fit_tiny(tmp_path, *mine("Counts"))
 
 
-class Lazy(torch.optim.SGD):
+class Lazy(torch.optim.AdamW):
     """Does not call the closure."""
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -169,6 +169,5 @@ class Lazy(torch.optim.SGD):
 
 
 def test_an_optimizer_that_calls_no_closure_is_named(tmp_path: Path) -> None:
-    options = ("'~optimizer'", f"+optimizer._target_={__name__}.Lazy", "+optimizer._partial_=true", "+optimizer.lr=0.1")
     with pytest.raises(PartError, match=rf"optimizer \({__name__}\.Lazy\): step must call the closure"):
-        fit_tiny(tmp_path, *(option.strip("'") for option in options), "logger=none")
+        fit_tiny(tmp_path, f"optimizer._target_={__name__}.Lazy", "logger=none")
