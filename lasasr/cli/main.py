@@ -32,7 +32,7 @@ VERBS: Final = {
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
-    "check": "attend=NAME                 the conformance suite on one attention, shipped or your own",
+    "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
 }
 
 USAGE: Final = """\

@@ -76,9 +76,12 @@ def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> No
 
     helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
     run, remarks = runs.placed(settings.plain, overrides, fresh and not helps)
-    for remark in () if helps else remarks:
+    was_finished = run.status == "finished"  # then what is said comes after its results, where it is read
+    for remark in () if helps or was_finished else remarks:
         print(f"note: {remark}", flush=True)
     run_in(run, settings, overrides, fresh=fresh)
+    for remark in remarks if was_finished and not helps else ():
+        print(f"note: {remark}", flush=True)
 
 
 def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
