@@ -48,6 +48,7 @@ CARD_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
     "averaged.checkpoints": list[str],
     "seed": int,
+    "self_attentive": bool,
     "parameters": int,
     "steps": int,
     "train_s": kinds.NUMBER,

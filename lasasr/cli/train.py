@@ -132,8 +132,8 @@ def _write_in(run: Run, settings: Settings, overrides: list[str], resume: bool) 
             )
         _announce(settings.plain)
         task = _task(settings)
+        task.check(run.begun)  # what can be seen to be wrong is said before there is a folder for it
         if not run.begun:
-            task.check()  # what can be seen to be wrong is said before there is a folder for it
             run.start(settings.plain, overrides, **provenance())
 
         from lasasr.cli.progress import progress
@@ -169,7 +169,9 @@ def _help(run: Run, settings: Settings, resume: bool) -> None:
 
     try:
         with progress(plain=True) as report:
-            _task(settings).train(run.folder, resume, report)
+            task = _task(settings)
+            task.check(resume and run.begun)
+            task.train(run.folder, resume, report)
     except Interrupted as error:
         if launch.launched():
             raise SystemExit(128 + error.signum) from None

@@ -44,6 +44,8 @@ class SelfAttentiveEncoder(Encoder):
         ValueError: a size below 1, or an unknown `subsampling_by` or `positions`.
     """
 
+    self_attentive = True
+
     def __init__(
         self,
         layer: Layer,

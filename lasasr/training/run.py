@@ -74,6 +74,7 @@ def fit_recognizer(
         "alignment_alarm": watch.alarm,
         "validations": validations,
         "infeasible_utterances": sorted(meter.infeasible),
+        "self_attentive": recognizer.model.encoder.self_attentive,
     }
 
 
