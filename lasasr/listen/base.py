@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -31,6 +32,11 @@ class Encoder(nn.Module, ABC):
     subsampling_factor: int  # T / T', rounded up
     self_attentive: bool = False  # True: all frames see each other and are read in no order, so maps may mislead
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
+
+    @property
+    def intermediate(self) -> Sequence[nn.Module]:
+        """Layers whose outputs (B, T', E) a loss with intermediate CTC reads too; padding may hold anything finite."""
+        return ()
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:

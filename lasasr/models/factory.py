@@ -26,6 +26,7 @@ from lasasr.configuration.returned import check_returned
 from lasasr.configuration.settings import Part, Recognition
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, PartError, UsageError
+from lasasr.listen.base import Encoder
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Loss
 from lasasr.models import first_calls
@@ -243,6 +244,7 @@ def _initialised(make: Callable[[int], M], seed: int, prefix: str = "") -> M:
 def _model(parts: ModelParts, seed: int, input_dim: int, vocabulary_size: int) -> Model:
     """The model as its constructors leave it, which draw by `seed`."""
     encoder = built_by(seed, "encoder", lambda: build(parts.listen, "listen", input_dim=input_dim))
+    _check_intermediate(encoder, parts.heads.intermediate_ctc)
     sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
     decoder = None
     if parts.heads.decoder:
@@ -253,6 +255,16 @@ def _model(parts: ModelParts, seed: int, input_dim: int, vocabulary_size: int) -
         decoder = built_by(seed, "decoder", lambda: build(spell, "spell", attend=attend, **sizes))
     ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if parts.heads.ctc else None
     return Model(encoder=encoder, decoder=decoder, ctc=ctc)
+
+
+def _check_intermediate(encoder: Encoder, is_read: bool) -> None:
+    if is_read and not encoder.intermediate:
+        raise UsageError(
+            "loss.intermediate_ctc_weight is above 0, but the encoder has no layer for it: set "
+            "listen.intermediate_layers (listen=transformer or conformer), or the weight to 0"
+        )
+    if encoder.intermediate and not is_read:
+        raise UsageError("listen.intermediate_layers is set, but no loss reads it: set loss.intermediate_ctc_weight")
 
 
 def _needed(part: Part | None, place: str) -> Part:
