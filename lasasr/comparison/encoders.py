@@ -28,5 +28,5 @@ def alignment_notes(systems: Iterable[tuple[str, DecodedRun]]) -> list[str]:
 
 def _is_self_attentive(run: DecodedRun) -> bool:
     """As the encoder says of itself, in the card."""
-    said = run.card.get("self_attentive")
-    return said if isinstance(said, bool) else run.settings.values.get("listen._target_") in SELF_ATTENTIVE
+    said = run.card.self_attentive
+    return said if said is not None else run.settings.values.get("listen._target_") in SELF_ATTENTIVE

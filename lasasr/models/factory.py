@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, cast
 
 from torch import nn
 
-from lasasr.artifacts import runs
+from lasasr.artifacts import run_paths
 from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
@@ -207,7 +207,7 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     """
     if run is None:
         raise UsageError("tokenizer.run is not set: tokenizer=of_run needs tokenizer.run=RUN, a run folder or bundle")
-    return load_tokenizer(runs.bundle_folder(run))
+    return load_tokenizer(run_paths.bundle_folder(run))
 
 
 def loss(part: Part, seed: int) -> Loss:

@@ -12,7 +12,7 @@ from lasasr.comparison.encoders import SELF_ATTENTIVE, alignment_notes
 
 def run(card: dict[str, Any], target: str, alignment: dict[str, float] | None) -> Any:
     return SimpleNamespace(
-        card=card,
+        card=SimpleNamespace(**{"self_attentive": None} | card),
         settings=SimpleNamespace(values={"listen._target_": target}),
         summary={"alignment": alignment},
     )

@@ -95,8 +95,11 @@ GUARDS = (
     Guard(
         "what a living process writes is not taken away",
         "artifacts/temporary.py",
-        "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if not _is(descriptor, place):\n",
-        "        if not _is(descriptor, place):\n",
+        (
+            "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+            "        if not _is(descriptor, hidden_path):\n"
+        ),
+        "        if not _is(descriptor, hidden_path):\n",
         (TEMPORARY,),
     ),
     Guard(
@@ -291,7 +294,7 @@ GUARDS = (
     Guard(
         "a checkpoint of other data is refused",
         "data/datamodule.py",
-        "            if split in held and held[split] != self.content.get(split, held[split]):\n",
+        "            if split in contents and contents[split] != self.content.get(split, contents[split]):\n",
         "            if False:\n",
         ("data/test_data_datamodule.py",),
     ),
