@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli.compose import compose
     from lasasr.cli.progress import progress
+    from lasasr.doctor.names import confusable
     from lasasr.preparation.speech import prepare
 
     config = compose(options.recipe, options.overrides)
@@ -44,6 +46,9 @@ def run(arguments: list[str]) -> int:
         return _prepare_text(config)
     with progress() as report:
         prepared = prepare(config, report, again=True)
+    for split in prepared.manifests:
+        for finding in confusable(split, prepared.utterances(split)):
+            print(f"warning: {finding.line()}", file=sys.stderr)
     for split in prepared.manifests:
         utterances = prepared.utterances(split)
         speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600

@@ -11,7 +11,7 @@ from lasasr.corpora.base import Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
-from lasasr.doctor import audio, batches, frames, memory, splits, transcripts, updates
+from lasasr.doctor import audio, batches, frames, memory, names, splits, transcripts, updates
 from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
 from lasasr.doctor.transcripts import Tokens
@@ -98,10 +98,11 @@ def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utte
             those = [one for one in unusable if one.kind == kind]
             of = len(read[split]) + len(unusable)
             found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
+    unread = names.unread(corpus)
     if found:  # prepare would stop at the first of them
-        return read, found, factory.train_tokenizer(config, read["train"].texts)
+        return read, found + unread, factory.train_tokenizer(config, read["train"].texts)
     prepared = prepare(config, progress)
-    return {split: prepared.utterances(split) for split in prepared.manifests}, found, prepared.tokenizer
+    return {split: prepared.utterances(split) for split in prepared.manifests}, unread, prepared.tokenizer
 
 
 def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError]) -> Utterances:
@@ -118,7 +119,11 @@ def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[F
     tokens = {}
     for split, utterances in read.items():
         tokens[split], outside = transcripts.encoded(split, utterances, recognizer.tokenizer)
-        found += outside + frames.infeasible(split, utterances, tokens[split], recognizer)
+        found += (
+            outside
+            + names.confusable(split, utterances)
+            + frames.infeasible(split, utterances, tokens[split], recognizer)
+        )
     return found, tokens
 
 
