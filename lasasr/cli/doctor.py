@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import LasasrError, UsageError
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.models.recognizer import Recognizer
@@ -54,7 +55,7 @@ def run(arguments: list[str]) -> int:
         found = examine(config, report, listen=not options.quick, ranks=options.ranks)
     written = options.json or place(config)
     found.save(written)
-    Console().print(found.shown())
+    Console(file=unescaped(sys.stdout)).print(found.shown())
     errors, warnings = len(found.of("error")), len(found.of("warning"))
     print(f"{errors} errors, {warnings} warnings; every id: {written}")
     return int(errors > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import search_words
 from lasasr.errors import LasasrError
+from lasasr.escaping import unescaped
 from lasasr.report.tables import evaluation_table, perplexity_table
 from lasasr.report.triage_table import triage_table
 
@@ -52,7 +54,7 @@ def _tell_curves(run: Run) -> None:
 
 def tell_perplexities(splits: Mapping[str, Mapping[str, Any]]) -> None:
     """Print how well a language model foresees each split."""
-    Console().print(perplexity_table(list(splits.values())))
+    Console(file=unescaped(sys.stdout)).print(perplexity_table(list(splits.values())))
 
 
 def tell_results(run: Run) -> None:
@@ -98,10 +100,10 @@ def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] 
         names: of the settings that each was decoded with; without them what kind of errors there are is told too.
     """
     if summaries:
-        Console().print(evaluation_table(summaries, names))
+        Console(file=unescaped(sys.stdout)).print(evaluation_table(summaries, names))
     for one in () if names else summaries:
         if one["errors"] and "triage" in one:
-            Console().print("", triage_table(one))
+            Console(file=unescaped(sys.stdout)).print("", triage_table(one))
     for protocol in dict.fromkeys(one.get("protocol") for one in summaries):
         if protocol:
             counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)

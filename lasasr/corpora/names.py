@@ -82,7 +82,8 @@ def unread_line(unread: Collection[str], absent: Collection[str], meant_only: bo
     if not names:
         return ""
     question = f": did you mean {', '.join(dict.fromkeys(meant.values()))}?" if meant else ""
-    return f"column{'s' if len(names) > 1 else ''} {', '.join(names)} {'are' if len(names) > 1 else 'is'} not read{question}"
+    noun, verb = ("column", "is") if len(names) == 1 else ("columns", "are")
+    return f"{noun} {', '.join(names)} {verb} not read{question}"
 
 
 def _meant(name: str, absent: Collection[str]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from lasasr.escaping import escaped
+
 Severity = Literal["error", "warning", "note"]
 
 
@@ -30,7 +32,7 @@ class Finding:
         share = f" ({percent(self.share)})" if self.share is not None else ""
         some = ", ".join(self.ids[:most]) + (", ..." if len(self.ids) > most else "")
         counted = f", {self.count}{share}" if self.count else ""
-        return f"{where}{self.kind}{counted}{f': {some}' if some else ''}; {self.advice}"
+        return escaped(f"{where}{self.kind}{counted}{f': {some}' if some else ''}; {self.advice}")
 
 
 def percent(share: float) -> str:

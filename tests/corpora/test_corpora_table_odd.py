@@ -115,7 +115,7 @@ def test_whole_numbers_are_text(folder):
 
 @pytest.mark.parametrize("value", ["true", "[1]", '"1,5"', "1" + "0" * 400])
 def test_times_are_numbers(folder, value):
-    with pytest.raises(LasasrError, match="t.jsonl, line 1: end_s .* is not a (number of seconds|time within)"):
+    with pytest.raises(LasasrError, match=r"t.jsonl, line 1: end_s .* is not a (number of seconds|time within)"):
         texts(folder, f'{{"id": "u", "audio": "a.wav", "text": "x", "end_s": {value}}}', "t.jsonl")
 
 
