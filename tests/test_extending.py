@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,9 @@ from safetensors.torch import load_file
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-OWN = ("corpus", "frontend", "listen", "attend", "spell", "loss", "optimizer", "schedule")  # groups
+# group → where its part stands in the configuration
+OWN = {group: group for group in ("corpus", "frontend", "listen", "attend", "spell", "loss", "optimizer", "schedule")}
+OWN |= {"scorer": "search.scorers.pace", "logger": "logger.lines", "callbacks": "callbacks.enough"}
 
 
 class Block(NamedTuple):
@@ -38,9 +42,9 @@ def blocks(page: str = PAGE) -> list[Block]:
 
 
 def files() -> dict[str, str]:
-    """File name → text, of the blocks that begin with a name."""
+    """File name → text, of the blocks that begin with a name (below `# @package`, which must be the first line)."""
     texts = [block.text for block in blocks() if block.language in ("python", "yaml")]
-    return {text.partition("\n")[0].removeprefix("# "): text for text in texts}
+    return {text.removeprefix("# @package").partition("# ")[2].partition("\n")[0]: text for text in texts}
 
 
 def commands() -> list[Command]:
@@ -97,7 +101,14 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
 
     (run,) = (tmp_path / "runs" / "all").glob("all-*")
     config = yaml.safe_load((run / "config.yaml").read_text())
-    assert {group: config[group]["_target_"].partition(".")[0] for group in OWN} == dict.fromkeys(OWN, "mine")
+    targets = {place: reduce(getitem, place.split("."), config)["_target_"] for place in OWN.values()}
+    assert {place: target.partition(".")[0] for place, target in targets.items()} == dict.fromkeys(targets, "mine")
+    assert " dev/loss_focal " in (run / "lines.txt").read_text()
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 0.0 < checkpoint["callbacks"]["Enough"]["best"] < float("inf")
+    hypothesis, *_ = map(json.loads, (run / "results" / "test.jsonl").read_text().splitlines())
+    assert hypothesis["nbest"][0]["scores"].keys() == {"decoder", "pace"}
+    assert hypothesis["nbest"][0]["scores"]["pace"] < 0.0
 
     weights = load_file(tmp_path / "there" / "bundle" / "model.safetensors")
     (root,) = (value for name, value in weights.items() if name.endswith("root"))
@@ -125,7 +136,11 @@ def test_each_part_has_a_file_a_yaml_and_a_wrong_use() -> None:
 
 def test_every_yaml_of_the_page_stands_in_the_recipe_of_all_parts() -> None:
     recipe = yaml.safe_load(files()["all.yaml"])
-    chosen = {key.removeprefix("override /"): name for one in recipe["defaults"][1:-1] for key, name in one.items()}
+    chosen = {
+        re.sub(r"^(override )?/|@.*", "", key): name for one in recipe["defaults"][1:-1] for key, name in one.items()
+    }
+    chosen["logger"] = chosen["logger"][-1]
     assert {f"{group}/{name}.yaml" for group, name in chosen.items() if group != "search"} == {
         name for name in files() if "/" in name and name.endswith(".yaml")
     }
+    assert set(chosen) == {*OWN, "search"}

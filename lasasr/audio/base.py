@@ -84,15 +84,13 @@ class Frontend(nn.Module, ABC):
         raise ValueError(f"{type(self).__name__} has nothing to fit")
 
 
-def checked(frontend: object) -> Frontend:
+def checked(frontend: Frontend) -> Frontend:
     """`frontend`, if it keeps to the contract as far as can be seen without audio.
 
     Raises:
-        LasasrError: it is no front end, or did not call the constructor of its base class.
+        LasasrError: it did not call the constructor of its base class.
     """
     name = type(frontend).__name__
-    if not isinstance(frontend, Frontend):
-        raise LasasrError(f"frontend {name} is no lasasr.audio.base.Frontend; derive it from that class")
     for attribute in ("sample_rate_hz", "output_dim", "frame_shift_ms", "first_centre_ms"):
         if not hasattr(frontend, attribute):
             raise LasasrError(f"frontend {name} sets no {attribute}; call super().__init__(...) of Frontend with it")

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+import importlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from pathlib import Path
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lasasr.cli.arguments import Parser, usable
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
     from lasasr.nn.conformance import Finding
+    from lasasr.search.base import Scorer
 
-GROUPS: Final = ("attend", "listen", "frontend")  # the first is meant where `_target_=` stands without a group
+SUITES: Final = {
+    "attend": "lasasr.attend.conformance",
+    "listen": "lasasr.listen.conformance",
+    "frontend": "lasasr.audio.conformance",
+    "spell": "lasasr.spell.conformance",
+    "loss": "lasasr.losses.conformance",
+    "scorer": "lasasr.search.conformance",
+}
+GROUPS: Final = tuple(SUITES)  # the first one is meant where `_target_=` stands without a group
+FINISHED: Final = ("attend", "listen", "spell")  # by what the model knows: their yaml says `_partial_`
+# A scorer is an entry of `search.scorers`; `scorer` is short for one called `mine`.
+ENTRY: Final = re.compile(r"(?P<sign>[+~]*)(?:scorer@)?(?:scorer|search\.scorers\.(?P<name>\w+))(?P<rest>[.=].*)")
 EPILOG = """\
 examples:
   lasasr check attend=location                     a shipped variant
   lasasr check attend=location attend.dim=256      with other options
   lasasr check listen=pyramid                      an encoder
   lasasr check frontend=fbank80                    a front end
+  lasasr check spell=lstm                          a decoder
+  lasasr check loss=joint                          a loss
+  lasasr check scorer=coverage                     a scorer of beam search
+  lasasr check scorer=lm scorer.lm=RUN             a language model as one
   LASASR_ALLOW=mine PYTHONPATH=. lasasr check attend._target_=mine.MyAttention attend.width=64
-  LASASR_ALLOW=mine PYTHONPATH=. lasasr check listen._target_=mine.MyEncoder
+  LASASR_ALLOW=mine PYTHONPATH=. lasasr check search.scorers.mine._target_=mine.MyScorer
 
 Exit status 0: every promise is kept; 1: one is broken."""
 
@@ -36,13 +57,23 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--device", help="cpu or cuda (default: cpu, and cuda where there is one)")
     options = parser.read(arguments)
 
-    group, config = part(options.what)
-    broken = sum(_report(group, config, device) for device in _devices(options.device))
+    subject = part(options.what)
+    broken = sum(_report(subject, device) for device in _devices(options.device))
     return int(broken > 0)
 
 
-def part(what: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The group, and the plain configuration that `GROUP=NAME GROUP.key=value` or `GROUP._target_=...` describes.
+class Part(NamedTuple):
+    """What is tried."""
+
+    group: str
+    config: dict[str, Any]  # plain values
+    place: str  # in the configuration
+
+
+def part(what: Sequence[str]) -> Part:
+    """The part that `GROUP=NAME GROUP.key=value` or `GROUP._target_=...` describes.
+
+    A scorer may be written as an entry of `search.scorers`, as for `lasasr evaluate`.
 
     Raises:
         UsageError: it describes no part of such a group, parts of several, or an unknown one.
@@ -51,20 +82,50 @@ def part(what: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from lasasr.cli.compose import composed
 
     group = _group(what)
-    own = not any(one.startswith(f"{group}=") for one in what) and any("_target_=" in one for one in what)
+    what, place = _as_entry(what) if group == "scorer" else (list(what), group)
+    own = any("_target_=" in word for word in what) and not any(_chooses(word, group) for word in what)
     if own:
-        partial = [f"+{group}._partial_=true"] if group != "frontend" else []
-        what = [*partial, *(f"+{group}.{one.removeprefix(f'{group}.')}" for one in what)]
-    with session.on_stored({"seed": 1}, {} if own else {group: None}, "check") as opened:
-        config = composed(opened, what, "check").get(group)
+        partial = [f"+{group}._partial_=true"] if group in FINISHED else []
+        what = [*partial, *(word if word.startswith("hydra.") else _added(word, place) for word in what)]
+    base: dict[str, Any] = {"seed": 1, "search": {"scorers": {}}} if group == "scorer" else {"seed": 1}
+    with session.on_stored(base, {} if own or group == "scorer" else {group: None}, "check") as opened:
+        config: Any = composed(opened, what, "check")
+    for key in place.split("."):
+        config = config.get(key) if isinstance(config, dict) else None
     if not isinstance(config, dict) or "_target_" not in config:
         raise UsageError(f"{' '.join(what)} names nothing to check; write GROUP=NAME or GROUP._target_=module.Class")
-    return group, config
+    return Part(group, config, place)
+
+
+def _added(word: str, place: str) -> str:
+    return f"+{place}.{word.lstrip('+').removeprefix(f'{place}.')}"
+
+
+def _chooses(word: str, group: str) -> bool:
+    return word.startswith((f"{group}=", "+scorer@"))
+
+
+def _as_entry(what: Sequence[str]) -> tuple[list[str], str]:
+    """The same as overrides of one entry of `search.scorers`, and the entry's place."""
+    matches = [ENTRY.fullmatch(word) for word in what]
+    names = sorted({match["name"] for match in matches if match and match["name"]}) or ["mine"]
+    if len(names) > 1:
+        raise UsageError(f"{', '.join(f'search.scorers.{name}' for name in names)}: check one part at a time")
+    place = f"search.scorers.{names[0]}"
+    return [_entry(word, match, place) for word, match in zip(what, matches, strict=True)], place
+
+
+def _entry(word: str, match: re.Match[str] | None, place: str) -> str:
+    if match is None:
+        return word
+    chooses = match["rest"].startswith("=")
+    return f"+scorer@{place}{match['rest']}" if chooses else f"{match['sign']}{place}{match['rest']}"
 
 
 def _group(what: Sequence[str]) -> str:
-    keys = [one.partition("=")[0] for one in what]
+    keys = [word.partition("=")[0].lstrip("+~") for word in what]
     named = {group for group in GROUPS for key in keys if key == group or key.startswith(f"{group}.")}
+    named |= {"scorer" for word in what if ENTRY.fullmatch(word)}
     if len(named) > 1:
         raise UsageError(f"{', '.join(sorted(named))}: check one part at a time")
     if named:
@@ -85,33 +146,60 @@ def _devices(asked: str | None) -> Iterator[str]:
         yield "cuda"
 
 
-def _report(group: str, config: dict[str, Any], device: str) -> int:
+def _report(subject: Part, device: str) -> int:
     """Print the findings on one device; the number of broken promises."""
-    print(f"{config['_target_']} on {device}")
+    print(f"{subject.config['_target_']} on {device}")
     broken = 0
-    for finding in _findings(group, config, device):
+    for finding in _findings(subject, device):
         print(f"  {'kept  ' if finding.kept else 'BROKEN'}  {finding.promise:<74}  {finding.number}", flush=True)
         broken += not finding.kept
     return broken
 
 
-def _findings(group: str, config: dict[str, Any], device: str) -> Iterator[Finding]:
+def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
-    from functools import partial
+    make = _maker(subject)
+    make(**_sizes(subject.group))
+    findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device)
+    return findings
 
+
+def _maker(subject: Part) -> Callable[..., Any]:
+    """What builds the part, as training and decoding do."""
     from lasasr.models import factory
 
-    make = partial(factory.build, config, group)
-    if group == "attend":
-        from lasasr.attend.conformance import check
+    group, config, place = subject
+    if group == "frontend":
+        return partial(factory.frontend, {"frontend": config, "seed": 1})
+    if group == "loss":
+        return partial(factory.loss, {"loss": config, "seed": 1})
+    if group == "scorer":
+        name = place.rpartition(".")[2]
+        return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model)
+    return partial(factory.build, config, group)
 
-        make(encoded_dim=6, query_dim=5)
-        return check(make, device)
-    if group == "listen":
-        from lasasr.listen.conformance import check as check_encoder
 
-        make(input_dim=80)
-        return check_encoder(make, device)
-    from lasasr.audio.conformance import check as check_frontend
+def _sizes(group: str) -> dict[str, Any]:
+    """What a part is built with once, before its promises are tried."""
+    if group == "spell":
+        from lasasr.spell.trial import TrialAttention
 
-    return check_frontend(partial(factory.frontend, {"frontend": config, "seed": 1}), device)
+        return {"attend": TrialAttention, "encoded_dim": 6, "vocabulary_size": 9}
+    sizes: dict[str, dict[str, Any]] = {
+        "attend": {"encoded_dim": 6, "query_dim": 5},
+        "listen": {"input_dim": 80},
+        "scorer": {"weight": 1.0},
+    }
+    return sizes.get(group, {})
+
+
+@cache
+def _language_model(path: str) -> Scorer:
+    """The language model at `path` over its own tokens; one of words over letters."""
+    from lasasr.artifacts import runs
+    from lasasr.models import language_model
+    from lasasr.text.character import CharacterTokenizer
+
+    if Path(path).is_file() or Path(path).suffix in language_model.N_GRAM_SUFFIXES:
+        return language_model.scorer(path, CharacterTokenizer.train([f"{ascii_lowercase} "]))
+    return language_model.scorer(path, language_model.load_tokenizer(runs.bundle_folder(Path(path))))

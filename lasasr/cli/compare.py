@@ -135,12 +135,13 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
         UsageError: a path leads to no column, or two have one key.
     """
     from lasasr.configuration import gate
+    from lasasr.configuration.returned import check_returned
     from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 
     taken = {one.key for one in SHIPPED_COLUMNS}
     columns: list[Column] = []
     for path in paths:
-        column: Column = gate.resolve(path, "column", "--column")()
+        column: Column = check_returned(gate.resolve(path, "column", "--column")(), path, "column")
         if column.key in taken:
             raise UsageError(f"--column {path} has the key {column.key}, which another column has; choose another key")
         taken.add(column.key)

@@ -67,9 +67,18 @@ def compose_job(
     if opened.name.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
         with explained(opened, overrides):
             _refuse_unknown(opened, composition, overrides, name)
+    if opened.name.endswith(".yaml") or _changes_parts(opened, overrides):
         before_loading(composition.plain)
         refuse_not_taken(composition.plain, name)
     return composition.plain
+
+
+def _changes_parts(opened: Session, overrides: Sequence[str]) -> bool:
+    """Whether overrides add keys, choose parts or name classes, so that keys may meet a part that takes none such."""
+    return any(
+        override.is_add() or override.is_force_add() or opened.chooses(override) or "._target_" in override.key_or_group
+        for override in opened.parse(overrides)
+    )
 
 
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:

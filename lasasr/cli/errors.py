@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lasasr.cli.session import Session
 from lasasr.errors import UsageError, nearest
 
-WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+# Hydra asserts where it could say that an override of several choices does not stand last in `defaults`.
+WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
 
 
 @contextmanager
@@ -38,6 +39,11 @@ def explain(session: Session, overrides: Sequence[str], error: Exception) -> Usa
             mark = error.problem_mark
             place = f"{mark.name}:{mark.line + 1}" if mark else f"recipe {session.name}"
             return UsageError(f"{place} is not valid YAML: {error.problem or error.context}")
+        case AssertionError():
+            return UsageError(
+                f"recipe {session.name}: Hydra cannot read its defaults; `override /group: ...` stands after all else "
+                "there, but for _self_"
+            )
         case OmegaConfBaseException() if error.full_key:
             return UsageError(f"{error.full_key}: {first_line(error)}")
     return UsageError(_first_wrong(session, overrides) or f"recipe {session.name}: {first_line(error)}")

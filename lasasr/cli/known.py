@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.errors import UsageError, nearest
 
 NAMED_BY_USERS = ("logger", "callbacks")  # sections whose keys are names of the recipe's own
@@ -72,12 +73,23 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
         return
     prefix = f"{place}." if place else ""
     taken = _taken(config["_target_"], place) if "_target_" in config else None
+    supplied = _supplied(place) if config.get("_partial_") else ()
     for key, value in config.items():
-        if taken is not None and not str(key).startswith("_") and key not in taken:
-            known = [prefix + one for one in taken]
-            where = f"which {config['_target_']} does not take; {nearest(prefix + str(key), known)}"
-            raise UsageError(f"recipe {name} sets {prefix}{key}, {where} (~{prefix}{key} leaves it out)")
+        refusal = ""
+        if key in supplied:
+            refusal = "which the toolkit supplies itself"
+        elif taken is not None and not str(key).startswith("_") and key not in taken:
+            options = [prefix + option for option in taken if option not in supplied]
+            refusal = f"which {config['_target_']} does not take; {nearest(prefix + str(key), options)}"
+        if refusal:
+            raise UsageError(f"recipe {name} sets {prefix}{key}, {refusal} (~{prefix}{key} leaves it out)")
         refuse_not_taken(value, name, prefix + str(key))
+
+
+def _supplied(place: str) -> tuple[str, ...]:
+    """The arguments that the toolkit adds to a part that stands there."""
+    contract = contract_of(place_kind(place))
+    return contract.supplied if contract else ()
 
 
 def _taken(target: object, place: str) -> list[str] | None:

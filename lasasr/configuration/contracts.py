@@ -14,15 +14,16 @@ class Contract(NamedTuple):
 
     bases: tuple[str, ...]  # dotted paths of classes
     called: bool = False  # its objects are only ever called: any class of the user's with `__call__` will do
+    supplied: tuple[str, ...] = ()  # arguments that the toolkit adds where it builds it, so that no file sets them
 
 
 _CALLBACK: Final = Contract(("lightning.pytorch.callbacks.Callback",))
-_LOGGER: Final = Contract(("lightning.pytorch.loggers.Logger",))
+_LOGGER: Final = Contract(("lightning.pytorch.loggers.Logger",), supplied=("folder",))
 
 # Place → contract. A `*` is any name of the user's; positions in lists are left out.
 CONTRACTS: Final[dict[str, Contract]] = {
-    "attend": Contract(("lasasr.attend.base.Attention",)),
-    "augment.specaugment": Contract(("lasasr.audio.specaugment.SpecAugment",)),
+    "attend": Contract(("lasasr.attend.base.Attention",), supplied=("encoded_dim", "query_dim")),
+    "augment.specaugment": Contract(("lasasr.audio.specaugment.SpecAugment",), supplied=("seed",)),
     "augment.waveform": Contract((), called=True),
     "batching": Contract(("lasasr.data.sampler.Batching",)),
     "callbacks": _CALLBACK,
@@ -31,16 +32,16 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "corpus": Contract(("lasasr.corpora.base.Corpus", "lasasr.corpora.base.TextCorpus")),
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
     "frontend": Contract(("lasasr.audio.base.Frontend",)),
-    "listen": Contract(("lasasr.listen.base.Encoder",)),
-    "lm": Contract(("lasasr.lm.base.LanguageModel",)),
+    "listen": Contract(("lasasr.listen.base.Encoder",), supplied=("input_dim",)),
+    "lm": Contract(("lasasr.lm.base.LanguageModel",), supplied=("vocabulary_size",)),
     "loading": Contract(("lasasr.data.loader.Loading",)),
     "logger": _LOGGER,
     "logger.*": _LOGGER,
     "loss": Contract(("lasasr.losses.base.Loss",)),
     "loss.ctc_weight": Contract(("lasasr.losses.joint.Annealed",)),
-    "optimizer": Contract(("torch.optim.Optimizer",)),
+    "optimizer": Contract(("torch.optim.Optimizer",), supplied=("params",)),
     "sampling": Contract(("lasasr.spell.sampling.Sampling",), called=True),
-    "schedule": Contract(("torch.optim.lr_scheduler.LRScheduler",)),
+    "schedule": Contract(("torch.optim.lr_scheduler.LRScheduler",), supplied=("optimizer", "total_steps")),
     "search": Contract(("lasasr.search.base.Search",)),
     "search.coverage": Contract(("lasasr.search.scorer_set.Coverage",)),
     "search.limits": Contract(("lasasr.search.limits.Limits",)),
@@ -48,8 +49,8 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "search.rescore": Contract(("lasasr.search.rescoring.Rescoring",)),
     "search.scorers.*": Contract(("lasasr.search.base.Scorer",)),
     "search.subtract": Contract(("lasasr.search.subtraction.Subtraction",)),
-    "spell": Contract(("lasasr.spell.base.Decoder",)),
-    "tokenizer": Contract(("lasasr.text.base.Tokenizer",)),
+    "spell": Contract(("lasasr.spell.base.Decoder",), supplied=("attend", "encoded_dim", "vocabulary_size")),
+    "tokenizer": Contract(("lasasr.text.base.Tokenizer",), supplied=("transcripts",)),
     "trainer": Contract(("lightning.pytorch.Trainer",)),
     "trainer.callbacks": _CALLBACK,
     "trainer.logger": _LOGGER,

@@ -108,7 +108,7 @@ def _find(path: str, kind: str) -> _Part:
         raise _RefusalError("is a module; name a class or function in it")
     beside = f"{module.__name__}.{names[0]}"
     if not may_import(beside) and _exists(beside):
-        raise _RefusalError(f"lies in {beside}, which holds no parts; {_expected(kind, contract_of(kind))}")
+        raise _RefusalError(f"lies in {beside}, which holds no parts; {expected(kind, contract_of(kind))}")
     owner, value = None, _attribute(module, names[0])
     for name in names[1:]:
         if isinstance(value, ModuleType):
@@ -177,7 +177,7 @@ def _check_kind(part: _Part, name: str, kind: str) -> None:
     contract = contract_of(kind)
     if kind in marked_places(part.definition) or (contract is not None and _fits(part, name, kind, contract)):
         return
-    raise _RefusalError(f"is {_described(part.definition)}; {_expected(kind, contract)}")
+    raise _RefusalError(f"is {_described(part.definition)}; {expected(kind, contract)}")
 
 
 def _fits(part: _Part, name: str, kind: str, contract: Contract) -> bool:
@@ -204,7 +204,8 @@ def base_class(path: str) -> type:
     return base
 
 
-def _expected(kind: str, contract: Contract | None) -> str:
+def expected(kind: str, contract: Contract | None) -> str:
+    """What a kind of place takes, as messages say it."""
     mark = f'what is marked @configurable("{_shown(kind)}")'
     if contract is None:
         return f"nothing is built at {_shown(kind) or 'the top'} but {mark}; {nearest(kind, CONTRACTS)}"

@@ -111,12 +111,16 @@ class Terms(NamedTuple):
 class Loss(nn.Module, ABC):
     """What training minimises.
 
-    A loss is one file and one yaml; `loss=NAME` chooses it. It may have parameters: they are trained with the model's.
+    A loss is one file and one yaml; `loss=NAME` chooses it. It may have parameters: they are trained with the model's,
+    and its state dict, which travels in checkpoints, holds all that it has learnt.
 
-    * Sums, not means: `terms` adds up over utterances, and the update divides once by the counts of all batches and
-      all ranks, so that one rank with two accumulated batches makes the update of two ranks.
-    * `terms` reads of the step what it needs; what it does not read is not computed.
-    * In evaluation mode (`dev/loss`) it must be deterministic.
+    Promises, each tried by `lasasr check loss=NAME`:
+    * `heads` names the heads that `terms` reads, and gradients reach each of them;
+    * what stands in padding, and in which order the utterances are, changes nothing;
+    * sums, not means: `terms` adds up over utterances, and the update divides once by the counts of all batches and
+      all ranks, so that one rank with two accumulated batches makes the update of two ranks;
+    * `terms` reads of the step what it needs; what it does not read is not computed. All batches have the same sums;
+    * in evaluation mode (`dev/loss`) it is deterministic.
     """
 
     @property

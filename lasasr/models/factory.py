@@ -19,12 +19,14 @@ from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
 from lasasr.configuration import gate
 from lasasr.configuration.configurable import configurable
+from lasasr.configuration.returned import check_returned
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Heads, Loss
 from lasasr.models.network import CTCHead, Model
 from lasasr.nn.initial_weights import built_by, initialise
+from lasasr.search.base import Scorer
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
@@ -60,10 +62,15 @@ def build(config: Config, place: str, **finish: Any) -> Any:
         place: where it stands in the configuration (`attend`), for its contract and for messages.
 
     Raises:
-        UsageError: a target may not stand there, does not exist, or does not take these options.
+        UsageError: a target may not stand there, does not exist, does not take these options, or returns something
+            else than what its place takes; or an argument of `finish` is set.
     """
     if "_target_" not in config:
         raise UsageError(f"{place} has no _target_, so there is nothing to build")
+    if config.get("_partial_") and (supplied := sorted(finish.keys() & config.keys())):
+        raise UsageError(
+            f"{place}.{supplied[0]} cannot be set: the toolkit supplies it (~{place}.{supplied[0]} leaves it out)"
+        )
     check_targets(config, place)  # before the first of its parts is made
     maker = _maker(config, place)
     if config.get("_partial_"):
@@ -89,7 +96,11 @@ def _argument(value: Any, place: str) -> Any:
         if "_target_" not in value:
             return {key: _argument(inner, f"{place}.{key}") for key, inner in value.items()}
         maker = _maker(value, place)
-        return maker if value.get("_partial_") else _called(maker, value, place, Exception)
+        return (
+            partial(_finished, maker, value, place)
+            if value.get("_partial_")
+            else _called(maker, value, place, Exception)
+        )
     return [_argument(inner, place) for inner in value] if isinstance(value, list | tuple) else value
 
 
@@ -106,11 +117,16 @@ def _called(
 ) -> Any:
     """What `maker` returns; `wrong` are the exceptions that mean that the options make no sense."""
     try:
-        return maker()
+        return _finished(maker, config, place)
     except LasasrError:
         raise
     except wrong as error:
         raise UsageError(f"{place} ({config['_target_']}): {' '.join(str(error).split())}") from error
+
+
+def _finished(maker: Callable[..., Any], config: Config, place: str, *positional: Any, **finish: Any) -> Any:
+    """What `maker` returns, if it is what the place takes."""
+    return check_returned(maker(*positional, **finish), config["_target_"], place)
 
 
 def corpus(config: Config) -> Corpus:
@@ -216,6 +232,16 @@ def search(config: Config, lm: Callable[[str], Any]) -> Any:
         lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
     """
     return _with_lms(config["search"], "search", lm)
+
+
+def scorer(config: Config, name: str, lm: Callable[[str], Any]) -> Scorer:
+    """An entry of `search.scorers` by itself.
+
+    Args:
+        name: of the entry.
+        lm: as of `search`.
+    """
+    return cast(Scorer, _with_lms(config, f"search.scorers.{name}", lm))
 
 
 def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:

@@ -62,7 +62,7 @@ class Scored(NamedTuple):
 class Scorer(ABC):
     """Scores every next token of every hypothesis.
 
-    Promises:
+    Promises, each tried by `lasasr check scorer=NAME`:
     * the order of a step is: `score` reads the last tokens, search picks, `reorder` follows what was picked. The total
       of a hypothesis is the sum of the scores of its tokens and of its eos, times the weight;
     * an utterance is scored the same alone and in any batch; padding frames (`acoustics.mask` False) may hold anything;

@@ -47,6 +47,14 @@ MASKED = -1e4  # a logit whose probability is exactly 0 in float32, and finite i
 class Decoder(nn.Module, ABC):
     """Tokens so far and encoded frames → logits of the next token.
 
+    Promises, each tried by `lasasr check spell=NAME`:
+    * memory is computed once per utterance and only read; its leaves begin with B, those of the state with B, K;
+    * a step is pure: what a hypothesis remembers is in its state, which keeps structure, shapes and dtypes;
+    * an utterance is spelled the same alone and in any batch, a hypothesis the same alone and among K, and padding of
+      `encoded` may hold anything; no gradient reaches it;
+    * blank, pad and sos have probability 0 in float32; all logits are finite;
+    * `unroll` gives what its steps give, and the same gradients;
+    * `draws` is true where a training pass draws random numbers.
     Constructors take `attend` (a callable that finishes the attention with `encoded_dim` and `query_dim`),
     `encoded_dim` and `vocabulary_size` as keywords, and the rest from the yaml.
     """

@@ -95,6 +95,8 @@ def check(config: Mapping[str, Any], begun: bool = False) -> None:
     """
     check_config(config)
     data_options(config)
+    factory.loss(config)  # once before hours of preparation: what it refuses, or returns in its place, is said now
+    factory.build(config["sampling"], "sampling")
     frontend = factory.frontend(config)
     if config["augment"]["specaugment"] and not frontend.spectral:
         raise UsageError(

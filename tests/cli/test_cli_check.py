@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lasasr.attend.conformance import PROMISES
 from lasasr.cli import check
-from lasasr.errors import UsageError
+from lasasr.errors import LasasrError
 
 PADDING = "weights are exactly 0 on padding"
 STRANGER = """
@@ -63,8 +65,51 @@ def test_a_strangers_yaml_is_found_where_hydra_is_told(stranger: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "place", "group", "options"),
+    [
+        (["spell=gru", "spell.layers=2"], "spell", "spell", {"layers": 2}),
+        (["loss=joint", "loss.ctc_weight=0.1"], "loss", "loss", {"ctc_weight": 0.1}),
+        (["loss._target_=lasasr.losses.joint.JointLoss", "loss.ctc_weight=0"], "loss", "loss", {"ctc_weight": 0}),
+        (["scorer=ctc", "scorer.window=2"], "search.scorers.mine", "scorer", {"window": 2}),
+        (["search.scorers.mine=ctc", "search.scorers.mine.window=2"], "search.scorers.mine", "scorer", {"window": 2}),
+        (["+scorer@search.scorers.near=ctc", "scorer.window=3"], "search.scorers.near", "scorer", {"window": 3}),
+        (["+search.scorers.a._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.a", "scorer", {}),
+        (["search.scorers.a._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.a", "scorer", {}),
+        (["scorer._target_=lasasr.search.scorer_set.LengthBonus"], "search.scorers.mine", "scorer", {}),
+        (["hydra.searchpath=[file:///tmp]", "loss._target_=lasasr.losses.joint.JointLoss"], "loss", "loss", {}),
+    ],
+)
+def test_losses_scorers_and_decoders_are_named_as_for_the_other_verbs(
+    arguments: list[str], place: str, group: str, options: dict[str, Any]
+) -> None:
+    subject = check.part(arguments)
+    assert (subject.group, subject.place) == (group, place)
+    assert options.items() <= subject.config.items()
+
+
+@pytest.mark.parametrize("group", check.GROUPS)
+def test_every_suite_is_run_on_what_its_group_builds(
+    group: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = importlib.import_module(check.SUITES[group])
+    promise = next(iter(suite.PROMISES))
+    monkeypatch.setattr(suite, "PROMISES", {promise: suite.PROMISES[promise]})
+    choice = {"frontend": "fbank80", "listen": "blstm", "attend": "dot", "spell": "lstm", "loss": "ctc"}
+    assert check.run([f"{group}={choice.get(group, 'ctc')}", "--device", "cpu"]) == 0
+    assert promise in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["scorer=cct"], "unknown choice scorer=cct; nearest: ctc"),
+        (["scorer=ctc", "scorer.window=2.5"], r"search.scorers.mine.window takes a whole number \(it is 0\), got 2.5"),
+        (["scorer=lm"], "lm is not set; it names a run or bundle of lasasr train lm/..."),
+        (["scorer=lm", "scorer.lm=nowhere.arpa"], "the language model nowhere.arpa is missing"),
+        (["search.scorers.a=ctc", "search.scorers.b=ctc"], "search.scorers.b: check one part at a time"),
+        (["loss=joint", "spell=gru"], "loss, spell: check one part at a time"),
+        (["loss=joint", "loss.ctc_weight=3"], r"ctc_weight must lie in \[0, 1\], got 3"),
+        (["scorer._target_=lasasr.losses.joint.JointLoss"], "search.scorers.mine takes a subclass of lasasr.search"),
         (["attend=loction"], "unknown choice attend=loction; nearest: location"),
         (["attend=dot", "attend.dims=3"], "unknown key attend.dims; nearest: attend.dim"),
         (["attend=location", "attend.kernel_size=4"], "kernel_size must be odd, got 4"),
@@ -75,6 +120,6 @@ def test_a_strangers_yaml_is_found_where_hydra_is_told(stranger: Path) -> None:
     ],
 )
 def test_a_wrong_request_is_one_line(arguments: list[str], message: str) -> None:
-    with pytest.raises(UsageError, match=message) as raised:
+    with pytest.raises(LasasrError, match=message) as raised:
         check.run(arguments)
     assert "\n" not in str(raised.value)

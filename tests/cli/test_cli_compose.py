@@ -145,6 +145,10 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
             "defaults: [/base, {override /atend: dot}, _self_]",
             "mine.yaml: In 'mine': Could not override 'atend'",
         ),
+        (
+            "defaults: [/base, {override /attend: [dot]}, {/attend@other: dot}, _self_]",
+            "recipe mine.yaml: Hydra cannot read its defaults; `override /group: ...` stands after all else",
+        ),
         ("listen: {layers: 2}", "recipe mine does not start from /base"),
         ("", "recipe mine does not start from /base"),
         ("[1, 2]", "mine.yaml is no recipe: it holds no keys"),
@@ -171,6 +175,40 @@ def test_a_group_that_is_left_out_can_be_written_out(dictionary: Path) -> None:
     Path("mine.yaml").write_text("{defaults: [/base, _self_]}")
     config = compose("mine.yaml", ["~attend", "+attend.width=3"])
     assert config["attend"] == {"width": 3}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["+spell.layerz=2"],
+            "sets spell.layerz, which lasasr.spell.recurrent.RecurrentDecoder does not take; nearest: s",
+        ),
+        (["+loss.focus=2"], "sets loss.focus, which lasasr.losses.joint.JointLoss does not take; nearest: "),
+        (
+            ["attend._target_=lasasr.attend.content.DotAttention"],
+            "which lasasr.attend.content.DotAttention does not take",
+        ),
+        (
+            ["+search.scorers.x._target_=lasasr.search.scorer_set.LengthBonus", "+search.scorers.x.depth=1"],
+            "x.depth, which",
+        ),
+        (
+            ["+listen.input_dim=40"],
+            "sets listen.input_dim, which the toolkit supplies itself (~listen.input_dim leaves",
+        ),
+        (["++optimizer.params=null"], "sets optimizer.params, which the toolkit supplies itself"),
+        (["+spell.vocabulary_size=30"], "sets spell.vocabulary_size, which the toolkit supplies itself"),
+    ],
+)
+def test_a_key_that_a_part_of_a_shipped_recipe_does_not_take_is_refused_at_once(
+    overrides: list[str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=r"^recipe synthetic/las_char [^\n]*$") as caught:
+        compose("synthetic/las_char", overrides)
+    assert message in str(caught.value)
+    offered = str(caught.value).partition("nearest: ")[2]
+    assert not {"attend.query_dim", "spell.attend", "spell.encoded_dim"} & set(offered.split(" (")[0].split(", "))
 
 
 def test_what_a_method_gets_by_itself_is_no_key() -> None:

@@ -81,6 +81,11 @@ def test_every_recipe_sets_only_keys_that_are_read(recipe: str) -> None:
     compose(str(recipes.shipped_folder() / f"{recipe}.yaml"))  # a file is asked for it
 
 
+@pytest.mark.parametrize("recipe", recipes.shipped())
+def test_every_recipe_takes_a_further_key(recipe: str) -> None:
+    compose(recipe, ["+trainer.limit_val_batches=2"])  # all its parts are asked which keys they take
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group

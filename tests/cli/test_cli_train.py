@@ -45,6 +45,8 @@ def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypa
         (RECIPE, "trainer.accelerator=cudda"),
         (RECIPE, "trainer.precision=8-true"),
         (RECIPE, "warm_start.run=no/run"),
+        (RECIPE, "loss.label_smoothing=3.0"),
+        (RECIPE, "sampling.most=3.0"),
         ("lm/synthetic_char", "trainer.accelerator=cudda"),
         ("lm/synthetic_char", "trainer.precision=8-true"),
     ],

@@ -544,7 +544,7 @@ def test_a_moved_class_is_found_by_its_old_path(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({**stored, "type": "lasasr.letters.CharacterTokenizer"}))
     read = Recognizer.load(tmp_path)
     assert read.config["attend"]["_target_"] == "lasasr.attend.content.DotAttention"
-    composed = compose("synthetic/las_char", ["attend._target_=lasasr.looks.Dot"])
+    composed = compose("synthetic/las_char", ["attend=dot", "attend._target_=lasasr.looks.Dot"])
     assert composed["attend"]["_target_"] == "lasasr.attend.content.DotAttention"
 
 

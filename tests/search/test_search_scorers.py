@@ -15,8 +15,9 @@ from tiny_recognizer import config
 from torch import Tensor
 
 from lasasr.errors import LasasrError, UsageError
-from lasasr.models import language_model
+from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
+from lasasr.search import conformance
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.beam import BeamSearch
@@ -259,6 +260,8 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
     decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(7, 5)
     for ours, theirs in zip(search(decoder, utterances), by_hand(decoder, utterances), strict=True):
         _same(ours, theirs)
+    suite = conformance.check(lambda weight: factory.scorer({**entry, "weight": weight}, "mine", lambda _: None))
+    assert [one for one in suite if not one.kept] == []
 
 
 @pytest.mark.usefixtures("_allowed")

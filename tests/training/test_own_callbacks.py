@@ -133,7 +133,7 @@ def test_two_that_keep_their_state_under_one_name_are_refused(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (mine("Watch", "wrong=3"), "callbacks.mine.*unexpected keyword argument 'wrong'"),
+        (mine("Watch", "wrong=3"), "callbacks.mine.wrong, which .* does not take"),
         (("+callbacks.mine._target_=nowhere.Mine",), r"callbacks.mine._target_=nowhere.Mine .*LASASR_ALLOW=nowhere"),
         (("+callbacks.mine.metric=x",), "callbacks.mine has no _target_"),
         (("+callbacks.mine=x",), "callbacks takes callbacks by name"),
