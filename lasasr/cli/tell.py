@@ -15,6 +15,7 @@ from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import search_words
 from lasasr.errors import LasasrError
 from lasasr.escaping import unescaped
+from lasasr.report.outside_text import outside_line
 from lasasr.report.tables import evaluation_table, perplexity_table
 from lasasr.report.triage_table import triage_table
 
@@ -104,6 +105,8 @@ def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] 
     for one in () if names else summaries:
         if one["errors"] and "triage" in one:
             Console(file=unescaped(sys.stdout)).print("", triage_table(one))
+    for line in filter(None, dict.fromkeys(map(outside_line, summaries))):
+        print(line)
     for protocol in dict.fromkeys(one.get("protocol") for one in summaries):
         if protocol:
             counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)

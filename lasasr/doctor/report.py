@@ -53,7 +53,7 @@ def _table(findings: Sequence[Finding]) -> Table:
         table.add_column(name, justify="right" if name == "utterances" else "left", overflow="fold")
     for one in findings:
         counted = f"{one.count} ({percent(one.share)})" if one.share is not None else ""
-        some = f" [{', '.join(one.ids[:3])}{', ...' if len(one.ids) > 3 else ''}]" if one.ids else ""
+        some = f" [{one.first_ids()}]" if one.ids else ""
         severity = escaped_text(one.severity, style=_COLOURS[one.severity])
         table.add_row(severity, escaped_text(one.split), one.kind, counted, escaped_text(one.advice + some))
     return table

@@ -9,6 +9,7 @@ from lasasr.artifacts.search_identity import search_words
 from lasasr.escaping import escaped, lines_escaped
 from lasasr.metrics.error_rates import Metric
 from lasasr.report.aligned_text import aligned_text
+from lasasr.report.outside_text import outside_line
 
 WIDTH = 120  # characters of a line
 
@@ -29,6 +30,8 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"{summary['split']}: {rate} ({summary['errors']} of {summary['reference_length']}: {counts})"
     yield f"search: {search_words(summary.get('search'))}"
     flags = ", ".join(f"{flag} {count}" for flag, count in summary["triage"]["flags"].items() if count)
+    if outside := outside_line(summary):
+        yield outside
     yield f"utterances: {summary['utterances']}; of these {flags or 'none has a flag'}"
     yield ""
 
