@@ -6,6 +6,9 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 BIN := .venv/bin/python
 # the checkout's place is part of the stamp: an editable install points there, so a moved checkout is installed again
 STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
+# what lasasr is compared with, in an environment of its own that sees the packages of the first
+PEERS := .venv-parity
+PEERS_STAMP := $(PEERS)/installed-$(firstword $(shell pwd | cksum))
 WORKERS ?= 2
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
@@ -13,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 test test-slow: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu tables docs clean
+.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu peers parity tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +61,15 @@ bench: $(STAMP) ## time training, decoding and their parts
 	$(BIN) scripts/bench_decode.py
 	$(BIN) scripts/bench_decode.py --memory --batches 1 8
 
+peers: $(PEERS_STAMP) ## make .venv-parity: ESPnet, SpeechBrain and others, for parity and scripts/bench_peers.py
+
+$(PEERS_STAMP): $(STAMP) scripts/parity/peers.txt scripts/parity/peers.py
+	$(BIN) scripts/parity/peers.py $(PEERS)
+	@touch $@
+
+parity: $(PEERS_STAMP) ## compare numbers with those of ESPnet, SpeechBrain, sclite and others, write docs/parity.md; under a minute once the peers are there
+	OMP_NUM_THREADS=1 PYTHONPATH=scripts $(PEERS)/bin/python -m parity
+
 tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again, from the cards in recipes/*/results
 	@for card in $(wildcard recipes/*/results/*.json); do \
 		$(BIN) -m lasasr compare $$card --readme $$(dirname $$(dirname $$card))/README.md >/dev/null && echo "$$card" || exit 1; done
@@ -65,6 +77,6 @@ tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again,
 docs: $(STAMP) ## check the pages: links, names of files and modules, lengths of lines, the version
 	$(BIN) scripts/check_docs.py
 
-clean: ## remove caches and build products; .venv, data/ and runs/ stay
+clean: ## remove caches and build products; .venv, .venv-parity, data/ and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find configs lasasr recipes scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,14 +1,13 @@
 """The same work in lasasr, ESPnet and SpeechBrain, in one process, in turn: what one takes against the other.
 
-    .venv/bin/pip install --no-deps --target peers espnet speechbrain hyperpyyaml ruamel.yaml kaldiio configargparse \\
-        humanfriendly torch_complex typeguard joblib einops
-    PYTHONPATH=peers .venv/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable] [--rounds N] \\
+    make peers
+    .venv-parity/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable] [--rounds N] \\
         [--device cuda]
 
-The peers lie in a folder of their own, beside the torch of this project, so that all use the same one. Models are of
-the same sizes with random weights, and their parameters are printed: 80 features, 4 x BLSTM 320 per direction with
-projection to 640, subsampling 8, LSTM decoder of 512, location attention of 10 x 201 and width 320, vocabulary 1,000,
-CTC 0.3. Work:
+The peers lie in an environment of their own that sees the torch of this project, so that all use the same one. Models
+are of the same sizes with random weights, and their parameters are printed: 80 features, 4 x BLSTM 320 per direction
+with projection to 640, subsampling 8, LSTM decoder of 512, location attention of 10 x 201 and width 320, vocabulary
+1,000, CTC 0.3. Work:
 
 * decode: joint beam search (beam 10) over 150 encoded frames (12 s); every hypothesis is 60 tokens long. The encoder is
   no part of it. "15 candidates": CTC scores only the tokens that the decoder likes best; "all": every token, as lasasr.
@@ -96,7 +95,7 @@ def ours() -> Toolkit:
     )
     ctc = CTCHead(encoded_dim=ENCODED, vocabulary_size=VOCABULARY)
     model, loss = Model(encoder=encoder, decoder=decoder, ctc=ctc), JointLoss(ctc_weight=CTC)
-    limits = Limits(min_length=TOKENS, max_length=TOKENS, max_ratio=1e6)
+    limits = Limits(min_length=TOKENS, max_length=TOKENS)
     pruning = Pruning(end_margin=float("inf"))
     search = BeamSearch(beam=BEAM, ctc_weight=CTC, limits=limits, pruning=pruning, keep_weights=False)
 
@@ -367,7 +366,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     args = parser.parse_args()
     if lacking := missing():
-        sys.exit(f"{', '.join(lacking)} not installed; see the two commands in: python scripts/bench_peers.py --help")
+        sys.exit(f"{', '.join(lacking)} not installed: make peers, then .venv-parity/bin/python scripts/bench_peers.py")
     torch.set_num_threads(args.threads)
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")

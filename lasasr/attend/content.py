@@ -31,7 +31,7 @@ class ContentAttention(Attention[ContentMemory, NoState]):
         encoded_dim: E.
         energy: a module of `attend/energies.py` with H = `heads`.
         heads: H; several have their own projections, concatenated and projected to E.
-        values: "raw" or "projected" (see `Values`).
+        values, value_dim: see `Values`.
         weighting: `scale`, `weights`, `top_k` (see `Weighting`).
     """
 
@@ -42,13 +42,14 @@ class ContentAttention(Attention[ContentMemory, NoState]):
         energy: DotEnergy | GeneralEnergy | AdditiveEnergy,
         heads: int = 1,
         values: str = "raw",
+        value_dim: int = 0,
         **weighting: Unpack[WeightingOptions],
     ) -> None:
         super().__init__()
         self.context_dim, self.heads = encoded_dim, heads
         self.energy = energy
         self.weigh = Weighting(**weighting)
-        self.values = Values(encoded_dim=encoded_dim, heads=heads, values=values)
+        self.values = Values(encoded_dim=encoded_dim, heads=heads, values=values, value_dim=value_dim)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> ContentMemory:
         """Keys and values of encoded (B, T, E)."""
@@ -71,6 +72,8 @@ class DotAttention(ContentAttention):
         dim: A, summed over the heads.
         scaled: divide the energy by √(A / H) (Vaswani et al. 2017, §3.2.1).
         tanh: squash both sides, as ESPnet does.
+        key_bias: a bias on the keys, inside the tanh (ESPnet, `dot`).
+        values, value_dim: see `Values`.
     """
 
     def __init__(
@@ -82,11 +85,23 @@ class DotAttention(ContentAttention):
         heads: int = 1,
         scaled: bool = False,
         tanh: bool = False,
+        key_bias: bool = False,
         values: str = "raw",
+        value_dim: int = 0,
         **weighting: Unpack[WeightingOptions],
     ) -> None:
-        energy = DotEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, heads=heads, scaled=scaled, tanh=tanh)
-        super().__init__(encoded_dim=encoded_dim, energy=energy, heads=heads, values=values, **weighting)
+        energy = DotEnergy(
+            encoded_dim=encoded_dim,
+            query_dim=query_dim,
+            dim=dim,
+            heads=heads,
+            scaled=scaled,
+            tanh=tanh,
+            key_bias=key_bias,
+        )
+        super().__init__(
+            encoded_dim=encoded_dim, energy=energy, heads=heads, values=values, value_dim=value_dim, **weighting
+        )
 
 
 class GeneralAttention(ContentAttention):
@@ -105,6 +120,7 @@ class AdditiveAttention(ContentAttention):
     Args:
         dim: A, summed over the heads.
         bias: b. Without it this is Luong's `concat`, vᵀ tanh(W[h; q]): W holds W_k and W_q side by side.
+        values, value_dim: see `Values`.
     """
 
     def __init__(
@@ -116,7 +132,10 @@ class AdditiveAttention(ContentAttention):
         heads: int = 1,
         bias: bool = True,
         values: str = "raw",
+        value_dim: int = 0,
         **weighting: Unpack[WeightingOptions],
     ) -> None:
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, heads=heads, bias=bias)
-        super().__init__(encoded_dim=encoded_dim, energy=energy, heads=heads, values=values, **weighting)
+        super().__init__(
+            encoded_dim=encoded_dim, energy=energy, heads=heads, values=values, value_dim=value_dim, **weighting
+        )

@@ -32,7 +32,7 @@ class CoverageAttention(FeatureAttention[CoverageState]):
         kernel_size: frames under a filter, odd.
         alpha_0: the sum before the first step: "zeros" (See et al.), "uniform" over real frames (ESPnet), "first".
         detach: no gradient through the sum.
-        options: `dim`, `heads`, `values`, `scale`, `weights`, `top_k` (see `FeatureAttention`).
+        options: `dim`, `heads`, `values`, `value_dim`, `scale`, `weights`, `top_k` (see `FeatureAttention`).
     """
 
     def __init__(

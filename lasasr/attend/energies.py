@@ -22,21 +22,37 @@ LARGEST_ELSEWHERE = 2**23
 class DotEnergy(nn.Module):
     """e = ⟨W_k h, W_q q⟩ per head (Luong et al. 2015, §3.1; Chan et al. 2015, eq. 9).
 
-    Keys have no bias: it would add the same to every frame's energy, which leaves a softmax unchanged.
+    Without tanh keys have no bias: it would add the same to every frame's energy, which leaves a softmax unchanged.
 
     Args:
         dim: A summed over the heads.
         scaled: divide by √(A / H) (Vaswani et al. 2017, §3.2.1).
         tanh: squash both sides, as ESPnet does.
+        key_bias: a bias on the keys, inside the tanh (ESPnet, `dot`).
+
+    Raises:
+        ValueError: `key_bias` without `tanh`.
     """
 
     def __init__(
-        self, *, encoded_dim: int, query_dim: int, dim: int, heads: int = 1, scaled: bool = False, tanh: bool = False
+        self,
+        *,
+        encoded_dim: int,
+        query_dim: int,
+        dim: int,
+        heads: int = 1,
+        scaled: bool = False,
+        tanh: bool = False,
+        key_bias: bool = False,
     ) -> None:
         super().__init__()
+        if key_bias and not tanh:
+            raise ValueError(
+                "key_bias needs tanh: without it a bias on the keys leaves a softmax unchanged, got tanh False"
+            )
         self.heads, self.tanh = heads, tanh
         self.gain = 1.0 / math.sqrt(head_width(dim, heads)) if scaled else 1.0
-        self.key = nn.Linear(encoded_dim, dim, bias=False)
+        self.key = nn.Linear(encoded_dim, dim, bias=key_bias)
         self.query = SharedLinear(query_dim, dim)
 
     def keys(self, encoded: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class FeatureOptions(WeightingOptions, total=False):
     dim: int
     heads: int
     values: str
+    value_dim: int
 
 
 class FeatureAttention(Attention[ContentMemory, S]):
@@ -30,7 +31,7 @@ class FeatureAttention(Attention[ContentMemory, S]):
         features: F per head.
         dim: A, summed over the heads.
         heads: H, each with its own projections.
-        values: "raw" or "projected" (see `Values`).
+        values, value_dim: see `Values`.
         weighting: `scale`, `weights`, `top_k` (see `Weighting`).
     """
 
@@ -43,6 +44,7 @@ class FeatureAttention(Attention[ContentMemory, S]):
         dim: int = 128,
         heads: int = 1,
         values: str = "raw",
+        value_dim: int = 0,
         **weighting: Unpack[WeightingOptions],
     ) -> None:
         super().__init__()
@@ -51,7 +53,7 @@ class FeatureAttention(Attention[ContentMemory, S]):
             encoded_dim=encoded_dim, query_dim=query_dim, dim=dim, heads=heads, features=features
         )
         self.weigh = Weighting(**weighting)
-        self.values = Values(encoded_dim=encoded_dim, heads=heads, values=values)
+        self.values = Values(encoded_dim=encoded_dim, heads=heads, values=values, value_dim=value_dim)
 
     def memory(self, encoded: Tensor, mask: Tensor) -> ContentMemory:
         """Keys and values of encoded (B, T, E)."""

@@ -28,7 +28,7 @@ class LocationAttention(FeatureAttention[LocationState]):
         kernel_size: frames under a filter, odd.
         multires: head h = 1..H has half the kernel's width times h/H (ESPnet).
         alpha_0, detach, half_window: see `PreviousWeights`.
-        options: `dim`, `heads`, `values`, `scale`, `weights`, `top_k` (see `FeatureAttention`).
+        options: `dim`, `heads`, `values`, `value_dim`, `scale`, `weights`, `top_k` (see `FeatureAttention`).
     """
 
     def __init__(

@@ -19,17 +19,26 @@ class Values(nn.Module):
         heads: H.
         values: "raw" averages the encoded frames themselves; "projected" gives each head its own linear map to
             E // H (Vaswani et al. 2017, §3.2.2).
+        value_dim: width of each head's projection in place of E // H, as in ESPnet's multi-head classes; 0: E // H.
+
+    Raises:
+        ValueError: an unknown `values`, or a `value_dim` where there are no projections of several heads.
     """
 
-    def __init__(self, *, encoded_dim: int, heads: int = 1, values: str = "raw") -> None:
+    def __init__(self, *, encoded_dim: int, heads: int = 1, values: str = "raw", value_dim: int = 0) -> None:
         super().__init__()
         if values not in VALUES:
             raise ValueError(f"values must be one of {', '.join(VALUES)}, got {values!r}")
+        if value_dim < 0 or (value_dim and (values != "projected" or heads == 1)):
+            raise ValueError(
+                f"value_dim must be 0, or with heads >= 2 and values 'projected' a width, "
+                f"got value_dim {value_dim}, heads {heads} and values {values!r}"
+            )
         self.heads = heads
         width = encoded_dim
         self.project: nn.Module = nn.Identity()
         if values == "projected":
-            width = max(1, encoded_dim // heads)
+            width = value_dim or max(1, encoded_dim // heads)
             self.project = nn.Linear(encoded_dim, heads * width, bias=False)
         self.join = SharedLinear(heads * width, encoded_dim, bias=False) if heads > 1 else None
         self.split = heads if values == "projected" else 1

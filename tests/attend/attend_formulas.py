@@ -104,7 +104,7 @@ def none(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Array]:
 def dot(p: Any, h: Array, queries: Array, o: Any) -> Iterator[Array]:
     squash = np.tanh if o.get("tanh") else lambda x: x
     for q in queries:
-        keys = squash(h @ p["energy.key.weight"].T)
+        keys = squash(h @ p["energy.key.weight"].T + p.get("energy.key.bias", 0.0))
         query = squash(p["energy.query.weight"] @ q + p["energy.query.bias"])
         parts = slices(keys.shape[1], o)
         gain = 1 / math.sqrt(keys.shape[1] / heads(o)) if o.get("scaled") else 1.0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import lasasr.configs
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from shipped_parts import PRESET, names, with_presets
 
-FOLDER = Path(lasasr.configs.__file__).parent / "attend"
-VARIANTS = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.stem.startswith("_"))
+VARIANTS = names("attend")
+PRESETS = sorted({*with_presets("attend")} - {*VARIANTS})
+
+
+def variant(name: str) -> str:
+    """The variant whose options a preset sets; a variant itself as it is."""
+    return name if name in VARIANTS else name.removesuffix(PRESET)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from attend_variants import VARIANTS, factory
+from attend_variants import PRESETS, VARIANTS, factory
 
 from lasasr.attend.conformance import PROMISES, check
 from lasasr.attend.trial import Trial
@@ -14,7 +14,7 @@ COMPILES = "the same under torch.compile, in one graph"
 FAMILIES = ["location", "coverage", "gmm", "mocha"]  # compiling takes seconds; the rest of them in the slow tests
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", VARIANTS + PRESETS)
 def test_keeps_every_promise(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     promises = {promise: attempt for promise, attempt in PROMISES.items() if promise != COMPILES}
     monkeypatch.setattr("lasasr.attend.conformance.PROMISES", promises)

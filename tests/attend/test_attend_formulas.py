@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from attend_formulas import HARD, REFERENCES, context
-from attend_variants import VARIANTS, config, factory
+from attend_variants import PRESETS, VARIANTS, config, factory, variant
 
 LENGTHS = (7, 4, 1)
 STEPS, HYPOTHESES, ENCODED_DIM, QUERY_DIM = 4, 2, 8, 5
-SMALL = {"dim": 8, "filters": 3, "kernel_size": 5, "recurrent_dim": 6, "noise": 0.0, "hard": 0.0, "chunk": 3}
+WIDTHS = {"dim": 8, "value_dim": 3, "recurrent_dim": 6}
+SMALL = WIDTHS | {"filters": 3, "kernel_size": 5, "noise": 0.0, "hard": 0.0, "chunk": 3}
 
 
 def small(name: str, **options: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def agree(name: str, training: bool = True, **options: Any) -> None:
         state = steps[-1].state
 
     p = {key: value.numpy() for key, value in attention.state_dict().items()}
-    reference = (REFERENCES if training else HARD)[name]
+    reference = (REFERENCES if training else HARD)[variant(name)]
     total = 0.0
     for b, length in enumerate(LENGTHS):
         h = encoded[b, :length].numpy()
@@ -55,7 +56,7 @@ def agree(name: str, training: bool = True, **options: Any) -> None:
     assert total > STEPS  # weights that are all 0 would agree, too
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", VARIANTS + PRESETS)
 def test_weights_and_contexts_follow_the_formula(name: str) -> None:
     agree(name)
 
@@ -91,7 +92,9 @@ def test_every_start_follows_its_formula(name: str, alpha_0: str) -> None:
     ("name", "options"),
     [
         ("dot", {"tanh": True}),
+        ("dot", {"tanh": True, "key_bias": True, "heads": 2}),
         ("multihead_dot", {"values": "raw", "tanh": True}),
+        ("multihead_additive", {"value_dim": 5}),
         ("location", {"half_window": 1, "alpha_0": "first"}),
         ("location", {"kernel_size": 15}),
         ("multihead_multires_location", {"kernel_size": 17, "filters": 2}),
@@ -114,3 +117,9 @@ def test_own_options_follow_their_formula(name: str, options: dict[str, Any]) ->
 
 def test_every_shipped_variant_has_a_formula() -> None:
     assert set(REFERENCES) == set(VARIANTS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_of_the_class_of_its_variant(name: str) -> None:
+    assert config(name)["_target_"] == config(variant(name))["_target_"]
+    assert config(name) != config(variant(name))

@@ -13,6 +13,7 @@ import torch
 import torch._dynamo
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
+from shipped_parts import names, with_presets
 from torch import Tensor
 
 from lasasr.attend.location import LocationAttention
@@ -26,10 +27,6 @@ from lasasr.text import special
 V, E, U = 9, 6, 5
 LENGTHS = torch.tensor([14, 9, 1])
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-def _names(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml") if not path.stem.startswith("_"))
 
 
 def _config(group: str, name: str) -> dict[str, Any]:
@@ -68,10 +65,16 @@ def _passed(decoder: Decoder, unroll: Any, sampling: float = 0.0) -> list[Tensor
     return [logits, weights, *(torch.zeros_like(a) if b is None else b for a, b in zip(wanted, found, strict=True))]
 
 
-@pytest.mark.parametrize("spell", _names("spell"))
-@pytest.mark.parametrize("attend", _names("attend"))
+@pytest.mark.parametrize("spell", names("spell"))
+@pytest.mark.parametrize("attend", names("attend"))
 def test_gathered_is_plain(attend: str, spell: str) -> None:
     decoder = _decoder(attend, spell)
+    torch.testing.assert_close(_passed(decoder, decoder.unroll), _passed(decoder, partial(Decoder.unroll, decoder)))
+
+
+@pytest.mark.parametrize("attend", sorted({*with_presets("attend")} - {*names("attend")}))
+def test_gathered_is_plain_of_presets(attend: str) -> None:
+    decoder = _decoder(attend, "lstm")
     torch.testing.assert_close(_passed(decoder, decoder.unroll), _passed(decoder, partial(Decoder.unroll, decoder)))
 
 
@@ -126,8 +129,8 @@ def test_compiled_is_plain(attend: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("graphs")
-@pytest.mark.parametrize("spell", _names("spell"))
-@pytest.mark.parametrize("attend", _names("attend"))
+@pytest.mark.parametrize("spell", names("spell"))
+@pytest.mark.parametrize("attend", names("attend"))
 def test_any_decoder_compiled_is_plain(attend: str, spell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _compiled_is_plain(attend, spell, monkeypatch)
 

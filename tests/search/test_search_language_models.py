@@ -10,8 +10,9 @@ import pytest
 import torch
 from arpa import ARPAModel
 from search_decoders import TinyDecoder, acoustics, alone
+from shipped_parts import names
 from test_search_variants import V as VARIANTS_V
-from test_search_variants import decoder_of, names
+from test_search_variants import decoder_of
 from torch import Tensor
 
 from lasasr.attend.base import Attended, Attention

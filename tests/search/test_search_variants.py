@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from search_decoders import acoustics, alone
+from shipped_parts import names
 
 from lasasr.models import factory
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import ctc_log_likelihood
 from lasasr.text import special
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 V, E = 9, 6
-
-
-def names(group):
-    return sorted(path.stem for path in (CONFIGS / group).glob("[!_]*.yaml"))
 
 
 def composed(group, name):
