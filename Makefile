@@ -13,10 +13,10 @@ WORKERS ?= 2
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow: export OMP_NUM_THREADS ?= 1
+test test-slow hostile: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu peers parity tables docs clean
+.PHONY: help setup lint typecheck test test-slow hostile demo comparison bench bench-gpu peers parity tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ test: $(STAMP) ## the tests, a few minutes on two cores
 
 test-slow: $(STAMP) ## the tests that take longer
 	$(BIN) -m pytest -n $(WORKERS) -m slow
+
+hostile: $(STAMP) ## hostile files and 1,000 mutations of recipes: refused in one line, nothing run, no hang (half an hour)
+	$(BIN) scripts/hostile.py
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py

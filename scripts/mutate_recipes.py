@@ -13,30 +13,33 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "hostile"), str(TESTS / "comparison")]
 
 
-def run(count: int, seed: int, keep: Path | None = None, matching: str = "") -> tuple[str, int, float]:
-    """(the line of figures, how many failed, the most seconds that a refusal computed)."""
-    from hostile_mutations import GOOD, mutations, run_all, sample, summary_line
+def results(count: int, seed: int, keep: Path | None = None, only: Sequence[str] = ()) -> list[Any]:
+    """What came of so many mutations (`hostile_mutations.Result`); what is wrong is printed at once."""
+    from hostile_mutations import GOOD, mutations, run_all, sample
 
-    chosen = [one for one in (mutations() if matching else sample(count, seed)) if matching in str(one)]
-    results = []
+    every = mutations()
+    found = [next((one for one in every if text in str(one)), None) for text in only]  # the first of each
+    chosen = [one for one in found if one] if only else sample(every, count, seed)
+    tried = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         for result in run_all(chosen, Path(folder)):
-            results.append(result)
+            tried.append(result)
             if result.verdict not in GOOD:
                 print(f"{result.verdict}: {result.mutation}: {result.line[:300]}", flush=True)
             if keep:
                 with keep.open("a", encoding="utf-8") as file:
                     file.write(f"{result.verdict}\t{result.cpu_s:.2f}\t{result.mutation}\t{result.line[:400]}\n")
     print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
-    worst = max((result.cpu_s for result in results if result.verdict != "ran"), default=0.0)
-    return summary_line(results), sum(result.verdict not in GOOD for result in results), worst
+    return tried
 
 
 def main() -> int:
@@ -45,11 +48,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000, help="mutations (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of all there are")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="one line per mutation is added to it")
-    parser.add_argument("--only", default="", metavar="TEXT", help="all mutations with this in their description")
+    about = "the first mutation with this in its description; may be given several times"
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help=about)
     options = parser.parse_args()
-    line, failed, _ = run(options.count, options.seed, options.keep, options.only)
-    print(line)
-    return int(failed > 0)
+    from hostile_mutations import GOOD, summary_line
+
+    tried = results(options.count, options.seed, options.keep, options.only)
+    print(summary_line(tried))
+    return int(any(result.verdict not in GOOD for result in tried))
 
 
 if __name__ == "__main__":

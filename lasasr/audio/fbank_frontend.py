@@ -47,7 +47,7 @@ class FbankFrontend(Frontend):
             first_centre_ms=int(sample_rate_hz * frame_length_ms / 1000) * 500.0 / sample_rate_hz,
         )
         if cmvn not in CMVN:
-            raise UsageError(f"unknown CMVN {cmvn!r}; {nearest(cmvn, CMVN)}")
+            raise UsageError(f"frontend.cmvn={cmvn:.60} is unknown; {nearest(cmvn, CMVN)}")
         self.fbank = Fbank(sample_rate_hz, bins, frame_length_ms, frame_shift_ms)
         self.cmvn = {"global": GlobalCMVN(bins), "utterance": UtteranceCMVN(), "none": None}[cmvn]
         self._ready = cmvn != "global"

@@ -18,6 +18,7 @@ from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
 from lasasr.configuration import gate
+from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
 from lasasr.configuration.returned import check_returned
 from lasasr.corpora.base import Corpus, TextCorpus
@@ -31,24 +32,27 @@ from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 Config = Mapping[str, Any]
+# What a shipped class raises for options that make no sense, torch among it: a negative dimension, no memory for it
+_OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError)
 # The keys that are no arguments of a part, and the value that each has where it is left out.
 DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
 
 
 def check_targets(config: Any, place: str = "") -> None:
-    """Refuse every `_target_`, at any depth, that may not stand where it stands.
+    """Refuse every `_target_`, at any depth, that may not stand where it stands, and arguments of another kind.
 
     Args:
         place: of `config` in the configuration; "" for the whole.
 
     Raises:
-        UsageError: names the place, the target and the way to allow it.
+        UsageError: names the place, the target and the way to allow it, or the argument.
     """
     if isinstance(config, Mapping):
-        if "_target_" in config:
-            gate.resolve(config["_target_"], place)
+        target = gate.resolve(config["_target_"], place) if "_target_" in config else None
         for key, value in config.items():
             check_targets(value, f"{place}.{key}" if place else str(key))
+        if target is not None:
+            check_arguments(target, _arguments(config), place)
     elif isinstance(config, list | tuple):
         for position, value in enumerate(config):
             check_targets(value, f"{place}[{position}]")
@@ -75,7 +79,7 @@ def build(config: Config, place: str, **finish: Any) -> Any:
     maker = _maker(config, place)
     if config.get("_partial_"):
         users_own = gate.below(str(config["_target_"]), gate.users_prefixes())  # whatever it raises, it is named
-        return _called(partial(maker, **finish), config, place, Exception if users_own else (TypeError, ValueError))
+        return _called(partial(maker, **finish), config, place, Exception if users_own else _OF_OPTIONS)
     return _called(maker, config, place, Exception)
 
 
@@ -85,9 +89,14 @@ def _maker(config: Config, place: str) -> Callable[..., Any]:
     target = gate.resolve(config["_target_"], place)
     make = _argument if config.get("_recursive_", True) else lambda value, _: copy.deepcopy(value)
     positional = [make(value, f"{place}._args_") for value in config.get("_args_", ())]
-    named = {key: make(value, f"{place}.{key}") for key, value in config.items() if key not in DIRECTIVES}
-    del named["_target_"]
+    check_arguments(target, _arguments(config), place)
+    named = {key: make(value, f"{place}.{key}") for key, value in _arguments(config).items()}
     return partial(target, *positional, **named)
+
+
+def _arguments(config: Config) -> dict[str, Any]:
+    """The keys that are arguments of a part."""
+    return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
 
 
 def _argument(value: Any, place: str) -> Any:

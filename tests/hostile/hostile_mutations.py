@@ -57,7 +57,7 @@ COMPOSITIONS: Final = (
     (ground.RECIPE, _tiny("attend=mocha", "loss=annealed", "schedule=inverse_sqrt", "optimizer=adamw")),
     (ground.RECIPE, _tiny("attend=multihead_location", "augment=specaugment_lb", "sampling=linear")),
     (ground.RECIPE, _tiny("batching=seconds", "schedule=plateau", without="batching")),
-    (ground.RECIPE, _tiny("listen=conv_blstm", "loss=ctc", "attend=none", without="listen.sub attend search")),
+    (ground.RECIPE, _tiny("listen=conv_blstm", "loss=ctc", "search=ctc_prefix", without="listen.sub search")),
     ("lm/text_char", TINY_LM),
 )
 
@@ -94,15 +94,15 @@ def mutations() -> list[Mutation]:
         config = compose(recipe, overrides)
         for key, value in leaves({key: value for key, value in config.items() if key not in ("recipe", "choices")}):
             for kind, override in _of_leaf(key, value):
-                found.setdefault((recipe, override, repr(value)), Mutation(recipe, tuple(overrides), key, kind, override))
+                found.setdefault(
+                    (recipe, override, repr(value)), Mutation(recipe, tuple(overrides), key, kind, override)
+                )
     return list(found.values())
 
 
-def sample(count: int, seed: int = 0) -> list[Mutation]:
+def sample(every: Sequence[Mutation], count: int, seed: int = 0) -> list[Mutation]:
     """So many of them, spread over all keys; the same for a seed."""
-    every = mutations()
-    random.Random(seed).shuffle(every)
-    return every[:count]
+    return random.Random(seed).sample(every, min(count, len(every)))
 
 
 def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -194,8 +194,8 @@ def _be_the_command(mutation: Mutation, work: Path, said: Path) -> None:
         out = os.open(said, os.O_WRONLY | os.O_CREAT)
         for descriptor in (1, 2):
             os.dup2(out, descriptor)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         status = main(["train", mutation.recipe, *mutation.overrides, mutation.override])
         sys.stdout.flush()
         sys.stderr.flush()
@@ -253,7 +253,9 @@ def _names(line: str, mutation: Mutation) -> bool:
 def summary_line(results: Sequence[Result]) -> str:
     """The figures in one line."""
     counts = Counter(result.verdict for result in results)
-    others = "".join(f" | {verdict} {counts[verdict]}" for verdict in VERDICTS if counts[verdict] and verdict not in _SAID)
+    others = "".join(
+        f" | {verdict} {counts[verdict]}" for verdict in VERDICTS if counts[verdict] and verdict not in _SAID
+    )
     errors = counts["internal error"]
     figures = f"one line {counts['one line']} | internal errors {errors} | ran {counts['ran']}"
     return f"mutations {len(results)} | {figures}{others}"
