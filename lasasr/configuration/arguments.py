@@ -37,7 +37,8 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pl
         return
     hints = _hints(target)
     for name, value in arguments.items():
-        if name in hints and not isinstance(value, Mapping) and not _matches(value, hints[name]):
+        is_part = isinstance(value, Mapping) and "_target_" in value
+        if name in hints and not is_part and not _matches(value, hints[name]):
             raise UsageError(f"{place}.{name} is {shown(value)}, but takes {described(hints[name])}")
 
 
@@ -45,7 +46,11 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pl
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
     made = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     try:
-        return typing.get_type_hints(made)
+        hints = typing.get_type_hints(made)
+        for hint in list(hints.values()):  # **options: Unpack[a TypedDict]
+            if typing.get_origin(hint) is typing.Unpack:
+                hints |= typing.get_type_hints(typing.get_args(hint)[0])
+        return hints
     except Exception:  # annotations that cannot be read here: then the part alone says what it takes
         return {}
 
@@ -71,10 +76,10 @@ def _matches(value: Any, hint: Any) -> bool:
 
 
 def _is_number(value: Any, kind: type) -> bool:
-    """Numbers are finite or infinite, but something; 4.0 is a whole number too."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    """Whether it is a finite number; 4.0 is a whole number too. No shipped part takes infinity: null is no limit."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return kind is float or isinstance(value, int) or (math.isfinite(value) and value.is_integer())
+    return isinstance(value, int) or (math.isfinite(value) and (kind is float or value.is_integer()))
 
 
 def _is_sequence_of(value: Any, origin: Any, arguments: Sequence[Any]) -> bool:

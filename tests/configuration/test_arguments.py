@@ -19,6 +19,7 @@ def adam(**arguments: Any) -> None:
     ("arguments", "message"),
     [
         ({"lr": float("nan")}, "optimizer.lr is nan, but takes a number"),
+        ({"lr": float("inf")}, "optimizer.lr is inf, but takes a number"),
         ({"lr": "banana"}, "optimizer.lr is 'banana', but takes a number"),
         ({"lr": True}, "optimizer.lr is true, but takes a number"),
         ({"lr": None}, "optimizer.lr is null, but takes a number"),
@@ -45,6 +46,22 @@ def test_whole_numbers_may_be_written_as_fractions_that_are_none() -> None:
     for layers in (2.5, float("inf"), "2", [2]):
         with pytest.raises(UsageError, match=r"listen.layers is .*, but takes a whole number"):
             check_arguments(BLSTMEncoder, {"layers": layers}, "listen")
+
+
+def test_options_that_a_class_hands_on_are_checked_too() -> None:
+    from lasasr.attend.location import LocationAttention
+
+    check_arguments(LocationAttention, {"dim": 4, "scale": 2}, "attend")
+    with pytest.raises(UsageError, match=r"attend.scale is nan, but takes a number"):
+        check_arguments(LocationAttention, {"scale": float("nan")}, "attend")
+
+
+def test_a_section_is_no_part() -> None:
+    from lasasr.corpora.table import TableCorpus
+
+    check_arguments(TableCorpus, {"columns": {"_target_": "lasasr.corpora.columns.Columns"}}, "corpus")
+    with pytest.raises(UsageError, match=r"corpus.columns is .'a': 1., but takes a part \(Columns\) or null"):
+        check_arguments(TableCorpus, {"columns": {"a": 1}}, "corpus")
 
 
 def test_a_users_own_class_may_be_annotated_as_it_likes() -> None:
