@@ -34,7 +34,7 @@ from lasasr.nn import shared_steps, tree
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_prefix import CTCPrefixScorer
-from lasasr.search.limits import Limits
+from lasasr.search.limits import MOST_RATIO, Limits
 from lasasr.search.pruning import Pruning
 from lasasr.search.scorer import DecoderScorer
 from lasasr.spell.recurrent import RecurrentDecoder
@@ -67,7 +67,7 @@ def utterances(batch: int, frames: int, args: argparse.Namespace) -> Acoustics:
 
 def searching(beam: int, tokens: int, ctc_weight: float) -> BeamSearch:
     """A search that makes every hypothesis exactly `tokens` long."""
-    limits = Limits(min_length=tokens, max_length=tokens, max_ratio=1e6)
+    limits = Limits(min_length=tokens, max_length=tokens, max_ratio=MOST_RATIO)  # max_length is what counts
     pruning = Pruning(end_margin=float("inf"))
     return BeamSearch(beam=beam, ctc_weight=ctc_weight, limits=limits, pruning=pruning, keep_weights=False)
 

@@ -81,7 +81,12 @@ def test_a_bundle_decodes_to_the_same_texts_and_scores(folder: str) -> None:
     lengths = torch.tensor([len(waveform) for waveform in waveforms])
     nbests = recognizer.recognize(pad_sequence(waveforms, batch_first=True), lengths)
     for path, nbest in zip(paths, nbests, strict=True):
-        check_nbest([(one.text, one.score) for one in nbest], old[path.name])
+        decoded = [(one.text, one.score) for one in nbest]
+        if recognizer.search.normalise:  # 0.1.0 ended such a search early and missed some of the second and third
+            check_nbest(decoded[:1], old[path.name][:1])
+            assert all(new >= before - 1e-4 for (_, new), (_, before) in zip(decoded, old[path.name], strict=True))
+        else:
+            check_nbest(decoded, old[path.name])
     best = recognizer.transcribe(paths)
     check_nbest([(one.text, one.score) for one in best], [old[path.name][0] for path in paths])
 

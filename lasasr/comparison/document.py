@@ -90,6 +90,7 @@ def _system(group: SystemRuns, summary: Summary, keys: Sequence[str], columns: S
         "seed_sd": summary.seed_sd,
         "intervals": {name: _interval(getattr(summary, name)) for name in ("utterances", "speakers", "mixed")},
         "diverged": list(summary.diverged),
+        "young": list(summary.young),
         "lost": list(summary.lost),
         "percent_converged": summary.percent_converged,
         **facts(group.runs),

@@ -63,7 +63,22 @@ def _run(run: DecodedRun) -> scores.Run:
         )
         for line in run.lines
     }
-    return scores.Run(run.seed, utterances, broken=bool(run.card.get("diverged")))
+    return scores.Run(run.seed, utterances, broken=bool(run.card.get("diverged")), falling=still_falling(run))
+
+
+def still_falling(run: DecodedRun) -> bool:
+    """Whether the dev error rate, or the dev loss where that rate never moved, was at its lowest when training ended.
+
+    A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
+    """
+    validations = run.card.get("validations") or []
+    if len(validations) == 1:
+        return True
+    for key in (run.summary.get("metric"), "loss"):
+        values = [validation[key] for validation in validations if key in validation]
+        if len(set(values)) > 1:
+            return bool(values[-1] == min(values))
+    return False
 
 
 def _copies(runs: Sequence[DecodedRun]) -> list[SystemRuns]:

@@ -56,16 +56,16 @@ def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[
         undecided = [difference for difference in differences if difference.word == "cannot decide"]
         parts.append(_listed(undecided, "cannot be decided: ", lambda _: ""))
         return f"Against {what}{centre_name} ({rate}): {'; '.join(part for part in parts if part)}."
-    if len({system["percent"] for system in document["systems"]}) == 1:
-        return f"No difference: {_named(system['name'] for system in document['systems'])} have the same {rate}."
     undecided = [difference for difference in differences if difference.word == "cannot decide"]
     lowest = f"the lowest is {centre_name}, {rate}"
+    if len({system["percent"] for system in document["systems"]}) == 1:
+        lowest = f"all have {rate}"
     if len(undecided) == len(differences):
         return (
             f"The data cannot decide between {what}{_any(differences, centre_name)} ({undecided[0].reason}); {lowest}."
         )
     if not words["worse"]:
-        text = f"No difference is shown between {what}{_any(differences, centre_name)}; {lowest}"
+        text = f"No difference is shown between {what}{_any(words['no difference shown'], centre_name)}; {lowest}"
     else:
         subject = f"{what[:1].upper()}{what[1:]}{centre_name} ({rate})"
         beaten = _named(difference.name for difference in words["worse"])
@@ -78,9 +78,9 @@ def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[
 
 
 def _any(differences: Sequence[CentreDifference], centre_name: str) -> str:
-    return (
-        f"{centre_name} and {differences[0].name}" if len(differences) == 1 else f"the {len(differences) + 1} systems"
-    )
+    if len(differences) < MANY:
+        return _named([centre_name, *(difference.name for difference in differences)])
+    return f"the {len(differences) + 1} systems"
 
 
 def _listed(differences: Sequence[CentreDifference], words: str, detail: Callable[[CentreDifference], str]) -> str:
@@ -155,6 +155,10 @@ def _caveats(document: dict[str, Any]) -> list[str]:
     if gone:
         listed = ", ".join(f"{name} (seed {', '.join(seeds)})" for name, seeds in gone.items())
         texts.append(f"Diverged, and counted in: {listed}.")
+    young = {system["name"]: system["young"] for system in document["systems"] if system.get("young")}
+    if young:
+        listed = ", ".join(f"{name} (seed {', '.join(seeds)})" for name, seeds in young.items())
+        texts.append(f"Young, still learning when training ended, and counted in: {listed}.")
     if missing := document["missing"]:
         listed = ", ".join(f"{run['name']} ({run['status']})" for run in missing[:MANY])
         more = f" and {len(missing) - MANY} more" if len(missing) > MANY else ""

@@ -96,7 +96,7 @@ def _from_run(run: runs.Run) -> ResultSource | MissingRun:
         raise LasasrError(f"{run.folder} is a language model; lasasr evaluate tells its perplexity")
     if card.get("status") == "finished":
         return ResultSource(run.results, run)
-    why = str(card.get("diverged", ""))
+    why = str(card.get("diverged") or "")  # null: it did not
     seed = str(card.get("seed", "?"))
     return MissingRun(name, "diverged" if why else "unfinished", why, seed, settings(run.config()))
 

@@ -233,8 +233,9 @@ def _aligned_cell(context: ColumnContext, system: System) -> str:
 
 
 def _seeds_cell(context: ColumnContext, system: System) -> str:
-    diverged = len(system["diverged"])
-    return f"{len(system['seeds'])}" + (f" ({diverged} div.)" if diverged else "")
+    counts = {"div.": len(system["diverged"]), "young": len(system.get("young", ()))}  # older documents have no young
+    remarks = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{len(system['seeds'])}" + (f" ({remarks})" if remarks else "")
 
 
 def _seeds_value(context: ColumnContext, system: System) -> float | None:
@@ -296,6 +297,6 @@ SHIPPED_COLUMNS: Final = (
         "{:,.0f}",
         published=False,
     ),
-    ColumnDeclaration("seeds", 100, "seeds", "runs; diverged ones named", _seeds_value, _seeds_cell),
+    ColumnDeclaration("seeds", 100, "seeds", "runs; diverged and young ones counted", _seeds_value, _seeds_cell),
 )
 """From left to right; a narrow terminal shows those of the lowest priorities."""

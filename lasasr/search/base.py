@@ -68,7 +68,7 @@ class Scorer(ABC):
     * an utterance is scored the same alone and in any batch; padding frames (`acoustics.mask` False) may hold anything;
     * only constants are kept on `self` between calls: what depends on a hypothesis is in its state. Memory and
       state keep their structure, shapes and dtypes;
-    * scores may be -inf (never this token), but neither NaN nor +inf.
+    * scores may be -inf (never this token), but neither NaN nor +inf, nor more than `most_left` says.
     What is an entry of `search.scorers` takes `weight` as a keyword, sets it, and takes the rest from the yaml. An
     option named `lm` (a run, bundle or n-gram file) comes as a scorer; one named `file` or `..._file` is the path of a
     file. Both travel in the bundle.
@@ -90,6 +90,22 @@ class Scorer(ABC):
         """The state in which hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K') int64."""
         return tree.reorder(state, parents)
 
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor | float:
+        """An upper bound of what the tokens still to come can score together, by which a search knows when to end.
+
+        Log probabilities add at most 0, as here. A scorer that rewards must say how much, or a search with it may end
+        before its best hypothesis.
+
+        Args:
+            so_far: (B, K) float64, what this scorer has given a hypothesis, not weighted, but for the last token.
+            left: (B, 1) int64, tokens still to be scored, eos included.
+            frames: (B, 1) int64, encoded frames.
+
+        Returns:
+            Not weighted; broadcasts to (B, K).
+        """
+        return 0.0
+
 
 class ScorerAlias(Scorer):
     """A scorer under another key, perhaps with another weight."""
@@ -106,3 +122,6 @@ class ScorerAlias(Scorer):
 
     def reorder(self, memory: Any, state: Any, parents: Tensor, tokens: Tensor) -> Any:
         return self.scorer.reorder(memory, state, parents, tokens)
+
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor | float:
+        return self.scorer.most_left(so_far, left, frames)

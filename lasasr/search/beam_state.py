@@ -69,6 +69,10 @@ class BeamState:
         shortest, longest = options.limits.bounds(acoustics.lengths)
         self.limit = (max(shortest), min(longest), max(longest))
         self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
+        self.frames = acoustics.lengths.to(device)
+        # whether a hypothesis can rank higher than its score so far says; else the best unfinished one tells the end
+        self.rising = options.normalise or scorer_set.rewarding
+        self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered the n best
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
         self.behind = TIE * V * torch.arange(K, dtype=torch.float64, device=device)
@@ -112,8 +116,10 @@ class BeamState:
         ]
         refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids, further)
         self._finish(u, fused, ending, best, at_limit)
-        hopeless = self.finished.ranks[:, self.options.nbest - 1] - self.options.pruning.end_margin
-        self.done = self.done | (self._rank(best[:, 0], u + 1) <= hopeless)
+        last = self.finished.ranks[:, self.options.nbest - 1]
+        self.done = self.done | (self._reachable(best, parents, u + 1) <= last - self.options.pruning.end_margin)
+        if self.options.pruning.end_patience is not None:
+            self.done = self.done | ((self.waited >= self.options.pruning.end_patience) & (last > -torch.inf))
         left = int((~self.done).sum())
         if left:
             self._grow(fused, best, parents, tokens)
@@ -123,6 +129,29 @@ class BeamState:
             parents, tokens = parents[kept], tokens[kept]
         if left:
             self.scorer_set.follow(parents, tokens)
+
+    def _reachable(self, best: Tensor, parents: Tensor, length: int) -> Tensor:
+        """(B,): the highest rank that an unfinished hypothesis can still come to.
+
+        With g the most that a further token adds and c what all of them may add at once, one of total t and `length`
+        tokens ends at length L with at most t + c + g · (L + 1 − length). Divided by L + 1 that rises or falls with L
+        throughout, so that the shortest and the longest L bound it.
+
+        Args:
+            best: (B, K), the totals of the unfinished.
+            parents: (B, K), which hypotheses they continue.
+            length: their tokens, without eos.
+        """
+        if not self.rising:
+            return best[:, 0]
+        parts = tree.reorder(self.running.past.parts, parents)
+        longest = self.longest.clamp(min=length)[:, None]
+        ends = (longest, torch.full_like(longest, length)) if self.options.normalise else (longest,)
+        bounds = []
+        for end in ends:
+            total = best + self.scorer_set.most_left(parts, end + 1 - length, self.frames[:, None])
+            bounds.append(total / (end + 1) if self.options.normalise else total)
+        return torch.stack(bounds).amax((0, 2))
 
     def _rank(self, totals: Tensor, length: int) -> Tensor:
         return totals / (length + 1) if self.options.normalise else totals
@@ -161,6 +190,7 @@ class BeamState:
     def _finish(self, u: int, fused: Fused, ending: Tensor, best: Tensor, at_limit: Tensor | None) -> None:
         """Hypotheses end that with eos are among the K best of this step."""
         admitted = (ending >= best[:, -1:]) & ~ending.isneginf()
+        self.waited = self.waited + 1
         if not bool(admitted.any()):
             return
         forced = torch.zeros_like(admitted)
@@ -180,6 +210,9 @@ class BeamState:
         candidates = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
         order = torch.arange(candidates.ranks.shape[1], device=candidates.ranks.device)
         picked = (candidates.ranks - TIE * order).topk(self.options.nbest + 1).indices
+        entered = picked[:, : self.options.nbest] >= self.options.nbest + 1
+        entered &= candidates.ranks.gather(1, picked[:, : self.options.nbest]) > -torch.inf
+        self.waited = self.waited.masked_fill(entered.any(1), 0)
         self.finished = tree.reorder(candidates, picked)
 
     def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
@@ -198,6 +231,7 @@ class BeamState:
             self.results[b] = nbest
         self.rows, self.done = self.rows[kept], self.done[kept]
         self.shortest, self.longest = self.shortest[kept], self.longest[kept]
+        self.frames, self.waited = self.frames[kept], self.waited[kept]
         self.running, self.finished = tree.select(self.running, kept), tree.select(self.finished, kept)
         self.scorer_set.keep(kept)
         shared_steps.forget()

@@ -31,6 +31,17 @@ def scores_are_logs(trial: Trial) -> Measured:
     return Measured(not bad, ", ".join(dict.fromkeys(bad)) or f"{size} tokens")
 
 
+def most_is_known(trial: Trial) -> Measured:
+    """What the first token scores, against the most that `most_left` foresees for it and all that follow."""
+    heard, scorer = trial.acoustics(), trial.scorer()
+    walk = Walk(trial, scorer, heard, trial.path())
+    nothing = torch.zeros(B, K, dtype=torch.float64, device=trial.device)
+    left = torch.full((B, 1), STEPS, device=trial.device)
+    most = scorer.most_left(nothing, left, heard.mask.sum(1)[:, None])
+    excess = float((full(walk.score(), trial.vocabulary_size, walk.rows).amax(-1) - most).max())
+    return Measured(excess <= TOLERANCE, f"{max(excess, 0.0):.1e} more")
+
+
 def leaves_lead(trial: Trial) -> Measured:
     """Leaves of memory begin with B; those of the state with B and K, before and after it is scored."""
     walk = Walk(trial, trial.scorer(), trial.acoustics(), trial.path())
@@ -196,6 +207,7 @@ def weight_is_taken(trial: Trial) -> Measured:
 
 PROMISES: dict[str, Callable[[Trial], Measured]] = {
     "scores broadcast to (B, K, V), never NaN or +inf": scores_are_logs,
+    "a token scores no more than most_left says": most_is_known,
     "memory begins with B, state with B, K": leaves_lead,
     "memory and state keep structure, shapes, dtypes": keeps_form,
     "alone is as in a batch": alone_as_in_a_batch,

@@ -12,7 +12,7 @@ from lasasr.text import special
 
 @dataclass(frozen=True)
 class Pruning:
-    """Rules that drop hypotheses before their score does; all but the last are off by default.
+    """Rules that drop hypotheses before their score does; all are off by default.
 
     Raises:
         ValueError: a value is out of range.
@@ -25,9 +25,13 @@ class Pruning:
     max_shift: int | None = None
     pre_beam: int | None = None  # tokens per hypothesis, best by the complete scorers, that go on; null: all
     ctc_window: int = 0  # encoded frames around the attention's peak in which CTC may start a token; 0: all
-    # log; the search of an utterance ends when its best unfinished hypothesis is this much worse than the last of
-    # its n best finished ones. At 0 nothing better is missed unless a bonus or normalisation raises scores again.
+    # log; the search of an utterance ends when what its unfinished hypotheses can still reach is this much worse than
+    # the last of its n best finished ones. At 0 nothing better is missed: bonuses, rewards and normalisation count with
+    # the most that they can give until the length limit. Only what `subtract` may give is not foreseen.
     end_margin: float = 0.0
+    # steps in a row in which no finished hypothesis enters the n best, after which the search of an utterance ends;
+    # against loops, where a bonus pays more than a repeated token costs; null: never
+    end_patience: int | None = None
 
     def __post_init__(self) -> None:
         if self.eos_threshold is not None and self.eos_threshold < 0:
@@ -36,6 +40,8 @@ class Pruning:
             raise ValueError(f"max_shift must be >= 0, got {self.max_shift}")
         if self.pre_beam is not None and self.pre_beam < 1:
             raise ValueError(f"pre_beam must be >= 1, got {self.pre_beam}")
+        if self.end_patience is not None and self.end_patience < 1:
+            raise ValueError(f"end_patience must be >= 1, got {self.end_patience}")
         if self.ctc_window < 0 or self.end_margin < 0:
             raise ValueError(f"ctc_window and end_margin must be >= 0, got {self.ctc_window} and {self.end_margin}")
 

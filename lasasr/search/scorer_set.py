@@ -11,7 +11,7 @@ from torch import Tensor
 from lasasr.errors import LasasrError
 from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, Stateless, StepContext
+from lasasr.search.base import Scored, Scorer, ScorerAlias, Stateless, StepContext
 from lasasr.search.scorer import never_emitted
 from lasasr.text import special
 
@@ -31,6 +31,9 @@ class LengthBonus(Scorer):
 
     def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         return Scored(torch.ones((*tokens.shape, 1), device=tokens.device), state)
+
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor:
+        return left
 
 
 class CoverageMemory(NamedTuple):
@@ -74,6 +77,9 @@ class ThresholdCoverage(Coverage):
     def compare(self, before: Tensor, now: Tensor, mask: Tensor) -> Scored:
         new = (now > self.threshold).sum(-1, keepdim=True) - (before > self.threshold).sum(-1, keepdim=True)
         return Scored(new, None)
+
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor:
+        return frames - so_far  # every frame counts once
 
 
 class GNMTCoverage(Coverage):
@@ -149,6 +155,27 @@ class ScorerSet:
         """Of the scorers, in the order of `Fused.parts`."""
         return [weight for _, weight in self.scorers]
 
+    @property
+    def rewarding(self) -> bool:
+        """Whether a hypothesis can score more as it goes on; what is subtracted (weight below 0) is not asked."""
+        return any(
+            weight > 0 and type(base(scorer)).most_left is not Scorer.most_left for scorer, weight in self.scorers
+        )
+
+    def most_left(self, parts: Tensor, left: Tensor, frames: Tensor) -> Tensor:
+        """(B, K): an upper bound of the weighted sum that hypotheses can still add.
+
+        Args:
+            parts: (B, K, S), what each scorer has given them so far.
+            left: (B, 1), tokens still to be scored, eos included.
+            frames: (B, 1), encoded frames.
+        """
+        total = parts.new_zeros(parts.shape[:2])
+        for i, (scorer, weight) in enumerate(self.scorers):
+            if weight > 0:
+                total = total + weight * scorer.most_left(parts[..., i], left, frames)
+        return total
+
     def score(self, tokens: Tensor) -> Fused:
         """Score what may follow `tokens` (B, K), the last token of each hypothesis."""
         total = self.bias.expand(*tokens.shape, -1)
@@ -190,6 +217,13 @@ class ScorerSet:
         assert self.pre_beam is not None
         text = total[..., special.FIRST_TEXT :].topk(self.pre_beam).indices + special.FIRST_TEXT
         return torch.cat([text, torch.full_like(text[..., :1], special.EOS)], -1)
+
+
+def base(scorer: Scorer) -> Scorer:
+    """The scorer behind any number of aliases."""
+    while isinstance(scorer, ScorerAlias):
+        scorer = scorer.scorer
+    return scorer
 
 
 def _spread(name: str, scores: Tensor, candidates: Tensor | None, like: Tensor) -> Tensor:

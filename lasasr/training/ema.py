@@ -10,7 +10,7 @@ from lasasr.errors import UsageError
 
 
 class MovingAverage(WeightAveraging):
-    """After update n, average ← d · average + (1 − d) · weights, d = min(decay, (1 + n) / (10 + n)).
+    """After update n > 1, average ← d · average + (1 − d) · weights, d = min(decay, n / (9 + n)); update 1 starts it.
 
     The smaller d of the first updates lets the average forget where training began. Validation decodes with the
     average, and a checkpoint's `state_dict` holds it, so that the bundle and `lasasr average` see nothing else; the
@@ -30,6 +30,7 @@ class MovingAverage(WeightAveraging):
         super().__init__(use_buffers=False, avg_fn=self._followed)
 
     def _followed(self, average: Tensor, weights: Tensor, updates: Tensor | int) -> Tensor:
+        """`updates` are those that the average has seen: n − 1."""
         count = torch.as_tensor(updates, dtype=torch.float64)
         decay = torch.clamp((1 + count) / (10 + count), max=self.decay).to(average)
         return average + (1 - decay) * (weights - average)

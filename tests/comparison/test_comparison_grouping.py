@@ -38,7 +38,7 @@ def test_a_run_and_its_copy_do_not_differ(tmp_path: Path) -> None:
     assert "copies of one run" in notes[0]
     comparison = document(selection, systems, notes, None, FAST)
     assert comparison["pairs"][0]["points"] == 0.0
-    assert comparison["verdict"][0].startswith("No difference:")
+    assert "all have WER" in comparison["verdict"][0]
 
 
 def test_sweeps_that_overlap_name_their_runs_once(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_cut_or_edited_evaluation_is_refused(tmp_path: Path) -> None:
 def test_a_sweep_names_what_has_no_result(tmp_path: Path) -> None:
     done = write_run(tmp_path, seed=1)
     stopped, broken = write_run(tmp_path, seed=2), write_run(tmp_path, seed=3)
-    stopped.note(status="unfinished")
+    stopped.note(status="unfinished", diverged=None)
     broken.note(status="unfinished", diverged="the loss is not finite at step 7")
     sweep = write_sweep(tmp_path, [done, stopped, broken, runs.Run(tmp_path / "synthetic" / "las_char" / "later")])
     selection = find([sweep])
@@ -213,3 +213,31 @@ def test_the_split_is_the_common_one_or_has_to_be_chosen(tmp_path: Path) -> None
         (run.results / f"test.{ending}").unlink()
     with pytest.raises(UsageError, match="results of dev, dev-other: choose by --split"):
         find([run.folder])
+
+
+FALLING = [{"step": 1, "wer": 100.0}, {"step": 2, "wer": 99.0}]
+
+
+@pytest.mark.parametrize(
+    ("validations", "young"),
+    [
+        (FALLING, True),
+        (FALLING[1:], True),  # no trend to see: it has hardly begun
+        ([*FALLING, {"step": 3, "wer": 100.0}], False),
+        ([{"step": step, "wer": 100.0, "loss": 5.0 - step} for step in (1, 2)], True),
+        ([{"step": step, "wer": 100.0, "loss": 5.0 + step} for step in (1, 2)], False),
+        ([{"step": step, "wer": 100.0} for step in (1, 2)], False),
+        ([], False),
+    ],
+)
+def test_a_poor_run_that_was_still_learning_is_young(
+    validations: list[dict[str, float]], young: bool, tmp_path: Path
+) -> None:
+    fine, poor = write_run(tmp_path, seed=1), write_run(tmp_path, seed=2, rate=1.0, facts={"validations": validations})
+    selection = find([fine.folder, poor.folder])
+    systems, notes = groups(selection)
+    comparison = document(selection, systems, notes, None, FAST)
+    (system,) = comparison["systems"]
+    assert (system["young"], system["diverged"]) == ((["2"], []) if young else ([], ["2"]))
+    words = " ".join(comparison["verdict"])
+    assert ("Young" in words, "Diverged" in words) == (young, not young)

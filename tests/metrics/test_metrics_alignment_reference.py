@@ -218,3 +218,12 @@ def test_a_piece_with_a_space_inside_is_two_words_with_a_share_of_its_time() -> 
     (first, second) = word_times([TimedLabel("\u2581ab\u00a0c", 1.0, 2.0), TimedLabel("d", 2.0, 3.0)])
     assert (first.label, first.start_s, first.end_s) == ("ab", 1.0, pytest.approx(1.5))
     assert (second.label, second.start_s, second.end_s) == ("cd", pytest.approx(1.75), 3.0)
+
+
+def test_an_error_of_exactly_the_limit_is_within_it() -> None:
+    """Errors of 10, −20, 20 and 50 ms: binary fractions of seconds must not push 20 ms over the limit."""
+    reference = [TimedLabel("a", 0.31, 0.32), TimedLabel("b", 0.3, 0.7)]
+    hypothesis = [TimedLabel("a", 0.32, 0.3), TimedLabel("b", 0.32, 0.75)]
+    summary = summarised_boundaries([compare_boundaries(reference, hypothesis)])
+    assert summary["within_20_ms"] == 0.75
+    assert summary["within_50_ms"] == 1.0

@@ -210,7 +210,9 @@ def test_a_finished_utterance_does_not_change_while_others_go_on():
     logits = torch.zeros(3, V)
     logits[0, 5] = logits[2, 5] = 9.0
     logits[1, special.EOS] = 3.0
-    search = BeamSearch(length_bonus=2.0, limits=Limits(min_ratio=0.5, max_ratio=4.0))  # later tokens would gain by it
+    # later tokens would gain by the bonus, but the utterance ends before them
+    limits, pruning = Limits(min_ratio=0.5, max_ratio=4.0), Pruning(end_patience=1)
+    search = BeamSearch(length_bonus=2.0, limits=limits, pruning=pruning)
     alone, *_ = search(ScriptedDecoder(logits), acoustics(2))[0]
     together = [nbest[0] for nbest in search(ScriptedDecoder(logits), acoustics(2, 8, 8, 8, 8))]
     assert alone.tokens == together[0].tokens == (5,)

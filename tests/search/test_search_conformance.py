@@ -80,7 +80,7 @@ class Whole(Scorer):
         return Past(0.5 * state.trace + tokens / V)
 
     def every(self, tokens: Tensor, memory: Heard, state: Past) -> Tensor:
-        return table()[tokens] + memory.level[:, None, None] + state.trace[..., None] * torch.arange(V).cos()
+        return table()[tokens] + memory.level[:, None, None] + state.trace[..., None] * torch.arange(V).cos() - 30.0
 
     def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
         state = self.advance(tokens, state)
@@ -91,6 +91,14 @@ class Whole(Scorer):
 class Overflows(Whole):
     def level(self, acoustics: Acoustics) -> Tensor:
         return super().level(acoustics).abs().exp()
+
+
+class Rewards(Whole):
+    """More than a log probability, without a word of it."""
+
+    def every(self, tokens: Tensor, memory: Heard, state: Past) -> Tensor:
+        scores = super().every(tokens, memory, state)
+        return scores - scores.amax() + 0.5
 
 
 class LoneTable(Whole):
@@ -195,6 +203,7 @@ class WeighsTwice(Whole):
 
 BROKEN = [
     (Overflows, "scores broadcast to (B, K, V), never NaN or +inf"),
+    (Rewards, "a token scores no more than most_left says"),
     (LoneTable, "memory begins with B, state with B, K"),
     (OtherType, "memory and state keep structure, shapes, dtypes"),
     (SeesNeighbours, "alone is as in a batch"),

@@ -18,7 +18,8 @@ LOST = 50.0  # percent, from which on a run is suspected to have learned nothing
 TIMES = 2.0  # ... if its rate is also more than so many times that of the system's best run
 DIVERGED = (
     f"a seed has diverged if its training said so, if its error rate is {HOPELESS:.0f} % or more (silence would do as "
-    f"well), or if it is {LOST:.0f} % or more and more than {TIMES:.0f} times that of the same system's best seed"
+    f"well), or if it is {LOST:.0f} % or more and more than {TIMES:.0f} times that of the same system's best seed; a "
+    f"seed with such a rate whose dev curve was still falling when its training ended is young instead"
 )
 
 
@@ -38,6 +39,7 @@ class Run:
     name: str  # its seed
     utterances: Mapping[str, Utterance]  # by id
     broken: bool = False  # training itself reported that it diverged
+    falling: bool = False  # its dev curve was still falling when training ended
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,21 @@ def reference(utterance: Utterance) -> list[str]:
 
 def diverged(system: System) -> tuple[str, ...]:
     """The seeds that have diverged, as `DIVERGED` says in words, those without a result among them."""
+    poor = _poor(system)
+    seeds = [run.name for run in system.runs if run.broken or (run.name in poor and not run.falling)]
+    return (*seeds, *system.lost)
+
+
+def young(system: System) -> tuple[str, ...]:
+    """The seeds whose rate is that of a diverged one, but whose dev curve was still falling when training ended."""
+    poor = _poor(system)
+    return tuple(run.name for run in system.runs if run.name in poor and run.falling and not run.broken)
+
+
+def _poor(system: System) -> set[str]:
     rates = {run.name: _percent(run) for run in system.runs}
     best = min(rates.values(), default=0.0)
-    seeds = [
-        run.name
-        for run in system.runs
-        if run.broken or rates[run.name] >= HOPELESS or (rates[run.name] >= LOST and rates[run.name] > TIMES * best)
-    ]
-    return (*seeds, *system.lost)
+    return {name for name, rate in rates.items() if rate >= HOPELESS or (rate >= LOST and rate > TIMES * best)}
 
 
 def _percent(run: Run) -> float:

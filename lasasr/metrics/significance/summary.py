@@ -9,7 +9,7 @@ import numpy as np
 from lasasr.metrics.bootstrap import Interval
 from lasasr.metrics.significance.bootstrap import rate_interval
 from lasasr.metrics.significance.mixed import half_width, system_uncertainty, variance_parts
-from lasasr.metrics.significance.scores import Scores, System, diverged, scores
+from lasasr.metrics.significance.scores import Scores, System, diverged, scores, young
 from lasasr.metrics.significance.verdict import Rules
 
 
@@ -27,6 +27,7 @@ class Summary:
     diverged: tuple[str, ...]  # seeds, as `significance.scores.DIVERGED` says; they are part of every number above ...
     lost: tuple[str, ...]  # ... but these of them, which have no result
     percent_converged: float | None  # mean over the seeds that have not diverged; None if all have
+    young: tuple[str, ...] = ()  # seeds as poor as diverged ones, but still learning when training ended
 
 
 def summarise(system: System, rules: Rules | None = None, table: Scores | None = None) -> Summary:
@@ -50,6 +51,7 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
         diverged=gone,
         lost=system.lost,
         percent_converged=float(np.mean(kept)) if kept else None,
+        young=young(system),
     )
 
 
