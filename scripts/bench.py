@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench_conformer import conformer
 from bench_data import features, scoring
 from bench_loader import loader
 from bench_measure import Case, Row, measure, synchronize, table
@@ -36,6 +37,7 @@ def sections(bench: Bench, small: bool) -> Mapping[str, Callable[[], Iterator[li
         "training": bench.training,
         "decoder": bench.decoders,
         "encoder": bench.encoders,
+        "conformer": partial(conformer, small, bench),
         "attention": bench.attentions,
         "growth": bench.growth,
         "features": partial(features, device, 6 if small else 24),

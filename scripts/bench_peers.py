@@ -1,8 +1,8 @@
 """The same work in lasasr, ESPnet and SpeechBrain, in one process, in turn: what one takes against the other.
 
     make peers
-    .venv-parity/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable] [--rounds N] \\
-        [--device cuda]
+    .venv-parity/bin/python scripts/bench_peers.py [--work decode train-fixed train-variable conformer-fixed \
+        conformer-variable] [--rounds N] [--device cuda]
 
 The peers lie in an environment of their own that sees the torch of this project, so that all use the same one. Models
 are of the same sizes with random weights, and their parameters are printed: 80 features, 4 x BLSTM 320 per direction
@@ -13,6 +13,8 @@ with projection to 640, subsampling 8, LSTM decoder of 512, location attention o
   no part of it. "15 candidates": CTC scores only the tokens that the decoder likes best; "all": every token, as lasasr.
 * train-fixed, train-variable: forward and backward pass of 16 utterances of 12 s, or of 12 down to 8 s; 60 tokens;
   lasasr in bfloat16, too. MB is the most that the tensors of a pass hold beside the model's.
+* conformer-fixed, conformer-variable: the same of a Conformer with a CTC head (`bench_peers_conformer.py`), beside
+  ESPnet's and torchaudio's.
 
 Each round does every case once, in a new order; peers that take minutes (CTC scores of all tokens, lengths that
 differ) join the first only. What searches one by one is given one utterance of a batch. As in `lasasr evaluate`, lasasr
@@ -40,6 +42,7 @@ from typing import Any, NamedTuple
 
 import bench_decode
 import bench_measure
+import bench_peers_conformer
 import torch
 from torch import Tensor, nn
 
@@ -301,14 +304,50 @@ def training(toolkits: list[Toolkit], utterances: int, shortest: int, device: st
             yield Case(name, *passing, utterances, slow, wide=not slow)
 
 
+def conformers(utterances: int, shortest: int, device: str) -> Iterator[Case]:
+    """A forward and backward pass of every toolkit's Conformer, the first of them ours."""
+    torch.manual_seed(1)
+    lengths = torch.linspace(LONGEST, shortest, utterances).long()
+    tokens = torch.randint(4, VOCABULARY - 1, (utterances, TOKENS))
+    whole = torch.randn(utterances, LONGEST, FEATURES), lengths, tokens, torch.full((utterances,), TOKENS)
+    batch, few = (Batch(*(host_mirror.to(part[:count], device) for part in whole)) for count in (utterances, 2))
+
+    def work(toolkit: bench_peers_conformer.Conformer, batch: Batch, halves: bool, again: bool) -> None:
+        toolkit.model.zero_grad()
+        if toolkit.name == OURS:
+            toolkit.model[0].recompute = again  # type: ignore[index,union-attr]
+        with torch.autocast(device, torch.bfloat16, enabled=halves):
+            log_probs, frames = toolkit.log_probs(batch.features, batch.lengths)
+        nats = nn.functional.ctc_loss(
+            log_probs.transpose(0, 1), batch.tokens, frames.cpu(), batch.token_lengths.cpu(), reduction="sum"
+        )
+        nats.backward()
+
+    for make in (bench_peers_conformer.ours, bench_peers_conformer.espnet, bench_peers_conformer.torchaudio):
+        yield from _passes(make(), work, batch, few, device)
+
+
+def _passes(
+    toolkit: bench_peers_conformer.Conformer, work: Callable[..., None], batch: Batch, few: Batch, device: str
+) -> Iterator[Case]:
+    """In float32 and bfloat16; ours also with layers that are run again."""
+    toolkit.model.to(device).train()
+    print(f"{toolkit.name}: {sum(p.numel() for p in toolkit.model.parameters()) / 1e6:.2f} M parameters")
+    for halves, again in product((False, True), (False, True) if toolkit.name == OURS else (False,)):
+        name = f"{toolkit.name}, {'bfloat16' if halves else 'float32'}{', recompute' * again}"
+        passing = [partial(work, toolkit, some, halves, again) for some in (batch, few)]
+        yield Case(name, *passing, len(batch.lengths), wide=True)
+
+
 def works(toolkits: list[Toolkit], args: argparse.Namespace) -> Iterator[tuple[str, Iterator[Case]]]:
     """What is asked for, each by its title."""
     for kind in args.work:
         if kind == "decode":
             yield from ((f"decode, batch {batch}", decoding(toolkits, batch, args.device)) for batch in args.batches)
         else:
-            shortest = LONGEST if kind == "train-fixed" else SHORTEST
-            yield kind, training(toolkits, args.utterances, shortest, args.device)
+            shortest = LONGEST if kind.endswith("-fixed") else SHORTEST
+            cases = conformers if kind.startswith("conformer") else partial(training, toolkits)
+            yield kind, cases(args.utterances, shortest, args.device)
 
 
 def measure(title: str, cases: list[Case], rounds: int, device: str) -> list[dict[str, Any]]:
@@ -352,7 +391,7 @@ def missing() -> list[str]:
 
 def main() -> None:
     """Measure what is asked for."""
-    kinds = ("decode", "train-fixed", "train-variable")
+    kinds = ("decode", "train-fixed", "train-variable", "conformer-fixed", "conformer-variable")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="utterances decoded at once")
@@ -371,7 +410,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
-    toolkits = [ours(), espnet(), speechbrain()]
+    toolkits = [] if all(kind.startswith("conformer") for kind in args.work) else [ours(), espnet(), speechbrain()]
     for toolkit in toolkits:
         toolkit.model.to(args.device)
         print(f"{toolkit.name}: {sum(p.numel() for p in toolkit.model.parameters()) / 1e6:.2f} M parameters")

@@ -43,6 +43,7 @@ DRAWS = 2000  # resamples and random signs, shared by all pairs of a setting
 DIVERGED = 3.0
 EIGHT = 8  # comparisons on one test set
 EXACT = 10  # speakers up to which all signs are tried
+DIFFERENCES = (20, 40)  # percent of the rate: true differences whose power is stated for every setting
 
 Array = NDArray[Any]
 
@@ -61,6 +62,12 @@ class Setting:
     speaker_seed: float = 0.05
     unequal: float = 0.3  # speakers' amounts of speech
     diverging: float = 0.0  # share of runs that have DIVERGED times the errors
+    second_seeds: int | None = None  # of the second system; None: as many as the first has
+
+    @property
+    def runs(self) -> tuple[int, int]:
+        """Seeds of both systems."""
+        return self.seeds, self.second_seeds or self.seeds
 
     @property
     def expected(self) -> float:
@@ -74,7 +81,20 @@ SETTINGS = (
     Setting("10 speakers", 10, 300, 3),
     Setting("10 speakers, more seeds", 10, 300, 5),
     Setting("20 speakers, 2 seeds", 20, 400, 2),
+    Setting("20 speakers, 2 seeds, 0.1", 20, 400, 2, seed_sd=0.1),
+    Setting("20 speakers, 2 seeds, 0.2", 20, 400, 2, seed_sd=0.2),
+    Setting("20 speakers, 2 seeds, 0.3", 20, 400, 2, seed_sd=0.3),
+    Setting("40 speakers, 2 seeds, 0.1", 40, 400, 2, seed_sd=0.1),
+    Setting("40 speakers, 2 seeds, 0.2", 40, 400, 2, seed_sd=0.2),
+    Setting("40 speakers, 2 seeds, 0.3", 40, 400, 2, seed_sd=0.3),
+    Setting("40 speakers, 2 seeds against 6, 0.1", 40, 400, 2, seed_sd=0.1, second_seeds=6),
+    Setting("40 speakers, 2 seeds against 6, 0.3", 40, 400, 2, seed_sd=0.3, second_seeds=6),
     Setting("20 speakers", 20, 400, 3),
+    Setting("20 speakers, 3 seeds, 0.1", 20, 400, 3, seed_sd=0.1),
+    Setting("20 speakers, 3 seeds, 0.2", 20, 400, 3, seed_sd=0.2),
+    Setting("20 speakers, 3 seeds, 0.3", 20, 400, 3, seed_sd=0.3),
+    Setting("40 speakers, 3 seeds, 0.2", 40, 400, 3, seed_sd=0.2),
+    Setting("40 speakers, 3 seeds against 10, 0.15", 40, 400, 3, seed_sd=0.15, second_seeds=10),
     Setting("20 speakers, 4 seeds", 20, 400, 4),
     Setting("20 speakers, more seeds", 20, 400, 5),
     Setting("40 speakers", 40, 400, 3),
@@ -146,11 +166,11 @@ def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, point
         return np.exp(deviation * generator.standard_normal(shape) - 0.5 * deviation**2)
 
     systems, means, halves = [], [], []
-    for added in (-half, half):
+    for added, seeds in zip((-half, half), setting.runs, strict=True):
         of_system = setting.rate * sets.difficulty * factor(setting.interaction, *shape)
         of_system = np.maximum(of_system + added, 0.0)
         errors = []
-        for _ in range(setting.seeds):
+        for _ in range(seeds):
             of_run = of_system * factor(setting.seed_sd, shape[0], 1) * factor(setting.speaker_seed, *shape)
             if setting.diverging:
                 of_run *= np.where(generator.random((shape[0], 1)) < setting.diverging, DIVERGED, 1.0)
@@ -219,6 +239,7 @@ class Rates:
     power: float  # at the detectable difference, the mean of what eight comparisons on a test set state
     power_again: float  # of a second comparison at the detectable difference that the first one stated
     held: float | None  # how often a system's mixed interval holds its rate; None with one seed
+    found: tuple[float, ...]  # how often a difference of so many percent of the rate is found, as in DIFFERENCES
 
 
 def measure(setting: Setting, pairs: int, seed: int) -> Rates:
@@ -245,6 +266,9 @@ def measure(setting: Setting, pairs: int, seed: int) -> Rates:
         power=_called_worse(simulate(setting, few, generator, together)),
         power_again=_called_worse(again),
         held=held,
+        found=tuple(
+            _called_worse(simulate(setting, sets, generator, setting.rate * percent)) for percent in DIFFERENCES
+        ),
     )
 
 
@@ -266,27 +290,39 @@ def _percent(those: Any) -> float:
 def tables(settings: Sequence[Setting], pairs: int, seed: int) -> str:
     """The result in Markdown."""
     outcomes = [measure(setting, pairs, seed + number) for number, setting in enumerate(settings)]
-    sizes = [(setting.name, str(setting.speakers), str(setting.utterances), str(setting.seeds)) for setting in settings]
+    sizes = [
+        (setting.name, str(setting.speakers), str(setting.utterances), _seeds(setting), f"{setting.seed_sd:.2f}")
+        for setting in settings
+    ]
     tests = max((list(outcome.called) for outcome in outcomes), key=len)
     called = [
         (*size, *(_cell(outcome.called.get(name)) for name in tests))
         for size, outcome in zip(sizes, outcomes, strict=True)
     ]
     shown = [
-        (size[0], f"{outcome.stated:.2f}", _cell(outcome.power), _cell(outcome.power_again), _cell(outcome.held))
+        (
+            *(size[0], f"{outcome.stated:.2f}", _cell(outcome.power), _cell(outcome.power_again)),
+            *(*(_cell(found) for found in outcome.found), _cell(outcome.held)),
+        )
         for size, outcome in zip(sizes, outcomes, strict=True)
     ]
-    head = ("setting", "speakers", "utterances", "seeds each")
+    head = ("setting", "speakers", "utterances", "seeds", "sd of seeds")
+    powers = ("setting", "detectable", "power", "power, stated by one comparison")
     return "\n\n".join(
         (
             f"`python scripts/simulate_significance.py --pairs {pairs} --seed {seed}`",
             "How often two equal systems are called different at the 5 % level, in percent of the pairs:",
             _table((*head, *tests), called),
-            "The difference called detectable (median, points), the power there, and how often the interval of a "
-            "system's rate over speakers and seeds (95 %) holds the truth, in percent:",
-            _table(("setting", "detectable", "power", "power, stated by one comparison", "interval holds"), shown),
+            "The difference called detectable (median, points), the power there, the power where systems differ by "
+            f"{' or '.join(map(str, DIFFERENCES))} % of the rate, and how often the interval of a system's rate over "
+            "speakers and seeds (95 %) holds the truth, in percent:",
+            _table((*powers, *(f"{percent} % of the rate" for percent in DIFFERENCES), "interval holds"), shown),
         )
     )
+
+
+def _seeds(setting: Setting) -> str:
+    return " against ".join(str(count) for count in dict.fromkeys(setting.runs))
 
 
 def _cell(value: float | None) -> str:
@@ -301,7 +337,7 @@ def main() -> None:
     """Print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
-    parser.add_argument("--pairs", type=int, default=4000, help="simulated pairs per setting")
+    parser.add_argument("--pairs", type=int, default=10_000, help="simulated pairs per setting")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     result = tables(SETTINGS, arguments.pairs, arguments.seed)

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from loaded import recognition
 
 from lasasr.cli.compose import compose
-from lasasr.doctor.examination import examine
+from lasasr.configuration.settings import Recognition
+from lasasr.doctor.examination import full_check
 from lasasr.doctor.finding import Finding
 from lasasr.doctor.report import Report
 
@@ -56,15 +58,18 @@ class Corpus:
     def audio(self, name: str) -> Path:
         return self.folder / f"{name}.wav"
 
-    def config(self, *overrides: str) -> dict[str, Any]:
+    def plain(self, *overrides: str) -> dict[str, Any]:
         for split, rows in self.rows.items():
             (self.folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        config = copy.deepcopy(composed(overrides))
-        config["corpus"] |= {split: f"{self.folder}/{split}.jsonl" for split in self.rows}
-        return config | {"prepared_dir": f"{self.folder}/prepared"}
+        plain = copy.deepcopy(composed(overrides))
+        plain["corpus"] |= {split: f"{self.folder}/{split}.jsonl" for split in self.rows}
+        return plain | {"prepared_dir": f"{self.folder}/prepared"}
+
+    def settings(self, *overrides: str) -> Recognition:
+        return recognition(**self.plain(*overrides))
 
     def examine(self, *overrides: str, **options: Any) -> Report:
-        return examine(self.config(*overrides), lambda task, done, total: None, **options)
+        return full_check(self.settings(*overrides), lambda task, done, total: None, **options)
 
 
 def faults(report: Report) -> list[Finding]:

@@ -159,6 +159,25 @@ def test_audio_that_cannot_be_transcribed_is_named(tiny_run: Path, tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
+def test_the_other_files_of_a_folder_are_transcribed(tiny_run: Path, tmp_path: Path, lasasr: Command) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "a.wav").write_text("<html>not found</html>")
+    time = np.arange(16_000) / 16_000
+    soundfile.write(folder / "b.wav", 0.2 * np.sin(2500 * time) * np.sin(10 * time), 16_000)
+    soundfile.write(folder / "c.wav", np.zeros(16_000), 16_000)
+    done = lasasr("transcribe", str(tiny_run), str(folder), str(tmp_path / "none.wav"))
+    assert done.returncode == 1
+    texts = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert list(texts) == [str(folder / "b.wav"), str(folder / "c.wav")]
+    assert texts[str(folder / "c.wav")] == ""
+    assert "c.wav: no text: silence" in done.stderr
+    *_, first, second, count = done.stderr.splitlines()
+    assert "a.wav cannot be read" in first
+    assert "none.wav is missing" in second
+    assert count == "lasasr: 2 of 4 files were not transcribed"
+
+
 def files_of(run: Path) -> dict[str, bytes]:
     """The run's own results and maps."""
     places = [*(run / "results").glob("test.*"), *(run / "plots").glob("*.png")]

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "lasasr"
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("tasks",),
     ("doctor",),
     ("training",),
     ("evaluation",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import json
 import os
 import signal
@@ -102,12 +100,3 @@ def test_torchrun_trains_on_two_ranks(environment: dict[str, str], tmp_path: Pat
     assert done.returncode == 0, done.stderr
     (card,) = (json.loads(path.read_text()) for path in tmp_path.rglob("card.json"))
     assert card["status"] == "finished"
-
-
-def test_the_benchmark_of_search_makes_hypotheses_of_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    bench = importlib.import_module("bench_decode")
-    options = argparse.Namespace(encoded_dim=6, vocabulary=12, device="cpu")
-    heard = bench.utterances(2, 9, options)
-    nbests = bench.searching(beam=3, tokens=5, ctc_weight=1.0)(None, heard)
-    assert [[len(hypothesis.tokens) for hypothesis in nbest] for nbest in nbests] == [[5], [5]]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from lasasr.models.recognizer import PARTS
+from lasasr.models import factory
+from lasasr.models.parts import ModelParts
 
 
-def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
-    """Its configuration: frames 20 ms apart, dot attention, greedy search; `changes` replace whole parts."""
+def parts(ctc_weight: float, seed: int = 1, **changes: Any) -> ModelParts:
+    """What it is built from: frames 20 ms apart, dot attention, greedy search; `changes` replace parts."""
+    loss = changes.pop("loss", {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": ctc_weight})
     made = {
-        **dict.fromkeys(PARTS),
-        "seed": 1,
         "frontend": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 8},
         "listen": {
             "_target_": "lasasr.listen.pyramid.PyramidEncoder",
@@ -22,10 +22,9 @@ def config(ctc_weight: float, **changes: Any) -> dict[str, Any]:
         },
         "attend": {"_target_": "lasasr.attend.content.DotAttention", "_partial_": True, "dim": 4},
         "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 7},
-        "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": ctc_weight},
         "search": {"_target_": "lasasr.search.greedy.GreedySearch"},
     }
-    return made | changes
+    return ModelParts(**(made | changes), seed=seed, heads=factory.loss(loss, seed).heads)
 
 
 def greedy(min_length: int, max_length: int) -> dict[str, Any]:

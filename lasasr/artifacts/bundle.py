@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lasasr.artifacts import files, yaml_files
 from lasasr.configuration import moved
+from lasasr.configuration.settings import Plain
 from lasasr.errors import LasasrError, UsageError
 from lasasr.nn import allocation
 
@@ -28,14 +29,24 @@ SMALL: Final = 1_000_000  # what numbers may be however small the weights are
 _SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
-def write(folder: Path, module: nn.Module, schema: int, config: Mapping[str, Any]) -> None:
+def write(folder: Path, module: nn.Module, schema: int, plain: Plain) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
-    with files.replacing(folder / WEIGHTS) as path:
-        save_file(tensors, path, metadata={"schema": str(schema)})
-    plain = {"schema": schema, **config}
-    files.write_text(folder / CONFIG, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    write_tensors(folder / WEIGHTS, tensors, {"schema": str(schema)})
+    files.write_text(folder / CONFIG, yaml.safe_dump({"schema": schema, **plain}, sort_keys=False, allow_unicode=True))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        LasasrError: it cannot be written, as when the disk is full; safetensors says so in an error of its own.
+    """
+    with files.replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata=None if metadata is None else dict(metadata))
+        except SafetensorError as error:
+            raise LasasrError(f"cannot write {path} ({' '.join(str(error).split())[:200]}): make room") from error
 
 
 def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, Any]:
@@ -103,14 +114,14 @@ def read_header(folder: Path) -> Header:
     return Header(path, tensors, size)
 
 
-def refuse_huge(config: Mapping[str, Any], header: Header, parts: Sequence[str]) -> None:
+def refuse_huge(plain: Plain, header: Header, parts: Sequence[str]) -> None:
     """Refuse sizes and counts that no model of these weights can have, before anything counts so far.
 
     Raises:
         LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
     """
     most = max(header.bytes, SMALL)
-    waiting = [(name, config[name]) for name in parts]
+    waiting = [(name, plain[name]) for name in parts]
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, Mapping):

@@ -14,6 +14,7 @@ from lasasr.artifacts import files
 from lasasr.artifacts.result_names import data_difference, sanitised
 from lasasr.artifacts.runs import Run, content_at_training
 from lasasr.artifacts.search_identity import digest
+from lasasr.configuration.settings import Settings
 from lasasr.errors import LasasrError
 
 SCHEMA: Final = 1
@@ -46,12 +47,12 @@ def others(folder: Path) -> list[Path]:
     return sorted(folder.glob("perplexity@*.json"))
 
 
-def write(run: Run, records: Mapping[str, Record], config: Mapping[str, Any]) -> list[Path]:
+def write(run: Run, records: Mapping[str, Record], settings: Settings) -> list[Path]:
     """Write what was measured: the run's own data into perplexity.json, each other text into a file of its own.
 
     Args:
         records: split → perplexities, with the split's content as `data`.
-        config: with which they were measured.
+        settings: with which they were measured.
 
     Returns:
         The files that were written.
@@ -65,7 +66,7 @@ def write(run: Run, records: Mapping[str, Record], config: Mapping[str, Any]) ->
         before = at_training.get(split) or there.get(split)
         is_own = record.get("data") == content if content else before is None or _same_text(before, record)
         if not is_own:
-            written.append(_write_other(run, split, record, data_difference(run.config(), config).text()))
+            written.append(_write_other(run, split, record, data_difference(run.config(), settings.plain).text()))
             continue
         if split in there and not _same_text(there[split], record):  # 0.1.0 wrote it over the run's own
             written.append(_write_other(run, split, there[split], "data"))

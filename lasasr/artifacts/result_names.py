@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lasasr.artifacts.search_identity import digest, flattened, model_name, normal, search_name, shown_value
+from lasasr.configuration.settings import Plain
 from lasasr.errors import LasasrError
 
 LONGEST: Final = 60  # characters of the text in a name
@@ -108,17 +109,17 @@ def _is_only_brought_along(key: str, keys: Sequence[str], old: Mapping[str, Any]
     )
 
 
-def data_difference(own: Mapping[str, Any], config: Mapping[str, Any]) -> Difference:
+def data_difference(own: Plain, other: Plain) -> Difference:
     """How the data of a configuration are other ones than the run's own: by the corpus, or else by their content alone.
 
     Args:
         own: the run's whole configuration.
-        config: the other one.
+        other: another one.
     """
-    before, after = ((of.get("choices") or {}).get("corpus") for of in (own, config))
+    before, after = ((of.get("choices") or {}).get("corpus") for of in (own, other))
     if before != after:
         return Difference([str(after)], [])
-    words = difference(own.get("corpus") or {}, config.get("corpus") or {})
+    words = difference(own.get("corpus") or {}, other.get("corpus") or {})
     return words if words.text() else Difference(["data"], [])
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from lasasr.artifacts import files
+from lasasr.artifacts.temporary import make_folders
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 
@@ -129,7 +130,7 @@ def _opened(path: Path) -> int:
 
 
 def _open(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         files.refuse_irregular(path, os.fstat(descriptor).st_mode)

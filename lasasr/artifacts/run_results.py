@@ -27,6 +27,7 @@ from lasasr.artifacts.search_identity import (
     search_words,
 )
 from lasasr.artifacts.utterance_files import earlier_plot_name
+from lasasr.configuration.settings import Part, Plain, Recognition
 from lasasr.errors import LasasrError
 
 ENDINGS: Final = (".json", ".jsonl", ".txt")  # of a result's files, the summary first
@@ -36,9 +37,9 @@ Utterances = Callable[[], Mapping[str, str]]  # id → reference, read only wher
 class Decoding(NamedTuple):
     """One search on some data, as `lasasr evaluate` runs it."""
 
-    config: Mapping[str, Any]
+    settings: Recognition
     choice: str = ""  # of the config group `search`, where another was chosen than the run's
-    base: Mapping[str, Any] | None = None  # the search that the choice stands for
+    base: Part | None = None  # the search that the choice stands for
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class RunResults:
             data: the content of the split.
             utterances: of the split, by which data are compared where no content was noted.
         """
-        search = decoding.config["search"]
+        search = decoding.settings.search
         identity = search_identity(search)
         own_data = self._is_own_data(split, data, utterances)
         if own_data and identity == self.own_search:
@@ -135,24 +136,32 @@ class RunResults:
                 summary = stored.summary()
                 if stored.name.code and summary.get("data") == data and identity_of(summary) == identity:
                     return stored.name
-        return named(split, self._text(decoding, identity, own_data), identity.values, data)
+        elsewhere = None if own_data else decoding.settings.plain
+        text = self._text(search, identity, decoding.choice, decoding.base, elsewhere)
+        return named(split, text, identity.values, data)
 
     def text(self, summary: Mapping[str, Any]) -> str:
         """What the search of a summary is called in the name of its result; "" where it is the run's own."""
         identity = identity_of(summary)
         if identity is None or identity == self.own_search:
             return ""
-        decoding = Decoding({**self.config, "search": summary["search"]})
-        return sanitised(self._text(decoding, identity, own_data=True))
+        return sanitised(self._text(summary["search"], identity))
 
-    def _text(self, decoding: Decoding, identity: SearchIdentity, own_data: bool) -> str:
-        own, search = self.config.get("search") or {}, decoding.config["search"]
+    def _text(
+        self,
+        search: Part,
+        identity: SearchIdentity,
+        choice: str = "",
+        base: Part | None = None,
+        elsewhere: Plain | None = None,
+    ) -> str:
+        """What tells a search from the run's own and, where a configuration is given, its data from the run's."""
         words = Difference([], [])
         if identity != self.own_search:
-            words = search_difference(own, search, decoding.choice, decoding.base)
+            words = search_difference(self.config.get("search") or {}, search, choice, base)
             if not words.text():  # it names a model by the same path, which holds another one now
                 words = Difference(["model"], [])
-        return words.text() if own_data else words.text(data_difference(self.config, decoding.config))
+        return words.text() if elsewhere is None else words.text(data_difference(self.config, elsewhere))
 
     def _is_own_data(self, split: str, data: str, utterances: Utterances) -> bool:
         """Whether the data are those the run was made with; a run of 0.1.0 knows utterances and references only."""
@@ -178,9 +187,9 @@ class RunResults:
         except LasasrError:  # damaged, so that nothing is known of it: it is decoded again
             return None
         identity = identity_of(summary) or self.own_search
-        decoding = Decoding({**self.config, "search": summary.get("search") or {}})
         data = str(summary.get("data", f"corpus {summary.get('corpus')}"))
-        text = self._text(decoding, identity, own_data=identity != self.own_search)
+        of_other_search = identity != self.own_search
+        text = self._text(summary.get("search") or {}, identity, elsewhere=None if of_other_search else self.config)
         after = Stored(before.folder, named(split, text, identity.values, data))
         for ending in reversed(ENDINGS):  # the summary last: where it is, all is
             source = before.path.with_suffix(ending)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,8 @@ import yaml
 
 from lasasr.artifacts import files, kinds, yaml_files
 from lasasr.artifacts.run_names import folder_words
-from lasasr.configuration import identity, moved
+from lasasr.configuration import identity, moved, settings
+from lasasr.configuration.settings import Plain, Recognition, Settings
 from lasasr.configuration.signature_defaults import as_text
 from lasasr.errors import LasasrError, nearest
 
@@ -39,14 +41,9 @@ CONFIG_KINDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(identity.PLACES, str),
     **dict.fromkeys(_SECTIONS, dict | None),
 }
-# without which nothing is trained or decoded; runs of 0.1.0 have all of them
-_OF_ALL: Final = (
-    *("choices", "data_dir", "prepared_dir", "runs_dir", "corpus", "tokenizer", "batching"),
-    *("optimizer", "schedule", "trainer", "evaluate", "checkpoint"),
-)
-_OF_RECOGNIZERS: Final = ("frontend", "listen", "attend", "spell", "loss", "search", "augment", "loading", "validation")
+RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
 CARD_KINDS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("status", "recipe", "started_at", "finished_at", "command", "precision"), str),
+    **dict.fromkeys((RUN_ID, "status", "recipe", "started_at", "finished_at", "command", "precision"), str),
     **dict.fromkeys(("commit", "alignment_unknown", "alignment_alarm", "diverged"), str | None),
     **dict.fromkeys(("versions", "hardware", "data", "results", "averaged"), dict),
     "averaged.checkpoints": list[str],
@@ -109,18 +106,19 @@ class Run:
             return "unfinished" if self.checkpoints.is_dir() else "absent"
         return "finished" if self.card().get("status") == "finished" else "unfinished"
 
-    def start(self, config: Mapping[str, Any], overrides: Sequence[str], **facts: Any) -> None:
+    def start(self, plain: Plain, overrides: Sequence[str], **facts: Any) -> None:
         """Write config.yaml, overrides.txt and an unfinished card.
 
         Args:
-            config: plain values, as `compose` gives them.
+            plain: the configuration, as `compose` gives it.
             facts: more of the card (`lasasr.artifacts.provenance` knows commit, versions, hardware and command).
         """
-        plain = yaml.safe_dump({"schema": SCHEMA, **config}, sort_keys=False, allow_unicode=True)
-        files.write_text(self.folder / "config.yaml", plain)
+        text = yaml.safe_dump({"schema": SCHEMA, **plain}, sort_keys=False, allow_unicode=True)
+        files.write_text(self.folder / "config.yaml", text)
         files.write_text(self.folder / "overrides.txt", "".join(f"{one}\n" for one in overrides))
-        about = {"schema": SCHEMA, "status": "unfinished", "recipe": config["recipe"], "seed": config["seed"]}
-        files.write_json(self.folder / "card.json", about | {"started_at": _now()} | facts)
+        card = {"schema": SCHEMA, RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished"}
+        card |= {"recipe": plain["recipe"], "seed": plain["seed"]}
+        files.write_json(self.folder / "card.json", card | {"started_at": _now()} | facts)
 
     def note(self, **facts: Any) -> None:
         """Add facts to the card, or replace them."""
@@ -140,7 +138,7 @@ class Run:
         return _checked(path, files.read_json(path), CARD_KINDS)
 
     def config(self) -> dict[str, Any]:
-        """config.yaml.
+        """config.yaml, as plain values of which some may be absent.
 
         Raises:
             LasasrError: it is missing, damaged, or of another schema.
@@ -157,15 +155,32 @@ class Run:
                 raise LasasrError(f"{path} is damaged: choices.{group} is {str(choice)[:60]}, not a choice")
         return dict(moved.current_config(config))
 
-    def whole_config(self) -> dict[str, Any]:
-        """config.yaml with all that training and decoding start from.
+    def settings(self) -> Settings:
+        """config.yaml, with all that training and decoding start from.
 
         Raises:
-            LasasrError: it is missing, damaged, or lacks a section.
+            LasasrError: it is missing, damaged, or lacks a part.
         """
-        config = self.config()
-        refuse_partial(self.folder / "config.yaml", config)
-        return config
+        return self.loaded(self.config())
+
+    def loaded(self, plain: Plain) -> Settings:
+        """Settings that were made of config.yaml.
+
+        Raises:
+            LasasrError: config.yaml is damaged, or lacks a part.
+        """
+        return settings.load(plain, f"{self.folder / 'config.yaml'} is damaged", LasasrError)
+
+    def recognition(self) -> Recognition:
+        """The settings of a run that trains a recognizer.
+
+        Raises:
+            LasasrError: see `settings`; or it trains something else.
+        """
+        own = self.settings()
+        if not isinstance(own, Recognition):
+            raise LasasrError(f"{self.folder} trains {own.task.trains}, not {Recognition.task.trains}")
+        return own
 
     def overrides(self) -> list[str]:
         """What the command line said, one per line of overrides.txt.
@@ -189,17 +204,6 @@ def _checked(path: Path, content: Any, kinds_of: Mapping[str, Any]) -> dict[str,
         raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
     kinds.refuse_others(path, content, kinds_of)
     return content
-
-
-def refuse_partial(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a configuration without the sections that every run has.
-
-    Raises:
-        LasasrError: names the file that holds it, and the section.
-    """
-    needed = (*_OF_ALL, *(() if "lm" in config else _OF_RECOGNIZERS))
-    if lacking := [name for name in needed if name not in config]:
-        raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}, which every run has")
 
 
 def read_sweep(note: Path) -> dict[str, Any]:
@@ -240,13 +244,13 @@ class Placed(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def place(config: Mapping[str, Any], overrides: Iterable[str], fresh: bool = False) -> Run:
-    """The folder of the run that `config` describes; see `placed`."""
-    return placed(config, overrides, fresh).run
+def place(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> Run:
+    """The folder of the run that `plain` describes; see `placed`."""
+    return placed(plain, overrides, fresh).run
 
 
-def placed(config: Mapping[str, Any], overrides: Iterable[str], fresh: bool = False) -> Placed:
-    """The folder of the run that `config` describes: the newest whose configuration trains the same, or a new one.
+def placed(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> Placed:
+    """The folder of the run that `plain` describes: the newest whose configuration trains the same, or a new one.
 
     A run is looked for by what its config.yaml says, among the folders of the recipe that end in its seed and eight
     digits, whichever version named them. A name that another configuration has already, as when a default has changed
@@ -260,28 +264,28 @@ def placed(config: Mapping[str, Any], overrides: Iterable[str], fresh: bool = Fa
         LasasrError: the folder of that name is damaged.
         UsageError: `name` is no name.
     """
-    parent = Path(config["runs_dir"]) / str(config["recipe"])
-    words = folder_words(config.get("name"), overrides)
-    there = _runs_of_seed(parent, config["seed"])
-    ending = f"-s{config['seed']}-{identity.system_digest(config)}"
-    earlier = _same(there, config, ending, fresh)
+    parent = Path(plain["runs_dir"]) / str(plain["recipe"])
+    words = folder_words(plain.get("name"), overrides)
+    there = _runs_of_seed(parent, plain["seed"])
+    ending = f"-s{plain['seed']}-{identity.system_digest(plain)}"
+    earlier = _same(there, plain, ending, fresh)
     if earlier and not fresh:
-        return Placed(earlier[-1], _idle_remarks(earlier[-1], config) if _kept(earlier[-1]) else ())
+        return Placed(earlier[-1], _idle_remarks(earlier[-1], plain) if _kept(earlier[-1]) else ())
     before = earlier[-1] if earlier else None  # what the new run stands beside
     for number in itertools.count(max((_number(run) for run in earlier), default=0) + 1):
         numbered = ending if number == 1 else f"{ending}-{number}"
         holder = next((run for run in there if run.folder.name.endswith(numbered)), None)
         if holder is None or holder.status == "absent":
             run = holder or Run(parent / f"{words}{numbered}")
-            return Placed(run, () if before is None else (_beside(run, before, fresh, config),))
+            return Placed(run, () if before is None else (_beside(run, before, fresh, plain),))
         before = before or holder
     raise AssertionError("unreachable")
 
 
-def newest_same(run: Run, config: Mapping[str, Any]) -> Run:
-    """The newest run beside `run` that trains what `config` says and is no older one of its name, or `run` itself."""
-    there = _runs_of_seed(run.folder.parent, config["seed"])
-    younger = [one for one in _same(there, config, run.folder.name, fresh=True) if _number(one) >= _number(run)]
+def newest_same(run: Run, plain: Plain) -> Run:
+    """The newest run beside `run` that trains what `plain` says and is no older one of its name, or `run` itself."""
+    there = _runs_of_seed(run.folder.parent, plain["seed"])
+    younger = [one for one in _same(there, plain, run.folder.name, fresh=True) if _number(one) >= _number(run)]
     return younger[-1] if younger else run
 
 
@@ -309,9 +313,9 @@ def _begun_at(run: Run) -> str:
         return ""
 
 
-def _same(there: Sequence[Run], config: Mapping[str, Any], ending: str, fresh: bool) -> list[Run]:
+def _same(there: Sequence[Run], plain: Plain, ending: str, fresh: bool) -> list[Run]:
     """Those that train the same; one by another name whose configuration cannot be read is none of them."""
-    form, found = identity.normal_form(config), []
+    form, found = identity.normal_form(plain), []
     for run in there:
         try:
             if not identity.differing(_form_of(run), form):
@@ -346,28 +350,28 @@ def _form_at(folder: Path, changed_ns: int, size: int) -> dict[str, Any]:
     return identity.normal_form(Run(folder).config())
 
 
-def _idle_remarks(run: Run, config: Mapping[str, Any]) -> tuple[str, ...]:
+def _idle_remarks(run: Run, plain: Plain) -> tuple[str, ...]:
     """What was asked for in vain, because it does not make another run."""
     own = run.config()
-    keys = identity.differing(identity.idle_values(own), identity.idle_values(config))
-    told = [f"{_told(own, key)}, not {_told(config, key).partition('=')[2]}" for key in keys]
+    keys = identity.differing(identity.idle_values(own), identity.idle_values(plain))
+    told = [f"{_told(own, key)}, not {_told(plain, key).partition('=')[2]}" for key in keys]
     if not told:
         return ()
     return (f"{run.folder} keeps {_listed(told)}: that changes nothing of what is trained",)
 
 
-def _beside(run: Run, before: Run, fresh: bool, config: Mapping[str, Any]) -> str:
+def _beside(run: Run, before: Run, fresh: bool, plain: Plain) -> str:
     """Why a new folder stands beside another one of its name."""
     if fresh:
         return f"{before.folder} stays; it is trained again in {run.folder}"
     own = before.config()
-    keys = identity.differing(identity.normal_form(own), identity.normal_form(config))
-    told = [f"{_told(own, key)}, here {_told(config, key).partition('=')[2]}" for key in keys]
+    keys = identity.differing(identity.normal_form(own), identity.normal_form(plain))
+    told = [f"{_told(own, key)}, here {_told(plain, key).partition('=')[2]}" for key in keys]
     return f"{before.folder} was begun with other defaults ({_listed(told)}): this is another run, {run.folder}"
 
 
-def _told(config: Mapping[str, Any], key: str) -> str:
-    values = identity.all_values(config)
+def _told(plain: Plain, key: str) -> str:
+    values = identity.all_values(plain)
     return f"{key}={as_text(values[key]) if key in values else 'its default'}"
 
 

@@ -21,7 +21,7 @@ from lasasr.attend.trial import (
     steps_from,
 )
 from lasasr.nn import tree
-from lasasr.nn.conformance import Measured, largest, within
+from lasasr.nn.conformance import Measured, changed_forms, largest, untouched, with_padding, within
 
 
 def shapes(trial: Trial) -> Measured:
@@ -69,10 +69,8 @@ def _weights(trial: Trial) -> list[Tensor]:
 def padding_changes_nothing(trial: Trial) -> Measured:
     """Five more frames of padding, all of it 1e3."""
     attention, (encoded, mask), queries = trial.attention(), trial.encoded(), trial.queries(len(LENGTHS))
-    longer = torch.full((len(LENGTHS), max(LENGTHS) + 5, trial.encoded_dim), 1e3, device=encoded.device)
-    longer[:, : max(LENGTHS)][mask] = encoded[mask]
-    padded = torch.nn.functional.pad(mask, (0, 5))
-    pairs = zip(run(attention, encoded, mask, queries), run(attention, longer, padded, queries), strict=True)
+    padded = run(attention, *with_padding(encoded, mask, 5, 1e3), queries)
+    pairs = zip(run(attention, encoded, mask, queries), padded, strict=True)
     gaps = [
         gap
         for short, long in pairs
@@ -141,8 +139,7 @@ def memory_untouched(trial: Trial) -> Measured:
     leaves = [encoded, mask, *tree.leaves(memory)]
     before = [leaf.clone() for leaf in leaves]
     steps_from(attention, memory, attention.initial(memory, HYPOTHESES), queries)
-    changed = sum(not torch.equal(a, b) for a, b in zip(before, leaves, strict=True))
-    return Measured(changed == 0, f"{changed} of {len(leaves)} tensors changed")
+    return untouched(before, leaves)
 
 
 class _Largest(TorchDispatchMode):
@@ -182,11 +179,7 @@ def state_keeps_its_form(trial: Trial) -> Measured:
             memory = attention.memory(encoded, mask)
             before = attention.initial(memory, HYPOTHESES)
             after = steps_from(attention, memory, before, trial.queries(len(LENGTHS), steps=2, dtype=dtype))[-1].state
-        if type(before) is not type(after):
-            changed.append(f"{type(before).__name__} -> {type(after).__name__}")
-        for a, b in zip(tree.leaves(before), tree.leaves(after), strict=True):
-            if (a.shape, a.dtype, a.stride()) != (b.shape, b.dtype, b.stride()):
-                changed.append(f"{tuple(a.shape)} {a.dtype} -> {tuple(b.shape)} {b.dtype}")
+        changed += changed_forms(before, after, strides=True)
     return Measured(not changed, "; ".join(changed) or "unchanged")
 
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lasasr.audio.read import decoded, mono, opened, resample
+from lasasr.audio import containers
+from lasasr.audio.read import AudioFile, check_whole, length, mono, opened, parts
+from lasasr.audio.resampling import resample
 
 BLOCK_S = 10  # read at once
 CONTEXT_S = 1  # around what is resampled: far more than the resampler's kernel reaches
 
 
 def duration_s(path: str | Path) -> float:
-    """Seconds of audio that a file says it holds.
+    """Seconds of audio that a file says it holds; counted, where it does not say.
 
     Raises:
-        LasasrError: the file is missing or is no audio file.
+        LasasrError: the file is missing, is no audio file, is cut off, or holds several recordings.
     """
     with opened(path) as file:
-        return float(file.frames / file.samplerate)
+        containers.check(Path(path), str(path))
+        return float(length(file) / file.samplerate)
 
 
 def blocks(path: str | Path, sample_rate_hz: int, block_s: int = BLOCK_S) -> Iterator[Tensor]:
@@ -57,15 +60,19 @@ def blocks(path: str | Path, sample_rate_hz: int, block_s: int = BLOCK_S) -> Ite
                 pending = pending[-2 * CONTEXT_S * from_hz :]
 
 
-def _decoded(file: Any, block_s: int, name: str) -> Iterator[Tensor]:
+def _decoded(file: AudioFile, block_s: int, name: str) -> Iterator[Tensor]:
     """All samples of a file, averaged over channels: full blocks, and a last one that is not full, perhaps empty."""
-    at_once, begin_s = block_s * file.samplerate, 0
+    at_once, done = block_s * file.samplerate, 0
     while True:
-        channels = decoded(file, at_once)
-        if channels.shape[-1] == 0 and begin_s:
-            yield torch.zeros(0)
+        waveforms, left = [], at_once
+        for part in parts(file, at_once):
+            waveforms.append(mono(part.T, file.samplerate, name, (done + at_once - left) / file.samplerate))
+            left -= len(part)
+        done += at_once - left
+        if done == 0:
+            mono(np.zeros((1, 0)), file.samplerate, name)  # which says that there is nothing
+        if left:
+            check_whole(file, done)
+        yield torch.cat([torch.zeros(0), *waveforms])
+        if left:
             return
-        yield mono(channels, file.samplerate, name, begin_s)
-        if channels.shape[-1] < at_once:
-            return
-        begin_s += block_s

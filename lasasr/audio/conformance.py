@@ -12,7 +12,7 @@ from torch import Tensor
 from lasasr.audio.base import Frontend
 from lasasr.nn import conformance
 from lasasr.nn import lengths as length
-from lasasr.nn.conformance import Finding, Measured, largest, within
+from lasasr.nn.conformance import Finding, Measured, largest, with_padding, within
 
 TOLERANCE = 1e-4  # of features, relative to their largest value: float32 sums in another order
 CLOCK_MS = 5.0  # between where a burst is and where features say it is, at most (or half a frame shift)
@@ -73,9 +73,7 @@ def padding_changes_nothing(trial: Trial) -> Measured:
     reference, frames = frontend(waveforms, lengths)
     differences, scale = [], largest([reference])
     for filling in (1e3, float("nan")):
-        longer = torch.full((len(lengths), max(LENGTHS) + 777), filling, device=trial.device)
-        real = length.mask(lengths, longer.shape[1])
-        longer[real] = waveforms[length.mask(lengths, waveforms.shape[1])]
+        longer, _ = with_padding(waveforms, length.mask(lengths, waveforms.shape[1]), 777, filling)
         features, produced = frontend(longer, lengths)
         if not torch.equal(produced, frames):
             return Measured(False, f"frames {produced.tolist()}, not {frames.tolist()}")

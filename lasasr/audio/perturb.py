@@ -11,7 +11,8 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from lasasr.audio.read import SUFFIXES, decoded, finished, opened, resample
+from lasasr.audio.read import SUFFIXES, decoded, finished, opened
+from lasasr.audio.resampling import resample
 from lasasr.configuration.configurable import configurable
 from lasasr.errors import LasasrError, UsageError, nearest
 
@@ -103,7 +104,8 @@ class AdditiveNoise:
         path = self.recordings[draw(len(self.recordings), generator)]
         with opened(path) as file:
             length = -(-samples * file.samplerate // self.sample_rate_hz)
-            file.seek(draw(max(1, file.frames - length + 1), generator))
+            frames = file.frames if file.length_known else 0  # of a stream: from its beginning
+            file.go_to(draw(max(1, frames - length + 1), generator))
             noise = finished(decoded(file, length), file.samplerate, self.sample_rate_hz, str(path))
         repeated: Tensor = noise.repeat(-(-samples // len(noise)))
         return repeated[:samples]

@@ -1,21 +1,34 @@
-"""Audio files of any format, rate and number of channels that libsndfile reads → one float32 waveform."""
+"""Audio files of any format, rate and number of channels that libsndfile reads → one float32 waveform.
+
+Headers are not believed: what is decoded, and so time and memory, is what is asked for and what is there. A rate or a
+length beyond LOWEST_HZ, HIGHEST_HZ and LONGEST_S is refused.
+"""
 
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 import torch
 from torch import Tensor
-from torchaudio.transforms import Resample
 
+from lasasr.audio import containers
+from lasasr.audio.resampling import resample
 from lasasr.errors import LasasrError
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
+LOWEST_HZ, HIGHEST_HZ = 1_000, 384_000
+LONGEST_S = 7 * 86_400  # of a file
+UNKNOWN_FRAMES = 1 << 62  # so many, or more, stand for a length that is not known: streams of FLAC
+TOLERANCE_S = 0.01  # by which a file may be shorter than its header, or its manifest, says: times are rounded
+CANCELLED_DB = -30.0  # the power of the mean below that of the channels: one of them is the other upside down
+_CANCELLED_S = 0.1  # shorter parts may come to that by chance
+_AT_ONCE = 1 << 20  # samples, of all channels, that are decoded at once
 
 
 def read(path: str | Path, sample_rate_hz: int) -> Tensor:
@@ -24,66 +37,195 @@ def read(path: str | Path, sample_rate_hz: int) -> Tensor:
     Several channels are averaged. Another rate is resampled, S' = ⌈S · new / old⌉.
 
     Raises:
-        LasasrError: the file is missing, cannot be read, holds no sample, or holds NaN or infinite ones.
+        LasasrError: the file is missing, cannot be read, is cut off or beyond the limits, holds no sample, or holds
+            NaN or infinite ones; or its channels cancel each other out.
     """
     with opened(path) as file:
-        return finished(decoded(file), file.samplerate, sample_rate_hz, str(path))
+        channels = decoded(file)
+        check_whole(file, channels.shape[-1])
+        return finished(channels, file.samplerate, sample_rate_hz, str(path))
 
 
-def opened(path: str | Path) -> Any:
-    """An open `soundfile.SoundFile`.
+class UnreadableError(LasasrError):
+    """A file that libsndfile does not open or decode.
 
-    Raises:
-        LasasrError: the file is missing or is no audio file.
+    Args:
+        name: of the file.
+        error: what libsndfile, or soundfile, says.
     """
-    if not Path(path).is_file():
-        raise LasasrError(f"{path} is missing")
-    try:
-        return soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise _unreadable(path, error) from None
+
+    def __init__(self, name: str | Path, error: Exception) -> None:
+        self.reason = " ".join(str(getattr(error, "error_string", error) or type(error).__name__).split())
+        if "does not exist" in self.reason:  # what it says of some files that are no audio
+            self.reason = "format not recognised"
+        formats = "libsndfile reads WAV, FLAC, OGG, MP3, SPHERE, ..."
+        super().__init__(f"{name} cannot be read as audio ({self.reason}); {formats}")
 
 
-def opened_bytes(content: bytes, name: str) -> Any:
-    """An open `soundfile.SoundFile` of an audio file's bytes; `name` stands in errors.
+class AudioFile(soundfile.SoundFile):  # type: ignore[misc]
+    """An open audio file, read from one end to the other or from a place on.
 
-    Raises:
-        LasasrError: they are no audio file.
+    Args:
+        source: a path, or a file object.
+        name: in errors.
     """
-    try:
-        return soundfile.SoundFile(_Named(content, name))
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise _unreadable(name, error) from None
 
-
-class _Named(io.BytesIO):
-    """`SoundFile.name` is the object that it reads from; as text it is the name."""
-
-    def __init__(self, content: bytes, name: str) -> None:
-        super().__init__(content)
-        self._name = name
+    def __init__(self, source: Any, name: str) -> None:
+        self.source_name, self._source = name, source  # `name` and `title` are soundfile's
+        super().__init__(source)
 
     def __str__(self) -> str:
-        return self._name
+        return self.source_name
+
+    def seekable(self) -> bool:
+        """Never: by itself soundfile would seek after every read, which fails where the length is not known."""
+        return False
+
+    @property
+    def length_known(self) -> bool:
+        """Whether `frames` is a length."""
+        return bool(self.frames < UNKNOWN_FRAMES)
+
+    def go_to(self, frame: int) -> None:
+        """Continue at this frame; at the end, where there are fewer.
+
+        Raises:
+            LasasrError: the data before it is damaged.
+        """
+        frame = min(frame, self.frames)
+        if self._info.seekable:
+            try:
+                self.seek(frame)
+            except Exception as error:
+                raise UnreadableError(self.source_name, error) from None
+            return
+        for part in parts(self, frame):
+            del part
+
+    def close(self) -> None:
+        """Close it, and the file object that it was opened from."""
+        super().close()
+        if isinstance(self._source, io.IOBase):
+            self._source.close()
 
 
-def decoded(file: Any, frames: int = -1) -> np.ndarray[Any, Any]:
-    """(channels, S) float32: the next `frames` of an open file, or all that follow.
+def opened(path: str | Path) -> AudioFile:
+    """An open audio file.
+
+    Raises:
+        LasasrError: it is missing, is no audio file, or its rate or length is beyond the limits.
+    """
+    if not Path(path).is_file():
+        raise LasasrError(f"{path} is missing" if not Path(path).exists() else f"{path} is no file")
+    return _opened(Path(path), str(path))
+
+
+def opened_bytes(content: bytes, name: str) -> AudioFile:
+    """An open audio file of these bytes; `name` stands in errors.
+
+    Raises:
+        LasasrError: see `opened`.
+    """
+    return _opened(content, name)
+
+
+def _opened(content: Path | bytes, name: str) -> AudioFile:
+    try:
+        file = AudioFile(io.BytesIO(content) if isinstance(content, bytes) else str(content), name)
+        if file.format in ("WAV", "WAVEX") and file.frames == 0:
+            file = _stream(file, io.BytesIO(content) if isinstance(content, bytes) else content.open("rb"), name)
+    except Exception as error:  # soundfile raises what its parts raise: RuntimeError, TypeError, OSError, ...
+        with suppress(OSError):
+            containers.check(content, name)  # which may know more
+        raise UnreadableError(name, error) from None
+    try:
+        _check_claims(file)
+    except LasasrError:
+        file.close()
+        raise
+    return file
+
+
+def _stream(empty: AudioFile, file: BinaryIO, name: str) -> AudioFile:
+    """A WAV file whose header was never completed, with as much data as there is."""
+    at = containers.stream_size_at(file)
+    if at is None:
+        file.close()
+        return empty
+    empty.close()
+    file.seek(0)
+    return AudioFile(containers.Overlaid(file, at, b"\xff\xff\xff\xff"), name)
+
+
+def _check_claims(file: AudioFile) -> None:
+    rate_hz = file.samplerate
+    if not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+        raise LasasrError(
+            f"{file} has a sampling rate of {rate_hz:,} Hz; lasasr reads {LOWEST_HZ:,} to {HIGHEST_HZ:,} Hz: "
+            f"convert it, or correct its header"
+        )
+    if file.length_known and file.frames > LONGEST_S * rate_hz:
+        raise _too_long(file, f"claims {file.frames / rate_hz:,.0f} s of audio")
+
+
+def decoded(file: AudioFile, frames: int = -1, dtype: str = "float32") -> np.ndarray[Any, Any]:
+    """(channels, S): the next `frames` of an open file, or all that follow; fewer where it ends before.
 
     Raises:
         LasasrError: the data is damaged.
     """
-    try:
-        return np.asarray(file.read(frames, dtype="float32", always_2d=True).T)
-    except soundfile.SoundFileError as error:
-        raise _unreadable(file.name, error) from None
+    got = list(parts(file, frames, dtype))
+    whole = got[0] if len(got) == 1 else np.concatenate([np.zeros((0, file.channels), dtype), *got])
+    return np.asarray(whole.T)
+
+
+def parts(file: AudioFile, frames: int = -1, dtype: str = "float32") -> Iterator[np.ndarray[Any, Any]]:
+    """`decoded` in parts (S, channels) of at most _AT_ONCE samples.
+
+    Raises:
+        LasasrError: the data is damaged, or there is more of it than LONGEST_S.
+    """
+    most = LONGEST_S * file.samplerate + 1
+    left = most if frames < 0 else frames
+    while left > 0:
+        try:
+            part = file.read(min(left, max(1, _AT_ONCE // file.channels)), dtype=dtype, always_2d=True)
+        except Exception as error:
+            raise UnreadableError(file.source_name, error) from None
+        if len(part) == 0:
+            return
+        left -= len(part)
+        yield part
+    if frames < 0:
+        raise _too_long(file, "holds more audio")
+
+
+def length(file: AudioFile) -> int:
+    """The samples, per channel, of an open file that nothing was read of yet: by its header, or counted.
+
+    Raises:
+        LasasrError: they must be counted, and the data is damaged.
+    """
+    return int(file.frames) if file.length_known else sum(len(part) for part in parts(file))
+
+
+def check_whole(file: AudioFile, frames: int) -> None:
+    """Check how many frames were decoded of all that a file claims.
+
+    Raises:
+        LasasrError: they are fewer.
+    """
+    if file.length_known and frames < file.frames - TOLERANCE_S * file.samplerate:
+        claimed_s, there_s = file.frames / file.samplerate, frames / file.samplerate
+        fault = f"is cut off or damaged: its header says {claimed_s:.3f} s, {there_s:.3f} s can be decoded"
+        raise LasasrError(f"{file} {fault} ({containers.WAY_OUT})")
 
 
 def finished(channels: np.ndarray[Any, Any], from_hz: int, to_hz: int, name: str) -> Tensor:
     """Decoded (channels, S) → checked, averaged, resampled waveform (S',); `name` stands in errors.
 
     Raises:
-        LasasrError: there is no sample, or there are NaN or infinite ones.
+        LasasrError: see `mono`.
     """
     return resample(mono(channels, from_hz, name), from_hz, to_hz)
 
@@ -92,7 +234,7 @@ def mono(channels: np.ndarray[Any, Any], rate_hz: int, name: str, begin_s: float
     """Decoded (channels, S), the first at `begin_s` of `name`, checked and averaged: (S,).
 
     Raises:
-        LasasrError: there is no sample, or there are NaN or infinite ones.
+        LasasrError: there is no sample, there are NaN or infinite ones, or the channels cancel each other out.
     """
     if channels.shape[-1] == 0:
         raise LasasrError(f"{name} holds no audio (0 samples); remove it or record it again")
@@ -101,22 +243,21 @@ def mono(channels: np.ndarray[Any, Any], rate_hz: int, name: str, begin_s: float
     if not bool(finite.all()):
         first = begin_s + int(finite.logical_not().nonzero()[0]) / rate_hz
         raise LasasrError(f"{name} holds NaN or infinite samples, the first at {first:.3f} s; remove or repair it")
+    if cancelled(channels, rate_hz):
+        raise LasasrError(
+            f"the channels of {name} cancel each other out: their mean is silence, since one has the opposite phase of "
+            f"the other; keep one channel"
+        )
     return waveform
 
 
-def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
-    """Resample (S,) by windowed-sinc interpolation to ⌈S · to_hz / from_hz⌉ samples."""
-    if from_hz == to_hz:
-        return waveform
-    resampled: Tensor = _resampler(from_hz, to_hz)(waveform)
-    return resampled
+def cancelled(channels: np.ndarray[Any, Any], rate_hz: int) -> bool:
+    """Whether the mean of (channels, S) has hardly any power of theirs, but for its offset."""
+    if len(channels) < 2 or channels.shape[1] < _CANCELLED_S * rate_hz:
+        return False
+    power = float(channels.var(axis=1).mean())
+    return power > 0.0 and float(channels.mean(0).var()) < power * 10.0 ** (CANCELLED_DB / 10.0)
 
 
-@lru_cache(maxsize=16)
-def _resampler(from_hz: int, to_hz: int) -> Resample:
-    return Resample(from_hz, to_hz)  # keeps its kernel, which costs more than a short waveform's resampling
-
-
-def _unreadable(path: str | Path, error: Exception) -> LasasrError:
-    reason = " ".join(str(getattr(error, "error_string", error)).split())
-    return LasasrError(f"{path} cannot be read as audio ({reason}); libsndfile reads WAV, FLAC, OGG, MP3, SPHERE, ...")
+def _too_long(file: AudioFile, how: str) -> LasasrError:
+    return LasasrError(f"{file} {how}; lasasr reads recordings of up to {LONGEST_S // 86_400} days: split it")

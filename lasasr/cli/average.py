@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +70,7 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     Raises:
         LasasrError: see `lasasr.training.averaging.mean`.
     """
+    from lasasr.artifacts import files
     from lasasr.artifacts.provenance import provenance
     from lasasr.artifacts.runs import Run
     from lasasr.models.recognizer import Recognizer
@@ -81,17 +80,12 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     means = mean(checkpoints)
     refuse_other(recognizer.state_dict(), means, source.bundle, checkpoints[-1])
     recognizer.load_state_dict(means)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Run(Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.")))
-    try:
-        recognizer.save(temporary.bundle)
-        temporary.start(source.config(), source.overrides(), **provenance())
+    with files.replacing_folder(place) as folder:
+        averaged = Run(folder)
+        recognizer.save(averaged.bundle)
+        averaged.start(source.config(), source.overrides(), **provenance())
         card = source.card()
-        temporary.finish(
+        averaged.finish(
             averaged={"run": source.folder.name, "checkpoints": [path.name for path in checkpoints]},
             **{name: card[name] for name in FACTS if name in card},
         )
-        temporary.folder.chmod(0o755)
-        temporary.folder.rename(place)
-    finally:
-        shutil.rmtree(temporary.folder, ignore_errors=True)

@@ -170,9 +170,9 @@ def _maker(subject: Part) -> Callable[..., Any]:
 
     group, config, place = subject
     if group == "frontend":
-        return partial(factory.frontend, {"frontend": config, "seed": 1})
+        return partial(factory.frontend, config, 1)
     if group == "loss":
-        return partial(factory.loss, {"loss": config, "seed": 1})
+        return partial(factory.loss, config, 1)
     if group == "scorer":
         name = place.rpartition(".")[2]
         return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model)

@@ -21,7 +21,8 @@ from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
-from lasasr.configuration import moved
+from lasasr.configuration import moved, settings
+from lasasr.configuration.settings import Plain, Settings
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]
@@ -58,6 +59,17 @@ def compose(
         return compose_job(opened, overrides, before_loading)
 
 
+def load(
+    recipe: str, overrides: Sequence[str] = (), before_loading: Callable[[Config], None] = _no_announcement
+) -> Settings:
+    """The configuration of one run, typed; arguments as of `compose`.
+
+    Raises:
+        UsageError: as `compose`; or a value is of another kind than its key takes, or a part is missing.
+    """
+    return settings.load(compose(recipe, overrides, before_loading), f"recipe {recipe}")
+
+
 def compose_job(
     opened: Session, overrides: Sequence[str], before_loading: Callable[[Config], None] = _no_announcement
 ) -> Config:
@@ -82,7 +94,7 @@ def _changes_parts(opened: Session, overrides: Sequence[str]) -> bool:
 
 
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
-    start, choices = replace(opened, config="lm_base" if "lm" in composition.config else "base"), composition.choices
+    start, choices = replace(opened, config=settings.kind_of(composition.plain).task.base), composition.choices
     base = start.shared(
         [f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in start.groups()]
     )
@@ -91,17 +103,17 @@ def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequen
     refuse_unknown(composition.config, base, choices, added, name)
 
 
-def recompose(config: Mapping[str, Any], overrides: Sequence[str]) -> Config:
+def recompose(stored: Plain, overrides: Sequence[str]) -> Config:
     """A run's configuration with overrides on top; `search=beam` composes that group anew.
 
     Args:
-        config: what `compose` returned, perhaps read back from the run's config.yaml.
+        stored: what `compose` returned, perhaps read back from the run's config.yaml.
 
     Raises:
         UsageError: as `compose`.
     """
-    choices, name = dict(config["choices"]), str(config["recipe"])
-    plain = {key: value for key, value in config.items() if key not in ("choices", "recipe", "schema")}
+    choices, name = dict(stored["choices"]), str(stored["recipe"])
+    plain = {key: value for key, value in stored.items() if key not in ("choices", "recipe", "schema")}
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
         chosen = {one.key_or_group for one in opened.parse(overrides) if opened.chooses(one)}
     kept = {key: value for key, value in plain.items() if key not in chosen}
@@ -181,13 +193,13 @@ def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) ->
     return _combinations(list(jobs.values()))
 
 
-def expand_stored(config: Mapping[str, Any], overrides: Sequence[str]) -> list[list[str]]:
+def expand_stored(stored: Plain, overrides: Sequence[str]) -> list[list[str]]:
     """The overrides of every combination of swept values, for `recompose`; what is no sweep stays as it was written.
 
     Raises:
         UsageError: as `expand`.
     """
-    choices, name = dict(config["choices"]), str(config["recipe"])
+    choices, name = dict(stored["choices"]), str(stored["recipe"])
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
         parsed = opened.parse(overrides)
         for one in parsed:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_recipe
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import UsageError
 from lasasr.escaping import unescaped
-
-if TYPE_CHECKING:
-    from lasasr.models.recognizer import Recognizer
-    from lasasr.preparation.speech import Prepared
 
 EPILOG = """\
 examples:
@@ -44,39 +38,21 @@ def run(arguments: list[str]) -> int:
 
     from rich.console import Console
 
-    from lasasr.cli.compose import compose
+    from lasasr.cli.compose import load
     from lasasr.cli.progress import progress
-    from lasasr.doctor.examination import examine, place
+    from lasasr.configuration.settings import Recognition
+    from lasasr.doctor.examination import full_check, report_path
     from lasasr.models.factory import check_targets
 
-    config = compose(options.recipe, options.overrides)
-    check_targets(config)
-    with progress() as report:
-        found = examine(config, report, listen=not options.quick, ranks=options.ranks)
-    written = options.json or place(config)
-    found.save(written)
-    Console(file=unescaped(sys.stdout)).print(found.shown())
-    errors, warnings = len(found.of("error")), len(found.of("warning"))
+    settings = load(options.recipe, options.overrides)
+    settings.refuse("doctor")
+    assert isinstance(settings, Recognition)
+    check_targets(settings.plain)
+    with progress() as progressing:
+        report = full_check(settings, progressing, listen=not options.quick, ranks=options.ranks)
+    written = options.json or report_path(settings)
+    report.save(written)
+    Console(file=unescaped(sys.stdout)).print(report.shown())
+    errors, warnings = len(report.of("error")), len(report.of("warning"))
     print(f"{errors} errors, {warnings} warnings; every id: {written}")
     return int(errors > 0)
-
-
-def glance(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> None:
-    """The part that reads no audio, as `lasasr train` runs it: one line per warning, on the first rank.
-
-    Raises:
-        LasasrError: there is an error.
-    """
-    from lightning.pytorch.utilities import rank_zero_only
-
-    from lasasr.doctor import examination
-
-    found = examination.glance(config, prepared, recognizer)
-    say = rank_zero_only(print)
-    for one in found:
-        if one.severity == "warning":
-            say(f"warning: {one.line()}", file=sys.stderr, flush=True)
-    errors = [one.line() for one in found if one.severity == "error"]
-    if errors:
-        more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
-        raise LasasrError(f"{errors[0]}{more} (lasasr doctor {config['recipe']} with the same overrides lists all)")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
@@ -15,9 +16,9 @@ from lasasr.errors import UsageError
 if TYPE_CHECKING:
     from lasasr.artifacts.run_results import Decoding
     from lasasr.artifacts.runs import Run
+    from lasasr.configuration.settings import Plain, Recognition, Settings, TaskKind
     from lasasr.distributed.ranks import Ranks
-    from lasasr.preparation.speech import Prepared
-    from lasasr.preparation.text import PreparedText
+    from lasasr.tasks.base import Evaluated
 
 EPILOG = """\
 examples:
@@ -44,59 +45,73 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.artifacts import runs
     from lasasr.artifacts.run_lock import writing
-    from lasasr.cli.compose import expand_stored, recompose
-    from lasasr.cli.tell import tell_files, tell_summaries
+    from lasasr.cli.print_results import print_files, print_summaries
+    from lasasr.configuration.settings import Recognition
     from lasasr.distributed.ranks import Ranks
 
-    found = runs.find_run(options.run)
-    if "lm" in found.whole_config():
-        with writing(found.folder, "evaluated"):
-            return _evaluate_lm(found, options)
-    _refuse_training_keys(options.overrides)
-    jobs = expand_stored(found.config(), options.overrides) if options.multirun else [options.overrides]
-    if len(jobs) > 1:
-        jobs = _without_idle(jobs, lambda job: recompose(found.config(), job)["search"])
-    decodings = _decodings(found.config(), jobs, options.multirun)
-    if any(_but_search(one.config) != _but_search(decodings[0].config) for one in decodings):
+    trained = runs.find_run(options.run)
+    own = trained.settings()
+    if options.multirun and "-m" in own.task.refusals:
+        raise UsageError(f"{trained.folder} {own.task.refusals['-m']}")
+    _refuse_fixed_keys(own.task, options.overrides)
+    jobs = _jobs(own.plain, options) if options.multirun else [options.overrides]
+    decodings = _decodings(own, jobs, options.multirun) if isinstance(own, Recognition) else []
+    changed = decodings[0].settings if decodings else _changed(own.plain, options.overrides)
+    if any(_but_search(one.settings.plain) != _but_search(changed.plain) for one in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.from_torchrun()
-    with writing(found.folder, "evaluated"):
-        summaries, stems = evaluate_run(found, decodings, usable(ranks.device(options.device)), ranks)
+    with writing(trained.folder, "evaluated"):
+        evaluated = evaluate_run(trained, changed, decodings, usable(ranks.device(options.device)), ranks)
     if ranks.first:
-        names = [name for name in _differing(jobs) for _ in range(len(summaries) // len(jobs))]
-        tell_summaries(summaries, names if options.multirun else ())
-        tell_files(found, stems)
+        names = [name for name in _differing(jobs) for _ in range(len(evaluated.summaries) // len(jobs))]
+        print_summaries(own, evaluated.summaries, names if options.multirun else ())
+        print_files(evaluated.files)
     ranks.leave()
     return 0
 
 
-def _decodings(config: dict[str, Any], jobs: list[list[str]], multirun: bool) -> list[Decoding]:
+def _changed(stored: Plain, overrides: Sequence[str]) -> Settings:
+    from lasasr.cli.compose import recompose
+    from lasasr.configuration import settings
+
+    return settings.load(recompose(stored, overrides), f"recipe {stored['recipe']}")
+
+
+def _jobs(stored: Plain, options: Namespace) -> list[list[str]]:
+    """The overrides of every combination of the swept values."""
+    from lasasr.cli.compose import expand_stored, recompose
+
+    jobs = expand_stored(stored, options.overrides)
+    return jobs if len(jobs) == 1 else _without_idle(jobs, lambda job: recompose(stored, job)["search"])
+
+
+def _decodings(own: Recognition, jobs: list[list[str]], multirun: bool) -> list[Decoding]:
     """What each job decodes with; what another choice of search stands for is composed, to see what the job changes."""
     from lasasr.artifacts.run_results import Decoding
-    from lasasr.cli.compose import recompose
 
     decodings, bases = [], {}
     for job in jobs:
-        changed = recompose(config, job)
+        changed = cast("Recognition", _changed(own.plain, job))
         if multirun and not any(one.lstrip("+").startswith("evaluate.maps=") for one in job):
-            changed = {**changed, "evaluate": {**changed["evaluate"], "maps": 0}}
-        choice = str(changed["choices"].get("search") or "")
-        if choice == config["choices"].get("search"):
+            changed = replace(changed, evaluate=replace(changed.evaluate, maps=0))
+        choice = str(changed.choices.get("search") or "")
+        if choice == own.choices.get("search"):
             decodings.append(Decoding(changed))
             continue
         if choice not in bases:
-            bases[choice] = recompose(config, [f"search={choice}"])["search"]
+            bases[choice] = cast("Recognition", _changed(own.plain, [f"search={choice}"])).search
         decodings.append(Decoding(changed, choice, bases[choice]))
     return decodings
 
 
-def _refuse_training_keys(overrides: list[str]) -> None:
+def _refuse_fixed_keys(task: TaskKind, overrides: Sequence[str]) -> None:
+    """Refuse to change what a trained run cannot change any more."""
     for one in overrides:
         place = one.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
         if place == "hydra.searchpath":  # where choices of one's own lie
             continue
-        if place.partition(".")[0] not in ("search", "evaluate", "data_dir", "prepared_dir", "corpus"):
-            raise UsageError(f"{one}: a trained run can only change search, evaluate and where its corpus lies")
+        if place.partition(".")[0] not in task.changeable:
+            raise UsageError(f"{one}: {task.changeable_words}")
 
 
 def _differing(jobs: list[list[str]]) -> list[str]:
@@ -128,87 +143,23 @@ def _keys(config: dict[str, Any], place: str) -> set[str]:
     return {f"{place}.{key}" for key in config}.union(*inner)
 
 
-def _but_search(config: Mapping[str, Any]) -> dict[str, Any]:
+def _but_search(plain: Plain) -> dict[str, Any]:
     about_search = ("search", "scorer@search.")
-    choices = {group: choice for group, choice in config["choices"].items() if not group.startswith(about_search)}
-    return {**config, "search": None, "choices": choices}
+    choices = {group: choice for group, choice in plain["choices"].items() if not group.startswith(about_search)}
+    return {**plain, "search": None, "choices": choices}
 
 
-def evaluate_run(
-    found: Run, decodings: list[Decoding], device: str, ranks: Ranks
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Summaries, and the names of their files, search by search, of each split; the model hears every batch once."""
+def evaluate_run(run: Run, settings: Settings, decodings: list[Decoding], device: str, ranks: Ranks) -> Evaluated:
+    """Evaluate a run as `settings` say, with a bar on the first rank."""
     with loading():
-        from lasasr.artifacts import runs
         from lasasr.cli.progress import progress
-        from lasasr.evaluation.names import result_names
-        from lasasr.evaluation.split import evaluate_searches
-        from lasasr.models import language_model
-        from lasasr.models.recognizer import Recognizer
-        from lasasr.preparation.speech import prepare
+        from lasasr.tasks.lookup import task_of
 
-    heard = Recognizer.load(runs.bundle_folder(found.folder), device)
-    configs = [one.config for one in decodings]
-    recognizers = [heard.searching(language_model.search(config, heard.tokenizer)) for config in configs]
+        task = task_of(settings)
+
     with progress() if ranks.first else nullcontext(_silent) as report:
-        prepared = ranks.in_turn(lambda: prepare(configs[0], report))
-        splits = configs[0]["evaluate"]["splits"]
-        if ranks.first:
-            _tell_other_data(found, prepared, splits)
-        # before anything is decoded: what cannot be named is said at once
-        names = [result_names(found, decodings, prepared, split, heard) if ranks.first else [] for split in splits]
-        decoded = [
-            evaluate_searches(recognizers, prepared, split, configs, found.folder, report, ranks, of_split)
-            for split, of_split in zip(splits, names, strict=True)
-        ]
-    by_search = [summary for of_search in zip(*decoded, strict=True) for summary in of_search]
-    return by_search, [name for of_search in zip(*names, strict=True) for name in of_search]
-
-
-def _tell_other_data(found: Run, prepared: Prepared | PreparedText, splits: Sequence[str]) -> None:
-    from lasasr.training.data_check import other_data
-
-    for line in other_data(found, prepared, splits):
-        print(f"note: {line}", file=sys.stderr)
+        return task.evaluate(run, decodings, device, ranks, report)
 
 
 def _silent(task: str, done: int, total: int) -> None:
     """Only the first rank tells how far it is."""
-
-
-def _evaluate_lm(found: Any, options: Any) -> int:
-    """Perplexities of a language model's evaluation splits."""
-    from lasasr.cli.compose import recompose
-
-    if options.multirun:
-        raise UsageError("a language model has no search to sweep over: leave out -m")
-    config = recompose(found.config(), options.overrides)
-    for one in options.overrides:
-        if one.lstrip("+~").partition("=")[0].partition(".")[0] not in (
-            "evaluate",
-            "data_dir",
-            "prepared_dir",
-            "corpus",
-        ):
-            raise UsageError(f"{one}: a trained language model can only change evaluate and its corpus")
-    evaluate_lm_run(found, config, usable(options.device))
-    return 0
-
-
-def evaluate_lm_run(found: Run, config: Mapping[str, Any], device: str) -> None:
-    """Measure the perplexities of a language model's evaluation splits, print and write them."""
-    from lasasr.artifacts import perplexity_results, runs
-    from lasasr.cli.progress import progress
-    from lasasr.cli.tell import tell_perplexities
-    from lasasr.models.language_model import TrainedLM
-    from lasasr.preparation.text import prepare_text
-    from lasasr.training.lm_run import evaluate
-
-    trained = TrainedLM.load(runs.bundle_folder(found.folder)).to(device)
-    with progress() as report:
-        prepared = prepare_text(config, report, config["evaluate"]["splits"], trained.tokenizer)
-        _tell_other_data(found, prepared, config["evaluate"]["splits"])
-        measured = evaluate(config, trained, prepared, report)
-    tell_perplexities(measured)
-    for path in perplexity_results.write(found, measured, config):
-        print(f"result:          {path}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import UsageError
 
 if TYPE_CHECKING:
+    from lasasr.configuration.settings import Settings
     from lasasr.preparation.speech import Prepared
 
 EPILOG = """\
@@ -34,28 +35,22 @@ def run(arguments: list[str]) -> int:
     if show.asked(options):
         return show.show(options)
 
-    from lasasr.cli.compose import compose
+    from lasasr.cli.compose import load
     from lasasr.cli.progress import progress
-    from lasasr.doctor.names import confusable
-    from lasasr.preparation.speech import prepare
+    from lasasr.tasks.lookup import task_of
 
-    config = compose(options.recipe, options.overrides)
-    if "lm" in config:
-        if options.shards:
-            raise UsageError(f"--shards: {options.recipe} is a language model's recipe, whose corpus holds no audio")
-        return _prepare_text(config)
-    with progress() as report:
-        prepared = prepare(config, report, again=True)
-    for split in prepared.manifests:
-        for finding in confusable(split, prepared.utterances(split)):
-            print(f"warning: {finding.line()}", file=sys.stderr)
-    for split in prepared.manifests:
-        utterances = prepared.utterances(split)
-        speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
-        print(f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h")
-    print(f"vocabulary   {prepared.tokenizer.vocabulary_size:7d} tokens, four of them special")
+    settings = load(options.recipe, options.overrides)
     if options.shards:
-        _write_shards(options, config, prepared)
+        settings.refuse("--shards")
+    task = task_of(settings)
+    with progress() as report:
+        prepared = task.prepare(report, again=True)
+    for line in task.warnings(prepared):
+        print(f"warning: {line}", file=sys.stderr)
+    for line in task.describe(prepared):
+        print(line)
+    if options.shards:
+        _write_shards(options, settings, prepared)
     return 0
 
 
@@ -78,33 +73,20 @@ def _check_shards(options: argparse.Namespace) -> None:
         raise UsageError(f"--shard-size must be at least 1, got {options.shard_size}")
 
 
-def _write_shards(options: argparse.Namespace, config: dict[str, Any], prepared: Prepared) -> None:
+def _write_shards(options: argparse.Namespace, settings: Settings, prepared: Prepared) -> None:
     from lasasr.cli.progress import progress
     from lasasr.corpora.shar_writer import write_shards
 
     if prepared.first_utterances is not None:
         raise UsageError("--shards writes whole splits: leave out debug=overfit")
     rule = prepared.rule.name
-    about = {"corpus": str(config["corpus"]["_target_"]), "fingerprint": prepared.fingerprint, "transcript": rule}
+    target = str(settings.corpus["_target_"])
+    metadata = {"corpus": target, "fingerprint": prepared.fingerprint, "transcript": rule}
     with progress() as report:
         made = write_shards(
-            prepared.manifests, options.shards, about, report, options.audio or "copy", options.shard_size or 1000
+            prepared.manifests, options.shards, metadata, report, options.audio or "copy", options.shard_size or 1000
         )
     for split, one in made["splits"].items():
         size = sum(size for size, _ in one["files"].values()) / 2**20
         print(f"{split:12s} {one['utterances']:7d} utterances in {len(one['files']) // 2:5d} shards, {size:,.0f} MiB")
     print(f"read them with: corpus=shar corpus.root={options.shards} corpus.transcript={rule}")
-
-
-def _prepare_text(config: dict[str, Any]) -> int:
-    from lasasr.cli.progress import progress
-    from lasasr.preparation.text import prepare_text
-
-    with progress() as report:
-        prepared = prepare_text(config, report)
-    for split in prepared.splits:
-        counts = prepared.sentences(split).counts
-        left_out = f", {counts.left_out} left out: {counts.first_left_out}" if counts.left_out else ""
-        print(f"{split:12s} {counts.sentences:9d} sentences {counts.words:10d} words{left_out}")
-    print(f"vocabulary   {prepared.tokenizer.vocabulary_size:9d} tokens, four of them special")
-    return 0

@@ -28,6 +28,7 @@ from yaml import YAMLError
 from lasasr.artifacts.files import MOST_DEPTH
 from lasasr.cli import bounded, recipes
 from lasasr.cli.hydra_section import check_composed, check_search_path
+from lasasr.configuration.settings import Plain
 from lasasr.errors import LasasrError, UsageError
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")
@@ -138,7 +139,7 @@ def _check_file(recipe: str, config: str) -> None:
 
 
 @contextmanager
-def on_stored(config: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Iterator[Session]:
+def on_stored(config: Plain, choices: Mapping[str, Any], name: str) -> Iterator[Session]:
     """Open Hydra on a resolved configuration, so that overrides apply to it as they do to a recipe.
 
     Args:

@@ -91,11 +91,14 @@ class Job:
             return Failed(traceback.format_exc())
 
 
-def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False) -> Any:
+def sweep(
+    recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False, check: Callable[[Config], object] = bool
+) -> Any:
     """Compose the configuration of every job, then run them all.
 
     Args:
         fresh: train anew, beside the runs that are there.
+        check: called with each configuration before any is run; raises what is wrong with it.
 
     Returns:
         What the jobs return, one after the other; where Hydra runs them, what its sweeper returns.
@@ -108,7 +111,7 @@ def sweep(recipe: str, overrides: Sequence[str], work: Work, fresh: bool = False
     with session.on_recipe(recipe) as opened:
         overrides = spelled_out(opened, overrides)
         fixed = _checked_hydra_section(opened, overrides)
-        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh)
+        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh, check)
     if begun is None:
         return _search(recipe, overrides, work, fresh)
     job = Job(work, recipe, folder=begun.folder)

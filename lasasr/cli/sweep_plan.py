@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 
 
-def begin(opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: bool) -> Sweep:
+def begin(
+    opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: bool, check: Callable[[Config], object]
+) -> Sweep:
     """Compose every job, so that a mistake in the last one shows now, and write down what the sweep consists of.
 
     Args:
         opened: on the recipe.
         fixed: composed of those overrides that are no sweep.
         fresh: all are trained anew, beside the runs that are there.
+        check: called with the configuration of each.
 
     Raises:
         UsageError: a job's configuration is wrong; nothing is written then.
@@ -37,6 +40,8 @@ def begin(opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: b
 
     of_hydra = hydra_overrides(overrides)
     composed = [compose_job(opened, [*of_hydra, *own], before_loading) for own in jobs_overrides]
+    for config in composed:
+        check(config)
     name = composed[0].get("name")
     if any(config.get("name") != name for config in composed):
         raise UsageError("name calls the sweep and takes one value with -m; its runs are called by their overrides")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.configuration.loading import loading
+from lasasr.configuration.settings import Plain, Settings
+from lasasr.configuration.settings import load as load_settings
 from lasasr.distributed import launch
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError
 
 if TYPE_CHECKING:
     from lasasr.artifacts.runs import Run
+    from lasasr.tasks.base import Task
 
 EPILOG = """\
 examples:
@@ -45,35 +47,46 @@ def run(arguments: list[str]) -> int:
 
 def _train(options: Any) -> int:
     from lasasr.artifacts import runs, sweeps
-    from lasasr.cli.compose import compose
+    from lasasr.cli.compose import load
     from lasasr.cli.sweep import resume, sweep
 
     if options.resume is not None:
         if (options.resume / sweeps.FILE).exists():
-            resume(options.resume, functools.partial(run_in, resume=True))
+            resume(options.resume, functools.partial(run_job, resume=True))
         else:
-            found = runs.find_run(options.resume)
-            run_in(found, found.config(), found.overrides(), resume=True)
+            run = runs.find_run(options.resume)
+            run_in(run, run.settings(), run.overrides(), resume=True)
     elif options.multirun:
-        sweep(options.recipe, options.overrides, functools.partial(run_in, fresh=options.fresh), fresh=options.fresh)
+        work = functools.partial(run_job, fresh=options.fresh)
+        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=_loaded)
     else:
-        config = compose(options.recipe, options.overrides, before_loading=_announce)
-        execute(config, options.overrides, fresh=options.fresh)
+        settings = load(options.recipe, options.overrides, before_loading=_announce)
+        execute(settings, options.overrides, fresh=options.fresh)
     return 0
 
 
-def execute(config: dict[str, Any], overrides: list[str], fresh: bool = False) -> None:
+def _loaded(plain: Plain) -> Settings:
+    """The configuration of a job of a sweep."""
+    return load_settings(plain, f"recipe {plain['recipe']}")
+
+
+def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> None:
     """Train one configuration in the folder that is its own."""
     from lasasr.artifacts import runs
 
     helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
-    place, remarks = runs.placed(config, overrides, fresh and not helps)
+    run, remarks = runs.placed(settings.plain, overrides, fresh and not helps)
     for remark in () if helps else remarks:
         print(f"note: {remark}", flush=True)
-    run_in(place, config, overrides, fresh=fresh)
+    run_in(run, settings, overrides, fresh=fresh)
 
 
-def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
+def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
+    """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`."""
+    run_in(run, _loaded(plain), overrides, resume, fresh)
+
+
+def run_in(run: Run, settings: Settings, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
     """Train in a run folder, unless that is finished, and say what came of it.
 
     Args:
@@ -86,96 +99,75 @@ def run_in(place: Run, config: dict[str, Any], overrides: list[str], resume: boo
     """
     from lasasr.artifacts.run_lock import writing
 
-    if resume and place.begun:
-        config, overrides = place.config(), place.overrides()
+    if resume and run.begun:
+        settings, overrides = run.settings(), run.overrides()
     if launch.helper():
-        if fresh or place.status != "finished":
-            _help(place, config, resume)
-    elif place.status == "finished":  # nothing is written, whoever else may write
-        _write_in(place, config, overrides, resume)
+        if fresh or run.status != "finished":
+            _help(run, settings, resume)
+    elif run.status == "finished":  # nothing is written, whoever else may write
+        _write_in(run, settings, overrides, resume)
     else:
-        with writing(place.folder, "trained"):
-            _write_in(place, config, overrides, resume)
+        with writing(run.folder, "trained"):
+            _write_in(run, settings, overrides, resume)
 
 
-def _write_in(place: Run, config: dict[str, Any], overrides: list[str], resume: bool) -> None:
+def _write_in(run: Run, settings: Settings, overrides: list[str], resume: bool) -> None:
     """Train in a run folder that no other process writes into."""
     from lasasr.artifacts.provenance import provenance
-    from lasasr.cli.tell import tell_run
+    from lasasr.cli.print_results import print_run
 
-    if place.status == "finished":
+    if run.status == "finished":
         from lasasr.cli.finished_run import check_finished
 
-        _announce(config)
-        check_finished(place, config)
-        print(f"{place.folder} is finished (--fresh trains it again)")
+        _announce(settings.plain)
+        check_finished(run, settings)
+        print(f"{run.folder} is finished (--fresh trains it again)")
     else:
-        if place.begun and not resume:
+        if run.begun and not resume:
             raise LasasrError(
-                f"{place.folder} is unfinished: go on with lasasr train --resume {place.folder}, or add --fresh"
+                f"{run.folder} is unfinished: go on with lasasr train --resume {run.folder}, or add --fresh"
             )
-        _announce(config)
-        if not place.begun:
-            _check(config)
-            place.start(config, overrides, **provenance())
+        _announce(settings.plain)
+        task = _task(settings)
+        if not run.begun:
+            task.check()  # what can be seen to be wrong is said before there is a folder for it
+            run.start(settings.plain, overrides, **provenance())
 
         from lasasr.cli.progress import progress
 
-        print(f"run folder: {place.folder}", flush=True)
+        print(f"run folder: {run.folder}", flush=True)
         try:
             with progress() as report:
-                facts = _work(config, place.folder, resume, report)
+                facts = task.train(run.folder, resume, report)
         except Interrupted:
-            print(f"saved; go on with: lasasr train --resume {place.folder}", file=sys.stderr)
+            print(f"saved; go on with: lasasr train --resume {run.folder}", file=sys.stderr)
             raise
         except DivergenceError as error:
-            place.note(diverged=str(error))
+            run.note(diverged=str(error))
             raise
-        place.finish(**facts, diverged=None)
-    tell_run(place)
+        run.finish(**facts, diverged=None)
+    print_run(run)
 
 
-def _announce(config: Mapping[str, Any]) -> None:
-    announce(f"{config['recipe']}, seed {config['seed']}", "reading the corpus")
+def _announce(plain: Plain) -> None:
+    announce(f"{plain['recipe']}, seed {plain['seed']}", "reading the corpus")
 
 
-def _check(config: dict[str, Any]) -> None:
-    """What can be seen to be wrong is said before there is a folder for it."""
-    if "lm" in config:
-        with loading():
-            from lasasr.training import lm_run
+def _task(settings: Settings) -> Task[Any, Any, Any]:
+    with loading():
+        from lasasr.tasks.lookup import task_of
 
-        lm_run.check(config)
-    else:
-        with loading():
-            from lasasr.training.run import check
-
-        check(config)
+        return task_of(settings)
 
 
-def _help(place: Run, config: dict[str, Any], resume: bool) -> None:
+def _help(run: Run, settings: Settings, resume: bool) -> None:
     """Train beside the first process, which says and writes what there is; one of all prepares, and says so."""
     from lasasr.cli.progress import progress
 
     try:
         with progress(plain=True) as report:
-            _work(config, place.folder, resume, report)
+            _task(settings).train(run.folder, resume, report)
     except Interrupted as error:
         if launch.launched():
             raise SystemExit(128 + error.signum) from None
         # else Lightning started this process, and would kill the first one for another status than 0
-
-
-def _work(config: dict[str, Any], folder: Path, resume: bool, report: Any) -> dict[str, Any]:
-    """Train a recognizer, after a glance at its data, or a language model; what the card says of it."""
-    from lasasr.artifacts.runs import refuse_partial
-
-    refuse_partial(folder / "config.yaml", config)
-    if "lm" in config:
-        from lasasr.training import lm_run
-
-        return lm_run.train(config, folder, resume, report)
-    from lasasr.cli.doctor import glance
-    from lasasr.training.run import train
-
-    return train(config, folder, resume, report, functools.partial(glance, config))

@@ -11,6 +11,7 @@ from typing import Any
 
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
+from lasasr.errors import LasasrError
 from lasasr.escaping import escaped, takes_unicode
 
 
@@ -18,7 +19,7 @@ def run(arguments: list[str]) -> int:
     """Print one line per file: path, tab, text, and below it a line per word if asked; or one JSON object per line."""
     parser = Parser("transcribe", "Audio files to text.")
     parser.add_argument("run", type=Path, help="run folder or bundle")
-    parser.add_argument("audio", nargs="+", type=Path, help="any format and sampling rate that soundfile reads")
+    parser.add_argument("audio", nargs="+", type=Path, help="files of any format that soundfile reads, and folders")
     parser.add_argument("--json", action="store_true", help="one JSON object per file, with scores and word times")
     parser.add_argument("--timestamps", action="store_true", help="when each word was said: start, end (s), word")
     parser.add_argument(
@@ -33,21 +34,42 @@ def run(arguments: list[str]) -> int:
     with loading():
         from lasasr.artifacts import runs
         from lasasr.audio.blocks import duration_s
+        from lasasr.audio.inputs import FileInput, files_of
         from lasasr.models.recognizer import Recognizer
 
+    paths = [path for given in options.audio for path in files_of(given)]
     recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
     timestamps = options.timestamps or options.json
-    found = recognizer.transcribe(options.audio, timestamps=timestamps, max_piece_s=options.max_piece_s)
-    for path, hypothesis in zip(options.audio, found, strict=True):
+    results = recognizer.transcribe_inputs(
+        [FileInput(path) for path in paths], timestamps=timestamps, max_piece_s=options.max_piece_s
+    )
+    errors = []
+    for path, hypothesis in zip(paths, results, strict=True):
+        if isinstance(hypothesis, LasasrError):
+            errors.append(hypothesis)
+            continue
         if hypothesis.pieces:
             print(_told(path, duration_s(path), hypothesis.pieces), file=sys.stderr)
+        if not hypothesis.text:
+            print(f"{path}: no text: silence, steady noise, or nothing recognized", file=sys.stderr)
         if options.json:
             print(json.dumps(_plain(path, hypothesis), ensure_ascii=not takes_unicode(sys.stdout)))
         else:
             print(f"{escaped(str(path))}\t{escaped(hypothesis.text)}")
             for word in hypothesis.words:  # none unless asked for
                 print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {escaped(word.word)}")
-    return 0
+    return _reported(errors, len(paths))
+
+
+def _reported(errors: Sequence[LasasrError], count: int) -> int:
+    """Say at the end which files could not be transcribed; the exit status."""
+    if len(errors) == 1 == count:
+        raise errors[0]
+    for error in errors:
+        print(f"lasasr: {error}", file=sys.stderr)
+    if errors:
+        print(f"lasasr: {len(errors)} of {count} files were not transcribed", file=sys.stderr)
+    return LasasrError.exit_status if errors else 0
 
 
 def _told(path: Path, seconds: float, pieces: Sequence[Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from lasasr.configuration.settings import Plain
 from lasasr.errors import UsageError
 
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
@@ -19,7 +20,7 @@ KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "
 def check(
     overrides: Sequence[Override],
     base: DictConfig,
-    config: Mapping[str, Any],
+    config: Plain,
     before_loading: Callable[[], None] = lambda: None,
 ) -> None:
     """Compare each plain `key=value` with the value the yaml files give that key.
@@ -89,7 +90,7 @@ def _written(value: Any) -> str:
     return repr(value) if value not in (None, True, False) else {None: "null", True: "true", False: "false"}[value]
 
 
-def _admitted(config: Mapping[str, Any], key: str, value: Any, before_loading: Callable[[], None]) -> bool:
+def _admitted(config: Plain, key: str, value: Any, before_loading: Callable[[], None]) -> bool:
     """Whether the key is a parameter of a `_target_` whose annotation takes `value`."""
     parent, _, name = key.rpartition(".")
     part = _at(config, parent) if parent else config

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
 from lasasr.comparison.sources import MissingRun
@@ -49,6 +51,7 @@ def groups(
     for runs in gathered.values():
         _refuse_twice(runs)
     named = names([runs[0].settings for runs in gathered.values()])
+    notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
     return [_with_missing(system, selection.missing) for system in systems], notes
 
@@ -69,15 +72,17 @@ def _run(run: DecodedRun) -> scores.Run:
 def still_falling(run: DecodedRun) -> bool:
     """Whether the dev error rate, or the dev loss where that rate never moved, was at its lowest when training ended.
 
+    A rate above that of silence says no more than that one: what a model babbles before it has learnt anything goes up
+    and down. A value that is not finite stands in no card, so that where the last one is missing nothing was falling.
     A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
     """
     validations = run.card.get("validations") or []
     if len(validations) == 1:
         return True
-    for key in (run.summary.get("metric"), "loss"):
-        values = [validation[key] for validation in validations if key in validation]
+    for key, most in ((run.summary.get("metric"), scores.HOPELESS), ("loss", math.inf)):
+        values = [min(validation[key], most) for validation in validations if key in validation]
         if len(set(values)) > 1:
-            return bool(values[-1] == min(values))
+            return key in validations[-1] and bool(values[-1] == min(values))
     return False
 
 

@@ -19,10 +19,8 @@ def sentences(document: dict[str, Any]) -> list[str]:
     differences = [
         difference._replace(name=short_names[difference.name]) for difference in against(document, centre_name)
     ]
-    texts = [_headline(document, centre_name, differences)]
-    if document["about"] == "runs" and any(difference.word != "cannot decide" for difference in differences):
-        texts.append(_not_about_systems(document))
-    return [*texts, *_detectable(differences), *_needed(document), *_caveats(document)]
+    headline = _headline(document, centre_name, differences)
+    return [headline, *_detectable(differences), *_needed(document), *_caveats(document)]
 
 
 def _alone(system: dict[str, Any], document: dict[str, Any]) -> list[str]:
@@ -42,39 +40,62 @@ def _bounds(interval: dict[str, Any] | None) -> str:
 
 
 def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[CentreDifference]) -> str:
-    """Which systems are better, worse and neither than the baseline, or than the lowest rate."""
+    """Which systems are better, worse and neither than the baseline, or than the lowest rate, and what is undecided.
+
+    Where nothing can be decided about the systems, the differences are about their runs, and that is said, too.
+    """
     system = next(system for system in document["systems"] if system["name"] == centre_name)
     rate = f"{document['metric'].upper()} {system['percent']:.2f} %"
     what = "" if document["about"] == "systems" else "these runs of "
-    words = {
+    groups = {
         word: [difference for difference in differences if difference.word == word]
-        for word in ("better", "worse", "no difference shown")
+        for word in ("better", "worse", "no difference shown", "cannot decide")
     }
+    undecided, decided = groups["cannot decide"], len(groups["cannot decide"]) < len(differences)
+    other_seeds = _about_other_seeds(document) if what and decided else ""
     if document["baseline"]:
-        parts = [_listed(words["better"], "better: ", _points), _listed(words["worse"], "worse: ", _points)]
-        parts.append(_listed(words["no difference shown"], "no difference shown: ", _unshown(len(document["pairs"]))))
-        undecided = [difference for difference in differences if difference.word == "cannot decide"]
-        parts.append(_listed(undecided, "cannot be decided: ", lambda _: ""))
+        if not decided:
+            return f"Against {what}{centre_name} ({rate}) {_undecided(undecided)}."
+        parts = [_listed(groups["better"], "better: ", _points), _listed(groups["worse"], "worse: ", _points)]
+        parts.append(_listed(groups["no difference shown"], "no difference shown: ", _unshown(len(document["pairs"]))))
+        parts += [_undecided(undecided), other_seeds]
         return f"Against {what}{centre_name} ({rate}): {'; '.join(part for part in parts if part)}."
-    undecided = [difference for difference in differences if difference.word == "cannot decide"]
     lowest = f"the lowest is {centre_name}, {rate}"
     if len({system["percent"] for system in document["systems"]}) == 1:
         lowest = f"all have {rate}"
-    if len(undecided) == len(differences):
-        return (
-            f"The data cannot decide between {what}{_any(differences, centre_name)} ({undecided[0].reason}); {lowest}."
-        )
-    if not words["worse"]:
-        text = f"No difference is shown between {what}{_any(words['no difference shown'], centre_name)}; {lowest}"
-    else:
+    if not decided:
+        between = f"{what}{_any(differences, centre_name)}"
+        return f"The data cannot decide between {between} ({_reasons(undecided)}); {lowest}."
+    if groups["worse"]:
         subject = f"{what[:1].upper()}{what[1:]}{centre_name} ({rate})"
-        beaten = _named(difference.name for difference in words["worse"])
+        beaten = _named(difference.name for difference in groups["worse"])
         text = f"{subject} {'are' if what else 'is'} better than {beaten}"
-        if rest := words["no difference shown"]:
+        if rest := groups["no difference shown"]:
             text += f"; {_listed(rest, 'no difference is shown to ', _unshown(len(document['pairs'])))}"
-    if undecided:
-        text += f"; {_listed(undecided, 'cannot be decided: ', lambda _: '')}"
-    return f"{text}."
+        parts = [text, _undecided(undecided), other_seeds]
+    else:
+        unshown = f"o difference is shown between {what}{_any(groups['no difference shown'], centre_name)}"
+        parts = [f"{other_seeds[:1].upper()}{other_seeds[1:]}; n{unshown}" if other_seeds else f"N{unshown}"]
+        parts += [lowest, _undecided(undecided)]
+    return f"{'; '.join(part for part in parts if part)}."
+
+
+def _about_other_seeds(document: dict[str, Any]) -> str:
+    reasons = dict.fromkeys(pair["why"] for pair in document["pairs"])
+    return f"the data cannot decide about other seeds ({', or '.join(reasons)})"
+
+
+def _undecided(differences: Sequence[CentreDifference]) -> str:
+    """What the data cannot decide, and why; an empty text without any."""
+    reasons: dict[str, list[str]] = {}
+    for difference in differences:
+        reasons.setdefault(difference.reason, []).append(difference.name)
+    listed = ", ".join(f"{_named(names)} ({reason})" for reason, names in reasons.items())
+    return f"the data cannot decide about {listed}" if listed else ""
+
+
+def _reasons(differences: Sequence[CentreDifference]) -> str:
+    return ", or ".join(dict.fromkeys(difference.reason for difference in differences))
 
 
 def _any(differences: Sequence[CentreDifference], centre_name: str) -> str:
@@ -114,12 +135,6 @@ def _named(names: Iterable[str]) -> str:
     if len(listed) > MANY:
         return f"{', '.join(listed[:MANY])} and {len(listed) - MANY} others"
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
-
-
-def _not_about_systems(document: dict[str, Any]) -> str:
-    reasons = {pair["why"] for pair in document["pairs"]}
-    why = f": {reasons.pop()}" if len(reasons) == 1 else ""
-    return f"That is about these trained models; whether other seeds would agree cannot be decided{why}."
 
 
 def _detectable(differences: Sequence[CentreDifference]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from lasasr.configuration import identity as identities
 from lasasr.configuration.identity import Values
+from lasasr.configuration.settings import Plain
 from lasasr.configuration.signature_defaults import as_text
 
 LONGEST: Final = 60  # characters of a name
@@ -26,16 +27,16 @@ class Settings(NamedTuple):
         return as_text(self.normal)
 
 
-def settings(config: Mapping[str, Any], search: Mapping[str, Any] | None = None, averaged: int = 0) -> Settings:
+def settings(plain: Plain, search: Mapping[str, Any] | None = None, averaged: int = 0) -> Settings:
     """The settings that a run was trained and decoded with.
 
     Args:
-        config: as config.yaml holds it.
+        plain: the configuration as config.yaml holds it.
         search: with which the split was decoded, where that may be another than the configured one.
         averaged: checkpoints whose mean the run is; 0: it is no mean.
     """
-    kept = dict(config)
-    choices = {str(group): str(choice) for group, choice in config.get("choices", {}).items()}
+    kept = dict(plain)
+    choices = {str(group): str(choice) for group, choice in plain.get("choices", {}).items()}
     if search is not None:
         if search_settings(search).identity != search_settings(kept.get("search")).identity:
             choices["search"] = str(search.get("_target_", "another")).rpartition(".")[2]

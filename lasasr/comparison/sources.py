@@ -9,6 +9,7 @@ from pathlib import Path
 from lasasr.artifacts import results, runs
 from lasasr.artifacts.result_names import ResultName, parsed
 from lasasr.comparison.settings import Settings, settings
+from lasasr.configuration.settings import kind_of
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -92,8 +93,8 @@ def _from_run(run: runs.Run) -> ResultSource | MissingRun:
     if run.status == "absent" or not (run.folder / "config.yaml").exists():
         return MissingRun(name, "not begun")
     card = run.card()
-    if "lm" in run.config():
-        raise LasasrError(f"{run.folder} is a language model; lasasr evaluate tells its perplexity")
+    if refusal := kind_of(run.config()).task.refusals.get("compare"):
+        raise LasasrError(f"{run.folder} {refusal}")
     if card.get("status") == "finished":
         return ResultSource(run.results, run)
     why = str(card.get("diverged") or "")  # null: it did not

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from lasasr.configuration import moved, settings
+from lasasr.configuration.settings import Plain
 from lasasr.configuration.signature_defaults import as_text, canonical, is_default, same, without_defaults
 
 PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie does not change what a run is
@@ -28,7 +30,7 @@ IDLE_GROUPS: Final = ("loading", "logger")
 # ... and options of the parts whose class path begins so; they give the same values in another time or memory
 IDLE_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "lasasr.corpora.": ("workers", "download", "source", "cache_dir", "cache_gb", "shards_at_once"),
-    "lasasr.listen.": ("lstm",),
+    "lasasr.listen.": ("lstm", "recompute"),
     "lasasr.spell.": ("compile",),
     "lasasr.training.parallel.": ("timeout_s",),
     "lightning.pytorch.": (
@@ -53,7 +55,6 @@ IDLE_OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-Config = Mapping[str, Any]
 Values = dict[str, Any]  # dotted key → value, canonical
 
 
@@ -63,38 +64,38 @@ class _Value(NamedTuple):
     idle: bool
 
 
-def normal_form(config: Config) -> Values:
+def normal_form(config: Plain) -> Values:
     """What a configuration trains: the keys that are not at their default and change it. The seed is none of them."""
-    return {one.key: one.value for one in _values(_reduced(current(config), _settings(config))) if not one.idle}
+    return {one.key: one.value for one in _values(_reduced(current(config))) if not one.idle}
 
 
-def trained_values(config: Config) -> Values:
+def trained_values(config: Plain) -> Values:
     """The same with keys at their default, as far as the configuration has them."""
     return {one.key: one.value for one in _values(current(config)) if not one.idle}
 
 
-def idle_values(config: Config) -> Values:
+def idle_values(config: Plain) -> Values:
     """The keys that are not at their default and do not change what is trained, without the seed and the places."""
-    values = _values(_reduced(current(config), _settings(config)))
+    values = _values(_reduced(current(config)))
     return {one.key: one.value for one in values if one.idle and one.key != "seed"}
 
 
-def all_values(config: Config) -> Values:
+def all_values(config: Plain) -> Values:
     """Every key that the configuration has, but the places."""
     return {one.key: one.value for one in _values(current(config))}
 
 
-def system_digest(config: Config) -> str:
+def system_digest(config: Plain) -> str:
     """Eight hexadecimal digits over the normal form."""
     return digest(normal_form(config))
 
 
-def whole_digest(config: Config) -> str:
+def whole_digest(config: Plain) -> str:
     """Eight hexadecimal digits over every value but the places: what is trained, and how it is run and looked at."""
     return digest(all_values(config))
 
 
-def digest(values: Config) -> str:
+def digest(values: Plain) -> str:
     """Eight hexadecimal digits over canonical values."""
     return hashlib.sha256(as_text(values).encode()).hexdigest()[:8]
 
@@ -105,7 +106,7 @@ def differing(first: Values, second: Values) -> list[str]:
     return [key for key in keys if not (key in first and key in second and same(first[key], second[key]))]
 
 
-def current(config: Config) -> Values:
+def current(config: Plain) -> Values:
     """The values of a configuration, nested, as this version would write them, without the places."""
     kept = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE)}
     renamed = _renamed(dict(moved.current_config(kept)))
@@ -152,13 +153,9 @@ def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
     return found, value
 
 
-def _settings(config: Config) -> settings.Language | settings.Recognition:
-    return settings.Language() if "lm" in config else settings.Recognition()
-
-
-def _reduced(config: Values, own: settings.Language | settings.Recognition) -> Values:
+def _reduced(config: Values) -> Values:
     """Without the keys that are at their default, and without sections that hold nothing else."""
-    defaults = settings.section_defaults(own)
+    defaults = _section_defaults(_kind(config))
     made = {}
     for name, value in config.items():
         if name in defaults and isinstance(value, Mapping) and "_target_" not in value:
@@ -171,7 +168,7 @@ def _reduced(config: Values, own: settings.Language | settings.Recognition) -> V
     return _without(made, defaults[""])
 
 
-def _without(section: Config, defaults: Config) -> Values:
+def _without(section: Plain, defaults: Plain) -> Values:
     inner = {key: _part(value) for key, value in section.items()}
     return {key: value for key, value in inner.items() if not (key in defaults and is_default(value, (defaults[key],)))}
 
@@ -184,11 +181,24 @@ def _part(value: Any) -> Any:
 
 def _values(config: Values) -> Iterator[_Value]:
     """Every value with its dotted key, and whether it changes nothing of what is trained."""
-    idle = settings.idle_keys(_settings(config)) | set(IDLE_GROUPS)
-    return _below(config, "", idle, False)
+    return _below(config, "", _idle_keys(_kind(config)), False)
 
 
-def _below(node: Config, place: str, idle: set[str], all_idle: bool) -> Iterator[_Value]:
+def _kind(config: Plain) -> Any:
+    return settings.kind_of(config)
+
+
+@cache
+def _section_defaults(kind: Any) -> dict[str, dict[str, Any]]:
+    return settings.section_defaults(kind)
+
+
+@cache
+def _idle_keys(kind: Any) -> frozenset[str]:
+    return frozenset(settings.idle_keys(kind) | set(IDLE_GROUPS))
+
+
+def _below(node: Plain, place: str, idle: frozenset[str], all_idle: bool) -> Iterator[_Value]:
     options = _idle_options(node.get("_target_"))
     for name, value in node.items():
         key = f"{place}{name}"

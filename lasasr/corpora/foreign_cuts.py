@@ -11,7 +11,8 @@ from lhotse.audio.utils import AudioLoadingError
 from lhotse.utils import fastcopy
 
 from lasasr.artifacts.files import lines, open_regular, parse_json
-from lasasr.corpora.audio_files import mixed, size, write_flac
+from lasasr.corpora.audio_faults import skippable
+from lasasr.corpora.audio_files import check_audio, mixed, size, write_downmixed
 from lasasr.corpora.manifest import recording
 from lasasr.corpora.names import check_id, plain_text
 from lasasr.data import sources
@@ -30,12 +31,31 @@ def holds_cuts(path: Path) -> bool:
         return b'"recording"' in table.readline(1 << 20)
 
 
-def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
+def foreign_cuts(path: Path, downmixed: Path, manifest: Path, skip: bool = False) -> Iterator[MonoCut]:
     """The cuts of a manifest; those of several channels are averaged into files below `downmixed`.
+
+    Args:
+        manifest: that is written of them; see `skippable`.
+        skip: leave out those whose audio cannot be used.
 
     Raises:
         LasasrError: a cut has no recording in files, not exactly one transcript, no audio, or an id occurs twice.
     """
+
+    def usable(numbered: tuple[int, MonoCut | MultiCut]) -> MonoCut:
+        number, cut = numbered
+        where = f"{path}, line {number}: "
+        _find_audio(where, path, cut)
+        if isinstance(cut, MultiCut):
+            return _downmix(where, cut, downmixed / f"{number:06d}.flac")
+        check_audio(where, cut)
+        return cut
+
+    yield from skippable(manifest, _checked_cuts(path), lambda item: str(item[1].id), usable, skip)
+
+
+def _checked_cuts(path: Path) -> Iterator[tuple[int, MonoCut | MultiCut]]:
+    """Line number and cut, without a look at its audio."""
     numbers: dict[str, int] = {}
     for number, fields in objects(path):
         where = f"{path}, line {number}: "
@@ -43,8 +63,7 @@ def foreign_cuts(path: Path, downmixed: Path) -> Iterator[MonoCut]:
         if cut.id in numbers:
             raise LasasrError(f"{where}id {cut.id} stands in line {numbers[cut.id]} already")
         numbers[cut.id] = number
-        _find_audio(where, path, cut)
-        yield _downmix(where, cut, downmixed / f"{number:06d}.flac") if isinstance(cut, MultiCut) else cut
+        yield number, cut
     if not numbers:
         raise LasasrError(f"{path} has no utterances")
 
@@ -131,8 +150,12 @@ def _downmix(where: str, cut: MultiCut, mono: Path) -> MonoCut:
     except (AudioLoadingError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise LasasrError(f"{where}the audio of cut {cut.id} is unreadable: {reason}") from None
-    samples = mixed(channels, f"the audio of cut {cut.id}", where)
-    write_flac(mono, samples, cut.sampling_rate, bits=24)
+    files = ", ".join(str(source.source) for source in cut.recording.sources)
+    try:
+        samples = mixed(channels, cut.sampling_rate, f"the audio of cut {cut.id}", where)
+    except LasasrError as error:
+        raise LasasrError(f"{error} ({files})") from None
+    mono = write_downmixed(mono, samples, cut.sampling_rate)
     (supervision,) = cut.supervisions
     return MonoCut(
         id=cut.id,

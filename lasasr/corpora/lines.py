@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lhotse import MonoCut
 from lhotse.supervision import AlignmentItem
 
+from lasasr.corpora.audio_faults import AudioFaultsError
 from lasasr.corpora.audio_files import Size, size
 from lasasr.corpora.base import Progress
 from lasasr.corpora.manifest import recording, utterance
@@ -17,7 +18,6 @@ from lasasr.errors import LasasrError
 
 _READERS = 8  # threads that read the headers of audio files
 _EVERY = 100  # utterances between two reports of progress
-_NAMED = 10  # faulty utterances that a message names, beside the first
 
 
 class Span(NamedTuple):
@@ -55,9 +55,7 @@ def cuts(split: str, lines: Sequence[Line], progress: Progress) -> Iterator[Mono
             else:
                 yield cut
     if faults:
-        first, *others = faults
-        named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
-        raise LasasrError(f"{faults[first]}{f'; {len(others)} more of {split} are faulty: {named}' if others else ''}")
+        raise AudioFaultsError(split, {name: str(fault) for name, fault in faults.items()})
 
 
 def _tried(line: Line) -> MonoCut | LasasrError:

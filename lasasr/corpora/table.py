@@ -2,9 +2,9 @@
 
 A table is tab-separated with a line of column names (`.tsv`) or JSON lines (`.jsonl`), with `id`, `audio` (a path,
 absolute or relative to the table) and `text`, and optionally `speaker`, `start_s` and `end_s`. A `.jsonl.gz`, or a
-`.jsonl` whose lines are cuts, is read as a cut manifest. Recordings of several channels are averaged into one; any
-sampling rate is kept, and converted when the audio is loaded. For tables with other column names (Common Voice,
-LJSpeech) set `columns`.
+`.jsonl` whose lines are cuts, is read as a cut manifest. Recordings of several channels are averaged into one; a
+sampling rate from 1 to 384 kHz is kept, and converted when the audio is loaded. For tables with other column names
+(Common Voice, LJSpeech) set `columns`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut
 
-from lasasr.corpora.audio_files import Size, mixed, read, size, write_flac
+from lasasr.corpora.audio_faults import skippable
+from lasasr.corpora.audio_files import Size, check_audio, mixed, read, size, write_downmixed
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
@@ -39,6 +40,7 @@ class TableCorpus(Corpus):
         train, dev, test: paths; `test` may be absent.
         transcript: name of the transcript rule.
         columns: the names of the tables' columns.
+        skip_unreadable: leave out utterances whose audio cannot be used, instead of refusing them.
     """
 
     name: ClassVar[str] = "table"
@@ -50,10 +52,12 @@ class TableCorpus(Corpus):
         test: str | None = None,
         transcript: str = "english",
         columns: Columns | None = None,
+        skip_unreadable: bool = False,
     ) -> None:
         self.paths = {"train": train, "dev": dev, "test": test}
         self.transcript = transcript
         self.columns = columns
+        self.skip_unreadable = skip_unreadable
 
     def _tables(self) -> dict[str, Path]:
         for split in ("train", "dev"):
@@ -73,10 +77,15 @@ class TableCorpus(Corpus):
         """Includes what the tables hold, so that an edited table is another corpus."""
         tables = self._tables()
         columns = {} if self.columns is None else {"columns": asdict(self.columns)}
-        return columns | {
-            split: {"table": str(table), "sha256": hashlib.sha256(table.read_bytes()).hexdigest()}
-            for split, table in tables.items()
-        }
+        skipping = {"skip_unreadable": True} if self.skip_unreadable else {}
+        return (
+            columns
+            | skipping
+            | {
+                split: {"table": str(table), "sha256": hashlib.sha256(table.read_bytes()).hexdigest()}
+                for split, table in tables.items()
+            }
+        )
 
     def remarks(self) -> Mapping[str, str]:
         """The columns that are not read, and what may be meant by their names."""
@@ -89,14 +98,26 @@ class TableCorpus(Corpus):
         for split, table in self._tables().items():
             manifests[split] = folder.resolve() / f"{split}.jsonl.gz"
             if not manifests[split].exists():
-                _tell_unread(split, table, self.columns)
-                downmixed = folder.resolve() / "audio" / split
-                cuts = foreign_cuts(table, downmixed) if holds_cuts(table) else _cuts(table, self.columns, downmixed)
+                _print_unread(split, table, self.columns)
+                cuts = self._cuts(table, manifests[split], folder.resolve() / "audio" / split)
                 write_cuts(_reported(cuts, split, progress), manifests[split])
         return manifests
 
+    def _cuts(self, table: Path, manifest: Path, downmixed: Path) -> Iterator[MonoCut]:
+        if holds_cuts(table):
+            yield from foreign_cuts(table, downmixed, manifest, self.skip_unreadable)
+            return
+        sizes: dict[Path, Size | LasasrError] = {}
 
-def _tell_unread(split: str, table: Path, columns: Columns | None) -> None:
+        def cut(numbered: tuple[int, Row]) -> MonoCut:
+            number, row = numbered
+            return _cut(row, _size(row, sizes), downmixed / f"{number:06d}.flac")
+
+        numbered = enumerate(rows(table, self.columns))
+        yield from skippable(manifest, numbered, lambda item: item[1].id, cut, self.skip_unreadable)
+
+
+def _print_unread(split: str, table: Path, columns: Columns | None) -> None:
     line = "" if holds_cuts(table) else unread(table, columns)
     if line and launch.helper() is None:
         sys.stderr.write(escaped(f"note: {split}: {table.name}: {line}") + "\n")
@@ -111,25 +132,32 @@ def _reported(cuts: Iterator[MonoCut], split: str, progress: Progress) -> Iterat
     progress(f"reading {split}", done, done)
 
 
-def _cuts(table: Path, columns: Columns | None, downmixed: Path) -> Iterator[MonoCut]:
-    sizes: dict[Path, Size] = {}
-    for number, row in enumerate(rows(table, columns)):
-        if row.audio not in sizes:
-            sizes[row.audio] = size(row.audio, row.where)
-        yield _cut(row, sizes[row.audio], downmixed / f"{number:06d}.flac")
+def _size(row: Row, sizes: dict[Path, Size | LasasrError]) -> Size:
+    """Of the file of a row; each is looked at once, though several rows may be tried at once."""
+    known = sizes.get(row.audio)
+    if known is None:
+        try:
+            known = size(row.audio)
+        except LasasrError as error:
+            known = error
+        sizes[row.audio] = known
+    if isinstance(known, LasasrError):
+        raise LasasrError(f"{row.where}{known}")
+    return known
 
 
 def _cut(row: Row, audio_size: Size, mono: Path) -> MonoCut:
+    """The cut of a row, after its audio was decoded once: by then what is wrong with it costs no training."""
     end_s = _end(row, audio_size)
-    if audio_size.channels == 1:
-        whole = recording(
-            f"{row.audio.stem}-{row.id}", row.audio.resolve(), audio_size.sampling_rate, audio_size.samples
-        )
-        return utterance(row.id, row.text, row.speaker, whole, row.start_s, end_s)
     rate = audio_size.sampling_rate
-    channels = read(row.audio, round(row.start_s * rate), round(end_s * rate))
-    samples = mixed(channels, f"audio file {row.audio}", row.where)
-    write_flac(mono, samples, rate, bits=24)
+    if audio_size.channels == 1:
+        whole = recording(f"{row.audio.stem}-{row.id}", row.audio.resolve(), rate, audio_size.samples)
+        cut = utterance(row.id, row.text, row.speaker, whole, row.start_s, end_s)
+        check_audio(row.where, cut)
+        return cut
+    channels = read(row.audio, round(row.start_s * rate), round(end_s * rate), row.where)
+    samples = mixed(channels, rate, f"audio file {row.audio}", row.where)
+    mono = write_downmixed(mono, samples, rate)
     return utterance(row.id, row.text, row.speaker, recording(row.id, mono, rate, len(samples)))
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from lhotse.utils import compute_num_samples
 from torch import Tensor
 
-from lasasr.audio import read
+from lasasr.audio import containers, read
+from lasasr.audio.read import TOLERANCE_S, AudioFile
 from lasasr.data import sources, tar
 from lasasr.data.tar import Member
 from lasasr.errors import LasasrError
-
-TOLERANCE_S = 0.01  # that a file may end before its manifest says: hand-made manifests round their times
 
 Channels = np.ndarray[Any, Any]  # (channels, S) float32
 
@@ -33,10 +32,13 @@ def load(cut: Any, sample_rate_hz: int) -> Tensor:
     """
     try:
         where = location(cut)
-        name = "audio" if where is None else str(where)
+        name = names(cut) if where is None else str(where)
         return read.finished(samples(cut)[0], cut.sampling_rate, sample_rate_hz, name)
     except LasasrError as error:
         raise LasasrError(f"utterance {cut.id}: {error}") from None
+    except Exception as error:  # whatever else one file brings about, it is named
+        reason = " ".join(str(error).split())[:300]
+        raise LasasrError(f"utterance {cut.id}: {names(cut)}: {type(error).__name__}: {reason}") from error
 
 
 def location(cut: Any) -> Path | Member | None:
@@ -61,24 +63,80 @@ def samples(cut: Any) -> tuple[Channels, str]:
     return (_through_lhotse(cut), "") if where is None else _decoded(cut, where)
 
 
+def check(cut: Any) -> None:
+    """Read the audio of a cut as `load` does, a part at a time, and forget it.
+
+    Raises:
+        LasasrError: `load` would fail; names the file.
+    """
+    where = location(cut)
+    if where is None:
+        read.mono(_through_lhotse(cut), cut.sampling_rate, names(cut))
+        return
+    done, begin_s = 0, cut.start
+    with opened(where) as file:
+        check_header(file, cut)
+        go_to(file, cut)
+        for part in read.parts(file, cut.num_samples):
+            read.mono(part.T, cut.sampling_rate, str(where), begin_s + done / cut.sampling_rate)
+            done += len(part)
+        check_length(file, cut, done)
+
+
 def _decoded(cut: Any, where: Path | Member) -> tuple[Channels, str]:
     declared = cut.recording.sources[0].channels
     with opened(where) as file:
-        stored_format = f"{file.channels} channels at {file.samplerate} Hz"
-        manifest = f"{len(declared)} at {cut.sampling_rate} Hz"
-        if (file.channels, file.samplerate) != (len(declared), cut.sampling_rate):
-            raise LasasrError(f"{where} has {stored_format}, its manifest says {manifest}; prepare the corpus again")
-        file.seek(min(compute_num_samples(cut.start, cut.sampling_rate), file.frames))
+        check_header(file, cut)
+        go_to(file, cut)
         channels, stored = read.decoded(file, cut.num_samples), str(file.subtype)
-    missing_s = (cut.num_samples - channels.shape[1]) / cut.sampling_rate
-    if channels.shape[1] > 0 and missing_s > TOLERANCE_S:
-        raise LasasrError(f"{where} ends {missing_s:.3f} s before its manifest says; prepare the corpus again")
+        check_length(file, cut, channels.shape[1])
     wanted = [cut.channel] if isinstance(cut.channel, int) else cut.channel
     return channels[[declared.index(channel) for channel in wanted]], stored
 
 
-def opened(where: Path | Member) -> Any:
-    """An open `soundfile.SoundFile`.
+def check_header(file: AudioFile, cut: Any) -> None:
+    """Check that an open file has the channels and the rate that the manifest of a cut says.
+
+    Raises:
+        LasasrError: it has others.
+    """
+    declared = cut.recording.sources[0].channels
+    if (file.channels, file.samplerate) != (len(declared), cut.recording.sampling_rate):
+        stored_format = f"{file.channels} channels at {file.samplerate} Hz"
+        manifest = f"{len(declared)} at {cut.recording.sampling_rate} Hz"
+        raise LasasrError(f"{file} has {stored_format}, its manifest says {manifest}; prepare the corpus again")
+
+
+def go_to(file: AudioFile, cut: Any) -> None:
+    """Let an open file go on where a cut begins."""
+    file.go_to(compute_num_samples(cut.start, file.samplerate))
+
+
+def check_length(file: AudioFile, cut: Any, samples: int) -> None:
+    """Check how many samples of a cut were decoded.
+
+    Raises:
+        LasasrError: they are fewer than its manifest says.
+    """
+    missing_s = (cut.num_samples - samples) / file.samplerate
+    if missing_s <= TOLERANCE_S or (samples == 0 and cut.start * file.samplerate >= file.frames):
+        return  # what has no sample at all is said by who looks at samples
+    end = compute_num_samples(cut.start, file.samplerate) + cut.num_samples
+    if end <= file.frames + TOLERANCE_S * file.samplerate:
+        fault = f"{file} is cut off or damaged: its header says that {missing_s:.3f} s more follow"
+        raise LasasrError(f"{fault} ({containers.WAY_OUT})")
+    raise LasasrError(f"{file} ends {missing_s:.3f} s before its manifest says; prepare the corpus again")
+
+
+def names(cut: Any) -> str:
+    """The files that a cut is read from, for errors."""
+    recording = getattr(cut, "recording", None)
+    found = [str(source.source) for source in recording.sources] if recording is not None else []
+    return ", ".join(found) if found else "its audio"
+
+
+def opened(where: Path | Member) -> AudioFile:
+    """An open audio file.
 
     Raises:
         LasasrError: it is missing, or no audio file.
@@ -93,4 +151,4 @@ def _through_lhotse(cut: Any) -> Channels:
     except Exception as error:
         # Lhotse tries several libraries and raises what the last one raised
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise LasasrError(f"its audio cannot be read: {reason}") from None
+        raise LasasrError(f"{names(cut)} cannot be read: {reason}") from None

@@ -131,6 +131,11 @@ class AnySplits(Protocol):
         """Of its transcripts."""
         ...
 
+    @property
+    def manifests(self) -> Mapping[str, Path]:
+        """Split → cut manifest; none of a corpus of text."""
+        ...
+
     def contents(self, split: str) -> Content:
         """What a split holds."""
         ...

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lasasr.audio import read
+from lasasr.audio import containers, read
+from lasasr.audio.read import TOLERANCE_S
 from lasasr.corpora.base import Progress
 from lasasr.data import digests
-from lasasr.data.audio import TOLERANCE_S, load
+from lasasr.data.audio import check_length, go_to, load
 from lasasr.data.digests import Digest
 from lasasr.data.manifest import Utterances
 from lasasr.doctor.finding import Finding, Severity, about
@@ -29,9 +30,11 @@ KINDS: Mapping[str, tuple[Severity, str]] = {
     "changed since prepared": ("error", "restore the file; or run lasasr prepare if the change is meant"),
     "unreadable": ("error", "restore the file, or take the utterance out"),
     "other rate or channels": ("error", "not what its manifest says: prepare the corpus again"),
+    "cut off or chained": ("error", "restore the file, or take the utterance out"),
     "other length": ("error", "not what its manifest says: restore the file, or prepare the corpus again"),
     "zero length": ("error", "take the utterance out, or correct its times"),
     "NaN or infinite samples": ("error", "repair the file, or take the utterance out"),
+    "opposite phase": ("error", "their mean is silence: keep one channel"),
     "digital silence": ("error", "there is nothing to hear: take the utterance out"),
     "clipping": ("warning", "recorded too loud: the error rate here will be higher"),
     "dropouts": ("warning", "parts of the recording are missing"),
@@ -102,8 +105,9 @@ def _file(
             yield from _by_lhotse(cuts[0], indices[0])
         else:
             yield from _decoded(Path(path), dict(zip(indices, cuts, strict=True)))
-    except LasasrError as error:
-        yield from (Fault("unreadable", index, str(error)) for index in indices)
+    except Exception as error:  # whatever one file brings about, the others are looked at
+        detail = str(error) if isinstance(error, LasasrError) else f"{path.strip()}: {error!r}"
+        yield from (Fault("unreadable", index, detail) for index in indices)
 
 
 def _changes(cut: bytes, known: Mapping[str, Digest]) -> Iterator[str]:
@@ -123,6 +127,7 @@ def _by_lhotse(cut: Any, index: int) -> Iterator[Fault]:
 
 
 def _decoded(path: Path, cuts: Mapping[int, Any]) -> Iterator[Fault]:
+    """What training would meet in each cut of a file, by the functions that it uses."""
     with read.opened(path) as file:
         first = next(iter(cuts.values())).recording
         declared = len(first.sources[0].channels), first.sampling_rate
@@ -130,17 +135,35 @@ def _decoded(path: Path, cuts: Mapping[int, Any]) -> Iterator[Fault]:
             now = f"{path} has {file.channels} channels at {file.samplerate} Hz, not {declared[0]} at {declared[1]} Hz"
             yield from (Fault("other rate or channels", index, now) for index in cuts)
             return
-        off = file.frames - first.num_samples
+        off = file.frames - first.num_samples if file.length_known else 0
         if file.frames and abs(off) > TOLERANCE_S * file.samplerate:
             detail = f"{path} has {file.frames} samples, not {first.num_samples}"
             yield from (Fault("other length", index, detail) for index in cuts)
-        for index, cut in cuts.items():
-            yield from (Fault(kind, index, f"{path}: {detail}") for kind, detail in _samples(file, cut))
+        elif fault := _container_fault(path):
+            yield from (Fault("cut off or chained", index, fault) for index in cuts)
+            return
+    for index, cut in cuts.items():
+        yield from (Fault(kind, index, f"{path}: {detail}") for kind, detail in _samples(path, cut))
 
 
-def _samples(file: Any, cut: Any) -> list[tuple[str, str]]:
-    file.seek(min(round(cut.start * file.samplerate), file.frames))
-    channels = read.decoded(file, cut.num_samples)
-    if channels.shape[1] == 0:
-        return [("zero length", f"0 samples from {cut.start:g} s on")]
-    return faults(np.ascontiguousarray(channels), file.samplerate)
+def _container_fault(path: Path) -> str:
+    try:
+        containers.check(path, str(path))
+    except LasasrError as error:
+        return str(error)
+    return ""
+
+
+def _samples(path: Path, cut: Any) -> list[tuple[str, str]]:
+    with read.opened(path) as file:  # anew for each, as in training: what one cut does to a decoder, no other sees
+        go_to(file, cut)
+        channels = read.decoded(file, cut.num_samples)
+        if channels.shape[1] == 0:
+            return [("zero length", f"0 samples from {cut.start:g} s on")]
+        kinds = faults(np.ascontiguousarray(channels), file.samplerate)
+        if not file.length_known or file.frames >= cut.recording.num_samples - TOLERANCE_S * file.samplerate:
+            try:
+                check_length(file, cut, channels.shape[1])
+            except LasasrError as error:
+                kinds.append(("cut off or chained", str(error).removeprefix(f"{path} ")))
+        return kinds

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lasasr.configuration.settings import Recognition
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import BucketBatches
 from lasasr.doctor.finding import Finding, overall, percent
@@ -37,16 +37,16 @@ class Batches(NamedTuple):
     worst: tuple[Shape, ...]  # those that can take most memory
 
 
-def sampler(utterances: Utterances, config: Mapping[str, Any], ranks: int) -> BucketBatches:
+def sampler(utterances: Utterances, settings: Recognition, ranks: int) -> BucketBatches:
     """The sampler of training.
 
     Raises:
         LasasrError: there are fewer utterances than an update needs.
     """
-    per_step = ranks * int(config["trainer"]["accumulate_grad_batches"])
-    batching = factory.build(config["batching"], "batching")
+    per_step = ranks * int(settings.trainer["accumulate_grad_batches"])
+    batching = factory.build(settings.batching, "batching")
     shards = None if batching.shards_at_once is None else utterances.shards()
-    return BucketBatches(utterances.durations_s, batching, int(config["seed"]), True, per_step, ranks, shards=shards)
+    return BucketBatches(utterances.durations_s, batching, settings.seed, True, per_step, ranks, shards=shards)
 
 
 def batches(utterances: Utterances, tokens: Tokens, made: BucketBatches, stretch: float) -> Batches:
@@ -95,7 +95,7 @@ def histogram(utterances: Utterances) -> list[tuple[float, float, int]]:
     return [(round(float(edges[i]), 3), round(float(edges[i + 1]), 3), int(n)) for i, n in enumerate(counts)]
 
 
-def stretch(config: Mapping[str, Any]) -> float:
+def stretch(settings: Recognition) -> float:
     """How much longer speed perturbation can make an utterance."""
-    built = [factory.build(one, "augment.waveform") for one in config["augment"]["waveform"] or ()]
+    built = [factory.build(one, "augment.waveform") for one in settings.augment.waveform]
     return float(np.prod([float(1 / min(one.factors)) for one in built if hasattr(one, "factors")]))

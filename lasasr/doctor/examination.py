@@ -1,16 +1,20 @@
-"""The checks in their order: `glance` for `lasasr train`, `examine` for `lasasr doctor`."""
+"""The checks in their order: `quick_check` for `lasasr train`, `full_check` for `lasasr doctor`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lasasr.configuration import identity
-from lasasr.corpora.base import Progress
+from lasasr.configuration.settings import Recognition
+from lasasr.corpora.audio_faults import AudioFaultsError, skipped
+from lasasr.corpora.base import Corpus, Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
+from lasasr.distributed import launch
 from lasasr.doctor import audio, batches, frames, memory, names, splits, transcripts, updates
 from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
@@ -28,15 +32,15 @@ from lasasr.training.machine import precision
 Splits = Mapping[str, Utterances]
 
 
-def place(config: Mapping[str, Any]) -> Path:
+def report_path(settings: Recognition) -> Path:
     """Where the report of a configuration is written, unless told otherwise."""
-    name = f"{config['recipe']}-{identity.whole_digest(config)}.json"
-    return Path(config["prepared_dir"]) / "doctor" / name
+    name = f"{settings.recipe}-{identity.whole_digest(settings.plain)}.json"
+    return Path(settings.prepared_dir) / "doctor" / name
 
 
-def glance(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer) -> list[Finding]:
+def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognizer) -> list[Finding]:
     """What is found without reading audio: missing and shared splits, vocabulary, frames against tokens."""
-    evaluated = config["evaluate"]["splits"]
+    evaluated = settings.evaluate.splits
     used = {
         split: prepared.utterances(split)
         for split in {"train": 0, "dev": 0, **dict.fromkeys(evaluated)}
@@ -46,11 +50,27 @@ def glance(config: Mapping[str, Any], prepared: Prepared, recognizer: Recognizer
     return found + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
 
 
-def examine(config: Mapping[str, Any], progress: Progress, listen: bool = True, ranks: int | None = None) -> Report:
+def warn_or_refuse(settings: Recognition, prepared: Prepared, recognizer: Recognizer) -> None:
+    """`quick_check` as `lasasr train` runs it: one line per warning, on the first rank.
+
+    Raises:
+        LasasrError: there is an error.
+    """
+    findings = quick_check(settings, prepared, recognizer)
+    for finding in findings if launch.helper() is None else ():
+        if finding.severity == "warning":
+            sys.stderr.write(f"warning: {finding.line()}\n")
+    errors = [finding.line() for finding in findings if finding.severity == "error"]
+    if errors:
+        more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+        raise LasasrError(f"{errors[0]}{more} (lasasr doctor {settings.recipe} with the same overrides lists all)")
+
+
+def full_check(settings: Recognition, progress: Progress, listen: bool = True, ranks: int | None = None) -> Report:
     """Everything: the corpus as its manifests and files are, and the configuration on it.
 
     Args:
-        config: as composed.
+        settings: of the planned run.
         progress: called while audio is read.
         listen: read the audio, and measure the memory of the worst batch.
         ranks: of the run that is planned; None: as configured.
@@ -58,51 +78,76 @@ def examine(config: Mapping[str, Any], progress: Progress, listen: bool = True, 
     Raises:
         UsageError: the configuration itself is wrong.
     """
-    if "listen" not in config:
-        raise UsageError(f"{config['recipe']} trains no recognizer: doctor examines recipes of speech")
-    precision(config)
-    check_trainer(config["trainer"])
+    precision(settings)
+    check_trainer(settings.trainer)
     try:
-        read, found, tokenizer = _read(config, progress)
+        read, found, tokenizer = _read(settings, progress)
     except UsageError:
         raise
     except LasasrError as error:
-        return Report(config["recipe"], [overall("preparation", "error", str(error))])
+        return Report(settings.recipe, [overall("preparation", "error", str(error))])
     facts: dict[str, Any] = {"splits": {split: _size(one) for split, one in read.items()}}
     facts["durations_s"] = {split: batches.histogram(one) for split, one in read.items()}
-    recognizer = Recognizer.build(config, tokenizer, "")
-    found += splits.absent(read, config["evaluate"]["splits"])
-    on_paper, tokens = _on_paper(read, recognizer, leaks=config["debug"]["overfit_utterances"] is None)
+    recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
+    found += splits.absent(read, settings.evaluate.splits)
+    on_paper, tokens = _on_paper(read, recognizer, leaks=settings.debug.overfit_utterances is None)
     found += on_paper
     found += [one for split in read for one in transcripts.rate_of_speech(split, read[split], tokens[split])]
     if listen:
-        found += splits.copies(read) if config["debug"]["overfit_utterances"] is None else []
+        found += splits.copies(read) if settings.debug.overfit_utterances is None else []
         for split, utterances in read.items():
             found += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress)
-    found += _trained(config, read["train"], tokens["train"], ranks or updates.ranks(config), listen, facts, found)
-    return Report(config["recipe"], found, facts)
+    found += _trained(settings, read["train"], tokens["train"], ranks or updates.ranks(settings), listen, facts, found)
+    return Report(settings.recipe, found, facts)
 
 
-def _read(config: Mapping[str, Any], progress: Progress) -> tuple[dict[str, Utterances], list[Finding], Tokenizer]:
+def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utterances], list[Finding], Tokenizer]:
     """The usable utterances of every split, findings about the others, and the tokenizer of this corpus."""
-    corpus = factory.corpus(config)
+    corpus = factory.corpus(settings.corpus)
     corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
     read: dict[str, Utterances] = {}
     found: list[Finding] = []
-    for split, manifest in corpus.prepare(folder_of(corpus, config), progress).items():
+    refused, manifests = _manifests(corpus, settings, progress)
+    for split, manifest in manifests.items():
         unusable: list[UnusableError] = []
         read[split] = _usable(manifest, rule, unusable)
         digests.record(manifest, read[split].cuts, progress)
+        found += _left_out(split, skipped(manifest), len(read[split]), refused)
         for kind in dict.fromkeys(one.kind for one in unusable):
             those = [one for one in unusable if one.kind == kind]
             of = len(read[split]) + len(unusable)
             found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
     unread = names.unread(corpus)
-    if found:  # prepare would stop at the first of them
-        return read, found + unread, factory.train_tokenizer(config, read["train"].texts)
-    prepared = prepare(config, progress)
-    return {split: prepared.utterances(split) for split in prepared.manifests}, unread, prepared.tokenizer
+    if any(finding.severity == "error" for finding in found):  # prepare would stop at the first of them
+        return read, found + unread, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
+    prepared = prepare(settings, progress)
+    return {split: prepared.utterances(split) for split in prepared.manifests}, found + unread, prepared.tokenizer
+
+
+def _manifests(corpus: Corpus, settings: Recognition, progress: Progress) -> tuple[bool, Mapping[str, Path]]:
+    """Whether preparation refuses some audio, and the manifests: in that case, of what is left without it."""
+    try:
+        return False, corpus.prepare(folder_of(corpus, settings), progress)
+    except AudioFaultsError:
+        if settings.corpus.get("skip_unreadable") is not False:  # true already, or unknown to this corpus
+            raise
+    skipping = factory.corpus({**settings.corpus, "skip_unreadable": True})
+    return True, skipping.prepare(folder_of(skipping, settings), progress)
+
+
+def _left_out(split: str, faults: Mapping[str, str], utterances: int, refused: bool) -> list[Finding]:
+    """What preparation says of audio that it cannot use."""
+    advice = f"{next(iter(faults.values()))}; " if faults else ""
+    advice += "repair it, or leave it out: corpus.skip_unreadable=true" if refused else "left out of the split"
+    return about(
+        "unreadable" if refused else "audio left out",
+        "error" if refused else "warning",
+        split,
+        faults,
+        utterances + len(faults),
+        advice,
+    )
 
 
 def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError]) -> Utterances:
@@ -128,7 +173,7 @@ def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[F
 
 
 def _trained(
-    config: Mapping[str, Any],
+    settings: Recognition,
     train: Utterances,
     tokens: Tokens,
     ranks: int,
@@ -138,29 +183,29 @@ def _trained(
 ) -> list[Finding]:
     """Batches, updates and memory of training."""
     try:
-        sampler = batches.sampler(train, config, ranks)
+        sampler = batches.sampler(train, settings, ranks)
     except UsageError:
         raise
     except LasasrError as error:
         return [overall("batches", "error", str(error))]
-    made = batches.batches(train, tokens, sampler, batches.stretch(config))
+    made = batches.batches(train, tokens, sampler, batches.stretch(settings))
     facts["batches"] = {
         "ranks": ranks,
         "per_rank_and_epoch": made.per_rank,
         "audio_s": round(made.audio_s, 3),
         "padding_share": round(made.padding, 4),
         "worst": [one._asdict() for one in made.worst],
-        "updates": updates.total(sampler, config),
+        "updates": updates.total(sampler, settings),
     }
-    found = batches.padding(made) + updates.advice(sampler, made, config, ranks)
+    found = batches.padding(made) + updates.advice(sampler, made, settings, ranks)
     if listen and not any(one.severity == "error" for one in before):
-        found += _probed(config, made.worst, facts)
+        found += _probed(settings, made.worst, facts)
     return found
 
 
-def _probed(config: Mapping[str, Any], worst: Sequence[batches.Shape], facts: dict[str, Any]) -> list[Finding]:
+def _probed(settings: Recognition, worst: Sequence[batches.Shape], facts: dict[str, Any]) -> list[Finding]:
     try:
-        cost = memory.probe(config, worst)
+        cost = memory.probe(settings, worst)
     except LasasrError as error:
         return [overall("memory", "error", str(error))]
     if cost is not None:

@@ -9,17 +9,19 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.optim import Optimizer
 
+from lasasr.configuration.settings import Recognition, Settings
 from lasasr.data.batch import Batch
 from lasasr.doctor.batches import Shape
 from lasasr.doctor.finding import Finding, overall
 from lasasr.errors import LasasrError
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.text import special
@@ -40,13 +42,13 @@ class Cost(NamedTuple):
     device: str
 
 
-def device(config: Mapping[str, Any]) -> str:
+def device(settings: Settings) -> str:
     """Where the Trainer would compute: "cuda" or "cpu"."""
-    wanted = config["trainer"]["accelerator"] in ("auto", "gpu", "cuda")
+    wanted = settings.trainer["accelerator"] in ("auto", "gpu", "cuda")
     return "cuda" if wanted and torch.cuda.is_available() else "cpu"
 
 
-def probe(config: Mapping[str, Any], shapes: Sequence[Shape]) -> Cost | None:
+def probe(settings: Recognition, shapes: Sequence[Shape]) -> Cost | None:
     """Make an update on each of the worst batches; None if there is not enough memory for one.
 
     Raises:
@@ -54,7 +56,7 @@ def probe(config: Mapping[str, Any], shapes: Sequence[Shape]) -> Cost | None:
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(dict(config), tuple(shapes), theirs), daemon=True)
+    child = context.Process(target=_child, args=(settings, tuple(shapes), theirs), daemon=True)
     child.start()
     theirs.close()
     try:
@@ -82,28 +84,28 @@ def told(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
     return [overall("memory", "warning", f"{used}, of {cost.limit_bytes / 2**30:.3g} GiB there are: {way_out}")]
 
 
-def _child(config: dict[str, Any], shapes: tuple[Shape, ...], answer: Connection) -> None:
+def _child(settings: Recognition, shapes: tuple[Shape, ...], answer: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's Ctrl-C ends the parent, and with it this daemon
     try:
-        answer.send(_measured(config, shapes))
+        answer.send(_measured(settings, shapes))
     except torch.OutOfMemoryError:
         answer.send(None)
     except Exception as error:
         answer.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _measured(config: dict[str, Any], shapes: tuple[Shape, ...]) -> Cost:
-    set_threads(config["threads"])
-    prepared = prepare(config, lambda task, done, total: None)
-    recognizer = Recognizer.build(config, prepared.tokenizer, str(prepared.rule))
+def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
+    set_threads(settings.threads)
+    prepared = prepare(settings, lambda task, done, total: None)
+    recognizer = Recognizer.build(factory.model_parts(settings), prepared.tokenizer, str(prepared.rule))
     batches = [noise(shape, recognizer) for shape in shapes]
     if not recognizer.frontend.ready:  # its statistics change nothing here
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
-    module = training_module(config, prepared, recognizer).to(device(config))
+    module = training_module(settings, prepared, recognizer).to(device(settings))
     optimizer = module.make_optimizer(params=[p for p in module.parameters() if p.requires_grad])
     for batch in batches:
-        update(module, optimizer, batch.to(device(config)), config)
-    if device(config) == "cuda":
+        update(module, optimizer, batch.to(device(settings)), settings)
+    if device(settings) == "cuda":
         return Cost(torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory, "cuda")
     import resource  # not on Windows
 
@@ -126,10 +128,10 @@ def noise(shape: Shape, recognizer: Recognizer) -> Batch:
     )
 
 
-def update(module: Training, optimizer: Optimizer, batch: Batch, config: Mapping[str, Any]) -> None:
+def update(module: Training, optimizer: Optimizer, batch: Batch, settings: Settings) -> None:
     """Forward, backward and one step of the optimizer, in the precision of training."""
     kind = batch.waveforms.device.type
-    trained_in = precision(config)
+    trained_in = precision(settings)
     dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
     features, frames = module.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
     step = RecognizerStep(module.recognizer, batch, features, frames, 0, module.sampling(0))

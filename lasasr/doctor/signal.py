@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lasasr.audio.read import cancelled
+
 CLIPPED = 1e-3  # of the samples lie on a flat top
 FLAT = 1 / 32768  # a top is flat when its samples differ by no more than one step of 16 bits
 QUIET = 0.1  # below this peak a slow wave's own tops are flat
@@ -22,6 +24,8 @@ def faults(channels: NDArray[np.float32], rate_hz: int) -> list[tuple[str, str]]
         return [("NaN or infinite samples", f"{int((~finite).sum())} samples, the first at {first:.3f} s")]
     if not np.ptp(channels):
         return [("digital silence", f"all samples are {float(channels.flat[0]):g}")]
+    if cancelled(channels, rate_hz):
+        return [("opposite phase", "one channel is the other upside down")]
     found = []
     clipped = max(_clipped(channel) for channel in channels)
     if clipped > CLIPPED:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from lasasr.configuration.settings import Settings
 from lasasr.data.sampler import BucketBatches
 from lasasr.doctor.batches import Batches
 from lasasr.doctor.finding import Finding, overall
 
 
-def ranks(config: Mapping[str, Any]) -> int:
+def ranks(settings: Settings) -> int:
     """Processes of a run: devices of all nodes."""
-    devices = config["trainer"]["devices"]
+    devices = settings.trainer["devices"]
     if isinstance(devices, list | tuple):
         each = len(devices)
     elif str(devices) in ("auto", "-1"):
-        each = max(1, torch.cuda.device_count()) if config["trainer"]["accelerator"] != "cpu" else 1
+        each = max(1, torch.cuda.device_count()) if settings.trainer["accelerator"] != "cpu" else 1
     else:
         each = int(devices)
-    return each * int(config["trainer"]["num_nodes"])
+    return each * int(settings.trainer["num_nodes"])
 
 
-def total(made: BucketBatches, config: Mapping[str, Any]) -> int | None:
+def total(made: BucketBatches, settings: Settings) -> int | None:
     """Updates of the whole run; None if only time or early stopping ends it."""
-    trainer = config["trainer"]
+    trainer = settings.trainer
     share = trainer["limit_train_batches"]
     batches = int(len(made) * share) if isinstance(share, float) else min(len(made), share)
     per_epoch = max(1, -(-batches // trainer["accumulate_grad_batches"]))
@@ -36,18 +36,18 @@ def total(made: BucketBatches, config: Mapping[str, Any]) -> int | None:
     return min(limits) if limits else None
 
 
-def advice(made: BucketBatches, batches: Batches, config: Mapping[str, Any], world_size: int) -> list[Finding]:
+def advice(made: BucketBatches, batches: Batches, settings: Settings, world_size: int) -> list[Finding]:
     """What an update consists of, and what would keep it so with other ranks."""
-    accumulated = int(config["trainer"]["accumulate_grad_batches"])
-    steps, rate = total(made, config), config["optimizer"].get("lr")
+    accumulated = int(settings.trainer["accumulate_grad_batches"])
+    steps, rate = total(made, settings), settings.optimizer.get("lr")
     minutes = batches.audio_s * accumulated * world_size / 60
     said = (
         f"{world_size} rank{'s' if world_size > 1 else ''} × {accumulated} accumulated: {minutes:.2g} min of audio per "
         f"update, {len(made) // accumulated} updates per epoch, {steps or 'any number of'} in all, lr {rate}"
     )
     found = [overall("updates", "note", f"{said}; {_more_ranks(accumulated, rate)}")]
-    warmup = config["schedule"].get("warmup_steps", 0)
-    if steps is not None and warmup >= steps:
+    warmup = settings.schedule.get("warmup_steps")
+    if steps is not None and isinstance(warmup, int | float) and warmup >= steps:
         what = f"schedule.warmup_steps={warmup} is not over when training ends after {steps} updates"
         found.append(overall("warm-up", "warning", f"{what}: the learning rate never reaches optimizer.lr; lower it"))
     return found

@@ -80,20 +80,20 @@ def _waveforms(
     """The audio of the utterances, as the first run's corpus holds it."""
     if not entries or not ids or entries[0].folder is None:
         return {}
-    config = Run(entries[0].folder).config()
     try:
-        folder = folder_of(factory.corpus(config), config)
+        settings = Run(entries[0].folder).recognition()
+        folder = folder_of(factory.corpus(settings.corpus), settings)
         if not (folder / f"{split}.jsonl.gz").exists():
             notes.append("No attention maps: the corpus is not prepared here (lasasr prepare RECIPE does it).")
             return {}
-        prepared = prepare(config, progress)
+        prepared = prepare(settings, progress)
         decoded_on = entries[0].summary
         corpora = prepared.fingerprint, decoded_on.get("corpus")
         now, before = (prepared.content(split), decoded_on["data"]) if "data" in decoded_on else corpora
         if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
-        rate = factory.frontend(config).sample_rate_hz
+        rate = factory.frontend(settings.frontend, settings.seed).sample_rate_hz
         dataset = prepared.dataset(split, rate)
         places = {one: index for index, one in enumerate(dataset.utterances.ids)}
         return {one: Waveform(dataset.waveform(places[one]), rate) for one in ids if one in places}
@@ -131,8 +131,8 @@ def _recognizer(entry: DecodedRun) -> Recognizer:
     assert entry.folder is not None
     run = Run(entry.folder)
     loaded = Recognizer.load(run.bundle)
-    config = {**run.config(), "search": entry.summary.get("search", run.config()["search"])}
-    return loaded.searching(language_model.search(config, loaded.tokenizer)).eval()
+    search = entry.summary.get("search") or run.recognition().search
+    return loaded.searching(language_model.search(search, loaded.tokenizer)).eval()
 
 
 def _spectrogram(recognizer: Recognizer, waveform: Tensor) -> dict[str, Any]:

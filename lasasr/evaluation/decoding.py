@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.batch import Batch
 from lasasr.data.times import read_times
@@ -27,17 +28,17 @@ def decode_split(
     recognizers: Sequence[Recognizer],
     prepared: Prepared,
     split: str,
-    config: Mapping[str, Any],
+    settings: Recognition,
     progress: Progress,
     ranks: Ranks = ALONE,
 ) -> list[Decoded]:
-    """Decode a split under each search, as `config` says; every utterance on one rank, and all known to all."""
-    first, options = recognizers[0], config["evaluate"]
-    batches = prepared.batches(split, first.frontend.sample_rate_hz, options["batch_s"], ranks)
+    """Decode a split under each search, as `settings` say; every utterance on one rank, and all known to all."""
+    first, options = recognizers[0], settings.evaluate
+    batches = prepared.batches(split, first.frontend.sample_rate_hz, options.batch_s, ranks)
     known = read_times(prepared.manifests[split], first.tokenizer.unit, prepared.rule)
     timed = {name: tuple(TimedLabel(*one) for one in times) for name, times in known.items()}
     counted = _counted(batches, f"decoding {split}", progress)
-    shares = ranks.gather(decode_all(recognizers, counted, timed, options.get("score_references", True)))
+    shares = ranks.gather(decode_all(recognizers, counted, timed, options.score_references))
     return [_joined([share[i] for share in shares]) for i in range(len(recognizers))]
 
 

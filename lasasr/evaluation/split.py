@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lasasr.artifacts import files, results
 from lasasr.artifacts.search_identity import model_contents, search_identity
+from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.decoding import decode_split
@@ -24,7 +25,7 @@ def evaluate_split(
     recognizer: Recognizer,
     prepared: Prepared,
     split: str,
-    config: Mapping[str, Any],
+    settings: Recognition,
     folder: Path | None,
     progress: Progress,
     ranks: Ranks = ALONE,
@@ -38,15 +39,15 @@ def evaluate_split(
     Returns:
         The summary, as it stands in results/<split>.json.
     """
-    (made,) = evaluate_searches([recognizer], prepared, split, [config], folder, progress, ranks)
-    return made
+    (summarised,) = evaluate_searches([recognizer], prepared, split, [settings], folder, progress, ranks)
+    return summarised
 
 
 def evaluate_searches(
     recognizers: Sequence[Recognizer],
     prepared: Prepared,
     split: str,
-    configs: Sequence[Mapping[str, Any]],
+    searches: Sequence[Recognition],
     folder: Path | None,
     progress: Progress,
     ranks: Ranks = ALONE,
@@ -56,42 +57,41 @@ def evaluate_searches(
 
     Args:
         recognizers: that differ in their search only (`Recognizer.searching`).
-        configs: theirs; that of the first says how the split is decoded.
+        searches: the settings of each; that of the first says how the split is decoded.
         folder: see `evaluate_split`.
         names: of the results, one for each search (`artifacts.run_results`); none: the split's, which is the run's own.
     """
-    decoded = decode_split(recognizers, prepared, split, configs[0], progress, ranks)
+    decoded = decode_split(recognizers, prepared, split, searches[0], progress, ranks)
     summaries = []
-    for place, (recognizer, config, (done, seconds)) in enumerate(zip(recognizers, configs, decoded, strict=True)):
-        summarised = summary(split, done, seconds, about(recognizer, prepared, split, config))
+    for number, (recognizer, settings, (done, seconds)) in enumerate(zip(recognizers, searches, decoded, strict=True)):
+        summarised = summary(split, done, seconds, metadata(recognizer, prepared, split, settings))
         summaries.append(summarised)
         if folder is not None and ranks.first:
-            name = names[place] if names else split
+            name = names[number] if names else split
             lines = [outcome.line() for outcome in done]
             results.write(folder / "results", split, summarised, lines, name)
             files.write_text(folder / "results" / f"{name}.txt", error_text(summarised, lines))
             plots = folder / "plots" if name == split else folder / "plots" / name
-            draw(recognizer, prepared, split, done[: config["evaluate"]["maps"]], plots)
+            draw(recognizer, prepared, split, done[: settings.evaluate.maps], plots)
     return summaries
 
 
-def about(recognizer: Recognizer, prepared: Prepared, split: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: Recognition) -> dict[str, Any]:
     """What results/<split>.json says beside the numbers."""
-    search = config["search"]
-    models = model_contents(search)
+    models = model_contents(settings.search)
     return {
         "metric": recognizer.error_metric,
-        "search": search,
-        "search_id": search_identity(search, models).search_id,
-        "search_choice": config["choices"].get("search"),
+        "search": settings.search,
+        "search_id": search_identity(settings.search, models).search_id,
+        "search_choice": settings.choices.get("search"),
         "search_models": models,
         "data": prepared.content(split),
         "outside_vocabulary": outside_vocabulary(recognizer.tokenizer, prepared.utterances(split).texts),
         "normalizer": recognizer.normalizer,
         "protocol": transcript.from_name(recognizer.normalizer).protocol,
-        "seed": config["seed"],
-        "recipe": config["recipe"],
-        "attend": config["choices"].get("attend"),
+        "seed": settings.seed,
+        "recipe": settings.recipe,
+        "attend": settings.choices.get("attend"),
         "parameters": recognizer.parameter_count,
         "corpus": prepared.fingerprint,
     }

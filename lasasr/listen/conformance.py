@@ -11,7 +11,7 @@ from torch import Tensor
 from lasasr.listen.base import Encoder
 from lasasr.nn import conformance
 from lasasr.nn import lengths as length
-from lasasr.nn.conformance import Finding, Measured, largest, within
+from lasasr.nn.conformance import Finding, Measured, largest, with_padding, within
 
 TOLERANCE = 1e-4  # relative to the largest value: float32 sums in another order
 FRAMES = (61, 1, 40, 17, 60)  # of the utterances tried
@@ -78,8 +78,7 @@ def padding_changes_nothing(trial: Trial) -> Measured:
     reference = encoder(features, lengths)
     differences = []
     for filling in (1e3, float("nan")):
-        longer = torch.full((len(lengths), max(FRAMES) + 13, trial.input_dim), filling, device=trial.device)
-        longer[length.mask(lengths, longer.shape[1])] = features[length.mask(lengths, features.shape[1])]
+        longer, _ = with_padding(features, length.mask(lengths, features.shape[1]), 13, filling)
         padded = encoder(longer, lengths)
         if not torch.equal(padded.lengths, reference.lengths):
             return Measured(False, f"lengths {padded.lengths.tolist()}, not {reference.lengths.tolist()}")

@@ -21,17 +21,18 @@ from lasasr.configuration import gate
 from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
 from lasasr.configuration.returned import check_returned
+from lasasr.configuration.settings import Part, Recognition
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
-from lasasr.losses.base import Heads, Loss
+from lasasr.losses.base import Loss
 from lasasr.models.network import CTCHead, Model
+from lasasr.models.parts import ModelParts
 from lasasr.nn.initial_weights import built_by, initialise
 from lasasr.search.base import Scorer
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
-Config = Mapping[str, Any]
 # What a shipped class raises for options that make no sense, torch among it: a negative dimension, no memory for it
 _OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError)
 # The keys that are no arguments of a part, and the value that each has where it is left out.
@@ -58,7 +59,7 @@ def check_targets(config: Any, place: str = "") -> None:
             check_targets(value, f"{place}[{position}]")
 
 
-def build(config: Config, place: str, **finish: Any) -> Any:
+def build(config: Part, place: str, **finish: Any) -> Any:
     """The object that `config` describes; a `_partial_` one is finished with the keywords `finish`.
 
     Args:
@@ -83,7 +84,7 @@ def build(config: Config, place: str, **finish: Any) -> Any:
     return _called(maker, config, place, Exception)
 
 
-def _maker(config: Config, place: str) -> Callable[..., Any]:
+def _maker(config: Part, place: str) -> Callable[..., Any]:
     """The part's class or function with its arguments, not called yet."""
     _check_directives(config, place)
     target = gate.resolve(config["_target_"], place)
@@ -94,7 +95,7 @@ def _maker(config: Config, place: str) -> Callable[..., Any]:
     return partial(target, *positional, **named)
 
 
-def _arguments(config: Config) -> dict[str, Any]:
+def _arguments(config: Part) -> dict[str, Any]:
     """The keys that are arguments of a part."""
     return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
 
@@ -113,7 +114,7 @@ def _argument(value: Any, place: str) -> Any:
     return [_argument(inner, place) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _check_directives(config: Config, place: str) -> None:
+def _check_directives(config: Part, place: str) -> None:
     for key, default in DIRECTIVES.items():
         value = config.get(key, default)
         if type(value) is not type(default) or (key == "_convert_" and value != default):
@@ -122,7 +123,7 @@ def _check_directives(config: Config, place: str) -> None:
 
 
 def _called(
-    maker: Callable[[], Any], config: Config, place: str, wrong: type[Exception] | tuple[type[Exception], ...]
+    maker: Callable[[], Any], config: Part, place: str, wrong: type[Exception] | tuple[type[Exception], ...]
 ) -> Any:
     """What `maker` returns; `wrong` are the exceptions that mean that the options make no sense."""
     try:
@@ -133,43 +134,42 @@ def _called(
         raise UsageError(f"{place} ({config['_target_']}): {' '.join(str(error).split())}") from error
 
 
-def _finished(maker: Callable[..., Any], config: Config, place: str, *positional: Any, **finish: Any) -> Any:
+def _finished(maker: Callable[..., Any], config: Part, place: str, *positional: Any, **finish: Any) -> Any:
     """What `maker` returns, if it is what the place takes."""
     return check_returned(maker(*positional, **finish), config["_target_"], place)
 
 
-def corpus(config: Config) -> Corpus:
+def corpus(part: Part) -> Corpus:
     """The corpus of speech as configured (nothing is read yet).
 
     Raises:
         UsageError: it is text alone.
     """
-    made = any_corpus(config)
+    made = any_corpus(part)
     if isinstance(made, TextCorpus):
         raise UsageError(f"corpus={made.name} holds no audio: it trains language models (lasasr train lm/...)")
     return made
 
 
-def any_corpus(config: Config) -> Corpus | TextCorpus:
+def any_corpus(part: Part) -> Corpus | TextCorpus:
     """The corpus as configured, of speech or of text (nothing is read yet)."""
-    return cast(Corpus | TextCorpus, build(config["corpus"], "corpus"))
+    return cast(Corpus | TextCorpus, build(part, "corpus"))
 
 
-def frontend(config: Config) -> Frontend:
+def frontend(part: Part, seed: int) -> Frontend:
     """Waveform → features; one that is not `ready` is still to be fitted or loaded.
 
     Raises:
         LasasrError: it does not keep to the contract.
     """
-    seed = int(config["seed"])
-    made = frontends.checked(built_by(seed, "frontend", lambda: build(config["frontend"], "frontend")))
+    made = frontends.checked(built_by(seed, "frontend", lambda: build(part, "frontend")))
     initialise(made, seed, "frontend.")
     return made
 
 
-def train_tokenizer(config: Config, transcripts: Iterable[str]) -> Tokenizer:
+def train_tokenizer(part: Part, transcripts: Iterable[str]) -> Tokenizer:
     """Learn the tokenizer from normalised training transcripts; one that is not `_partial_` is there already."""
-    return cast(Tokenizer, build(config["tokenizer"], "tokenizer", transcripts=transcripts))
+    return cast(Tokenizer, build(part, "tokenizer", transcripts=transcripts))
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -195,65 +195,77 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     return load_tokenizer(runs.bundle_folder(run))
 
 
-def loss(config: Config) -> Loss:
+def loss(part: Part, seed: int) -> Loss:
     """What training minimises; initial weights of one that has parameters follow `seed`."""
-    seed = int(config["seed"])
-    made: Loss = built_by(seed, "loss", lambda: build(config["loss"], "loss"))
+    made: Loss = built_by(seed, "loss", lambda: build(part, "loss"))
     initialise(made, seed, "loss.")
     return made
 
 
-def heads(config: Config) -> Heads:
-    """The heads of a model: what its loss needs, or in a bundle what `heads` says."""
-    return Heads(**config["heads"]) if config.get("heads") else loss(config).heads
+def model_parts(settings: Recognition) -> ModelParts:
+    """What a recognizer is built from, with the heads that its loss needs."""
+    return ModelParts(
+        frontend=settings.frontend,
+        listen=settings.listen,
+        attend=settings.attend,
+        spell=settings.spell,
+        search=settings.search,
+        seed=settings.seed,
+        heads=loss(settings.loss, settings.seed).heads,
+    )
 
 
-def model(config: Config, input_dim: int, vocabulary_size: int) -> Model:
+def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
-    seed = int(config["seed"])
-    encoder = built_by(seed, "encoder", lambda: build(config["listen"], "listen", input_dim=input_dim))
-    needs_decoder, needs_ctc = heads(config)
+    seed = parts.seed
+    encoder = built_by(seed, "encoder", lambda: build(parts.listen, "listen", input_dim=input_dim))
     sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
     decoder = None
-    if needs_decoder:
+    if parts.heads.decoder:
         attend = lambda **sizes: built_by(  # noqa: E731
-            seed, "decoder.attention", lambda: build(config["attend"], "attend", **sizes)
+            seed, "decoder.attention", lambda: build(_needed(parts.attend, "attend"), "attend", **sizes)
         )
-        decoder = built_by(seed, "decoder", lambda: build(config["spell"], "spell", attend=attend, **sizes))
-    ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if needs_ctc else None
+        spell = _needed(parts.spell, "spell")
+        decoder = built_by(seed, "decoder", lambda: build(spell, "spell", attend=attend, **sizes))
+    ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if parts.heads.ctc else None
     made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
     initialise(made, seed)
     return made
 
 
-def language_model(config: Config, vocabulary_size: int) -> LanguageModel:
+def _needed(part: Part | None, place: str) -> Part:
+    if part is None:
+        raise UsageError(f"{place} is null, but the loss needs a decoder: choose {place}=..., or loss=ctc")
+    return part
+
+
+def language_model(part: Part, seed: int, vocabulary_size: int) -> LanguageModel:
     """The language model; initial weights follow `seed` and each part's name."""
-    seed = int(config["seed"])
-    made: LanguageModel = built_by(seed, "lm", lambda: build(config["lm"], "lm", vocabulary_size=vocabulary_size))
+    made: LanguageModel = built_by(seed, "lm", lambda: build(part, "lm", vocabulary_size=vocabulary_size))
     initialise(made, seed)
     return made
 
 
-def search(config: Config, lm: Callable[[str], Any]) -> Any:
+def search(part: Part, lm: Callable[[str], Any]) -> Any:
     """The search as configured.
 
     Args:
         lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
     """
-    return _with_lms(config["search"], "search", lm)
+    return _with_lms(part, "search", lm)
 
 
-def scorer(config: Config, name: str, lm: Callable[[str], Any]) -> Scorer:
+def scorer(part: Part, name: str, lm: Callable[[str], Any]) -> Scorer:
     """An entry of `search.scorers` by itself.
 
     Args:
         name: of the entry.
         lm: as of `search`.
     """
-    return cast(Scorer, _with_lms(config, f"search.scorers.{name}", lm))
+    return cast(Scorer, _with_lms(part, f"search.scorers.{name}", lm))
 
 
-def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
+def _with_lms(part: Part, place: str, lm: Callable[[str], Any]) -> Any:
     finish: dict[str, Any] = {}
     for key, value in part.items():
         if key == "lm" and isinstance(value, str):
@@ -268,5 +280,5 @@ def _with_lms(part: Config, place: str, lm: Callable[[str], Any]) -> Any:
     return build({**rest, "_partial_": True}, place, **finish)
 
 
-def _names_lm(part: Config) -> bool:
+def _names_lm(part: Part) -> bool:
     return isinstance(part.get("lm"), str) or any(_names_lm(one) for one in part.values() if isinstance(one, Mapping))

@@ -12,11 +12,13 @@ from typing import Any
 
 from torch import nn
 
-from lasasr.artifacts import bundle, runs
+from lasasr.artifacts import bundle, files, runs
+from lasasr.configuration.settings import Language, Part, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
 from lasasr.models import factory
+from lasasr.models.parts import LanguageParts
 from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
@@ -24,7 +26,6 @@ from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
-PARTS = ("lm", "seed")  # of the config, that a bundle carries
 N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
 _SPACE = "▁"  # how tokenizers print a space
 _CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
@@ -34,25 +35,25 @@ class TrainedLM(nn.Module):
     """A language model of this toolkit.
 
     Args:
-        config: the plain configuration of `PARTS`, so that `save` can write it.
+        parts: what the model was built from, so that `save` can write it.
         normalizer: name/version of the transcript rule that its text went through.
     """
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, config: Mapping[str, Any], normalizer: str) -> None:
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, parts: LanguageParts, normalizer: str) -> None:
         super().__init__()
-        self.model, self.tokenizer, self.normalizer = model, tokenizer, normalizer
-        self.config = {name: config[name] for name in PARTS}
+        self.model, self.tokenizer, self.parts, self.normalizer = model, tokenizer, parts, normalizer
 
     @classmethod
-    def build(cls, config: Mapping[str, Any], tokenizer: Tokenizer, normalizer: str) -> TrainedLM:
+    def build(cls, parts: LanguageParts, tokenizer: Tokenizer, normalizer: str) -> TrainedLM:
         """An untrained one, as configured."""
-        return cls(factory.language_model(config, tokenizer.vocabulary_size), tokenizer, config, normalizer)
+        model = factory.language_model(parts.lm, parts.seed, tokenizer.vocabulary_size)
+        return cls(model, tokenizer, parts, normalizer)
 
     def save(self, folder: Path) -> None:
         """Write the bundle: model.safetensors, config.yaml (plain values) and the tokenizer's files."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
-        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.config})
+        bundle.write(folder, self, SCHEMA, {"normalizer": self.normalizer, **self.parts.plain()})
 
     @classmethod
     def load(cls, folder: Path) -> TrainedLM:
@@ -62,13 +63,15 @@ class TrainedLM(nn.Module):
             LasasrError: the folder is no bundle of a language model, or a file in it is damaged.
         """
         config = bundle.read_config(folder, SCHEMA, ())
-        if "lm" not in config:
+        if kind_of(config) is not Language:
             raise LasasrError(f"{folder} holds a recognizer, no language model (lasasr train lm/... makes one)")
-        config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
+        config = bundle.read_config(folder, SCHEMA, ("lm", "seed", "normalizer"))
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("lm",))
+        if config["lm"] is None:
+            raise LasasrError(f"{folder / bundle.CONFIG}: lm is null, but it is the model")
         with bundle.building(header), initial_weights.read_later():
-            made = cls.build(config, tokenizer, config["normalizer"])
+            made = cls.build(LanguageParts(lm=config["lm"], seed=config["seed"]), tokenizer, config["normalizer"])
         bundle.read_weights(made, header)
         return made.eval()
 
@@ -83,7 +86,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return factory.load_tokenizer(folder)
 
 
-def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
+def search(part: Part, tokenizer: Tokenizer) -> Any:
     """The search as configured, with the language models that it names.
 
     Args:
@@ -92,11 +95,10 @@ def search(config: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
     Raises:
         LasasrError: see `scorer`.
     """
-    agreed = {**config, "search": _without_double(config["search"])}
-    return factory.search(agreed, partial(scorer, tokenizer=tokenizer))
+    return factory.search(_without_double(part), partial(scorer, tokenizer=tokenizer))
 
 
-def _without_double(search: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_double(search: Part) -> Part:
     """A search's configuration without the entry `scorers.lm` where `lm` and `lm_weight` say the same.
 
     Raises:
@@ -153,7 +155,7 @@ def pieces(tokenizer: Tokenizer) -> list[str]:
     return [token.replace(_SPACE, " ") for token in tokenizer.tokens]
 
 
-def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def carried(search: Part, folder: Path) -> dict[str, Any]:
     """A search's configuration with its language models, and the files of `search.scorers`, copied into the bundle.
 
     They are named relative to the bundle `folder`.
@@ -179,10 +181,10 @@ def carried(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             _copy(source, folder / files[path])
         return files[path]
 
-    return _with_files(_renamed(config, take, _is_lm), take_file)
+    return _with_files(_renamed(search, take, _is_lm), take_file)
 
 
-def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def in_bundle(search: Part, folder: Path) -> dict[str, Any]:
     """The reverse of `carried`, when the bundle is read.
 
     Raises:
@@ -196,12 +198,12 @@ def found(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             raise LasasrError(f"{config}: search names {path!r}, which is none of the bundle's own files (lm-0, ...)")
         return str(folder / path)
 
-    return _with_files(_renamed(config, place, _is_lm), place)
+    return _with_files(_renamed(search, place, _is_lm), place)
 
 
-def _with_files(config: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
-    scorers = config.get("scorers")
-    return {**config, "scorers": _renamed(scorers, name, _is_file)} if isinstance(scorers, Mapping) else config
+def _with_files(search: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    scorers = search.get("scorers")
+    return {**search, "scorers": _renamed(scorers, name, _is_file)} if isinstance(scorers, Mapping) else search
 
 
 def _is_lm(key: str) -> bool:
@@ -219,7 +221,8 @@ def _copy(source: Path, target: Path) -> None:
     if target.exists() and target.samefile(source):
         return
     if source.is_file():
-        shutil.copyfile(source, target)
+        with files.replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         TrainedLM.load(source).save(target)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +14,16 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr.artifacts import bundle
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
+from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
+from lasasr.configuration.settings import Plain, Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
+from lasasr.losses.base import Heads
 from lasasr.metrics.error_rates import Metric
 from lasasr.models import factory, language_model, transcription
 from lasasr.models.language_model import load_tokenizer
 from lasasr.models.network import Model
+from lasasr.models.parts import ModelParts
 from lasasr.nn import host_mirror, initial_weights, lengths, shared_steps
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.ctc_greedy import required
@@ -32,7 +36,7 @@ UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle
 DAY_S = 86_400.0
 TRIAL_S = 0.1  # of silence, decoded when a bundle is read: half a second would take longer than all else
 _PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
-PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # of the config, that a bundle carries
+PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # that a bundle's config.yaml has in any case
 
 
 class Spectrogram(NamedTuple):
@@ -46,7 +50,7 @@ class Recognizer(nn.Module):
     """A trained recognizer.
 
     Args:
-        config: the plain configuration of `PARTS`, so that `save` can write it.
+        parts: what it was built from, so that `save` can write it.
         normalizer: name/version of the transcript rule that references went through.
         trained_on: how long the utterances were that it learnt from; None where that is not known.
     """
@@ -57,28 +61,26 @@ class Recognizer(nn.Module):
         model: Model,
         tokenizer: Tokenizer,
         search: Any,
-        config: Mapping[str, Any],
+        parts: ModelParts,
         normalizer: str,
         trained_on: Lengths | None = None,
     ) -> None:
         super().__init__()
         self.frontend, self.model = frontend, model
-        self.tokenizer, self.search = tokenizer, search
-        heads = {"decoder": model.decoder is not None, "ctc": model.ctc is not None}
-        self.config = {**{name: config[name] for name in PARTS}, "heads": heads}
+        self.tokenizer, self.search, self.parts = tokenizer, search, parts
         self.normalizer, self.trained_on = normalizer, trained_on
 
     @classmethod
-    def build(cls, config: Mapping[str, Any], tokenizer: Tokenizer, normalizer: str) -> Recognizer:
+    def build(cls, parts: ModelParts, tokenizer: Tokenizer, normalizer: str) -> Recognizer:
         """An untrained one, as configured."""
-        frontend = factory.frontend(config)
-        model = factory.model(config, frontend.output_dim, tokenizer.vocabulary_size)
-        return cls(frontend, model, tokenizer, language_model.search(config, tokenizer), config, normalizer)
+        frontend = factory.frontend(parts.frontend, parts.seed)
+        model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
+        return cls(frontend, model, tokenizer, language_model.search(parts.search, tokenizer), parts, normalizer)
 
     def searching(self, search: Any) -> Recognizer:
         """The same parts under another search."""
         same = self.frontend, self.model, self.tokenizer
-        return Recognizer(*same, search, self.config, self.normalizer, self.trained_on)
+        return Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
 
     @property
     def error_metric(self) -> Metric:
@@ -117,6 +119,8 @@ class Recognizer(nn.Module):
             ids: the utterances' names, for error messages.
             timestamps: whether the best hypotheses get the times of their words.
             heard: what `hear` makes of the waveforms, where that is known.
+
+        Digital silence, all samples the same, has one empty hypothesis, whatever the search finds.
         """
         acoustics = heard or self.hear(waveforms, waveform_lengths)
         found = self.search(self.model.decoder, acoustics, ids)
@@ -124,7 +128,9 @@ class Recognizer(nn.Module):
             read = [(nbest[0].tokens, nbest[0].weights) for nbest in found]
             timed = self._timed(acoustics, waveform_lengths, read)
             found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
-        return [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        nbests = [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        silent = _digital_silence(waveforms, waveform_lengths)
+        return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
 
     @torch.inference_mode()
     def align(
@@ -193,24 +199,46 @@ class Recognizer(nn.Module):
 
     def transcribe(
         self,
-        audio: Sequence[str | Path | Tensor],
+        audio: Audio | Sequence[Audio],
         batch_s: float = 60.0,
         timestamps: bool = True,
         max_piece_s: float | None = None,
+        sample_rate_hz: int | None = None,
     ) -> list[Hypothesis]:
-        """The best hypothesis of each file (any format and rate) or waveform (S,) at the frontend's rate, in order.
+        """The best hypothesis of each recording, in order; silence and steady noise have no text and the flag "empty".
 
         Audio longer than `max_piece_s` is cut into pieces (`audio/pauses.py`), which the hypothesis lists; such a file
         is read block by block.
 
         Args:
-            audio: paths, or waveforms already at `frontend.sample_rate_hz`.
+            audio: one, or a sequence, of paths (a folder stands for the audio files below it, sorted), binary file
+                objects, arrays or tensors. Files have any format and rate. Samples are (S,) or (1, S), floating point
+                in [-1, 1] or integers of 8, 16 or 32 bits.
             batch_s: seconds of padded audio decoded at once.
             timestamps: whether they carry the times of their words.
             max_piece_s: None: the longest utterance of training, where that is not known 30 s.
+            sample_rate_hz: of arrays and tensors; None: `frontend.sample_rate_hz`.
 
         Raises:
-            LasasrError: a file is missing, unreadable, empty or holds NaN; the message names it.
+            LasasrError: one is missing, unreadable, of another shape or type, empty or holds NaN; the message names it.
+            UsageError: `max_piece_s` is below 1, or `sample_rate_hz` is wrong.
+        """
+        listed = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        results = self.transcribe_inputs(listed, batch_s, timestamps, max_piece_s, strict=True)
+        return [result for result in results if isinstance(result, Hypothesis)]
+
+    def transcribe_inputs(
+        self,
+        audio: Sequence[Input],
+        batch_s: float = 60.0,
+        timestamps: bool = True,
+        max_piece_s: float | None = None,
+        strict: bool = False,
+    ) -> list[Hypothesis | LasasrError]:
+        """The same of `audio.inputs`, with the reason in the place of what could not be used.
+
+        Raises:
+            LasasrError: `strict`, and one cannot be used.
             UsageError: `max_piece_s` is below 1.
         """
         self.eval()
@@ -218,7 +246,7 @@ class Recognizer(nn.Module):
         lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
         rate = self.frontend.sample_rate_hz
         with shared_steps.loop():
-            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best)
+            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best, strict)
 
     def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
         """The best hypothesis of each waveform (S,), all in one batch."""
@@ -235,9 +263,9 @@ class Recognizer(nn.Module):
         """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
-        search = language_model.carried(self.config["search"], folder)
+        search = language_model.carried(self.parts.search, folder)
         known = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
-        bundle.write(folder, self, SCHEMA, {**known, **self.config, "search": search})
+        bundle.write(folder, self, SCHEMA, {**known, **self.parts.plain(), "search": search})
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
@@ -247,20 +275,18 @@ class Recognizer(nn.Module):
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
         """
         folder = Path(folder)
-        if "lm" in bundle.read_config(folder, SCHEMA, ()):
+        if kind_of(bundle.read_config(folder, SCHEMA, ())) is not Recognition:
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        config["heads"] = _heads(config, folder)
-        _refuse_absent(config, folder)
-        config["search"] = language_model.found(config["search"], folder)
+        parts = _parts(config, folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
         with bundle.building(header), initial_weights.read_later():
-            frontend = factory.frontend(config)
-            model = factory.model(config, frontend.output_dim, tokenizer.vocabulary_size)
+            frontend = factory.frontend(parts.frontend, parts.seed)
+            model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):
-            search = language_model.search(config, tokenizer)
-        made = cls(frontend, model, tokenizer, search, config, config["normalizer"])
+            search = language_model.search(parts.search, tokenizer)
+        made = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
         bundle.read_weights(made, header)
         with bundle.explained(folder / bundle.CONFIG):
@@ -268,22 +294,42 @@ class Recognizer(nn.Module):
         return made.to(device).eval()
 
 
-def _heads(config: Mapping[str, Any], folder: Path) -> dict[str, bool]:
+def _digital_silence(waveforms: Tensor, lengths: Tensor) -> list[bool]:
+    """Of which of (B, S) all samples are the same."""
+    padding = torch.arange(waveforms.shape[1], device=waveforms.device) >= lengths[:, None].to(waveforms.device)
+    same: list[bool] = ((waveforms == waveforms[:, :1]) | padding).all(1).tolist()
+    return same
+
+
+def _empty(hypothesis: Hypothesis) -> Hypothesis:
+    """The hypothesis of silence, with as much of the search's as an empty text can have."""
+    weights = None if hypothesis.weights is None else hypothesis.weights[-1:]
+    timed: dict[Kind, tuple[Word, ...]] = dict.fromkeys(hypothesis.timed, ())
+    return Hypothesis((), 0.0, weights=weights, flags=("empty",), timed=timed)
+
+
+def _parts(config: Plain, folder: Path) -> ModelParts:
+    """What the recognizer of a bundle is built from.
+
+    Raises:
+        LasasrError: a part is null that the model needs, or a search names what is not in the bundle.
+    """
+    heads = _heads(config, folder)
+    for name in ("frontend", "listen", "search", *(("attend", "spell") if heads.decoder else ())):
+        if config[name] is None:
+            raise LasasrError(f"{folder / bundle.CONFIG}: {name} is null, but the model needs it")
+    parts = {name: config[name] for name in PARTS}
+    return ModelParts(**{**parts, "search": language_model.in_bundle(config["search"], folder)}, heads=heads)
+
+
+def _heads(config: Plain, folder: Path) -> Heads:
     """The heads of a bundle; those of 0.1.0 tell the loss in their place."""
     heads = config.get("heads")
     if heads is None and "loss" in config:
-        return factory.heads(config)._asdict()
+        return factory.loss(config["loss"], config["seed"]).heads
     if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
-    return heads
-
-
-def _refuse_absent(config: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a bundle in which a part stands that the model needs, but is null."""
-    needed = ("frontend", "listen", "search", *(("attend", "spell") if config["heads"]["decoder"] else ()))
-    for name in needed:
-        if config[name] is None:
-            raise LasasrError(f"{folder / bundle.CONFIG}: {name} is null, but the model needs it")
+    return Heads(**heads)
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:

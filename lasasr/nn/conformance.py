@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from lasasr.nn import tree
 
 T = TypeVar("T")
 
@@ -48,6 +51,37 @@ def largest(tensors: Iterable[Tensor]) -> float:
     """The largest absolute value in any of `tensors`; NaN if there is one (which Python's `max` would pass over)."""
     flat = [tensor.detach().double().abs().flatten() for tensor in tensors]
     return float(torch.cat([*flat, torch.zeros(1, dtype=torch.float64, device=flat[0].device)]).max())
+
+
+def with_padding(frames: Tensor, real: Tensor, more: int, filling: float) -> tuple[Tensor, Tensor]:
+    """Frames (B, T, ...) as a batch that is longer, all of whose padding holds `filling`.
+
+    Args:
+        real: (B, T) bool, True on real frames.
+        more: frames of padding to add.
+
+    Returns:
+        Frames (B, T + more, ...) and the mask (B, T + more).
+    """
+    mask = functional.pad(real, (0, more))
+    longer = frames.new_full((*mask.shape, *frames.shape[2:]), filling)
+    longer[mask] = frames[real]
+    return longer, mask
+
+
+def untouched(before: Iterable[Tensor], after: Iterable[Tensor]) -> Measured:
+    """Kept where no tensor has changed."""
+    changed = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    return Measured(not any(changed), f"{sum(changed)} of {len(changed)} tensors changed")
+
+
+def changed_forms(before: Any, after: Any, strides: bool = False) -> list[str]:
+    """In which type, shapes, dtypes, and strides if they are asked for, a state differs from what it was."""
+    changed = [] if type(before) is type(after) else [f"{type(before).__name__} -> {type(after).__name__}"]
+    for a, b in zip(tree.leaves(before), tree.leaves(after), strict=True):
+        if (a.shape, a.dtype) != (b.shape, b.dtype) or (strides and a.stride() != b.stride()):
+            changed.append(f"{tuple(a.shape)} {a.dtype} -> {tuple(b.shape)} {b.dtype}")
+    return changed
 
 
 def within(number: float, limit: float) -> Measured:

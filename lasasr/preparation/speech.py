@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from lasasr.artifacts import files
+from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
+from lasasr.configuration.settings import Part, Recognition, Settings
+from lasasr.corpora.audio_faults import skipped
 from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests
 from lasasr.data.batch import Batch
@@ -77,7 +78,7 @@ class Prepared(Splits):
         return counts
 
 
-def prepare(config: Mapping[str, Any], progress: Progress, again: bool = False) -> Prepared:
+def prepare(settings: Recognition, progress: Progress, again: bool = False) -> Prepared:
     """Make what is missing below `prepared_dir`; reuse what is there.
 
     Args:
@@ -86,36 +87,36 @@ def prepare(config: Mapping[str, Any], progress: Progress, again: bool = False) 
     Raises:
         LasasrError: the corpus is missing or damaged.
     """
-    corpus = factory.corpus(config)
-    loading: Loading = factory.build(config["loading"], "loading")
-    with preparing(corpus, config):
+    corpus = factory.corpus(settings.corpus)
+    loading: Loading = factory.build(settings.loading, "loading")
+    with preparing(corpus, settings):
         corpus.fetch(progress)
         if again:
-            _discard_changed(folder_of(corpus, config), progress)
-        splits = _splits(corpus, config, progress)
+            _discard_changed(folder_of(corpus, settings), progress)
+        splits = _splits(corpus, settings, progress)
         transcripts = partial(_texts, splits.manifests["train"], splits.rule)
-        tokenizer = tokenizer_in(splits.folder, config, splits.rule, transcripts)
+        tokenizer = tokenizer_in(splits.folder, settings.tokenizer, splits.rule, transcripts)
     return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
 
 
-def prepare_splits(config: Mapping[str, Any], progress: Progress) -> Splits:
+def prepare_splits(settings: Recognition, progress: Progress) -> Splits:
     """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
 
     Raises:
         LasasrError: the corpus is missing or damaged.
     """
-    corpus = factory.corpus(config)
-    with preparing(corpus, config):
-        return _splits(corpus, config, progress)
+    corpus = factory.corpus(settings.corpus)
+    with preparing(corpus, settings):
+        return _splits(corpus, settings, progress)
 
 
-def _splits(corpus: Corpus, config: Mapping[str, Any], progress: Progress) -> Splits:
-    folder, rule = folder_of(corpus, config), transcript.rule(corpus.transcript)
+def _splits(corpus: Corpus, settings: Recognition, progress: Progress) -> Splits:
+    folder, rule = folder_of(corpus, settings), transcript.rule(corpus.transcript)
     manifests = corpus.prepare(folder, progress)
     splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
     for split in manifests:
         _note_content(splits, split, progress)
-    first = config["debug"]["overfit_utterances"]
+    first = settings.debug.overfit_utterances
     if first is None:
         return splits
     # learn, validate and be tested on the same few
@@ -138,6 +139,8 @@ def _discard_changed(folder: Path, progress: Progress) -> None:
     """Delete what was made of audio that is not any more what it was."""
     for manifest in sorted(folder.glob("*.jsonl.gz")):
         changed = digests.changed(manifest, progress)
+        if not changed and skipped(manifest):
+            manifest.unlink()  # what was left out is tried again
         if not changed:
             continue
         split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -150,9 +153,9 @@ def _discard_changed(folder: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def preparing(corpus: Source, config: Mapping[str, Any]) -> Iterator[None]:
+def preparing(corpus: Source, settings: Settings) -> Iterator[None]:
     """Let one process prepare a corpus; other ranks, and other runs, wait and find what it has made."""
-    with files.locked(Path(config["prepared_dir"]) / f".{corpus.name}.lock", partial(_tell_waiting, corpus.name)):
+    with files.locked(Path(settings.prepared_dir) / f".{corpus.name}.lock", partial(_tell_waiting, corpus.name)):
         yield
 
 
@@ -161,21 +164,18 @@ def _tell_waiting(name: str) -> None:
         sys.stderr.write(f"another process prepares {name}: waiting for it\n")
 
 
-def folder_of(corpus: Source, config: Mapping[str, Any]) -> Path:
+def folder_of(corpus: Source, settings: Settings) -> Path:
     """Where what is made of a corpus lies."""
-    return Path(config["prepared_dir"]) / f"{corpus.name}-{corpus.fingerprint()}"
+    return Path(settings.prepared_dir) / f"{corpus.name}-{corpus.fingerprint()}"
 
 
-def tokenizer_in(
-    folder: Path, config: Mapping[str, Any], rule: TranscriptRule, transcripts: Callable[[], Iterable[str]]
-) -> Tokenizer:
+def tokenizer_in(folder: Path, part: Part, rule: TranscriptRule, transcripts: Callable[[], Iterable[str]]) -> Tokenizer:
     """The tokenizer that lies in `folder`, learnt from the normalised `transcripts` where it does not yet."""
-    if not config["tokenizer"].get("_partial_"):
-        return factory.train_tokenizer(config, ())  # nothing to learn: it is another run's
-    place = folder / f"tokenizer-{digest([config['tokenizer'], str(rule)])}"
+    if not part.get("_partial_"):
+        return factory.train_tokenizer(part, ())  # nothing to learn: it is another run's
+    place = folder / f"tokenizer-{digest([part, str(rule)])}"
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _save_whole(factory.train_tokenizer(config, transcripts()), place)
+        _save_whole(factory.train_tokenizer(part, transcripts()), place)
     return factory.load_tokenizer(place)
 
 
@@ -186,29 +186,24 @@ def digest(plain: Any) -> str:
 
 def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
     """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
-        tokenizer.save(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(place)
+        with files.replacing_folder(place) as folder:
+            tokenizer.save(folder)
     except OSError:
         if not place.is_dir():  # else another process was faster and wrote the same
             raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def fit_frontend(frontend: Frontend, config: Mapping[str, Any], prepared: Prepared, progress: Progress) -> None:
+def fit_frontend(frontend: Frontend, settings: Recognition, prepared: Prepared, progress: Progress) -> None:
     """Fit a front end that needs it to the training audio; what it learns is computed once and kept."""
     if frontend.ready:
         return
-    path = prepared.folder / f"frontend-{digest([config['frontend'], prepared.first_utterances])}.safetensors"
-    with preparing(factory.corpus(config), config):
+    path = prepared.folder / f"frontend-{digest([settings.frontend, prepared.first_utterances])}.safetensors"
+    with preparing(factory.corpus(settings.corpus), settings):
         if not path.exists():
-            batches = prepared.batches("train", frontend.sample_rate_hz, config["evaluate"]["batch_s"])
+            batches = prepared.batches("train", frontend.sample_rate_hz, settings.evaluate.batch_s)
             frontend.fit(_counted(batches, progress))
-            with files.replacing(path) as temporary:
-                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+            write_tensors(path, {name: value.contiguous() for name, value in frontend.state_dict().items()})
     try:
         frontend.load_state_dict(load_file(path))
     except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over

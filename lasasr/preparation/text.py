@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from lasasr.configuration.settings import Language
 from lasasr.corpora.base import Corpus, Progress, TextCorpus
 from lasasr.data.manifest_cache import MANIFESTS
-from lasasr.data.sampler import Batching
 from lasasr.data.sentences import Sentences, encode_split, load_split
 from lasasr.data.splits import Texts, TextSplits
 from lasasr.models import factory
@@ -41,7 +40,7 @@ class PreparedText(TextSplits):
 
 
 def prepare_text(
-    config: Mapping[str, Any],
+    settings: Language,
     progress: Progress,
     splits: Iterable[str] | None = None,
     tokenizer: Tokenizer | None = None,
@@ -57,14 +56,14 @@ def prepare_text(
     Raises:
         LasasrError: the corpus is missing or damaged, or the tokenizer does not fit it.
     """
-    corpus = factory.any_corpus(config)
-    with preparing(corpus, config):
+    corpus = factory.any_corpus(settings.corpus)
+    with preparing(corpus, settings):
         if not isinstance(corpus, TextCorpus):
             corpus.fetch(progress)
-        found = _splits(corpus, config, progress)
+        found = _splits(corpus, settings, progress)
         if tokenizer is None:
-            sample = partial(_sampled, found.texts["train"], config["tokenizer_sentences"])
-            tokenizer = tokenizer_in(found.folder, config, found.rule, sample)
+            sample = partial(_sampled, found.texts["train"], settings.tokenizer_sentences)
+            tokenizer = tokenizer_in(found.folder, settings.tokenizer, found.rule, sample)
         made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(found.rule)]
         place = found.folder / f"tokens-{digest(made_by)}"
         wanted = set(found.texts) if splits is None else set(splits)
@@ -76,19 +75,19 @@ def prepare_text(
     return PreparedText(**vars(found), splits=encoded, tokenizer=tokenizer)
 
 
-def prepare_text_splits(config: Mapping[str, Any], progress: Progress) -> TextSplits:
+def prepare_text_splits(settings: Language, progress: Progress) -> TextSplits:
     """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
 
     Raises:
         LasasrError: the corpus is missing or damaged.
     """
-    corpus = factory.any_corpus(config)
-    with preparing(corpus, config):
-        return _splits(corpus, config, progress)
+    corpus = factory.any_corpus(settings.corpus)
+    with preparing(corpus, settings):
+        return _splits(corpus, settings, progress)
 
 
-def _splits(corpus: Corpus | TextCorpus, config: Mapping[str, Any], progress: Progress) -> TextSplits:
-    rule, folder = transcript.rule(corpus.transcript), folder_of(corpus, config)
+def _splits(corpus: Corpus | TextCorpus, settings: Language, progress: Progress) -> TextSplits:
+    rule, folder = transcript.rule(corpus.transcript), folder_of(corpus, settings)
     if isinstance(corpus, TextCorpus):
         manifests: Mapping[str, Path] = {}
         texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
@@ -96,12 +95,6 @@ def _splits(corpus: Corpus | TextCorpus, config: Mapping[str, Any], progress: Pr
         manifests = corpus.prepare(folder, progress)
         texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
     return TextSplits(folder, corpus.fingerprint(), rule, texts, manifests)
-
-
-def token_batching(config: Mapping[str, Any]) -> Batching:
-    """How large a batch of sentences is."""
-    made: Batching = factory.build(config["batching"], "batching")
-    return made
 
 
 def _normalised(raw: Callable[[], Iterator[str]], rule: TranscriptRule) -> Iterator[str]:

@@ -57,6 +57,8 @@ class Scored(NamedTuple):
     state: Any
     weights: Tensor | None = None  # (B, K, H, T), from a scorer that attends
     ending: Tensor | None = None  # (B, K), log, what eos scores on top
+    # (B, K), log: what the total of this scorer can come to at most, whatever follows; None: `Scorer.most_left` says
+    highest: Tensor | None = None
 
 
 class Scorer(ABC):
@@ -97,12 +99,13 @@ class Scorer(ABC):
         before its best hypothesis.
 
         Args:
-            so_far: (B, K) float64, what this scorer has given a hypothesis, not weighted, but for the last token.
+            so_far: (B, K) float64, what this scorer has given a hypothesis, not weighted.
             left: (B, 1) int64, tokens still to be scored, eos included.
             frames: (B, 1) int64, encoded frames.
 
         Returns:
-            Not weighted; broadcasts to (B, K).
+            Not weighted; broadcasts to (B, K). c + g · left, with c and g that do not depend on `left`: of all lengths
+            the search asks about the shortest and the longest.
         """
         return 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -76,6 +77,9 @@ class BeamSearch(Search):
         keep_weights: bool = True,
         scorers: Mapping[str, Scorer] | None = None,
     ) -> None:
+        weights = {"lm_weight": lm_weight or 0.0, "length_bonus": length_bonus, "coverage_weight": coverage_weight}
+        if endless := [name for name, value in weights.items() if not math.isfinite(value)]:
+            raise ValueError(f"{endless[0]} must be a finite number, got {weights[endless[0]]}")
         fused = Fused(ctc_weight, lm, lm_weight, length_bonus, coverage, coverage_weight)
         fused.add(scorers or {})
         if not 1 <= nbest <= beam:
@@ -84,8 +88,8 @@ class BeamSearch(Search):
             raise ValueError(f"beam must be ≤ {WIDEST:,}, got {beam}")
         if not 0.0 <= fused.ctc_weight <= 1.0:
             raise ValueError(f"ctc_weight must be in [0, 1], got {fused.ctc_weight}")
-        if temperature <= 0.0:
-            raise ValueError(f"temperature must be > 0, got {temperature}")
+        if not 0.0 < temperature < math.inf:
+            raise ValueError(f"temperature must be > 0 and finite, got {temperature}")
         if fused.coverage_weight and fused.coverage is None:
             raise ValueError(f"coverage_weight is {coverage_weight}, but no coverage is chosen")
         if rescore is not None and rescore.wanted and nbest == 1:

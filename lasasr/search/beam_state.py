@@ -70,8 +70,6 @@ class BeamState:
         self.limit = (max(shortest), min(longest), max(longest))
         self.shortest, self.longest = torch.tensor(shortest, device=device), torch.tensor(longest, device=device)
         self.frames = acoustics.lengths.to(device)
-        # whether a hypothesis can rank higher than its score so far says; else the best unfinished one tells the end
-        self.rising = options.normalise or scorer_set.rewarding
         self.waited = torch.zeros(B, dtype=torch.int64, device=device)  # steps since one entered the n best
         self.rows = torch.arange(B, device=device)  # the utterances still in the batch
         self.done = torch.zeros(B, dtype=torch.bool, device=device)
@@ -116,13 +114,16 @@ class BeamState:
         ]
         refuse_nan((best[:, 0] + ending.sum(1)).isnan() & ~self.done, self.rows, self.ids, further)
         self._finish(u, fused, ending, best, at_limit)
+        past = tree.reorder(self.running.past, parents)
+        past = past._replace(parts=past.parts + fused.of(parents, tokens))
+        reachable = self._reachable(best, past.parts, fused.highest_of(parents), u + 1)
         last = self.finished.ranks[:, self.options.nbest - 1]
-        self.done = self.done | (self._reachable(best, parents, u + 1) <= last - self.options.pruning.end_margin)
+        self.done = self.done | (reachable <= last - self.options.pruning.end_margin)
         if self.options.pruning.end_patience is not None:
             self.done = self.done | ((self.waited >= self.options.pruning.end_patience) & (last > -torch.inf))
         left = int((~self.done).sum())
         if left:
-            self._grow(fused, best, parents, tokens)
+            self._grow(past, best, tokens)
         if worth_leaving(len(self.rows) - left, len(self.rows)):
             kept = (~self.done).nonzero()[:, 0]
             self._leave(kept)
@@ -130,7 +131,7 @@ class BeamState:
         if left:
             self.scorer_set.follow(parents, tokens)
 
-    def _reachable(self, best: Tensor, parents: Tensor, length: int) -> Tensor:
+    def _reachable(self, best: Tensor, parts: Tensor, highest: Sequence[Tensor | None], length: int) -> Tensor:
         """(B,): the highest rank that an unfinished hypothesis can still come to.
 
         With g the most that a further token adds and c what all of them may add at once, one of total t and `length`
@@ -139,17 +140,15 @@ class BeamState:
 
         Args:
             best: (B, K), the totals of the unfinished.
-            parents: (B, K), which hypotheses they continue.
+            parts: (B, K, S), what each scorer has given them.
+            highest: S times (B, K), what that can come to at most, where a scorer says so.
             length: their tokens, without eos.
         """
-        if not self.rising:
-            return best[:, 0]
-        parts = tree.reorder(self.running.past.parts, parents)
-        longest = self.longest.clamp(min=length)[:, None]
-        ends = (longest, torch.full_like(longest, length)) if self.options.normalise else (longest,)
+        ends = (self.shortest, self.longest) if self.options.normalise else (self.longest,)
         bounds = []
         for end in ends:
-            total = best + self.scorer_set.most_left(parts, end + 1 - length, self.frames[:, None])
+            end = end.clamp(min=length)[:, None]
+            total = best + self.scorer_set.most_left(parts, highest, end + 1 - length, self.frames[:, None])
             bounds.append(total / (end + 1) if self.options.normalise else total)
         return torch.stack(bounds).amax((0, 2))
 
@@ -190,7 +189,9 @@ class BeamState:
     def _finish(self, u: int, fused: Fused, ending: Tensor, best: Tensor, at_limit: Tensor | None) -> None:
         """Hypotheses end that with eos are among the K best of this step."""
         admitted = (ending >= best[:, -1:]) & ~ending.isneginf()
-        self.waited = self.waited + 1
+        patient = self.options.pruning.end_patience is not None
+        if patient:
+            self.waited = self.waited + 1
         if not bool(admitted.any()):
             return
         forced = torch.zeros_like(admitted)
@@ -210,16 +211,15 @@ class BeamState:
         candidates = Finished(*[torch.cat(pair, 1) for pair in zip(finished, ended, strict=True)])
         order = torch.arange(candidates.ranks.shape[1], device=candidates.ranks.device)
         picked = (candidates.ranks - TIE * order).topk(self.options.nbest + 1).indices
-        entered = picked[:, : self.options.nbest] >= self.options.nbest + 1
-        entered &= candidates.ranks.gather(1, picked[:, : self.options.nbest]) > -torch.inf
-        self.waited = self.waited.masked_fill(entered.any(1), 0)
+        if patient:
+            ranked = picked[:, : self.options.nbest]
+            entered = (ranked > self.options.nbest) & (candidates.ranks.gather(1, ranked) > -torch.inf)
+            self.waited = self.waited.masked_fill(entered.any(1), 0)
         self.finished = tree.reorder(candidates, picked)
 
-    def _grow(self, fused: Fused, best: Tensor, parents: Tensor, tokens: Tensor) -> None:
-        """Take up the continuations; nothing goes on in an utterance that is done."""
-        past = tree.reorder(self.running.past, parents)
-        history = torch.cat([past.history, tokens[..., None]], -1)
-        past = past._replace(parts=past.parts + fused.of(parents, tokens), history=history)
+    def _grow(self, past: Past, best: Tensor, tokens: Tensor) -> None:
+        """Take up the continuations by `tokens`; nothing goes on in an utterance that is done."""
+        past = past._replace(history=torch.cat([past.history, tokens[..., None]], -1))
         self.running = Running(best.masked_fill(self.done[:, None], -torch.inf), tokens, past)
 
     def _leave(self, kept: Tensor) -> None:

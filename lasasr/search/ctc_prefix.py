@@ -50,7 +50,8 @@ class CTCState(NamedTuple):
 
     ending_blank: Tensor  # (B, K, T + 1) float64, log γᵇ_t(g)
     ending: Tensor  # (B, K, T + 1) float64, log (γᵇ_t(g) + γⁿ_t(g))
-    prefix: Tensor  # (B, K) float64, log ψ(g)
+    prefix: Tensor  # (B, K) float64, log ψ(g), as scored: of the frames in the window only
+    whole: Tensor  # (B, K) float64, log ψ(g) of all frames
     last: Tensor  # (B, K) int64, last token of g, SOS where there is none
     emitted: Tensor  # (B, K, T) float64, its log probability
 
@@ -91,7 +92,7 @@ class CTCPrefixScorer(Scorer):
         certain = none.new_zeros(none.shape[:2])
         last = torch.full_like(certain, special.SOS, dtype=torch.int64)
         memory = CTCMemory(probabilities, ~acoustics.mask[:, None], blank, product)
-        return memory, CTCState(none, none, certain, last, torch.full_like(none[..., 1:], LEAST))
+        return memory, CTCState(none, none, certain, certain, last, torch.full_like(none[..., 1:], LEAST))
 
     def score(self, tokens: Tensor, memory: CTCMemory, state: CTCState, context: StepContext) -> Scored:
         out = memory.padding
@@ -106,7 +107,8 @@ class CTCPrefixScorer(Scorer):
         scores.scatter_(2, state.last[..., None], repeated - before)
         scores[..., special.EOS] = state.ending[..., -1] - state.prefix
         scores.clamp_(min=LEAST_SCORE)
-        return Scored(scores, CTCScored(state, scores))
+        # what a window took from ψ(g) eos gives back, so that a total rises: to log p(g·...) <= log ψ(g) of all frames
+        return Scored(scores, CTCScored(state, scores), highest=state.whole if self.window else None)
 
     def reorder(self, memory: CTCMemory, state: CTCScored, parents: Tensor, tokens: Tensor) -> CTCState:
         """The state after `tokens`: one step of algorithm 2 for all frames at once."""
@@ -119,10 +121,11 @@ class CTCPrefixScorer(Scorer):
         scores = state.scores.flatten(1).gather(1, parents * state.scores.shape[-1] + tokens)
         prefix = state.state.prefix.gather(1, parents) + scores
         ending_token = _after(entering, emitted, product)
+        whole = (entering + emitted).logsumexp(-1) if self.window else prefix
         before = functional.pad(ending_token, (1, 0), value=NEVER)
         ending_blank = _after(before[..., :-1], memory.blank, memory.blank_product)
         ending_blank = functional.pad(ending_blank, (1, 0), value=NEVER)
-        return CTCState(ending_blank, torch.logaddexp(before, ending_blank), prefix, tokens, emitted)
+        return CTCState(ending_blank, torch.logaddexp(before, ending_blank), prefix, whole, tokens, emitted)
 
 
 def _probabilities(log_probs: Tensor, mask: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Pruning:
     ctc_window: int = 0  # encoded frames around the attention's peak in which CTC may start a token; 0: all
     # log; the search of an utterance ends when what its unfinished hypotheses can still reach is this much worse than
     # the last of its n best finished ones. At 0 nothing better is missed: bonuses, rewards and normalisation count with
-    # the most that they can give until the length limit. Only what `subtract` may give is not foreseen.
+    # the most that they can give until the length limit. Only what weights below 0 may give is not foreseen.
     end_margin: float = 0.0
     # steps in a row in which no finished hypothesis enters the n best, after which the search of an utterance ends;
     # against loops, where a bonus pays more than a repeated token costs; null: never
@@ -42,7 +42,7 @@ class Pruning:
             raise ValueError(f"pre_beam must be >= 1, got {self.pre_beam}")
         if self.end_patience is not None and self.end_patience < 1:
             raise ValueError(f"end_patience must be >= 1, got {self.end_patience}")
-        if self.ctc_window < 0 or self.end_margin < 0:
+        if self.ctc_window < 0 or not self.end_margin >= 0:
             raise ValueError(f"ctc_window and end_margin must be >= 0, got {self.ctc_window} and {self.end_margin}")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lasasr.errors import LasasrError
 from lasasr.nn import tree
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.base import Scored, Scorer, ScorerAlias, Stateless, StepContext
+from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.scorer import never_emitted
 from lasasr.text import special
 
@@ -107,12 +107,17 @@ class Fused(NamedTuple):
     total: Tensor
     parts: tuple[Tensor, ...]  # S times (B, K, V), log, not weighted
     endings: tuple[Tensor | None, ...]  # S times (B, K), what eos scored on top
+    highest: tuple[Tensor | None, ...]  # S times (B, K), log, what the scorer's total can come to at most
     weights: Tensor | None  # (B, K, H, T)
 
     def of(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """(B, K, S): the scores of tokens (B, K) after hypotheses `parents` (B, K) by each scorer."""
         index = parents * self.total.shape[-1] + tokens
         return torch.stack([part.flatten(1).gather(1, index).double() for part in self.parts], -1)
+
+    def highest_of(self, parents: Tensor) -> list[Tensor | None]:
+        """S times (B, K): `highest` of the hypotheses `parents` (B, K), and so of all that continue them."""
+        return [None if highest is None else highest.gather(1, parents) for highest in self.highest]
 
     def of_eos(self) -> Tensor:
         """(B, K, S): the scores of eos by each scorer."""
@@ -155,31 +160,30 @@ class ScorerSet:
         """Of the scorers, in the order of `Fused.parts`."""
         return [weight for _, weight in self.scorers]
 
-    @property
-    def rewarding(self) -> bool:
-        """Whether a hypothesis can score more as it goes on; what is subtracted (weight below 0) is not asked."""
-        return any(
-            weight > 0 and type(base(scorer)).most_left is not Scorer.most_left for scorer, weight in self.scorers
-        )
+    def most_left(
+        self, parts: Tensor, highest: Sequence[Tensor | None], left: Tensor, frames: Tensor
+    ) -> Tensor | float:
+        """An upper bound of the weighted sum that hypotheses can still add; broadcasts to (B, K).
 
-    def most_left(self, parts: Tensor, left: Tensor, frames: Tensor) -> Tensor:
-        """(B, K): an upper bound of the weighted sum that hypotheses can still add.
+        What is subtracted (weight below 0) is not in it: how improbable a token may still be has no bound.
 
         Args:
             parts: (B, K, S), what each scorer has given them so far.
+            highest: S times (B, K), what that can come to at most, where a scorer says so.
             left: (B, 1), tokens still to be scored, eos included.
             frames: (B, 1), encoded frames.
         """
-        total = parts.new_zeros(parts.shape[:2])
+        total: Tensor | float = 0.0
         for i, (scorer, weight) in enumerate(self.scorers):
             if weight > 0:
-                total = total + weight * scorer.most_left(parts[..., i], left, frames)
+                most, so_far = highest[i], parts[..., i]
+                total = total + weight * (scorer.most_left(so_far, left, frames) if most is None else most - so_far)
         return total
 
     def score(self, tokens: Tensor) -> Fused:
         """Score what may follow `tokens` (B, K), the last token of each hypothesis."""
         total = self.bias.expand(*tokens.shape, -1)
-        parts, endings, context = [], [], StepContext()
+        parts, endings, highest, context = [], [], [], StepContext()
         for i, (scorer, weight) in enumerate(self.scorers):
             if scorer.partial and context.candidates is None and self.pre_beam is not None:
                 context = context._replace(candidates=self._best(total))
@@ -194,11 +198,12 @@ class ScorerSet:
                 total[..., special.EOS].add_(step.ending, alpha=weight)
             parts.append(part)
             endings.append(step.ending)
+            highest.append(step.highest)
         if self.pre_beam is not None:
             candidates = self._best(total) if context.candidates is None else context.candidates
             dropped = torch.ones_like(total, dtype=torch.bool).scatter_(2, candidates, False)
             total.masked_fill_(dropped, -torch.inf)
-        return Fused(total, tuple(parts), tuple(endings), context.weights)
+        return Fused(total, tuple(parts), tuple(endings), tuple(highest), context.weights)
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
         """Hypothesis k continues parents[b, k] with tokens[b, k]; both (B, K)."""
@@ -217,13 +222,6 @@ class ScorerSet:
         assert self.pre_beam is not None
         text = total[..., special.FIRST_TEXT :].topk(self.pre_beam).indices + special.FIRST_TEXT
         return torch.cat([text, torch.full_like(text[..., :1], special.EOS)], -1)
-
-
-def base(scorer: Scorer) -> Scorer:
-    """The scorer behind any number of aliases."""
-    while isinstance(scorer, ScorerAlias):
-        scorer = scorer.scorer
-    return scorer
 
 
 def _spread(name: str, scores: Tensor, candidates: Tensor | None, like: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lasasr.nn import tree
-from lasasr.nn.conformance import Measured, largest, within
+from lasasr.nn.conformance import Measured, changed_forms, largest, untouched, with_padding, within
 from lasasr.spell.base import DecoderStep
 from lasasr.spell.trial import LENGTHS, STEPS, TOLERANCE, B, H, K, Trial, V, difference, run, walk
 from lasasr.text import special
@@ -44,9 +44,7 @@ def never_emitted(trial: Trial) -> Measured:
 def padding_changes_nothing(trial: Trial) -> Measured:
     """Five more frames of padding, all of it 1e3."""
     decoder, (encoded, mask), tokens = trial.decoder(), trial.encoded(), trial.tokens()
-    longer = torch.full((B, max(LENGTHS) + 5, encoded.shape[2]), 1e3, device=trial.device)
-    longer[:, : max(LENGTHS)][mask] = encoded[mask]
-    padded = run(decoder, longer, torch.nn.functional.pad(mask, (0, 5)), tokens)
+    padded = run(decoder, *with_padding(encoded, mask, 5, 1e3), tokens)
     cut = [step._replace(weights=step.weights[..., : max(LENGTHS)]) for step in padded]
     return within(difference(run(decoder, encoded, mask, tokens), cut), TOLERANCE)
 
@@ -129,8 +127,7 @@ def memory_untouched(trial: Trial) -> Measured:
     leaves += tree.leaves(memory)
     before += [leaf.clone() for leaf in tree.leaves(memory)]
     walk(decoder, memory, decoder.initial(memory, K), tokens)
-    changed = sum(not torch.equal(a, b) for a, b in zip(before, leaves, strict=True))
-    return Measured(changed == 0, f"{changed} of {len(leaves)} tensors changed")
+    return untouched(before, leaves)
 
 
 @torch.no_grad()
@@ -143,11 +140,7 @@ def state_keeps_its_form(trial: Trial) -> Measured:
             memory = decoder.memory(encoded, mask)
             before = decoder.initial(memory, K)
             after = walk(decoder, memory, before, tokens[:2])[-1].state
-        if type(before) is not type(after):
-            changed.append(f"{type(before).__name__} -> {type(after).__name__}")
-        for a, b in zip(tree.leaves(before), tree.leaves(after), strict=True):
-            if (a.shape, a.dtype) != (b.shape, b.dtype):
-                changed.append(f"{tuple(a.shape)} {a.dtype} -> {tuple(b.shape)} {b.dtype}")
+        changed += changed_forms(before, after)
     return Measured(not changed, "; ".join(changed) or "unchanged")
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lasasr.artifacts.runs import Run
+from lasasr.configuration.settings import Settings
+from lasasr.corpora.audio_faults import skipped
 from lasasr.data import content_files
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
@@ -36,9 +38,9 @@ class Difference(NamedTuple):
         return f"{self.split}: {self.how}"
 
 
-def used_splits(config: Mapping[str, Any]) -> list[str]:
+def used_splits(settings: Settings) -> list[str]:
     """The splits that a run reads: train, dev and what is evaluated."""
-    return list(dict.fromkeys((*TRAINED_ON, *config["evaluate"]["splits"])))
+    return list(dict.fromkeys((*TRAINED_ON, *settings.evaluate.splits)))
 
 
 def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
@@ -48,12 +50,19 @@ def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
         "corpus": splits.fingerprint,
         "normalizer": str(splits.rule),
         "splits": {
-            name: {"content": found.fingerprint, "utterances": found.utterances} for name, found in contents.items()
+            name: {"content": found.fingerprint, "utterances": found.utterances} | _left_out(splits, name)
+            for name, found in contents.items()
         },
     }
 
 
-def begin(folder: Path, splits: AnySplits, config: Mapping[str, Any], resume: bool) -> dict[str, Any]:
+def _left_out(splits: AnySplits, name: str) -> dict[str, int]:
+    """How many utterances of a split were left out because of their audio; nothing where none was."""
+    count = len(skipped(splits.manifests[name])) if name in splits.manifests else 0
+    return {"left_out": count} if count else {}
+
+
+def begin(folder: Path, splits: AnySplits, settings: Settings, resume: bool) -> dict[str, Any]:
     """Note the data of a run that begins; compare them with what they were where it goes on.
 
     Args:
@@ -66,7 +75,7 @@ def begin(folder: Path, splits: AnySplits, config: Mapping[str, Any], resume: bo
     Raises:
         LasasrError: the training or dev set is not what it was; nothing was changed then.
     """
-    run, now = Run(folder), described(splits, used_splits(config))
+    run, now = Run(folder), described(splits, used_splits(settings))
     leads = launch.helper() is None
     if resume and run.begun:
         known = _known(run)
@@ -111,12 +120,14 @@ def _known(run: Run) -> dict[str, Any] | None:
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoint_owner import id_of_run, is_of_run
     from lasasr.training.checkpoints import BEFORE, LAST
 
-    for name in (LAST, BEFORE):
-        with suppress(LasasrError):  # what is damaged is said when it is gone on from
-            if (run.checkpoints / name).exists():
-                return of_checkpoint(run.checkpoints / name)
+    run_id = id_of_run(run.folder)
+    for path in (run.checkpoints / LAST, run.checkpoints / BEFORE):
+        with suppress(LasasrError):  # what is damaged, or another run's, is said when it is gone on from
+            if path.exists() and is_of_run(path, run_id):
+                return of_checkpoint(path)
     return None
 
 
@@ -160,14 +171,14 @@ def differences(
     ]
 
 
-def changed_splits(run: Run, splits: AnySplits, config: Mapping[str, Any]) -> list[Difference]:
+def changed_splits(run: Run, splits: AnySplits, settings: Settings) -> list[Difference]:
     """The splits of a run's card that are not any more what they were.
 
     Raises:
         LasasrError: a split cannot be read.
     """
     known = noted(run) or {}
-    now = described(splits, [name for name in used_splits(config) if name in known])["splits"]
+    now = described(splits, [name for name in used_splits(settings) if name in known])["splits"]
     return differences(run, known, splits, now)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
+from lasasr.configuration.settings import Part, Settings
+from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 from lasasr.models import factory
+from lasasr.training.checkpoint_owner import id_of_run, misfit
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
@@ -37,7 +41,7 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    config: Mapping[str, Any],
+    settings: Settings,
     folder: Path,
     resume: bool,
     module: pl.LightningModule,
@@ -56,55 +60,57 @@ def fit(
         Interrupted: a signal ended training, on every rank; `checkpoints/last.ckpt` holds all that `resume` needs.
         LostRankError: another rank has ended, or says nothing for longer than trainer.strategy.timeout_s.
     """
-    last = folder / "checkpoints" / LAST
-    interrupt = Interrupt(last, float(config["checkpoint"]["every_s"]))
-    best, validations = keep_best(config, folder, metric), Validations()
+    last, run_id = folder / "checkpoints" / LAST, id_of_run(folder)
+    interrupt = Interrupt(last, settings.checkpoint.every_s)
+    best, validations = keep_best(settings, folder, metric), Validations()
     own = [*watchers, validations, console, best, interrupt]
-    if config["early_stopping"]:
-        patience = config["early_stopping"]
+    if settings.early_stopping:
+        patience = settings.early_stopping
         own.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
-    if config["trainer"].get("enable_progress_bar") is False:
+    if settings.trainer.get("enable_progress_bar") is False:
         console.disable()
-    loggers = make_loggers(config, folder)
+    loggers = make_loggers(settings, folder)
     with _misconfigured():
         trainer: pl.Trainer = factory.build(
-            user_options(as_launched(config["trainer"])),
+            user_options(as_launched(settings.trainer)),
             "trainer",
-            profiler=make_profiler(config["trainer"], folder),
-            callbacks=with_users(make_callbacks(config), own),
-            plugins=_plugins(),
+            profiler=make_profiler(settings.trainer, folder),
+            callbacks=with_users(make_callbacks(settings), own),
+            plugins=_plugins(run_id),
             logger=list(loggers.values()) or False,
             default_root_dir=folder,
             enable_model_summary=False,
             use_distributed_sampler=False,  # the sampler shares the batches out itself
         )
-    start = _start(last.parent) if resume else None
+    foreign = functools.partial(misfit, module=module, run_id=run_id)
+    start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _misconfigured(), _restoring(trainer, start), _losing_ranks(trainer):
-        begin(loggers, config)
+    with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
+        begin(loggers, settings)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
-        trainer.save_checkpoint(last)
+        if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
+            trainer.save_checkpoint(last)
     if interrupt.received:  # after the last update, where no validation followed
         raise Interrupted(interrupt.received)
-    restore(config, module, best)
+    restore(settings, module, best, foreign)
     return Fitted(trainer, validations.history)
 
 
-def check_config(config: Mapping[str, Any]) -> None:
+def check_settings(settings: Settings) -> None:
     """Refuse what can be seen to be wrong, whatever is trained, before anything is prepared or written.
 
     Raises:
         UsageError: an option is nonsense.
         LasasrError: a `_target_` is not allowed.
     """
-    factory.check_targets(config)
-    check_loggers(config)
-    make_callbacks(config)
-    precision(config)
-    check_trainer(config["trainer"])
+    factory.check_targets(settings.plain)
+    check_loggers(settings)
+    make_callbacks(settings)
+    precision(settings)
+    check_trainer(settings.trainer)
 
 
-def check_trainer(trainer: Mapping[str, Any]) -> None:
+def check_trainer(trainer: Part) -> None:
     """Refuse what Lightning would take and training cannot.
 
     Raises:
@@ -131,7 +137,7 @@ def _check_accelerator(name: str) -> None:
         raise UsageError(f"trainer.accelerator={name} is not to be had on this machine; leave it out")
 
 
-def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:
+def as_launched(trainer: Part) -> dict[str, Any]:
     """The Trainer's options with the nodes and processes that torchrun or srun started.
 
     Raises:
@@ -148,20 +154,20 @@ def as_launched(trainer: Mapping[str, Any]) -> dict[str, Any]:
     return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
 
 
-def _plugins() -> list[Any]:
+def _plugins(run_id: str | None) -> list[Any]:
     """How checkpoints are written; under srun also that the job script requeues, not Lightning."""
     torchrun = torch.distributed.is_torchelastic_launched()
     if torchrun or launch.launched() is None:
-        return [WholeFiles()]
+        return [WholeFiles(run_id)]
     try:
-        return [WholeFiles(), SLURMEnvironment(auto_requeue=False)]
+        return [WholeFiles(run_id), SLURMEnvironment(auto_requeue=False)]
     except RuntimeError as error:  # it wants --ntasks-per-node
         raise UsageError(" ".join(str(error).split())) from error
 
 
-def _start(checkpoints: Path) -> str | None:
-    """Where to go on from; what is damaged is said aloud."""
-    path, faults = newest(checkpoints)
+def _start(checkpoints: Path, misfit: Callable[[Path], str | None]) -> str | None:
+    """Where to go on from; what is damaged, or another run's, is said aloud."""
+    path, faults = newest(checkpoints, misfit)
     if launch.helper() is None:
         for fault in faults:
             sys.stderr.write(f"warning: {fault}; going on from {path}\n")
@@ -179,12 +185,12 @@ def _misconfigured() -> Iterator[None]:
 
 
 @contextmanager
-def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[None]:
+def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
     before = Restored()
     trainer.callbacks.append(before)  # type: ignore[attr-defined]
     try:
-        yield
+        yield before
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if start is None or before.done:
             raise

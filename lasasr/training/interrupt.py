@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from lasasr.data.loader import BatchError
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.nn import host_mirror
 
@@ -35,6 +36,7 @@ class Interrupt(Checkpoint):
         self.last, self.every_s = last, every_s
         self.received = 0  # the signal's number; 0: none
         self.received_at = self.saved_at = 0.0
+        self.saved_step = 0  # updates that `last`, or what training went on from, holds
         self.patience_s = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -44,7 +46,7 @@ class Interrupt(Checkpoint):
         Raises:
             LasasrError: the ranks do not begin at the same update.
         """
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), trainer.global_step
         self.patience_s = ECHO_S if trainer.world_size > 1 else 0.0
         _begin_together(trainer)
         _begin_epoch(trainer)
@@ -73,6 +75,20 @@ class Interrupt(Checkpoint):
         if not trainer.sanity_checking:
             self._boundary(trainer)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Save what has been trained when the next batch cannot be loaded; several ranks would wait for each other."""
+        loop = trainer.fit_loop.epoch_loop
+        progress: Any = loop.batch_progress
+        between_updates = progress.current.ready == progress.current.completed and not loop._should_accumulate()
+        unsaved = trainer.training and trainer.global_step > self.saved_step
+        if not (isinstance(exception, BatchError) and unsaved and between_updates and trainer.world_size == 1):
+            return
+        if progress.current.completed:  # as in on_train_batch_end, from where a resume goes on
+            for count in (progress.current, progress.total):
+                count.completed -= 1
+            loop._batches_that_stepped -= 1
+        trainer.save_checkpoint(self.last)
+
     def _boundary(self, trainer: pl.Trainer) -> None:
         """Save when it is time, and stop when asked to.
 
@@ -87,7 +103,7 @@ class Interrupt(Checkpoint):
             self.received, save = agreed.tolist()
         if save or self.received:
             trainer.save_checkpoint(self.last)
-            self.saved_at = time.monotonic()
+            self.saved_at, self.saved_step = time.monotonic(), trainer.global_step
         if self.received:
             raise Interrupted(self.received)
 

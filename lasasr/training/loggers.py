@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 from matplotlib.figure import Figure
 
+from lasasr.configuration.settings import Part, Settings
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 
-# What runs are logged by that are older than the key `logger`.
-BEFORE: Final = {"tensorboard": {"_target_": "lasasr.training.local_loggers.TensorBoard", "_partial_": True}}
 PACKAGES: Final = {  # shipped logger → the package that it needs, which is also the name of lasasr's extra
     "lasasr.training.tracking_loggers.WandB": "wandb",
     "lasasr.training.tracking_loggers.MLflow": "mlflow",
@@ -38,13 +37,13 @@ class Media(Protocol):
         """Keep a text in Markdown; arguments as of `show_figure`."""
 
 
-def check_loggers(config: Mapping[str, Any]) -> None:
+def check_loggers(settings: Settings) -> None:
     """Refuse loggers that cannot be built, before anything is prepared or written.
 
     Raises:
         UsageError: `logger` does not name its loggers, or a package is missing.
     """
-    for name, part in _parts(config).items():
+    for name, part in _parts(settings).items():
         package = PACKAGES.get(str(part.get("_target_")))
         if package and importlib.util.find_spec(package) is None:
             raise UsageError(
@@ -52,7 +51,7 @@ def check_loggers(config: Mapping[str, Any]) -> None:
             )
 
 
-def make_loggers(config: Mapping[str, Any], folder: Path) -> dict[str, Logger]:
+def make_loggers(settings: Settings, folder: Path) -> dict[str, Logger]:
     """The configured loggers by name; a `_partial_` one is finished with the run's `folder`.
 
     Raises:
@@ -60,11 +59,11 @@ def make_loggers(config: Mapping[str, Any], folder: Path) -> dict[str, Logger]:
     """
     return {
         name: factory.build(part, f"logger.{name}", **({"folder": folder} if part.get("_partial_") else {}))
-        for name, part in _parts(config).items()
+        for name, part in _parts(settings).items()
     }
 
 
-def begin(loggers: Mapping[str, Logger], config: Mapping[str, Any]) -> None:
+def begin(loggers: Mapping[str, Logger], settings: Settings) -> None:
     """Tell each logger the configuration: the first time that it may have to reach a server.
 
     Raises:
@@ -72,7 +71,7 @@ def begin(loggers: Mapping[str, Logger], config: Mapping[str, Any]) -> None:
     """
     for name, logger in loggers.items():
         try:
-            logger.log_hyperparams(dict(config))
+            logger.log_hyperparams({**settings.plain, "trainer": dict(settings.trainer)})
         except Exception as error:  # whatever its library raises where a server or an account is missing
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise LasasrError(
@@ -85,13 +84,11 @@ def media(trainer: pl.Trainer) -> list[Media]:
     return [logger for logger in trainer.loggers if isinstance(logger, Media)] if trainer.is_global_zero else []
 
 
-def _parts(config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    parts = config.get("logger", BEFORE)
-    if isinstance(parts, Mapping):
-        wrong = [name for name, part in parts.items() if not isinstance(part, Mapping) or "_target_" not in part]
-        if not wrong:
-            return parts
+def _parts(settings: Settings) -> Mapping[str, Part]:
+    parts = settings.logger
+    wrong = [name for name, part in parts.items() if not isinstance(part, Mapping) or "_target_" not in part]
+    if wrong:
         raise UsageError(
             f"logger.{wrong[0]} has no _target_: logger=... chooses loggers, +logger.mine._target_=... adds"
         )
-    raise UsageError(f"logger takes loggers by name, as logger=[tensorboard,csv], got {parts}")
+    return parts

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
-from typing import Any
 
+import lightning.pytorch as pl
 import torch
 
+from lasasr.configuration.settings import Settings
 from lasasr.errors import UsageError
 from lasasr.nn.concurrent import cores_per_process
 
@@ -27,6 +27,11 @@ def set_threads(threads: int | None) -> int:
     return chosen
 
 
+def seed_everything(seed: int) -> None:
+    """Seed all generators, those of workers too."""
+    pl.seed_everything(seed, workers=True, verbose=False)
+
+
 def keep_freed_memory() -> bool:
     """Let this process keep the memory it frees; False where the C library has no such setting.
 
@@ -43,16 +48,16 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(mmap_threshold, 2**30) and mallopt(trim_threshold, 2**31 - 1))
 
 
-def precision(config: Mapping[str, Any]) -> str:
+def precision(settings: Settings) -> str:
     """In which of `PRECISIONS` a run computes: bf16-mixed where that is fast and `bf16_if_fast` asks for it.
 
     Raises:
         UsageError: trainer.precision is another one.
     """
-    asked = config["trainer"]["precision"]
+    asked = settings.trainer["precision"]
     if asked not in PRECISIONS:
         raise UsageError(f"trainer.precision={asked} is not one of {', '.join(PRECISIONS)}")
-    fast = asked == "32-true" and config["bf16_if_fast"] and computes_bf16(config["trainer"]["accelerator"])
+    fast = asked == "32-true" and settings.bf16_if_fast and computes_bf16(settings.trainer["accelerator"])
     return "bf16-mixed" if fast else str(asked)
 
 

@@ -10,19 +10,20 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from lasasr.configuration.settings import Settings
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 from lasasr.training.validations import Validations
 
 
-def make_callbacks(config: Mapping[str, Any]) -> dict[str, pl.Callback]:
+def make_callbacks(settings: Settings) -> dict[str, pl.Callback]:
     """The configured callbacks by name.
 
     Raises:
         UsageError: one cannot be built as configured.
     """
-    parts = config.get("callbacks", {})  # runs that are older than the key have none
-    if not isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts.values()):
+    parts = settings.callbacks
+    if not all(isinstance(part, Mapping) for part in parts.values()):
         raise UsageError(f"callbacks takes callbacks by name, as +callbacks.mine._target_=my.module.Mine, got {parts}")
     return {name: factory.build(part, f"callbacks.{name}") for name, part in parts.items()}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import lightning.pytorch as pl
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
+from lasasr.configuration.settings import Part
 from lasasr.errors import UsageError, nearest
 from lasasr.models import factory
 
@@ -36,7 +36,7 @@ PROFILERS: Final = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pyt
 PROFILE: Final = "profile"  # folder of the reports, in the run folder
 
 
-def check_options(trainer: Mapping[str, Any]) -> None:
+def check_options(trainer: Part) -> None:
     """Refuse options that would have no effect.
 
     Raises:
@@ -61,13 +61,13 @@ def check_options(trainer: Mapping[str, Any]) -> None:
         raise UsageError(f"trainer.profiler={option} is unknown; {nearest(option, PROFILERS)}")
 
 
-def user_options(trainer: Mapping[str, Any]) -> dict[str, Any]:
+def user_options(trainer: Part) -> dict[str, Any]:
     """What the Trainer is built from, without what it is given as objects."""
     given_as_objects = (*REFUSED, "profiler", "enable_progress_bar")  # the console is the bar
     return {name: value for name, value in trainer.items() if name not in given_as_objects}
 
 
-def make_profiler(trainer: Mapping[str, Any], folder: Path) -> Profiler | None:
+def make_profiler(trainer: Part, folder: Path) -> Profiler | None:
     """The profiler that `trainer.profiler` names; its reports go into `profile/` of the run folder."""
     option, place = trainer.get("profiler"), folder / PROFILE
     if option is None:

@@ -46,7 +46,7 @@ def trained_bundle(run: str) -> Path:
 
 
 def _check_input(recognizer: Recognizer, trained: Recognizer, parts: Sequence[str], folder: Path) -> None:
-    if "encoder" in parts and recognizer.config["frontend"] != trained.config["frontend"]:
+    if "encoder" in parts and recognizer.parts.frontend != trained.parts.frontend:
         raise LasasrError(f"warm_start: {folder} was trained with another frontend, so its encoder would hear noise")
     if set(parts) & set(SPELLED_BY_TOKENS) and not same(recognizer.tokenizer, trained.tokenizer):
         raise LasasrError(

@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loaded import language
 
 from lasasr.artifacts import perplexity_results
 from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError
 
-CONFIG: dict[str, Any] = {
-    "recipe": "lm/x",
-    "seed": 1,
-    "choices": {"corpus": "text"},
-    "lm": {},
-    "corpus": {"dev": "a/dev.txt"},
-}
-OTHER = {**CONFIG, "corpus": {"dev": "b/novel.txt"}}
+SETTINGS = language(recipe="lm/x", choices={"corpus": "text"}, seed=1, corpus={"dev": "a/dev.txt"})
+OTHER = language(**{**SETTINGS.plain, "corpus": {"dev": "b/novel.txt"}})
 
 
 def record(split: str = "dev", data: str | None = "d" * 16, words: int = 100) -> dict[str, Any]:
@@ -29,7 +24,7 @@ def record(split: str = "dev", data: str | None = "d" * 16, words: int = 100) ->
 
 def made(tmp_path: Path, own: dict[str, Any], at_training: dict[str, Any] | None = None) -> Run:
     run = Run(tmp_path / "run")
-    run.start(CONFIG, [])
+    run.start(SETTINGS.plain, [])
     perplexity_results.write_own(run.folder, own)
     run.finish(results=own if at_training is None else at_training)
     return run
@@ -42,7 +37,7 @@ def own_splits(run: Run) -> dict[str, Any]:
 def test_another_split_is_added_and_the_own_one_measured_again(tmp_path: Path) -> None:
     run = made(tmp_path, {"dev": record()})
     again = {**record(), "per_token": 2.0001}
-    assert perplexity_results.write(run, {"dev": again, "train": record("train")}, CONFIG) == [
+    assert perplexity_results.write(run, {"dev": again, "train": record("train")}, SETTINGS) == [
         run.folder / "perplexity.json"
     ]
     assert own_splits(run) == {"dev": again, "train": record("train")}
@@ -67,7 +62,7 @@ def test_other_text_stands_beside_it(tmp_path: Path, data: str | None) -> None:
 def test_what_010_wrote_over_the_own_one_makes_way(tmp_path: Path) -> None:
     own, foreign = record(data=None), record(data=None, words=9)
     run = made(tmp_path, {"dev": foreign}, at_training={"dev": own})
-    perplexity_results.write(run, {"dev": record()}, CONFIG)
+    perplexity_results.write(run, {"dev": record()}, SETTINGS)
     assert own_splits(run) == {"dev": record()}
     (path,) = perplexity_results.others(run.folder)
     assert json.loads(path.read_text())["splits"] == {"dev": foreign}
@@ -76,9 +71,9 @@ def test_what_010_wrote_over_the_own_one_makes_way(tmp_path: Path) -> None:
 def test_a_further_split_is_the_runs_own_where_its_card_knows_its_content(tmp_path: Path) -> None:
     run = made(tmp_path, {"dev": record()})
     run.note(data={"splits": {"train": {"content": "a" * 16}}})
-    (path,) = perplexity_results.write(run, {"train": record("train", "b" * 16)}, CONFIG)
+    (path,) = perplexity_results.write(run, {"train": record("train", "b" * 16)}, SETTINGS)
     assert path.name.startswith("perplexity@train_data-")
-    perplexity_results.write(run, {"train": record("train", "a" * 16)}, CONFIG)
+    perplexity_results.write(run, {"train": record("train", "a" * 16)}, SETTINGS)
     assert set(own_splits(run)) == {"dev", "train"}
 
 
@@ -89,5 +84,5 @@ def test_a_damaged_file_is_named_and_measured_again(tmp_path: Path, content: str
     path.write_text(content)
     with pytest.raises(LasasrError, match=r"perplexity\.json is"):
         perplexity_results.read(path)
-    perplexity_results.write(run, {"dev": record()}, CONFIG)
+    perplexity_results.write(run, {"dev": record()}, SETTINGS)
     assert own_splits(run) == {"dev": record()}

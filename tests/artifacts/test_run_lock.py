@@ -49,6 +49,24 @@ def test_the_second_is_told_who_writes_and_changes_nothing(tmp_path: Path) -> No
         pass
 
 
+def test_a_file_that_its_holder_has_deleted_meanwhile_is_locked_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened while another process held it, locked when that had deleted it: whoever comes next would see no lock."""
+    lock, deleted = fcntl.flock, list[int]()
+
+    def delete_first(descriptor: int, operation: int) -> None:
+        if not deleted:
+            deleted.append(descriptor)
+            (tmp_path / FILE).unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", delete_first)
+    with writing(tmp_path, "trained"), (tmp_path / FILE).open("r+") as file, pytest.raises(BlockingIOError):
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert deleted
+
+
 def test_on_another_day_and_another_host_the_line_says_so(tmp_path: Path) -> None:
     with writer(tmp_path):
         note = json.loads((tmp_path / FILE).read_text())

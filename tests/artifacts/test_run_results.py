@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from comparison_runs import SEARCH, lines, summary, write_run
+from loaded import recognition
 
 from lasasr.artifacts import results
 from lasasr.artifacts.result_names import ResultName
@@ -33,7 +34,7 @@ def own_run(tmp_path: Path, data: str | None = DATA, search: dict[str, Any] = SE
 
 
 def decoding(run: Run, search: dict[str, Any], **changes: Any) -> Decoding:
-    return Decoding({**run.config(), "search": search, **changes})
+    return Decoding(recognition(**{**run.config(), "search": search, **changes}))
 
 
 def name(run: Run, search: dict[str, Any], data: str = DATA, **changes: Any) -> ResultName:

@@ -24,7 +24,7 @@ NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "f
 def shipped(name: str, **options: Any) -> Frontend:
     with initialize_config_module("lasasr.configs", version_base="1.3"):
         config: Any = OmegaConf.to_container(compose(f"frontend/{name}")["frontend"], resolve=True)
-    return factory.frontend({"frontend": {**config, **options}, "seed": 1})
+    return factory.frontend({**config, **options}, 1)
 
 
 def broken(make: Any) -> set[str]:

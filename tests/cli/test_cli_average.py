@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from loaded import recognition
 from safetensors.torch import load_file
 
 from lasasr.artifacts.runs import Run, bundle_folder, find_run
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.training.averaging import PREFIX
@@ -26,7 +28,9 @@ def run(tmp_path: Path) -> Run:
     made = Run(tmp_path / "run")
     made.start(config, [])
     made.finish(parameters=7, precision="32-true")
-    recognizer = Recognizer.build(config, CharacterTokenizer.train(["abc"]), "none/1")
+    recognizer = Recognizer.build(
+        factory.model_parts(recognition(**config)), CharacterTokenizer.train(["abc"]), "none/1"
+    )
     recognizer.save(made.bundle)
     made.checkpoints.mkdir()
     for step, rate in RATES.items():

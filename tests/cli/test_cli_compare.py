@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from comparison_runs import SEARCH, lines, summary, write_run, write_sweep
+from loaded import ANY, BESIDE, PART, PARTS, recognition
 
 from lasasr.artifacts import results, run_results, runs
 from lasasr.artifacts.search_identity import search_identity
@@ -115,7 +116,7 @@ def decode(folder: str, search: dict[str, Any], rate: float = 0.3) -> str:
     run = runs.Run(Path(folder))
     seed, attend = run.config()["seed"], run.config()["choices"]["attend"]
     made = lines(rate, seed)
-    data = run_results.Decoding({**run.config(), "search": search})
+    data = run_results.Decoding(recognition(**{**run.config(), "search": search}))
     name = str(
         run_results.RunResults(run).name("test", data, "0" * 16, lambda: {one["id"]: one["reference"] for one in made})
     )
@@ -212,7 +213,14 @@ def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.C
 def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> None:
     config = {"_target_": "lasasr.corpora.synthetic.SyntheticCorpus", "hours": 0.02, "workers": 1}
     for attend, rate in (("dot", 0.1), ("none", 0.6)):
-        write_run(Path("runs"), attend, 7, rate, corpus=config, frontend={"sample_rate_hz": 16000})
+        parts = {name: PART for name in (*ANY, *PARTS) if name not in (*BESIDE, "attend", "search")}
+        rest = {
+            **parts,
+            "corpus": config,
+            "frontend": {**PART, "sample_rate_hz": 16000},
+            "validation": {"search": PART},
+        }
+        write_run(Path("runs"), attend, 7, rate, **rest)
     given = [str(one) for one in Path("runs").rglob("*-s7-*")]
     assert main(["compare", *given, "--html", "page.html", "--maps", "2"]) == 0
     assert "No attention maps: the corpus is not prepared here" in Path("page.html").read_text()

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 from doctor_corpus import RATE_HZ, SMALL, Corpus
 
-from lasasr.cli import doctor
 from lasasr.cli.main import main
+from lasasr.doctor import examination
 from lasasr.errors import LasasrError
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 
@@ -25,7 +26,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 def arguments(corpus: Corpus) -> list[str]:
-    corpus.config()
+    corpus.plain()
     tables = [f"corpus.{split}={corpus.folder}/{split}.jsonl" for split in corpus.rows]
     return [*DOCTOR, *tables, f"prepared_dir={corpus.folder}/prepared"]
 
@@ -78,11 +79,13 @@ def test_a_wrong_request_is_one_line(
 
 
 def glance(corpus: Corpus) -> None:
-    config = corpus.config()
-    prepared = prepare(config, lambda task, done, total: None)
+    settings = corpus.settings()
+    prepared = prepare(settings, lambda task, done, total: None)
     for path in corpus.folder.glob("*.wav"):
         path.unlink()  # no audio is read
-    doctor.glance(config, prepared, Recognizer.build(config, prepared.tokenizer, "none/1"))
+    examination.warn_or_refuse(
+        settings, prepared, Recognizer.build(factory.model_parts(settings), prepared.tokenizer, "none/1")
+    )
 
 
 def test_training_is_silent_about_a_clean_corpus(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +117,8 @@ def test_training_goes_on_with_references_outside_the_vocabulary(
 
 def test_a_split_that_is_not_decoded_does_not_stop_training(corpus: Corpus) -> None:
     corpus.rows["test"][1]["text"] = "go zebra"
-    config = corpus.config("evaluate.splits=[dev]")
-    prepared = prepare(config, lambda task, done, total: None)
-    doctor.glance(config, prepared, Recognizer.build(config, prepared.tokenizer, "none/1"))
+    settings = corpus.settings("evaluate.splits=[dev]")
+    prepared = prepare(settings, lambda task, done, total: None)
+    examination.warn_or_refuse(
+        settings, prepared, Recognizer.build(factory.model_parts(settings), prepared.tokenizer, "none/1")
+    )

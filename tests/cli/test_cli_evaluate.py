@@ -9,8 +9,9 @@ import pytest
 
 from lasasr.artifacts.runs import place
 from lasasr.cli.compose import compose, expand_stored
-from lasasr.cli.evaluate import _differing, _refuse_training_keys, _without_idle
+from lasasr.cli.evaluate import _differing, _refuse_fixed_keys, _without_idle
 from lasasr.cli.main import main
+from lasasr.configuration.settings import Recognition
 from lasasr.errors import UsageError
 
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -52,13 +53,13 @@ def test_what_no_search_has_stays_and_is_refused_later() -> None:
     ["search=beam", "+search.scorers.mine.weight=1", "+scorer@search.scorers.mine=mine", "hydra.searchpath=[file://x]"],
 )
 def test_a_search_can_be_changed_and_its_scorers(override: str) -> None:
-    _refuse_training_keys([override])
+    _refuse_fixed_keys(Recognition.task, [override])
 
 
 @pytest.mark.parametrize("override", ["seed=2", "+scorer@validation.search.scorers.mine=mine", "hydra.verbose=true"])
 def test_what_training_decided_cannot(override: str) -> None:
     with pytest.raises(UsageError, match="can only change search"):
-        _refuse_training_keys([override])
+        _refuse_fixed_keys(Recognition.task, [override])
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from loaded import recognition
 from writers import writer
 
 from lasasr.artifacts import runs
 from lasasr.artifacts.runs import Run
-from lasasr.cli import train
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
+from lasasr.tasks.recognition import RecognitionTask
 from lasasr.text.character import CharacterTokenizer
 
 RECIPE = "synthetic/las_char"
@@ -41,7 +43,9 @@ def run(place: Path) -> Run:
     config = compose(RECIPE)
     started = runs.place(config, [])
     started.start(config, [])
-    Recognizer.build(config, CharacterTokenizer.train(["abc"]), "none/1").save(started.bundle)
+    Recognizer.build(factory.model_parts(recognition(**config)), CharacterTokenizer.train(["abc"]), "none/1").save(
+        started.bundle
+    )
     started.checkpoints.mkdir()
     torch.save({"state_dict": {}}, started.checkpoints / "last.ckpt")
     return started
@@ -78,11 +82,11 @@ def test_who_reads_is_not(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_fresh_beside_a_live_run_has_a_folder_and_a_lock_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, set[str]]] = []
 
-    def work(config: dict[str, Any], folder: Path, *_: Any) -> dict[str, Any]:
+    def work(task: RecognitionTask, folder: Path, *_: Any) -> dict[str, Any]:
         seen.append((folder.name, {path.name for path in folder.iterdir()}))
         return {}
 
-    monkeypatch.setattr(train, "_work", work)
+    monkeypatch.setattr(RecognitionTask, "train", work)
     with writer(run.folder):
         before = contents(run.folder)
         assert main(["train", RECIPE, "--fresh"]) == 0
@@ -94,7 +98,7 @@ def test_fresh_beside_a_live_run_has_a_folder_and_a_lock_of_its_own(run: Run, mo
 def test_a_sweep_leaves_out_the_job_that_another_process_trains(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train, "_work", lambda *_: {})
+    monkeypatch.setattr(RecognitionTask, "train", lambda *_: {})
     held = runs.place(compose(RECIPE, ["seed=1"]), ["seed=1"]).folder
     with writer(held) as pid:
         assert main(["train", RECIPE, "-m", "seed=1,2"]) == 1

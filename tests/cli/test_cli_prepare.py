@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from doctor_corpus import Corpus
+from loaded import composed
 
-from lasasr.cli.compose import compose
 from lasasr.cli.prepare import run
 from lasasr.errors import LasasrError, UsageError
 from lasasr.preparation.speech import prepare
-from lasasr.training.run import train
+from lasasr.tasks.recognition import RecognitionTask
 
 RECIPE = "synthetic/las_char"
 
@@ -22,7 +22,7 @@ def silent(task: str, done: int, total: int) -> None:
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("LASASR_PREPARED", str(tmp_path / "prepared"))
     corpus = Corpus(tmp_path, (5, 2, 2))
-    corpus.config()
+    corpus.plain()
     return ["corpus=table", *(f"corpus.{split}={tmp_path}/{split}.jsonl" for split in corpus.rows)]
 
 
@@ -36,7 +36,7 @@ def test_what_the_command_writes_it_reads(
         [split, str(count), "utterances", "in"] for split, count in (("train", 5), ("dev", 2), ("test", 2))
     ]
     overrides = told[-1].removeprefix("read them with: ").split()
-    before, after = (prepare(compose(RECIPE, one), silent) for one in (tables, overrides))
+    before, after = (prepare(composed(RECIPE, one), silent) for one in (tables, overrides))
     for split in ("train", "dev", "test"):
         assert after.utterances(split).ids == before.utterances(split).ids
         assert after.utterances(split).texts == before.utterances(split).texts
@@ -79,7 +79,7 @@ def test_a_text_corpus_has_no_shards(tmp_path: Path) -> None:
 def test_training_says_what_is_wrong_with_its_data_before_it_prepares_any(
     tables: list[str], tmp_path: Path, override: str, message: str
 ) -> None:
-    config = compose(RECIPE, [*tables, override, f"data_dir={tmp_path}"])
+    settings = composed(RECIPE, [*tables, override, f"data_dir={tmp_path}"])
     with pytest.raises(LasasrError, match=message):
-        train(config, tmp_path / "run", False, silent)
+        RecognitionTask(settings).train(tmp_path / "run", False, silent)
     assert not (tmp_path / "prepared").exists()

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loaded import composed
 
 from lasasr.artifacts import runs
 from lasasr.cli import train
-from lasasr.cli.compose import compose
+from lasasr.cli.compose import load
 from lasasr.errors import DivergenceError, LasasrError
+from lasasr.tasks.recognition import RecognitionTask
 from lasasr.training.run import check
 
 RECIPE = "synthetic/las_char"
@@ -25,17 +27,17 @@ def works(error: Exception | None) -> Callable[..., dict[str, Any]]:
 
 
 def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, plain = runs.Run(tmp_path / "run"), compose(RECIPE)
-    monkeypatch.setattr(train, "_work", works(DivergenceError("the loss is not finite at step 7")))
+    place, settings = runs.Run(tmp_path / "run"), composed(RECIPE)
+    monkeypatch.setattr(RecognitionTask, "train", works(DivergenceError("the loss is not finite at step 7")))
     with pytest.raises(DivergenceError):
-        train.run_in(place, plain, [], resume=False)
+        train.run_in(place, settings, [], resume=False)
     assert (place.status, place.card()["diverged"]) == ("unfinished", "the loss is not finite at step 7")
-    monkeypatch.setattr(train, "_work", works(LasasrError("the disk is full")))
+    monkeypatch.setattr(RecognitionTask, "train", works(LasasrError("the disk is full")))
     with pytest.raises(LasasrError):
-        train.run_in(place, plain, [], resume=True)
+        train.run_in(place, settings, [], resume=True)
     assert "diverged" not in place.card()
-    monkeypatch.setattr(train, "_work", works(None))
-    train.run_in(place, plain, [], resume=True)
+    monkeypatch.setattr(RecognitionTask, "train", works(None))
+    train.run_in(place, settings, [], resume=True)
     assert (place.status, place.card()["diverged"], place.card()["steps"]) == ("finished", None, 3)
 
 
@@ -54,12 +56,12 @@ def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypa
 def test_what_is_refused_leaves_no_folder(tmp_path: Path, recipe: str, wrong: str) -> None:
     place = runs.Run(tmp_path / "run")
     with pytest.raises(LasasrError, match=wrong.partition("=")[2]):
-        train.run_in(place, compose(recipe, [wrong]), [wrong], resume=False)
+        train.run_in(place, load(recipe, [wrong]), [wrong], resume=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_has_begun_needs_its_warm_start_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = compose(RECIPE, ["warm_start.run='~/run'"])
+    gone = composed(RECIPE, ["warm_start.run='~/run'"])
     check(gone, begun=True)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(LasasrError, match=f"{tmp_path}/run does not exist"):

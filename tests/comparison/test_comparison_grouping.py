@@ -215,6 +215,30 @@ def test_the_split_is_the_common_one_or_has_to_be_chosen(tmp_path: Path) -> None
         find([run.folder])
 
 
+@pytest.mark.parametrize(
+    ("target", "alignment", "warned"),
+    [
+        ("lasasr.listen.conformer.ConformerEncoder", {"correlation": 0.9}, True),
+        ("lasasr.listen.transformer.TransformerEncoder", {"correlation": 0.9}, True),
+        ("lasasr.listen.conformer.ConformerEncoder", None, False),
+        ("lasasr.listen.conformer_blstm.ConformerBLSTMEncoder", {"correlation": 0.9}, False),
+        ("lasasr.listen.blstm.BLSTMEncoder", {"correlation": 0.9}, False),
+    ],
+)
+def test_alignment_on_a_self_attentive_encoder_has_a_note(
+    tmp_path: Path, target: str, alignment: dict[str, float] | None, warned: bool
+) -> None:
+    listen = {"_target_": target, "hidden_dim": 8}
+    paths = [
+        write_run(tmp_path, attend=attend, listen=listen, summary_fields={"alignment": alignment}).folder
+        for attend in ("dot", "location")
+    ]
+    _, notes = groups(find(paths))
+    assert [note.startswith("the encoder of attend=dot, attend=location is self-attentive") for note in notes] == (
+        [True] if warned else []
+    )
+
+
 FALLING = [{"step": 1, "wer": 100.0}, {"step": 2, "wer": 99.0}]
 
 
@@ -227,6 +251,13 @@ FALLING = [{"step": 1, "wer": 100.0}, {"step": 2, "wer": 99.0}]
         ([{"step": step, "wer": 100.0, "loss": 5.0 - step} for step in (1, 2)], True),
         ([{"step": step, "wer": 100.0, "loss": 5.0 + step} for step in (1, 2)], False),
         ([{"step": step, "wer": 100.0} for step in (1, 2)], False),
+        (
+            [{"step": 1, "wer": 100.0, "loss": 5.0}, {"step": 2, "wer": 100.0, "loss": 4.0}, {"step": 3, "wer": 100.0}],
+            False,
+        ),
+        # babble: above 100 % a rate shows no trend, so the loss tells
+        ([{"step": step, "wer": wer, "loss": 5.0 - step} for step, wer in enumerate((100.0, 140.0, 120.0))], True),
+        ([{"step": step, "wer": wer, "loss": 5.0 + step} for step, wer in enumerate((140.0, 120.0, 110.0))], False),
         ([], False),
     ],
 )

@@ -5,36 +5,47 @@ from typing import Any
 
 import pytest
 
+from lasasr.comparison.pairs import verdict_scope
 from lasasr.comparison.sentence import sentences
 
 WORDS = ("better", "worse", "no difference shown", "cannot decide")
-REASON = "one speaker shows no spread"
+REASON, RUNS_REASON = "2 seeds against 2 cannot give p < 0.333", "one speaker shows no spread"
 
 
-def compared(words: tuple[str, ...], baseline: bool = False, equal: bool = False) -> dict[str, Any]:
-    """The lowest system `centre` and one more for each word, which is the verdict of that system against it."""
-    names = ["centre", *(f"system{number}" for number, _ in enumerate(words))]
-    percents = [10.0, *(10.0 if equal else 11.0 + number for number, _ in enumerate(words))]
+def compared(
+    words: tuple[str, ...], of_runs: tuple[str, ...] | None = None, baseline: bool = False, equal: bool = False
+) -> dict[str, Any]:
+    """The system `centre` and one more for each word, which is the verdict about that system against it.
+
+    Args:
+        of_runs: the verdicts about these runs; by default the same.
+        baseline: whether `centre` was named, else it has the lowest rate.
+        equal: whether all rates are the same.
+    """
+    of_runs = of_runs or words
+    names = [f"system{number}" for number, _ in enumerate(words)]
+    percents = [10.0 if equal else 11.0 + number for number, _ in enumerate(words)]
     answer = {"interval": {"low": -1.0, "high": 3.0}, "p": 0.5, "p_holm": 0.5, "detectable_points": 3.0, "needed": None}
     pairs = [
         {
             "first": name,
             "second": "centre",
             "points": percent - 10.0,
-            **{f"verdict{scope}": word for scope in ("", "_of_runs")},
-            **{f"why{scope}": REASON for scope in ("", "_of_runs")},
+            "verdict": word,
+            "verdict_of_runs": run_word,
+            "why": REASON if word == "cannot decide" else "shown",
+            "why_of_runs": RUNS_REASON if run_word == "cannot decide" else "shown",
             **dict.fromkeys(("systems", "runs"), answer),
         }
-        for name, percent, word in zip(names[1:], percents[1:], words, strict=True)
-    ]
-    systems = [
-        {"name": name, "percent": percent, "seeds": ["1"], "diverged": [], "young": [], "settings": {}}
-        for name, percent in zip(names, percents, strict=True)
+        for name, percent, word, run_word in zip(names, percents, words, of_runs, strict=True)
     ]
     return {
-        "systems": systems,
+        "systems": [
+            {"name": name, "percent": percent, "seeds": ["1"], "diverged": [], "young": [], "settings": {}}
+            for name, percent in zip(["centre", *names], [10.0, *percents], strict=True)
+        ],
         "pairs": pairs,
-        "about": "systems",
+        "about": verdict_scope(pairs),
         "metric": "wer",
         "missing": [],
         "notes": [],
@@ -49,20 +60,40 @@ def compared(words: tuple[str, ...], baseline: bool = False, equal: bool = False
 def test_the_first_sentence_says_every_verdict(count: int, equal: bool) -> None:
     for words in itertools.product(WORDS[1:], repeat=count):  # none is better than the lowest
         text = sentences(compared(words, equal=equal))[0]
+        undecided = "cannot decide" in words
         assert ("better than" in text) == ("worse" in words), text
         assert ("o difference is shown" in text) == ("no difference shown" in words), text
-        assert ("cannot" in text) == ("cannot decide" in words), text
+        assert ("cannot decide" in text) == undecided, text
+        assert (REASON in text or RUNS_REASON in text) == undecided, text
         if set(words) == {"cannot decide"}:
-            assert text.startswith("The data cannot decide")
-            assert REASON in text
+            assert text.startswith("The data cannot decide"), text
         for number, word in enumerate(words):
             if word == "cannot decide" and set(words) != {word}:
-                assert f"system{number}" in text.partition("cannot be decided")[2], text
-                assert f"system{number}" not in text.partition("cannot be decided")[0], text
+                assert f"system{number}" in text.partition("the data cannot decide")[2], text
+                assert f"system{number}" not in text.partition("the data cannot decide")[0], text
 
 
 @pytest.mark.parametrize("words", itertools.product(WORDS, repeat=2))
 def test_against_a_baseline_too(words: tuple[str, ...]) -> None:
     text = sentences(compared(words, baseline=True))[0]
-    for word, said in zip(WORDS, ("better: ", "worse: ", "no difference shown: ", "cannot be decided: "), strict=True):
+    for word, said in zip(WORDS, ("better: ", "worse: ", "no difference shown: ", "cannot decide"), strict=True):
         assert (said in text) == (word in words), text
+    assert (REASON in text or RUNS_REASON in text) == ("cannot decide" in words), text
+
+
+@pytest.mark.parametrize("of_runs", itertools.product(WORDS, repeat=2))
+@pytest.mark.parametrize("baseline", [False, True])
+def test_where_nothing_is_decided_about_the_systems_the_first_sentence_says_so(
+    of_runs: tuple[str, ...], baseline: bool
+) -> None:
+    """What these runs show is no verdict about the systems, so that "no difference" is never all that is said."""
+    if not baseline and "better" in of_runs:
+        return  # none is better than the lowest
+    document = compared(("cannot decide",) * 2, of_runs, baseline=baseline)
+    assert document["about"] == "runs"
+    text = sentences(document)[0]
+    assert "cannot decide" in text
+    assert (RUNS_REASON if set(of_runs) == {"cannot decide"} else REASON) in text
+    assert "hese runs of" in text
+    assert not text.startswith("No difference")
+    assert ("no difference shown" in text or "no difference is shown" in text) == ("no difference shown" in of_runs)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from tiny_recognizer import config as tiny_config
+from tiny_recognizer import parts as tiny_parts
 
 import lasasr
 from lasasr.cli.compose import compose
@@ -79,7 +79,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "lasasr.Recognizer.load": {"folder": "."},
     "lasasr.models.recognizer.Recognizer": {},
     "lasasr.models.recognizer.Recognizer.load": {"folder": "."},
-    "lasasr.training.run.train": {},
+    "lasasr.training.run.fit_recognizer": {},
     "lasasr.training.fit.pl.Trainer": {"default_root_dir": MARK},
     "lasasr.training.checkpoints.shutil.rmtree": {"path": "."},
     "lasasr.data.mirror.shutil.rmtree": {"path": "."},
@@ -197,7 +197,7 @@ def is_one_line(error: Exception, place: str) -> bool:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     tokenizer = CharacterTokenizer.train(["ab ba"])
-    Recognizer.build(tiny_config(0.3), tokenizer, "english/1").save(folder)
+    Recognizer.build(tiny_parts(0.3), tokenizer, "english/1").save(folder)
     return folder
 
 
@@ -432,7 +432,7 @@ def test_parts_of_a_package_that_the_user_allows_are_built() -> None:
     small = factory.build({"_target_": "my_package.parts.Factory.small", "_partial_": True}, "attend", **sizes)
     assert type(small).__name__ == "Own"
     letters = {"_target_": "my_package.parts.Letters.train", "_partial_": True, "extra": "z"}
-    assert "z" in factory.train_tokenizer({"tokenizer": letters}, ["ab"]).tokens
+    assert "z" in factory.train_tokenizer(letters, ["ab"]).tokens
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     halved = {"_target_": "my_package.parts.halved", "_partial_": True, "total_steps": 3}
     assert factory.build(halved, "schedule", optimizer=optimizer).get_last_lr() == [0.5]
@@ -441,9 +441,7 @@ def test_parts_of_a_package_that_the_user_allows_are_built() -> None:
 
 @pytest.mark.usefixtures("own")
 def test_its_tokenizer_is_read_back(tmp_path: Path) -> None:
-    letters = factory.train_tokenizer(
-        {"tokenizer": {"_target_": "my_package.parts.Letters.train", "_partial_": True}}, ["ab"]
-    )
+    letters = factory.train_tokenizer({"_target_": "my_package.parts.Letters.train", "_partial_": True}, ["ab"])
     letters.save(tmp_path)
     assert type(factory.load_tokenizer(tmp_path)) is type(letters)
 
@@ -536,14 +534,15 @@ def test_a_moved_class_is_found_by_its_old_path(tmp_path: Path) -> None:
     old = {**GOOD, "_target_": "lasasr.looks.Dot"}
     assert type(factory.build(old, "attend", encoded_dim=3, query_dim=3)).__name__ == "DotAttention"
     tokenizer = factory.train_tokenizer(
-        {"tokenizer": {"_target_": "lasasr.letters.CharacterTokenizer.train", "_partial_": True}}, ["ab"]
+        {"_target_": "lasasr.letters.CharacterTokenizer.train", "_partial_": True}, ["ab"]
     )
     assert type(tokenizer) is CharacterTokenizer
-    Recognizer.build(tiny_config(0.3, attend=old), tokenizer, "english/1").save(tmp_path)
+    Recognizer.build(tiny_parts(0.3, attend=old), tokenizer, "english/1").save(tmp_path)
     stored = json.loads((tmp_path / "tokenizer.json").read_text())
     (tmp_path / "tokenizer.json").write_text(json.dumps({**stored, "type": "lasasr.letters.CharacterTokenizer"}))
     read = Recognizer.load(tmp_path)
-    assert read.config["attend"]["_target_"] == "lasasr.attend.content.DotAttention"
+    assert read.parts.attend is not None
+    assert read.parts.attend["_target_"] == "lasasr.attend.content.DotAttention"
     composed = compose("synthetic/las_char", ["attend=dot", "attend._target_=lasasr.looks.Dot"])
     assert composed["attend"]["_target_"] == "lasasr.attend.content.DotAttention"
 

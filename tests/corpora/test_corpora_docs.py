@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from corpora_tiny import silent
 
-from lasasr.cli.compose import compose
+from lasasr.cli.compose import load
 from lasasr.errors import LasasrError
 from lasasr.preparation.speech import prepare
 
@@ -35,7 +35,7 @@ def example(tmp_path, monkeypatch):
 
 def composed(example, *more):
     searched = f"hydra.searchpath=[file://{example}]"
-    return compose("synthetic/las_char", [searched, "corpus=letters", f"corpus.root={example / 'data'}", *more])
+    return load("synthetic/las_char", [searched, "corpus=letters", f"corpus.root={example / 'data'}", *more])
 
 
 def test_the_example_is_prepared(example):

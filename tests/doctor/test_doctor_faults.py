@@ -82,26 +82,28 @@ def test_a_file_gone_after_preparation(corpus: Corpus) -> None:
 
 def test_a_file_gone_before_preparation(corpus: Corpus) -> None:
     corpus.audio("dev-09").unlink()
-    (found,) = corpus.examine().findings
-    assert (found.kind, found.severity) == ("preparation", "error")
-    assert "dev-09.wav is missing" in found.advice
+    advice = only(corpus, "unreadable", "error", "dev", "dev-09")
+    assert "dev.jsonl, line 2" in advice
+    assert "dev-09.wav is missing" in advice
 
 
 def test_a_damaged_flac(corpus: Corpus) -> None:
-    corpus.rows["train"][3]["audio"] = "spoiled.flac"
+    corpus.rows["train"][4]["audio"] = "spoiled.flac"
     path = corpus.folder / "spoiled.flac"
-    soundfile.write(path, tone(3), RATE_HZ)
+    soundfile.write(path, tone(4), RATE_HZ)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
-    only(corpus, "unreadable", "error", "train", "train-03")
+    only(corpus, "unreadable", "error", "train", "train-04")
 
 
 def test_nan_in_a_float_file(corpus: Corpus) -> None:
     samples = tone(4)
     samples[800] = np.nan
     soundfile.write(corpus.audio("train-04"), samples, RATE_HZ, subtype="FLOAT")
-    assert "1 samples, the first at 0.050 s" in only(corpus, "NaN or infinite samples", "error", "train", "train-04")
+    advice = only(corpus, "unreadable", "error", "train", "train-04")
+    assert "NaN or infinite samples, the first at 0.050 s" in advice
+    assert "train.jsonl, line 5" in advice
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25])
@@ -186,12 +188,12 @@ def test_frames_against_tokens_by_brute_force(corpus: Corpus) -> None:
     """Second truth: torch's own CTC loss is infinite for exactly these utterances."""
     for row, times in zip(corpus.rows["train"], range(5, 60, 7), strict=True):
         row["text"] = "oop" * times
-    config = corpus.config()
-    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    settings = corpus.settings()
+    dataset = prepare(settings, lambda task, done, total: None).dataset("train", RATE_HZ)
     without_path = []
     for index, name in enumerate(dataset.utterances.ids):
         frames = 1 + (len(dataset.waveform(index)) - 400) // 160
-        encoded = -(-frames // config["listen"]["subsampling_factor"])
+        encoded = -(-frames // settings.listen["subsampling_factor"])
         tokens = torch.tensor([dataset.tokenizer.encode(dataset.utterances.texts[index])])
         log_probs = torch.zeros(encoded, 1, 40).log_softmax(-1)
         loss = ctc_loss(log_probs, tokens, [encoded], [tokens.shape[1]], blank=special.BLANK, reduction="sum")
@@ -271,17 +273,18 @@ def test_the_report_as_json_holds_every_id(corpus: Corpus, tmp_path: Path) -> No
 
 def test_what_the_audio_check_refuses_is_what_training_refuses(corpus: Corpus) -> None:
     """Second truth: the dataset's own reading of the files."""
-    soundfile.write(corpus.audio("train-04"), np.full(24_000, np.inf), RATE_HZ, subtype="FLOAT")
-    config = corpus.config()
-    dataset = prepare(config, lambda task, done, total: None).dataset("train", RATE_HZ)
+    settings = corpus.settings("loading.verify=never")
+    dataset = prepare(settings, lambda task, done, total: None).dataset("train", RATE_HZ)
+    soundfile.write(corpus.audio("train-04"), np.full(len(tone(4, 1.62)), np.inf), RATE_HZ, subtype="FLOAT")
     refused = []
     for index, name in enumerate(dataset.utterances.ids):
         try:
             dataset.waveform(index)
         except LasasrError:
             refused.append(name)
-    (found,) = examination.examine(config, lambda task, done, total: None).of("error")
-    assert list(found.ids) == refused == ["train-04"]
+    kinds = {one.kind for one in examination.full_check(settings, lambda task, done, total: None).of("error")}
+    assert kinds == {"changed since prepared", "NaN or infinite samples"}
+    assert refused == ["train-04"]
 
 
 def test_memory_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:

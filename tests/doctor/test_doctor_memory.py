@@ -15,21 +15,22 @@ from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.doctor import batches, memory
 from lasasr.doctor.batches import Shape
 from lasasr.errors import LasasrError
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.training.run import training_module
 
 
 def test_the_probe_makes_one_update_of_every_weight(tmp_path: Path) -> None:
-    config = Corpus(tmp_path).config("optimizer.lr=0.1")
-    prepared = prepare(config, lambda task, done, total: None)
-    recognizer = Recognizer.build(config, prepared.tokenizer, "none/1")
+    settings = Corpus(tmp_path).settings("optimizer.lr=0.1")
+    prepared = prepare(settings, lambda task, done, total: None)
+    recognizer = Recognizer.build(factory.model_parts(settings), prepared.tokenizer, "none/1")
     before = {name: value.clone() for name, value in recognizer.named_parameters()}
-    module = training_module(config, prepared, recognizer)
+    module = training_module(settings, prepared, recognizer)
     batch = memory.noise(Shape(3, 1.25, 7), recognizer)
     assert batch.waveforms.shape == (3, 20_000)
     assert batch.tokens.shape == (3, 7)
-    memory.update(module, torch.optim.SGD(module.parameters(), lr=0.1), batch, config)
+    memory.update(module, torch.optim.SGD(module.parameters(), lr=0.1), batch, settings)
     unmoved = [name for name, value in recognizer.named_parameters() if torch.equal(value, before[name])]
     assert unmoved == []
 
@@ -71,5 +72,5 @@ def test_no_batch_of_any_epoch_is_larger_than_the_worst(tmp_path: Path) -> None:
 
 def test_speed_perturbation_makes_the_worst_batch_longer(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
-    assert batches.stretch(corpus.config()) == 1.0
-    assert batches.stretch(corpus.config("augment=speed")) == pytest.approx(1 / 0.9)
+    assert batches.stretch(corpus.settings()) == 1.0
+    assert batches.stretch(corpus.settings("augment=speed")) == pytest.approx(1 / 0.9)

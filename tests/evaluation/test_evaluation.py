@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recognizer import config, greedy
+from tiny_recognizer import greedy, parts
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.data.batch import Batch
@@ -36,7 +36,7 @@ def recognizer(ctc_weight: float, attend: Mapping[str, Any] | None = None) -> Re
     """An untrained one whose frames are 20 ms apart."""
     changes = {"search": greedy(4, 6)} | ({"attend": attend} if attend else {})
     torch.manual_seed(0)
-    return Recognizer.build(config(ctc_weight, **changes), CharacterTokenizer.train(TEXTS), "none/1").eval()
+    return Recognizer.build(parts(ctc_weight, **changes), CharacterTokenizer.train(TEXTS), "none/1").eval()
 
 
 def batch(*numbers: int) -> Batch:

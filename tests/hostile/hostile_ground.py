@@ -20,7 +20,7 @@ import torch
 import yaml
 from comparison_runs import write_run, write_sweep
 from safetensors.torch import load_file, save_file
-from tiny_recognizer import config
+from tiny_recognizer import parts
 
 from lasasr.cli.main import main
 from lasasr.models.recognizer import Recognizer
@@ -69,9 +69,9 @@ class Ground:
 def build(folder: Path) -> Ground:
     """Make them; the working directory is `folder`, and all that the command writes lies in it."""
     tokenizer = CharacterTokenizer.train(["abcd"])
-    Recognizer.build(config(0.4), tokenizer, "none/1").save(folder / "bundle")
+    Recognizer.build(parts(0.4), tokenizer, "none/1").save(folder / "bundle")
     pieces = SentencePieceTokenizer.train(["ab cd abcd dcba"] * 20, vocabulary_size=14)
-    Recognizer.build(config(0.4), pieces, "none/1").save(folder / "pieces")
+    Recognizer.build(parts(0.4), pieces, "none/1").save(folder / "pieces")
     random = np.random.default_rng(0)
     rows = ["id\taudio\ttext"]
     for number in range(4):

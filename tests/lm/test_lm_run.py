@@ -131,11 +131,11 @@ def test_a_bundle_carries_the_models_that_its_search_names(run: Path, tmp_path: 
     moved = tmp_path / "elsewhere"
     (tmp_path / "bundle").rename(moved)
     tokenizer = TrainedLM.load(run / "bundle").tokenizer
-    search = language_model.search({"search": language_model.found(stored, moved)}, tokenizer)
+    search = language_model.search(language_model.in_bundle(stored, moved), tokenizer)
     assert isinstance(search, BeamSearch)
     assert isinstance(search.lm.lm, LSTMLanguageModel)  # type: ignore[union-attr]
     assert search.subtract.lm is not None
-    again = language_model.carried(language_model.found(stored, moved), moved)  # saved over itself
+    again = language_model.carried(language_model.in_bundle(stored, moved), moved)  # saved over itself
     assert again == stored
 
 

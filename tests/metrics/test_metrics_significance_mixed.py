@@ -42,6 +42,43 @@ def test_runs_that_differ_on_all_speakers_alike_are_welchs_t_test() -> None:
     assert p_value(parts.estimate, uncertainty) == pytest.approx(theirs.pvalue)
 
 
+@pytest.mark.parametrize("runs", [(2, 2), (2, 3), (3, 3), (2, 6), (3, 10)])
+def test_few_normal_seeds_keep_the_level_where_welchs_test_does_not(runs: tuple[int, int]) -> None:
+    """Seeds are all that differs, so that Welch's test by SciPy is the other truth: liberal where runs are unequal."""
+    generator, pairs = np.random.default_rng(0), 20_000
+    rates = [0.15 + 0.01 * generator.standard_normal((pairs, m)) for m in runs]
+    lengths = np.full((pairs, 5), 1000)
+    parts = variance_parts([rate[..., None] * lengths[:, None] for rate in rates], lengths, (1.0, -1.0))
+    uncertainty = system_uncertainty(parts)
+    called = (p_value(parts.estimate, uncertainty) <= 0.05).mean()
+    welch = stats.ttest_ind(rates[0], rates[1], axis=1, equal_var=False)
+    assert called <= 0.055
+    assert (uncertainty.df <= welch.df + 1e-9).all()
+    assert (uncertainty.planning_df <= uncertainty.df).all()
+    if runs[0] == runs[1]:
+        assert uncertainty.df == pytest.approx(welch.df)
+    else:
+        assert called < (welch.pvalue <= 0.05).mean()
+
+
+def test_four_seeds_count_as_they_did() -> None:
+    """Welch's degrees of freedom, and of the variance of seeds only what they add."""
+    first, second, lengths = errors(4, 9, 0), errors(4, 9, 1) + 7 * np.arange(4)[:, None], np.full(9, 100)
+    parts = variance_parts([first, second], lengths, (1.0, -1.0))
+    assert parts.seeds is not None
+    excess, variance = parts.seeds.variance - parts.seeds.residual, parts.seeds.variance
+    welch = stats.ttest_ind(first.sum(1), second.sum(1), equal_var=False).df
+    expected = (parts.speakers + excess) ** 2 / (parts.speakers**2 / 8 + excess * variance / welch)
+    assert system_uncertainty(parts).df == pytest.approx(max(expected, min(8.0, welch)))
+    fewer = variance_parts([first[:3], second], lengths, (1.0, -1.0))
+    assert fewer.seeds is not None
+    assert fewer.seeds.few
+    assert not parts.seeds.few
+    more = more_seeds(fewer, 4 / 3).seeds  # four of the first: no longer few
+    assert more is not None
+    assert not more.few
+
+
 def test_balanced_parts_are_the_mean_squares_of_the_analysis_of_variance() -> None:
     M, N = 3, 8
     tables = [errors(M, N, seed) / 2.0 for seed in (0, 1)]  # percent

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from lasasr.metrics.significance.bootstrap import paired_bootstrap
+from lasasr.metrics.significance.mixed import FEW_SEEDS
 from lasasr.metrics.significance.permutation import sign_flip
 
 PATH = Path(__file__).parents[2] / "scripts" / "simulate_significance.py"
@@ -60,6 +61,10 @@ def test_the_script_and_the_package_agree_on_the_other_tests(script: ModuleType)
 def test_the_promise_holds(script: ModuleType) -> None:
     for number, tested in enumerate(script.SETTINGS):
         if tested.name not in script.OUTSIDE and tested.seeds > 1:
-            measurement = script.measure(tested, 4000, seed=1 + number)  # as in docs/statistics.md
-            assert 3.5 <= measurement.called["systems"] <= 6.5, tested.name
-            assert 75.0 <= measurement.power <= 85.0, tested.name
+            measurement = script.measure(tested, 4000, seed=1 + number)
+            few = min(tested.runs) < FEW_SEEDS
+            assert (0.0 if few else 3.5) <= measurement.called["systems"] <= (6.0 if few else 6.5), tested.name
+            if not few:
+                assert 75.0 <= measurement.power <= 85.0, tested.name
+            elif measurement.stated < 90.0 * tested.rate:  # percent points; a larger difference hardly exists
+                assert measurement.power >= 70.0, tested.name

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from shipped_parts import names, part
+from tiny_recognizer import parts
 
 from lasasr.losses.joint import JointLoss
 from lasasr.models import factory
@@ -18,9 +19,9 @@ BASE = {"listen": "pyramid", "attend": "location", "spell": "lstm", "loss": "joi
 
 
 def model(ctc_weight: Any = 0.3, **chosen: str) -> Model:
-    config = {group: part(group, name) for group, name in (BASE | chosen).items()}
-    loss = config["loss"] if "loss" in chosen else {**config["loss"], "ctc_weight": ctc_weight}
-    return factory.model({**config, "loss": loss, "seed": 7}, F, V)
+    named = {group: part(group, name) for group, name in (BASE | chosen).items()}
+    loss = named["loss"] if "loss" in chosen else {**named["loss"], "ctc_weight": ctc_weight}
+    return factory.model(parts(0.3, 7, **{**named, "loss": loss}), F, V)
 
 
 def forgotten(made: Model, loss: JointLoss, step: int = 0) -> list[str]:
@@ -86,8 +87,8 @@ def test_another_choice_leaves_the_start_of_all_other_parts_equal(group: str, na
 
 
 def test_another_seed_draws_every_weight_anew() -> None:
-    config = {group: part(group, name) for group, name in BASE.items()}
-    one, other = (factory.model({**config, "seed": seed}, F, V).state_dict() for seed in (1, 2))
+    named = {group: part(group, name) for group, name in BASE.items() if group != "loss"}
+    one, other = (factory.model(parts(0.3, seed, **named), F, V).state_dict() for seed in (1, 2))
     drawn = [key for key, value in one.items() if value.dim() > 1]
     assert len(drawn) > 10
     assert not [key for key in drawn if torch.equal(one[key], other[key])]

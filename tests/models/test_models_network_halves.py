@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_recognizer import parts
 
 from lasasr.models import factory
 from lasasr.models.network import Model
@@ -12,14 +13,13 @@ from lasasr.text import special
 
 
 def model(attend: str, **spell: object) -> Model:
-    config = {
-        "seed": 1,
-        "listen": {"_target_": "lasasr.listen.pyramid.PyramidEncoder", "_partial_": True, "hidden_dim": 8, "layers": 2},
-        "attend": {"_target_": attend, "_partial_": True},
-        "spell": {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 9, **spell},
-        "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3},
-    }
-    return factory.model(config, input_dim=5, vocabulary_size=11).train()
+    chosen = parts(
+        0.3,
+        listen={"_target_": "lasasr.listen.pyramid.PyramidEncoder", "_partial_": True, "hidden_dim": 8, "layers": 2},
+        attend={"_target_": attend, "_partial_": True},
+        spell={"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True, "hidden_dim": 9, **spell},
+    )
+    return factory.model(chosen, input_dim=5, vocabulary_size=11).train()
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from shipped_parts import names, part
+from tiny_recognizer import parts
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -37,15 +38,14 @@ Path = Callable[[Any], list[Tensor]]
 def _build(kind: str, listen: str, attend: str, spell: str) -> Any:
     """A model, or a language model, without dropout, whose parameters are far from where they start."""
     if kind == "lm":
-        made: nn.Module = factory.language_model({"lm": {**_without_dropout("lm", listen), "layers": 2}, "seed": 1}, V)
+        made: nn.Module = factory.language_model({**_without_dropout("lm", listen), "layers": 2}, 1, V)
     else:
-        parts = {"listen": listen, "attend": attend, "spell": spell}
-        config = {group: _without_dropout(group, name) for group, name in parts.items()}
+        names = {"listen": listen, "attend": attend, "spell": spell}
+        config = {group: _without_dropout(group, name) for group, name in names.items()}
         config["spell"] |= {"layers": 2}
-        config["listen"] |= {"channels": [3, 4]} if "channels" in config["listen"] else {}
-        made = factory.model(
-            {**config, "loss": {"_target_": "lasasr.losses.joint.JointLoss", "ctc_weight": 0.3}, "seed": 1}, F, V
-        )
+        if "channels" in config["listen"]:
+            config["listen"]["channels"] = [3, 4] if isinstance(config["listen"]["channels"], list) else 3
+        made = factory.model(parts(0.3, **config), F, V)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in made.parameters():

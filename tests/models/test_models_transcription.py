@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 import yaml
-from tiny_recognizer import config, greedy
+from tiny_recognizer import greedy, parts
 from torch import Tensor
 
+from lasasr.audio.inputs import inputs
 from lasasr.audio.pauses import Lengths, stretches
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import transcription
@@ -27,13 +28,15 @@ RATE = 16_000
 def recognizer() -> Recognizer:
     """An untrained one that always says something."""
     torch.manual_seed(0)
-    made = Recognizer.build(config(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
+    made = Recognizer.build(parts(0.3, search=greedy(5, 9)), CharacterTokenizer.train(["ab c", "ba"]), "none/1").eval()
     made.trained_on = Lengths(usual_s=1.0, longest_s=2.0)
     return made
 
 
 def speech(seconds: float, seed: int) -> Tensor:
-    return torch.randn(int(seconds * RATE), generator=torch.Generator().manual_seed(seed)) * 0.1
+    """Noise whose loudness goes up and down three times a second, as that of syllables does."""
+    noise = torch.randn(int(seconds * RATE), generator=torch.Generator().manual_seed(seed)) * 0.1
+    return noise * (1.3 + torch.cos(torch.arange(len(noise)) * (2 * torch.pi * 3.0 / RATE)))
 
 
 def long_waveform(pause_s: float = 0.4) -> Tensor:
@@ -146,3 +149,53 @@ def test_a_bundle_knows_how_long_utterances_were(recognizer: Recognizer, tmp_pat
     old = {name: value for name, value in yaml.safe_load(config).items() if name != "trained_on"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(old))
     assert Recognizer.load(tmp_path).trained_on is None
+
+
+def test_silence_and_steady_noise_have_no_text_whatever_their_length(recognizer: Recognizer) -> None:
+    noise = torch.randn(9 * RATE, generator=torch.Generator().manual_seed(4)) * 0.05
+    audio = [torch.zeros(RATE), torch.full((800,), 0.5), noise[:RATE], noise, speech(1.5, 3)]
+    *nothing, something = recognizer.transcribe(audio)
+    assert [(one.text, one.flags, one.words) for one in nothing] == [("", ("empty",), ())] * 4
+    assert something.text
+
+
+def test_digital_silence_has_no_text_in_evaluation_and_noise_is_decoded(recognizer: Recognizer) -> None:
+    noise = torch.randn(RATE, generator=torch.Generator().manual_seed(4)) * 0.05
+    waveforms, sizes = torch.stack([noise, torch.full((RATE,), 0.25)]), torch.tensor([RATE, RATE])
+    waveforms[1, RATE // 2 :] = torch.nan  # padding may hold anything
+    sizes[1] = RATE // 2
+    of_noise, (of_silence,) = recognizer.recognize(waveforms, sizes, timestamps=True)
+    assert of_noise[0].text
+    assert (of_silence.text, of_silence.tokens, of_silence.flags, of_silence.words) == ("", (), ("empty",), ())
+    assert of_silence.weights is not None
+    assert len(of_silence.weights) == 1
+
+
+def test_nan_in_the_midst_of_a_long_tensor_is_named(recognizer: Recognizer) -> None:
+    """It vanished: no frame of it is louder than silence."""
+    waveform = torch.cat([speech(20.0, 1), torch.full((19 * RATE,), torch.nan), speech(35.0, 2)])
+    for audio in (waveform, waveform[None], waveform.numpy()):
+        with pytest.raises(LasasrError, match=r"audio\[1\] holds NaN or infinite samples, the first at 20\.000 s"):
+            recognizer.transcribe([speech(1.0, 0), audio])
+
+
+def test_arrays_and_files_have_the_same_text(recognizer: Recognizer, tmp_path: Path) -> None:
+    samples = (speech(1.4, 5).numpy() * 20_000).astype("int16")
+    soundfile.write(tmp_path / "a.wav", samples, 8_000)
+    expected = recognizer.transcribe(tmp_path / "a.wav")
+    assert len(expected) == 1
+    assert expected[0].text
+    for audio in (samples, samples[None], torch.from_numpy(samples), samples / 32768.0):
+        (found,) = recognizer.transcribe(audio, sample_rate_hz=8_000)
+        assert (found.text, found.score) == (expected[0].text, expected[0].score)
+    (found,) = recognizer.transcribe(str(tmp_path))
+    assert found.text == expected[0].text
+
+
+def test_the_others_are_transcribed_where_one_cannot_be(recognizer: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "html.wav").write_text("<html>")
+    audio = [speech(1.0, 0), tmp_path / "html.wav", long_waveform(), torch.zeros(2, 4), tmp_path / "none.wav"]
+    results = recognizer.transcribe_inputs(inputs(audio, RATE))
+    assert [isinstance(result, Hypothesis) for result in results] == [True, False, True, False, False]
+    assert [str(result).split(" ")[0].split("/")[-1] for result in results[1::2]] == ["html.wav", "audio[3]"]
+    assert results[0].text == recognizer.transcribe([audio[0]])[0].text

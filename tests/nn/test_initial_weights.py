@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from tiny_recognizer import config
+from tiny_recognizer import parts
 from torch import Tensor, nn
 
 from lasasr.configuration.configurable import configurable
@@ -118,7 +118,7 @@ class Frames(nn.Module):
 def _model(seed: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     monkeypatch.setenv("LASASR_ALLOW", __name__)
     raw = {"_target_": f"{__name__}.Frames", "_partial_": True}
-    return factory.model({**config(0.3, listen=raw, attend=raw), **changes, "seed": seed}, 8, 9)
+    return factory.model(parts(0.3, seed, **{"listen": raw, "attend": raw, **changes}), 8, 9)
 
 
 def test_what_constructors_draw_follows_the_seed_and_the_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_an_encoder_that_brings_its_weights_keeps_them_and_a_bundle_loads_its_ow
     elsewhere: tuple[dict[str, Any], dict[str, Tensor]], tmp_path: Path
 ) -> None:
     listen, weights = elsewhere
-    recognizer = Recognizer.build(config(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
+    recognizer = Recognizer.build(parts(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
     body = recognizer.model.encoder.get_submodule("body")
     assert all(torch.equal(value, weights[name]) for name, value in body.state_dict().items())
     with torch.no_grad():
@@ -168,7 +168,7 @@ def test_an_encoder_that_brings_its_weights_keeps_them_and_a_bundle_loads_its_ow
     loaded = Recognizer.load(tmp_path / "bundle")
     assert _equal(loaded, recognizer)
     with pytest.raises(UsageError, match=r"weights\.pt"):
-        Recognizer.build(config(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
+        Recognizer.build(parts(0.4, listen=listen), CharacterTokenizer.train(["abc"]), "none/1")
 
 
 def test_weights_are_wanted_but_while_a_bundle_is_read() -> None:

@@ -19,6 +19,7 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.metrics.significance.verdict import Rules
 from lasasr.report import charts
+from lasasr.report.comparison_markdown import comparison_markdown
 from lasasr.report.page import LARGEST, page
 from lasasr.report.pictures import LEVELS, picture, sound
 
@@ -104,6 +105,19 @@ def test_the_verdict_comes_first(text: str) -> None:
     body = re.sub(r"<[^>]+>", " ", text.partition("<body>")[2])
     words = html.unescape(" ".join(body.split()))
     assert words.index("are better than") < words.index("Systems")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_page_and_markdown_begin_with_what_cannot_be_decided(seeds: int, tmp_path: Path) -> None:
+    comparison, grouped = compared(tmp_path, {"dot": 0.5, "additive": 0.5}, seeds)
+    (pair,) = comparison["pairs"]
+    assert pair["verdict"] == "cannot decide"
+    text = page(comparison, details(grouped), {}, [])
+    title = html.unescape(text.partition("<title>")[2].partition("</title>")[0])
+    shown = html.unescape(text.partition('<p class="verdict">')[2].partition("</p>")[0])
+    for first in (title, shown, comparison_markdown(comparison).replace("\\", "")):
+        assert first.startswith("The data cannot decide")
+        assert pair["why"] in first
 
 
 def test_what_was_said_is_text_and_nothing_else(tmp_path: Path) -> None:
@@ -197,6 +211,18 @@ def test_a_diverged_seed_stands_beside_its_system(tmp_path: Path) -> None:
     assert "dot seed 7 diverged" not in words(page(comparison, details(grouped), {}, []))
     comparison["systems"][0]["diverged"] = ["7"]
     assert "dot seed 7 diverged" in words(page(comparison, details(grouped), {}, []))
+
+
+def test_a_young_seed_is_called_young_and_nothing_else(tmp_path: Path) -> None:
+    comparison, grouped = compared(tmp_path, {"dot": 0.1, "none": 0.4}, 1)
+    comparison["systems"][0]["young"] = ["1"]
+    text = words(page(comparison, details(grouped), {}, []))
+    assert "dot seed 1 young" in text
+    assert "1 (young)" in text
+    assert "seed 1 diverged" not in text
+    assert "1 (diverged)" not in text
+    del comparison["systems"][0]["young"]  # documents of 0.1.0
+    assert "seed 1 young" not in words(page(comparison, details(grouped), {}, []))
 
 
 def test_it_opens_at_the_baseline_and_the_best(tmp_path: Path) -> None:

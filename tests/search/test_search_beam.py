@@ -387,3 +387,12 @@ def test_nonsense_is_refused(wrong):
 def test_pruning_refuses_nonsense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Pruning(**wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_finite_number_is_refused_by_name(value):
+    for name in ("length_bonus", "lm_weight", "coverage_weight", "temperature", "ctc_weight"):
+        with pytest.raises(ValueError, match=f"{name} must be .*got {value}"):
+            BeamSearch(**{name: value})
+    with pytest.raises(ValueError, match="end_margin must be >= 0, got 0 and nan"):
+        Pruning(end_margin=float("nan"))

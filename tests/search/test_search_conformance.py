@@ -101,6 +101,34 @@ class Rewards(Whole):
         return scores - scores.amax() + 0.5
 
 
+class RewardsLater(Whole):
+    """Says of the first token only that it may give 1."""
+
+    def every(self, tokens: Tensor, memory: Heard, state: Past) -> Tensor:
+        return torch.ones(*tokens.shape, V)
+
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor | float:
+        return (so_far == 0.0).double()
+
+
+class RewardsTwo(Whole):
+    """1 for each of two tokens, and says so: 0, 1, 2, 2, 2, ..."""
+
+    def every(self, tokens: Tensor, memory: Heard, state: Past) -> Tensor:
+        return super().every(tokens, memory, state).clamp(max=0.0)
+
+    def most_left(self, so_far: Tensor, left: Tensor, frames: Tensor) -> Tensor:
+        return left.clamp(max=2)
+
+
+class LowHighest(Whole):
+    """Says that its total is -60 at most."""
+
+    def score(self, tokens: Tensor, memory: Any, state: Any, context: StepContext) -> Scored:
+        scored = super().score(tokens, memory, state, context)
+        return scored._replace(highest=torch.full(tokens.shape, -60.0, dtype=torch.float64))
+
+
 class LoneTable(Whole):
     """Memory holds what has no utterance."""
 
@@ -203,7 +231,10 @@ class WeighsTwice(Whole):
 
 BROKEN = [
     (Overflows, "scores broadcast to (B, K, V), never NaN or +inf"),
-    (Rewards, "a token scores no more than most_left says"),
+    (Rewards, "tokens to come score no more than most_left says"),
+    (RewardsLater, "tokens to come score no more than most_left says"),
+    (LowHighest, "tokens to come score no more than most_left says"),
+    (RewardsTwo, "most_left is c + g times the tokens left"),
     (LoneTable, "memory begins with B, state with B, K"),
     (OtherType, "memory and state keep structure, shapes, dtypes"),
     (SeesNeighbours, "alone is as in a batch"),

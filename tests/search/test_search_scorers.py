@@ -11,11 +11,12 @@ import pytest
 import torch
 import yaml
 from search_decoders import TinyDecoder, acoustics, alone
-from tiny_recognizer import config
+from tiny_recognizer import parts
 from torch import Tensor
 
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory, language_model
+from lasasr.models.parts import LanguageParts
 from lasasr.models.recognizer import Recognizer
 from lasasr.search import conformance
 from lasasr.search.acoustics import Acoustics
@@ -229,7 +230,7 @@ def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_scorer_and_its_file_travel_in_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "favoured.txt").write_text(str(FAVOURED))
     listed = {"_target_": f"{__name__}.Listed", "file": str(tmp_path / "favoured.txt"), "weight": 9.0}
-    recognizer = Recognizer.build(config(0.3, search=_search(mine=listed)), TOKENIZER, "none/1").eval()
+    recognizer = Recognizer.build(parts(0.3, search=_search(mine=listed)), TOKENIZER, "none/1").eval()
     audio = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1)), torch.tensor([8000])
     (expected,) = recognizer.recognize(*audio)
     assert set(expected[0].text) == {TOKENIZER.tokens[FAVOURED]}
@@ -255,7 +256,7 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("LASASR_ALLOW", "favouring")
     entry = yaml.safe_load(blocks["yaml"]) | {"file": str(tmp_path / "tokens.txt"), "vocabulary_size": V, "weight": 4.0}
-    search = language_model.search({"search": _search(mine=entry)}, TOKENIZER)
+    search = language_model.search(_search(mine=entry), TOKENIZER)
     by_hand = BeamSearch(limits=Limits(max_length=4), scorers={"mine": Favouring(weight=4.0)})
     decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(7, 5)
     for ours, theirs in zip(search(decoder, utterances), by_hand(decoder, utterances), strict=True):
@@ -269,12 +270,12 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
 def test_a_bundle_names_no_file_outside_itself(path: str, tmp_path: Path) -> None:
     listed = {"_target_": f"{__name__}.Listed", "file": path, "weight": 9.0}
     with pytest.raises(LasasrError, match=r"config.yaml: search names .* none of the bundle's own files"):
-        language_model.found(_search(mine=listed), tmp_path)
+        language_model.in_bundle(_search(mine=listed), tmp_path)
 
 
 def test_a_language_model_by_name_is_that_of_the_short_key(tmp_path: Path) -> None:
     tiny = {"_target_": "lasasr.lm.lstm.LSTMLanguageModel", "hidden_dim": 6, "embedding_dim": 4, "_partial_": True}
-    lm = language_model.TrainedLM.build({"lm": tiny, "seed": 1}, TOKENIZER, "none/1")
+    lm = language_model.TrainedLM.build(LanguageParts(lm=tiny, seed=1), TOKENIZER, "none/1")
     lm.save(tmp_path / "lm")
     path = str(tmp_path / "lm")
     entry = {"_target_": "lasasr.search.lm_scorer.ShallowFusion", "lm": path, "weight": 0.5}
@@ -283,7 +284,7 @@ def test_a_language_model_by_name_is_that_of_the_short_key(tmp_path: Path) -> No
     audio = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1)), torch.tensor([8000])
     results = []
     for search in (by_key, _search(lm=entry), {**by_key, "scorers": {"lm": entry}}, _search(lm=entry, other=entry)):
-        recognizer = Recognizer.build(config(0.3, search=search), TOKENIZER, "none/1").eval()
+        recognizer = Recognizer.build(parts(0.3, search=search), TOKENIZER, "none/1").eval()
         recognizer.save(tmp_path / "bundle")
         results.append(Recognizer.load(tmp_path / "bundle").recognize(*audio)[0])
         _same(results[-1], recognizer.recognize(*audio)[0])
@@ -291,6 +292,6 @@ def test_a_language_model_by_name_is_that_of_the_short_key(tmp_path: Path) -> No
     _same(results[2], results[0])
     assert results[3][0].scores["other"] == pytest.approx(results[3][0].scores["lm"])
     with pytest.raises(UsageError, match=r"search.lm_weight is 0.4, but search.scorers.lm.weight is 0.5; give one"):
-        language_model.search({"search": {**by_key, "lm_weight": 0.4, "scorers": {"lm": entry}}}, TOKENIZER)
+        language_model.search({**by_key, "lm_weight": 0.4, "scorers": {"lm": entry}}, TOKENIZER)
     with pytest.raises(UsageError, match="lm is not set"):
-        language_model.search({"search": _search(lm={**entry, "lm": None})}, TOKENIZER)
+        language_model.search(_search(lm={**entry, "lm": None}), TOKENIZER)

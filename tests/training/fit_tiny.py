@@ -9,8 +9,9 @@ import lightning.pytorch as pl
 from training_tiny import Data, SignalAt, training
 
 from lasasr.cli.compose import compose
+from lasasr.configuration.settings import load
 from lasasr.training.console import Console
-from lasasr.training.fit import Fitted, check_config, fit
+from lasasr.training.fit import Fitted, check_settings, fit
 from lasasr.training.interrupt import Interrupt
 
 SHORT = (
@@ -34,10 +35,10 @@ def fit_tiny(
     Args:
         without: keys of the configuration that are left out, as from a run that is older than they are.
     """
-    config = compose("synthetic/las_char", [*SHORT, *overrides])
-    config = {key: value for key, value in config.items() if key not in without}
-    check_config(config)
-    return fit(config, folder, resume, training(), Data(), "wer", Console("wer", "WER", " %"), watchers)
+    plain = compose("synthetic/las_char", [*SHORT, *overrides])
+    settings = load({key: value for key, value in plain.items() if key not in without}, "test")
+    check_settings(settings)
+    return fit(settings, folder, resume, training(), Data(), "wer", Console("wer", "WER", " %"), watchers)
 
 
 class InterruptAt(SignalAt):

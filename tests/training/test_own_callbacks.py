@@ -11,10 +11,10 @@ import pytest
 import torch
 from fit_tiny import InterruptAt, fit_tiny
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from loaded import composed
 
-from lasasr.cli.compose import compose
 from lasasr.errors import Interrupted, LasasrError, UsageError
-from lasasr.training.fit import check_config
+from lasasr.training.fit import check_settings
 from lasasr.training.meter import Meter
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
@@ -145,4 +145,4 @@ def test_two_that_keep_their_state_under_one_name_are_refused(tmp_path: Path) ->
 )
 def test_what_is_no_callback_is_refused_before_anything_is_written(overrides: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        check_config(compose("synthetic/las_char", overrides))
+        check_settings(composed("synthetic/las_char", overrides))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fit_tiny import fit_tiny
+from loaded import language
 from training_tiny import batch, training
 
 from lasasr.cli.compose import compose
@@ -93,5 +94,5 @@ def test_a_loss_that_is_not_finite_is_said_and_the_card_stays_json(
 @pytest.mark.parametrize("share", ["1", "0.5", "10"])
 def test_perplexities_are_of_whole_splits(share: str) -> None:
     with pytest.raises(UsageError, match=f"trainer.limit_val_batches={share}: perplexities are of whole splits"):
-        lm_run.check(compose("lm/synthetic_char", [f"+trainer.limit_val_batches={share}"]))
-    lm_run.check(compose("lm/synthetic_char", ["+trainer.limit_val_batches=1.0"]))
+        lm_run.check(language(**compose("lm/synthetic_char", [f"+trainer.limit_val_batches={share}"])))
+    lm_run.check(language(**compose("lm/synthetic_char", ["+trainer.limit_val_batches=1.0"])))

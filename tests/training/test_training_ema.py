@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,23 @@ def test_it_is_the_recursion_and_validation_and_the_end_see_it() -> None:
         torch.testing.assert_close(found, average.float(), atol=1e-6, rtol=1e-5)
         assert torch.equal(found, watch.validated[name])
     assert any(not torch.equal(found, watch.trained[-1][name]) for name, found in weights(module).items())
+
+
+def test_after_every_update_it_is_the_sum_that_its_definition_gives() -> None:
+    """average_n = Σ_m (1 − d_m)·Π_{l > m} d_l · weights_m with d_1 = 0 and d_n = min(decay, n / (9 + n)), by hand."""
+    model, callback = torch.nn.Linear(1, 1, bias=False), MovingAverage(DECAY)
+    average = torch.optim.swa_utils.AveragedModel(model, use_buffers=False, **callback._kwargs)
+    trained, decays = [], []
+    for n in range(1, 31):
+        trained.append(torch.nn.init.normal_(model.weight).item())
+        average.update_parameters(model)
+        decays.append(0.0 if n == 1 else min(DECAY, n / (9 + n)))
+        shares = [(1 - decays[m]) * math.prod(decays[m + 1 :]) for m in range(n)]
+        assert sum(shares) == pytest.approx(1.0)
+        expected = sum(share * weight for share, weight in zip(shares, trained, strict=True))
+        assert average.module.weight.item() == pytest.approx(expected, abs=1e-6)
+    assert decays[1:3] == [2 / 11, 3 / 12]
+    assert decays[12] < decays[13] == decays[-1] == DECAY
 
 
 def test_training_itself_does_not_notice() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recognizer import config
+import yaml
+from tiny_recognizer import parts
 from torch import Tensor, nn
 from training_tiny import TOKENIZER, batch, training
 
@@ -154,12 +155,14 @@ def test_a_loss_of_ones_own_reaches_every_parameter() -> None:
 
 @pytest.mark.parametrize("heads", [{"decoder": True, "ctc": False}, {"decoder": False, "ctc": True}])
 def test_a_bundle_keeps_the_heads_and_needs_no_loss(heads: dict[str, bool], tmp_path: Path) -> None:
-    recognizer = Recognizer.build({**config(0.0 if heads["decoder"] else 1.0)}, TOKENIZER, "none/1")
-    assert recognizer.config["heads"] == heads
-    assert "loss" not in recognizer.config
+    recognizer = Recognizer.build(parts(0.0 if heads["decoder"] else 1.0), TOKENIZER, "none/1")
+    assert recognizer.parts.heads._asdict() == heads
     recognizer.save(tmp_path)
+    stored = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert stored["heads"] == heads
+    assert "loss" not in stored
     loaded = Recognizer.load(tmp_path)
-    assert loaded.config["heads"] == heads
+    assert loaded.parts == recognizer.parts
     assert set(loaded.state_dict()) == set(recognizer.state_dict())
 
 
@@ -167,7 +170,7 @@ def test_a_bundle_keeps_the_heads_and_needs_no_loss(heads: dict[str, bool], tmp_
     "heads", ["{decoder: true}", "{decoder: 1, ctc: true}", "[1]", "{decoder: true, ctc: true, lm: true}"]
 )
 def test_heads_without_meaning_are_refused(heads: str, tmp_path: Path) -> None:
-    Recognizer.build(config(0.3), TOKENIZER, "none/1").save(tmp_path)
+    Recognizer.build(parts(0.3), TOKENIZER, "none/1").save(tmp_path)
     path = tmp_path / "config.yaml"
     lines = path.read_text().split("heads:")
     path.write_text(f"{lines[0]}heads: {heads}\n")
@@ -177,7 +180,7 @@ def test_heads_without_meaning_are_refused(heads: str, tmp_path: Path) -> None:
 
 def test_what_is_no_loss_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"FbankFrontend; loss takes a subclass of lasasr\.losses\.base\.Loss"):
-        factory.loss({"loss": {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, "seed": 1})
+        factory.loss({"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, 1)
 
 
 def test_utterances_that_are_not_finite_are_told_apart() -> None:

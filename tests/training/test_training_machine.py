@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from loaded import recognition
 
+from lasasr.configuration.settings import Recognition
 from lasasr.errors import UsageError
 from lasasr.training import machine
 
@@ -43,8 +45,8 @@ def test_bf16_follows_the_processor(monkeypatch: pytest.MonkeyPatch, supported: 
     assert machine.computes_bf16("cpu") is supported
 
 
-def configured(precision: object, bf16_if_fast: bool = False) -> dict[str, object]:
-    return {"bf16_if_fast": bf16_if_fast, "trainer": {"precision": precision, "accelerator": "cpu"}}
+def configured(precision: object, bf16_if_fast: bool = False) -> Recognition:
+    return recognition(bf16_if_fast=bf16_if_fast, trainer={"precision": precision, "accelerator": "cpu"})
 
 
 @pytest.mark.parametrize("supported", [True, False])

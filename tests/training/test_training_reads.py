@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import pytest
 from doctor_corpus import Corpus
+from loaded import recognition
 
-from lasasr.cli.doctor import glance
 from lasasr.data import manifest, manifest_cache
 from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.tasks.recognition import RecognitionTask
 from lasasr.text import transcript
 from lasasr.text.transcript import TranscriptRule
-from lasasr.training.run import train
 
 
 def test_each_manifest_is_read_once_and_each_transcript_normalised_once(
@@ -34,9 +33,9 @@ def test_each_manifest_is_read_once_and_each_transcript_normalised_once(
     monkeypatch.setattr(manifest, "read_manifest", counted)
     monkeypatch.setitem(transcript._RULES, "noted", TranscriptRule("noted", 1, noted))
     corpus = Corpus(tmp_path)
-    config = corpus.config("trainer.max_steps=1", "validation.maps=0", "evaluate.maps=0", "corpus.transcript=noted")
-    config["loading"] |= {"num_workers": 0}
-    facts = train(config, tmp_path / "run", False, lambda *_: None, functools.partial(glance, config))
+    plain = corpus.plain("trainer.max_steps=1", "validation.maps=0", "evaluate.maps=0", "corpus.transcript=noted")
+    plain["loading"] |= {"num_workers": 0}
+    facts = RecognitionTask(recognition(**plain)).train(tmp_path / "run", False, lambda *_: None)
     assert facts["steps"] == 1
     assert facts["results"]["test"]["utterances"] == 3
     assert sorted(reads) == ["dev.jsonl.gz", "test.jsonl.gz", "train.jsonl.gz"]

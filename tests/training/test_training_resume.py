@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
-from training_tiny import Data, SignalAt, trainer, training
+from loaded import recognition
+from numpy.typing import NDArray
+from training_tiny import Data, SignalAt, Utterances, trainer, training
 
-from lasasr.errors import Interrupted
+from lasasr.data.batch import Batch, Measured
+from lasasr.data.loader import BatchError
+from lasasr.data.sampler import Request
+from lasasr.errors import Interrupted, LasasrError
 from lasasr.training.checkpoints import LAST, keep_best
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.validations import Validations
@@ -58,14 +64,40 @@ class KillAt(pl.Callback):
             raise Killed
 
 
-def fit(folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, **options: Any) -> End:
+class DamagedData(Data):
+    """A training batch of which a file cannot be read: the one after so many."""
+
+    def __init__(self, good: int) -> None:
+        super().__init__()
+        self.left = good
+
+    def dataset(self, split: str) -> Measured:
+        return self if split == "train" else super().dataset(split)
+
+    @property
+    def durations_s(self) -> NDArray[np.float64]:
+        return Utterances().durations_s
+
+    def __getitem__(self, request: Request) -> Batch:
+        self.left -= 1
+        if self.left < 0:
+            raise LasasrError("utterance 3: c.wav cannot be read as audio")
+        return Utterances()[request]
+
+
+DamagedData.__qualname__ = Data.__qualname__  # the name of its state in checkpoints
+
+
+def fit(
+    folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, data: Data | None = None, **options: Any
+) -> End:
     """Train on from what `folder` holds."""
     interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
-    best = keep_best({"checkpoint": {"best": 2}}, folder, "wer")
+    best = keep_best(recognition(checkpoint={"best": 2}), folder, "wer")
     of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
     module, start = training(), folder / "checkpoints" / LAST
-    with contextlib.suppress(Interrupted, Killed):
-        of_it.fit(module, Data(), ckpt_path=start if start.exists() else None, weights_only=True)
+    with contextlib.suppress(Interrupted, Killed, BatchError):
+        of_it.fit(module, data or Data(), ckpt_path=start if start.exists() else None, weights_only=True)
     weights = torch.cat([p.detach().flatten() for p in module.parameters()])
     return End(weights, validations.history, {Path(one).name: float(v) for one, v in best.best_k_models.items()})
 
@@ -102,3 +134,17 @@ def test_killed_again_and_again(way: str, place: Path, tmp_path: Path) -> None:
     for batches in (5, 3, 2):
         fit(tmp_path, kill_at=batches, every_s=0.0, **WAYS[way])
     assert_same(fit(tmp_path, every_s=0.0, **WAYS[way]), whole(way, place))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_path: Path) -> None:
+    """Whichever batch it is in: what was trained before is saved, and goes on when the file is whole again."""
+    updates = WAYS[way].get("accumulate_grad_batches", 1)
+    for good in (1, 2, 4, 5, 8):
+        folder = tmp_path / str(good)
+        fit(folder, data=DamagedData(good), **WAYS[way])
+        path = folder / "checkpoints" / LAST
+        assert path.exists() == (good % updates == 0)  # nothing is saved among accumulated batches
+        if path.exists():
+            assert torch.load(path, weights_only=True)["global_step"] == good // updates
+        assert_same(fit(folder, **WAYS[way]), whole(way, place))

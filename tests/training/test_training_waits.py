@@ -20,6 +20,7 @@ SCRIPT = Path(__file__).with_name("pretend_updates.py")
 IN_CTC = {"CTC": 6}  # torch's own kernels: three copies of lengths each way
 NORM = {"_local_scalar_dense": 1}  # the one wait of an update: is the gradient finite?
 FEW = ["pyramid/location", "blstm/dot", "conv_blstm/monotonic", "pyramid_stacked/location_recurrent"]
+FEW += ["transformer/dot", "conformer/location", "conformer_blstm/additive"]
 pytestmark = pytest.mark.skipif(
     not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
     reason="this torch has no backends in Python",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recognizer import config
+from tiny_recognizer import parts
 
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models.recognizer import Recognizer
@@ -19,9 +19,7 @@ GRU = {"_target_": "lasasr.spell.recurrent.RecurrentDecoder", "_partial_": True,
 
 def made(seed: int, ctc_weight: float = 0.3, letters: str = "abc", **changes: Any) -> Recognizer:
     torch.manual_seed(seed)
-    return Recognizer.build(
-        config(ctc_weight, **changes) | {"seed": seed}, CharacterTokenizer.train([letters]), "none/1"
-    )
+    return Recognizer.build(parts(ctc_weight, seed, **changes), CharacterTokenizer.train([letters]), "none/1")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tiny_recognizer import config
+from tiny_recognizer import parts
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.data.batch import Batch, Measured
@@ -56,7 +56,7 @@ def batch(numbers: Sequence[int]) -> Batch:
 
 def training(ctc_weight: float = 0.4, **changes: Any) -> Training:
     """The module; `changes` replace parts of the configuration."""
-    recognizer = Recognizer.build(config(ctc_weight, **changes), TOKENIZER, "none/1")
+    recognizer = Recognizer.build(parts(ctc_weight, **changes), TOKENIZER, "none/1")
     return Training(
         recognizer.searching(GreedySearch()),
         JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1),

@@ -47,7 +47,7 @@ def more_speakers(parts: VarianceParts, times: float) -> VarianceParts:
     """`times` as many speakers like these, each with as many utterances; the part of the seeds alone stays."""
     seeds = parts.seeds
     if seeds is not None:
-        seeds = SeedVariance(seeds.excess + seeds.residual / times, seeds.df, seeds.residual / times)
+        seeds = seeds._replace(variance=seeds.excess + seeds.residual / times, residual=seeds.residual / times)
     return VarianceParts(parts.estimate, parts.speakers / times, parts.speakers_df * times, seeds)
 
 
@@ -61,7 +61,10 @@ def more_seeds(parts: VarianceParts, times: float) -> VarianceParts:
         raise ValueError("each system must have at least 2 seeds, else what more seeds do is not known")
     residual = np.minimum(parts.seeds.residual, parts.speakers)  # an estimate may exceed what it is a part of
     seeds = SeedVariance(
-        (parts.seeds.excess + parts.seeds.residual) / times, parts.seeds.df * times, parts.seeds.residual / times
+        (parts.seeds.excess + parts.seeds.residual) / times,
+        parts.seeds.welch_df * times,
+        parts.seeds.residual / times,
+        tuple(count * times for count in parts.seeds.runs),
     )
     return parts._replace(speakers=parts.speakers - residual + residual / times, seeds=seeds)
 

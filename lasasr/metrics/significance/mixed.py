@@ -23,7 +23,10 @@ fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this i
   (1946, Biometrics Bulletin 2) but for one product: seeds.variance² there would punish a residual that was subtracted,
   X² would trust an X that came out as 0 by chance; what stands between them kept the level best in the simulation of
   docs/statistics.md. For plans seeds.variance² it is. As those of any sum they are at least the smaller of the parts'.
-  Without a residual this is Welch's test (1947, Biometrika 34), without X that over speakers.
+  Where a system has fewer than `FEW_SEEDS` runs, it is seeds.variance² for the test too, and seeds.df is at most the
+  sum over systems of (fewest runs − 1): Welch's are themselves estimated, from a spread that is often near 0 where runs
+  are so few, and then count the runs of the other system. Plans take (fewest runs − 1). Without a residual this is
+  Welch's test (1947, Biometrika 34), without X that over speakers.
 
 All arrays may have leading axes, so that thousands of simulated comparisons are one call.
 """
@@ -39,15 +42,33 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 
+FEW_SEEDS = 4  # runs of a system, below which the degrees of freedom are the conservative ones
+
 _ROUNDING = 1e-18  # points², below which a variance is that of rounding
 
 
 class SeedVariance(NamedTuple):
-    """The variance that the spread between runs estimates; every field (...)."""
+    """The variance that the spread between runs estimates; every array (...)."""
 
     variance: Array  # of the estimate, points²; what speakers × seeds contribute to it included
-    df: Array
+    welch_df: Array
     residual: Array  # that contribution, which is in the variance over speakers already
+    runs: tuple[float, ...]  # of each system; plans have fractions of one
+
+    @property
+    def few(self) -> bool:
+        """Whether a system has too few runs to trust Welch's degrees of freedom."""
+        return min(self.runs) < FEW_SEEDS
+
+    @property
+    def df(self) -> Array:
+        """The degrees of freedom of the test."""
+        return np.minimum(self.welch_df, len(self.runs) * (min(self.runs) - 1.0)) if self.few else self.welch_df
+
+    @property
+    def planning_df(self) -> Array:
+        """The degrees of freedom of plans."""
+        return np.minimum(self.welch_df, min(self.runs) - 1.0) if self.few else self.welch_df
 
     @property
     def excess(self) -> Array:
@@ -110,7 +131,8 @@ def _seeds(shares: Sequence[Array], weights: Array) -> SeedVariance:
     variance = np.sum(spreads, axis=0)
     below = np.sum([spread**2 / (m - 1) for spread, m in zip(spreads, runs, strict=True)], axis=0)
     df = np.divide(variance**2, below, out=np.full_like(variance, min(runs) - 1.0), where=below > 0)
-    return SeedVariance(variance, df, residual=np.sum([_within(share, weights) for share in shares], axis=0))
+    residual = np.sum([_within(share, weights) for share in shares], axis=0)
+    return SeedVariance(variance, df, residual, tuple(map(float, runs)))
 
 
 def _clustered(shares: Array, weights: Array) -> Array:
@@ -150,14 +172,18 @@ def system_uncertainty(parts: VarianceParts) -> Uncertainty:
         raise ValueError("each system must have at least 2 seeds, else what other seeds do is not known")
     seeds = parts.seeds
     variance = parts.speakers + seeds.excess
-    least = np.minimum(parts.speakers_df, seeds.df)
 
-    def satterthwaite(of_seeds: Array) -> Array:
-        below = parts.speakers**2 / parts.speakers_df + of_seeds / seeds.df
+    def satterthwaite(of_seeds: Array, seeds_df: Array) -> Array:
+        below = parts.speakers**2 / parts.speakers_df + of_seeds / seeds_df
         df = np.divide(variance**2, below, out=np.array(parts.speakers_df, dtype=np.float64), where=below > 0)
-        return np.maximum(df, least)
+        return np.maximum(df, np.minimum(parts.speakers_df, seeds_df))
 
-    return Uncertainty(variance, satterthwaite(seeds.excess * seeds.variance), satterthwaite(seeds.variance**2))
+    of_seeds = seeds.variance if seeds.few else seeds.excess
+    return Uncertainty(
+        variance,
+        satterthwaite(of_seeds * seeds.variance, seeds.df),
+        satterthwaite(seeds.variance**2, seeds.planning_df),
+    )
 
 
 def p_value(estimate: Array, uncertainty: Uncertainty) -> Array:

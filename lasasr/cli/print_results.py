@@ -1,10 +1,11 @@
-"""What a finished run is told to be: its error rates, and where to find and how to use it."""
+"""What is printed of a run: its error rates or perplexities, and where to find and how to use it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from lasasr.artifacts.results import Stored
 from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import search_words
+from lasasr.configuration.settings import Language, Recognition, Settings, kind_of
 from lasasr.errors import LasasrError
 from lasasr.escaping import unescaped
 from lasasr.report.outside_text import outside_line
@@ -21,30 +23,50 @@ from lasasr.report.triage_table import triage_table
 
 MOST_OTHERS = 10  # results of other searches that are listed
 
+Record = Mapping[str, Any]  # what results/<split>.json or perplexity.json hold of a split
 
-def tell_run(run: Run) -> None:
+
+def print_run(run: Run) -> None:
     """Print the table of results and the places of a run."""
-    if (run.folder / perplexity_results.OWN).exists():
-        _tell_lm(run)
-        return
-    tell_results(run)
+    _PRINTERS[kind_of(run.config())].run(run)
+
+
+def print_summaries(settings: Settings, summaries: Sequence[Record], names: Sequence[str] = ()) -> None:
+    """Print what an evaluation measured.
+
+    Args:
+        settings: of the run.
+        names: of the searches that each split was decoded with; without them what kind of errors there are is printed
+            too.
+    """
+    _PRINTERS[type(settings)].summaries(summaries, names)
+
+
+def print_files(paths: Sequence[Path]) -> None:
+    """Print where results are, each once."""
+    for path in dict.fromkeys(paths):
+        print(f"result:          {path}")
+
+
+def _print_recognizer(run: Run) -> None:
+    _print_results(run)
     print(f"run folder:      {run.folder}")
     for plot in sorted((run.folder / "plots").glob("*.png"))[:1]:
         print(f"attention plot:  {plot}")
-    _tell_curves(run)
+    _print_curves(run)
     print(f"transcribe:      lasasr transcribe {run.folder} your.wav")
 
 
-def _tell_lm(run: Run) -> None:
-    tell_perplexities(perplexity_results.read(run.folder / perplexity_results.OWN))
+def _print_language_model(run: Run) -> None:
+    _print_perplexities(list(perplexity_results.read(run.folder / perplexity_results.OWN).values()))
     for path in perplexity_results.others(run.folder)[:MOST_OTHERS]:
         print(f"other result:    {path}")
     print(f"run folder:      {run.folder}")
-    _tell_curves(run)
+    _print_curves(run)
     print(f"decode with it:  lasasr evaluate RUN search.lm={run.folder} search.lm_weight=0.3")
 
 
-def _tell_curves(run: Run) -> None:
+def _print_curves(run: Run) -> None:
     """Where the loggers that write into the run folder have left what was measured."""
     table = run.folder / "csv" / "metrics.csv"
     if run.tensorboard.is_dir():
@@ -53,12 +75,12 @@ def _tell_curves(run: Run) -> None:
         print(f"learning curves: {table}")
 
 
-def tell_perplexities(splits: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print how well a language model foresees each split."""
-    Console(file=unescaped(sys.stdout)).print(perplexity_table(list(splits.values())))
+def _print_perplexities(records: Sequence[Record], names: Sequence[str] = ()) -> None:
+    """How well a language model foresees each split."""
+    Console(file=unescaped(sys.stdout)).print(perplexity_table(list(records)))
 
 
-def tell_results(run: Run) -> None:
+def _print_results(run: Run) -> None:
     """Print the run's own results as a table, and name those of other searches and data."""
     of_run, others = RunResults(run), []
     own, missing = [], []
@@ -70,7 +92,7 @@ def tell_results(run: Run) -> None:
             others.append(stored)
         else:
             own.append(stored.read()[0])
-    tell_summaries(own)
+    _print_error_rates(own)
     for line in missing:
         print(line)
     for stored in others[:MOST_OTHERS]:
@@ -88,18 +110,8 @@ def _in_a_line(stored: Stored) -> str:
     return f"{stored.path.name}: {rate}, search: {search_words(summary.get('search'))}"
 
 
-def tell_files(run: Run, stems: Sequence[str]) -> None:
-    """Print where results are, each once."""
-    for stem in dict.fromkeys(stems):
-        print(f"result:          {run.results / f'{stem}.json'}")
-
-
-def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> None:
-    """Print summaries of decoded splits as one table, and how errors were counted where that needs saying.
-
-    Args:
-        names: of the settings that each was decoded with; without them what kind of errors there are is told too.
-    """
+def _print_error_rates(summaries: Sequence[Record], names: Sequence[str] = ()) -> None:
+    """Decoded splits as one table, and how errors were counted where that needs saying."""
     if summaries:
         Console(file=unescaped(sys.stdout)).print(evaluation_table(summaries, names))
     for one in () if names else summaries:
@@ -111,3 +123,16 @@ def tell_summaries(summaries: Sequence[Mapping[str, Any]], names: Sequence[str] 
         if protocol:
             counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)
             print(f"reference tokens: {counted}; {protocol}")
+
+
+class _Printers(NamedTuple):
+    """Of one task."""
+
+    run: Callable[[Run], None]
+    summaries: Callable[[Sequence[Record], Sequence[str]], None]
+
+
+_PRINTERS: Final[Mapping[type[Settings], _Printers]] = {
+    Recognition: _Printers(_print_recognizer, _print_error_rates),
+    Language: _Printers(_print_language_model, _print_perplexities),
+}

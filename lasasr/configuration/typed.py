@@ -1,0 +1,191 @@
+"""Plain values of a file as a frozen dataclass, whose annotations say of what kind each is, and in what range."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin
+
+T = TypeVar("T")
+WAY_OUT: Final = "way_out"  # metadata of a field: what a message about it ends in
+_LONGEST: Final = 60  # characters of a value in a message
+_WORDS: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a part with keys",
+    Mapping: "a part with keys",
+    list: "a list",
+    tuple: "a list",
+    Sequence: "a list",
+    Path: "a text",
+    type(None): "nothing",
+}
+
+_PLURALS: Final = {
+    int: "whole numbers",
+    float: "numbers",
+    str: "texts",
+    dict: "parts with keys",
+    Mapping: "parts with keys",
+}
+
+
+class Within(NamedTuple):
+    """The range of a number, both ends included, or of the numbers in a list: `Annotated[int, Within(1)]`."""
+
+    least: float
+    most: float = math.inf
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value is in the range; what is no number has none."""
+        values = value if isinstance(value, list | tuple) else [value]
+        numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+        return all(self.least <= one <= self.most for one in numbers)
+
+    def __str__(self) -> str:
+        return f"of at least {self.least:g}" if math.isinf(self.most) else f"from {self.least:g} to {self.most:g}"
+
+
+class KindError(ValueError):
+    """A value is of another kind than its key takes, or one is missing; the message names the key."""
+
+
+class LackError(KindError):
+    """Keys are missing that have no default."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"it lacks {', '.join(keys)}")
+        self.keys = keys
+
+
+def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: Any) -> T:
+    """A dataclass made of plain values; keys that it does not have are left out.
+
+    A field without a default must be there, unless it is a dataclass itself, whose own fields may all be absent.
+    Sequences become tuples, and whole numbers fractions where a field says so.
+
+    Args:
+        place: what stands before the keys in messages: `validation.`.
+        more: fields that are no key.
+
+    Raises:
+        KindError: a value is of another kind.
+        LackError: one is missing.
+    """
+    made, lacking = dict(more), list[str]()
+    whole: Any = kind
+    hints = _hints(whole)
+    for one in fields(whole):
+        hint, key = hints[one.name], f"{place}{one.name}"
+        if one.name in more:
+            continue
+        if one.name in values:
+            made[one.name] = _value(values[one.name], hint, key, one.metadata.get(WAY_OUT, ""))
+        elif is_dataclass(hint):
+            try:
+                made[one.name] = read(typing.cast(type[Any], hint), {}, f"{key}.")
+            except LackError as error:
+                lacking += error.keys
+        elif one.default is MISSING and one.default_factory is MISSING:
+            lacking.append(key)
+    if lacking:
+        raise LackError(lacking)
+    return kind(**made)
+
+
+def _value(value: Any, hint: Any, key: str, way_out: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise _wrong(value, Mapping, key, way_out)
+        return read(typing.cast(type[Any], hint), value, f"{key}.")
+    if not matches(value, hint):
+        raise _wrong(value, hint, key, way_out)
+    if isinstance(value, list):
+        return tuple(value) if get_origin(_bare(hint)) is Sequence else value
+    kinds = {_bare(one) for one in get_args(_bare(hint))} | {_bare(hint)}
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_number and float in kinds and int not in kinds else value
+
+
+def _bare(hint: Any) -> Any:
+    """A hint without its range."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _wrong(value: Any, hint: Any, key: str, way_out: str) -> KindError:
+    return KindError(f"{key} is {shown(value)}, not {described(hint)}{f'; {way_out}' if way_out else ''}")
+
+
+def shown(value: Any) -> str:
+    """A value in a message, as yaml has it, of a bounded length."""
+    text = {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def matches(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of the kind that a type hint means.
+
+    True is no number, NaN and infinity neither; a whole number is a fraction too. What a hint says of objects admits
+    no plain value.
+    """
+    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    if hint is Any:
+        return True
+    if origin is Annotated:
+        return matches(value, arguments[0]) and all(one.takes(value) for one in arguments[1:])
+    if origin is typing.Literal:
+        return any(value == choice and type(value) is type(choice) for choice in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return any(matches(value, one) for one in arguments)
+    if hint is None:
+        return value is None
+    if origin in (list, tuple, Sequence):
+        return isinstance(value, list | tuple) and _items_match(value, origin, arguments)
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping) and all(matches(one, arguments[1]) for one in value.values() if arguments)
+    if origin in (int, float):
+        return _is_number(value, origin)
+    if origin in (str, bool):
+        return type(value) is origin
+    if origin is Path:
+        return isinstance(value, str)
+    return not isinstance(origin, type) or isinstance(value, origin)
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or (kind is float and math.isfinite(value))
+
+
+def _items_match(values: Sequence[Any], origin: Any, arguments: Sequence[Any]) -> bool:
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        return len(values) == len(arguments) and all(map(matches, values, arguments))
+    return not arguments or all(matches(one, arguments[0]) for one in values)
+
+
+def described(hint: Any) -> str:
+    """The kind that a type hint means, in words."""
+    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    if origin is Annotated:
+        return " ".join([described(arguments[0]), *map(str, arguments[1:])])
+    if origin is typing.Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(described, arguments)))
+    if origin in (list, tuple, Sequence) and arguments:
+        kinds = [get_origin(one) or one for one in arguments if one is not Ellipsis]
+        return f"a list of {' or '.join(dict.fromkeys(_PLURALS.get(one, 'values') for one in kinds))}"
+    return _WORDS.get(origin, f"a part ({origin.__name__})" if isinstance(origin, type) else "another value")
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)

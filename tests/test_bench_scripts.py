@@ -1,0 +1,80 @@
+"""What the benchmarks measure can be built: each one's cases, and one small run of the search's from its command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+COMMANDS = ("bench", "bench_decode", "bench_peers")
+SECTIONS = (
+    "training", "decoder", "encoder", "conformer", "attention", "growth", "features", "loader", "scoring"
+)  # fmt: skip
+TINY = "--frames 9 --tokens 5 --vocabulary 12 --beam 3 --decoder-dim 8 --encoded-dim 6 --attention-dim 4 --repeats 1"
+
+
+@pytest.fixture(autouse=True)
+def script_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def bench() -> tuple[ModuleType, dict[str, object]]:
+    script, models = importlib.import_module("bench"), importlib.import_module("bench_models")
+    return script, script.sections(models.Bench(models.SMALL, torch.device("cpu")), True)
+
+
+def test_every_benchmark_with_a_command_is_tried_here() -> None:
+    assert sorted(path.stem for path in SCRIPTS.glob("bench*.py") if "__main__" in path.read_text()) == [*COMMANDS]
+    assert tuple(bench()[1]) == SECTIONS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_benchmark_says_how_to_call_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(name).main()
+    assert ended.value.code == 0
+    assert "--threads" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_all_cases_of_a_section_can_be_built(section: str) -> None:
+    groups = [[case.name for case in cases] for cases in bench()[1][section]()]
+    assert groups
+    assert all(len(names) == len(set(names)) > 0 for names in groups)
+
+
+def test_the_benchmark_of_search_makes_hypotheses_of_its_length_and_writes_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = importlib.import_module("bench_decode")
+    monkeypatch.setattr(
+        sys, "argv", ["bench_decode.py", *TINY.split(), "--batches", "1", "2", "--json", str(tmp_path / "figures.json")]
+    )
+    script.main()
+    assert "batch  2" in capsys.readouterr().out
+    assert [row["batch"] for row in json.loads((tmp_path / "figures.json").read_text())["rows"]] == [1, 2]
+    options = type("Options", (), {"encoded_dim": 6, "vocabulary": 12, "device": "cpu"})
+    nbests = script.searching(3, 5, 1.0)(None, script.utterances(2, 9, options))
+    assert [[len(hypothesis.tokens) for hypothesis in nbest] for nbest in nbests] == [[5], [5]]
+
+
+def test_lasasrs_part_of_the_benchmark_beside_peers_can_be_built() -> None:
+    """Its own side only: the peers lie in an environment of their own (`make peers`)."""
+    script, conformer = importlib.import_module("bench_peers"), importlib.import_module("bench_peers_conformer")
+    toolkits = [script.ours()]
+    assert [case.name for case in script.decoding(toolkits, 2, "cpu")]
+    assert [case.name for case in script.training(toolkits, 2, script.SHORTEST, "cpu")]
+    assert conformer.ours().name == script.OURS
