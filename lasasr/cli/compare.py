@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, PartError, UsageError, nearest
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
@@ -252,5 +254,5 @@ def _print(made: dict[str, Any], markdown: bool) -> None:
     if markdown:
         print(comparison_markdown(made))
     else:
-        console = Console()
+        console = Console(file=unescaped(sys.stdout))
         console.print(comparison_table(made, console.width))

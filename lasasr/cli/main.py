@@ -17,6 +17,7 @@ from typing import Final
 from lasasr import __version__
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+from lasasr.escaping import escaping_output, lines_escaped
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(one in ("-v", "--verbose") for one in arguments)
     arguments = [one for one in arguments if one not in ("-v", "--verbose")]
     launch.end_with_parent()
-    with _terminable():
+    with _terminable(), escaping_output():
         try:
             status = _dispatch(arguments)
             sys.stdout.flush()
@@ -128,7 +129,7 @@ def _of_users_part(error: Exception) -> str | None:
 
 def _say(message: str, status: int) -> int:
     who = launch.helper()
-    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(message.split())}", file=sys.stderr)
+    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(lines_escaped(message).split())}", file=sys.stderr)
     return status
 
 

@@ -20,6 +20,7 @@ from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
 from lasasr.configuration import gate, users_parts
+from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
 from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.configuration.returned import check_returned
@@ -38,6 +39,8 @@ from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 M = TypeVar("M", bound=nn.Module)
+# What a shipped class raises for options that make no sense, torch among it: a negative dimension, no memory for it
+_OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError)
 # The keys that are no arguments of a part, and the value that each has where it is left out.
 DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
 # What a constructor of the user's raises for options that make no sense
@@ -45,19 +48,20 @@ _OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
 
 
 def check_targets(config: Any, place: str = "") -> None:
-    """Refuse every `_target_`, at any depth, that may not stand where it stands.
+    """Refuse every `_target_`, at any depth, that may not stand where it stands, and arguments of another kind.
 
     Args:
         place: of `config` in the configuration; "" for the whole.
 
     Raises:
-        UsageError: names the place, the target and the way to allow it.
+        UsageError: names the place, the target and the way to allow it, or the argument.
     """
     if isinstance(config, Mapping):
-        if "_target_" in config:
-            gate.resolve(config["_target_"], place)
+        target = gate.resolve(config["_target_"], place) if "_target_" in config else None
         for key, value in config.items():
             check_targets(value, f"{place}.{key}" if place else str(key))
+        if target is not None:
+            check_arguments(target, _arguments(config), place)
     elif isinstance(config, list | tuple):
         for position, value in enumerate(config):
             check_targets(value, f"{place}[{position}]")
@@ -84,7 +88,7 @@ def build(config: Part, place: str, **finish: Any) -> Any:
     maker = _maker(config, place)
     if config.get("_partial_"):
         users_own = users_parts.is_users(config["_target_"])  # whatever it raises, it is named
-        return _called(partial(maker, **finish), config, place, Exception if users_own else (TypeError, ValueError))
+        return _called(partial(maker, **finish), config, place, Exception if users_own else _OF_OPTIONS)
     return _called(maker, config, place, Exception)
 
 
@@ -94,9 +98,14 @@ def _maker(config: Part, place: str) -> Callable[..., Any]:
     target = gate.resolve(config["_target_"], place)
     make = _argument if config.get("_recursive_", True) else lambda value, _: copy.deepcopy(value)
     positional = [make(value, f"{place}._args_") for value in config.get("_args_", ())]
-    named = {key: make(value, f"{place}.{key}") for key, value in config.items() if key not in DIRECTIVES}
-    del named["_target_"]
+    check_arguments(target, _arguments(config), place)
+    named = {key: make(value, f"{place}.{key}") for key, value in _arguments(config).items()}
     return partial(target, *positional, **named)
+
+
+def _arguments(config: Part) -> dict[str, Any]:
+    """The keys that are arguments of a part."""
+    return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
 
 
 def _argument(value: Any, place: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -60,6 +60,10 @@ class Task(ABC, Generic[S, P, M]):
         Raises:
             LasasrError: the corpus is missing or damaged.
         """
+
+    def warnings(self, prepared: P) -> Iterator[str]:
+        """What of a corpus is probably not as its maker meant it, a line each; none of most."""
+        yield from ()
 
     @abstractmethod
     def describe(self, prepared: P) -> Iterable[str]:
