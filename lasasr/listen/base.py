@@ -46,6 +46,11 @@ class Encoder(nn.Module, ABC):
         return None
 
     @classmethod
+    def bytes_elsewhere(cls, part: Mapping[str, Any]) -> int:
+        """Bytes of weights that an encoder of this part reads when it is built from a bundle that leaves them out."""
+        return 0
+
+    @classmethod
     def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
         """Whether an encoder of this part has a first stage that stays frozen (see `StagedEncoder`)."""
         return False

@@ -258,6 +258,15 @@ def resolved_encoder(listen: Part) -> Part:
     return _encoder_class(listen).resolved(listen)
 
 
+def bytes_elsewhere(listen: Part) -> int:
+    """Bytes of an encoder's weights that a bundle leaves out.
+
+    Raises:
+        LasasrError: they cannot be found.
+    """
+    return _encoder_class(listen).bytes_elsewhere(listen)
+
+
 def keeps_frozen(listen: Part) -> bool:
     """Whether an encoder has a first stage that stays frozen."""
     return _encoder_class(listen).keeps_frozen(listen)

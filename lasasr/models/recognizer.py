@@ -318,7 +318,9 @@ class Recognizer(nn.Module):
         parts = _parts(config, folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
-        with bundle.building(header), initial_weights.read_later():
+        with bundle.explained(folder / bundle.CONFIG):
+            elsewhere = factory.bytes_elsewhere(parts.listen)
+        with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):
