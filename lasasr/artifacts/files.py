@@ -148,15 +148,19 @@ def read_bounded(path: Path, limit: int = MOST_BYTES) -> bytes:
     return content
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, objects: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """JSON of at most `MOST_DEPTH` levels.
+
+    Args:
+        objects: makes the value of an object from its pairs, where a dict, of whose equal keys the last wins, will not
+            do.
 
     Raises:
         ValueError: it is something else.
     """
     text = text if isinstance(text, str) else text.decode("utf-8")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=objects)
     except RecursionError:
         raise ValueError(f"more than {MOST_DEPTH} levels") from None
     if text.count("[") + text.count("{") > MOST_DEPTH:  # else it cannot have so many
@@ -167,8 +171,8 @@ def parse_json(text: str | bytes) -> Any:
 def _refuse_deep(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level = [one for many in inner for one in many]
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
         if not level:
             return
     raise ValueError(f"more than {MOST_DEPTH} levels")

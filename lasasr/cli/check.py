@@ -162,15 +162,26 @@ def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
     make = _maker(subject)
     sizes = _sizes(subject)
-    make(**sizes)
+    if subject.group in FINISHED:
+        _initialised(subject.group, partial(make, **sizes))
+    else:
+        make(**sizes)
     of_input = sizes if subject.group == "listen" else {}
     findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device, **of_input)
     return findings
 
 
+def _initialised(group: str, build: Callable[[], Any]) -> None:
+    """Draw initial weights as training does, which says what it would draw anew."""
+    from lasasr.models.preset_weights import initialise_checked
+    from lasasr.nn.initial_weights import built_by
+
+    initialise_checked(built_by(1, group, build), 1, f"{group}.", lambda: built_by(2, group, build))
+
+
 def _maker(subject: Part) -> Callable[..., Any]:
     """What builds the part, as training and decoding do."""
-    from lasasr.models import factory
+    from lasasr.models import factory, search_parts
 
     group, config, place = subject
     if group == "frontend":
@@ -179,7 +190,9 @@ def _maker(subject: Part) -> Callable[..., Any]:
         return partial(factory.loss, config, 1)
     if group == "scorer":
         name = place.rpartition(".")[2]
-        return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model)
+        from lasasr.search.trial import V
+
+        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V)
     return partial(factory.build, factory.resolved_encoder(config) if group == "listen" else config, group)
 
 
@@ -204,10 +217,10 @@ def _sizes(subject: Part) -> dict[str, Any]:
 @cache
 def _language_model(path: str) -> Scorer:
     """The language model at `path` over its own tokens; one of words over letters."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.models import language_model
     from lasasr.text.character import CharacterTokenizer
 
     if Path(path).is_file() or Path(path).suffix in language_model.N_GRAM_SUFFIXES:
         return language_model.scorer(path, CharacterTokenizer.train([f"{ascii_lowercase} "]))
-    return language_model.scorer(path, language_model.load_tokenizer(runs.bundle_folder(Path(path))))
+    return language_model.scorer(path, language_model.load_tokenizer(run_paths.bundle_folder(Path(path))))

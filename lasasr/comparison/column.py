@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lasasr.comparison.entries import DecodedRun
+from lasasr.configuration import users_parts
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -46,8 +47,8 @@ class Column(ABC):
         """The runs of one system, one per seed → a number, a text, or None where it is unknown.
 
         Args:
-            runs: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
-                `settings` (the configuration) and `folder`.
+            runs: each has `card` (`lasasr.artifacts.run_card.RunCard`), `summary` (results/<split>.json), `lines`
+                (results/<split>.jsonl), `settings` (the configuration) and `folder`.
         """
 
     def declaration(self) -> dict[str, Any]:
@@ -68,10 +69,12 @@ class Column(ABC):
             value = self.read(runs)
             if value is None or isinstance(value, str):
                 return {"value": value, "text": value}
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"read returned a {type(value).__name__}, not a number, a text or None")
             number = float(value)
             if not math.isfinite(number):
                 raise ValueError(f"{number} is not finite")
             return {"value": number, "text": self.form.format(number)}
         except Exception as error:  # whatever a user's function raises
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = users_parts.fault(error) or " ".join(f"{type(error).__name__}: {error}".split())
             raise LasasrError(f"the column {self.key} cannot be read for {name}: {reason}") from error

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.artifacts.bundle.Stored": "lasasr.artifacts.bundle.StoredTensor",
+    "lasasr.artifacts.result_names.named": "lasasr.artifacts.result_names.other_result_name",
+    "lasasr.artifacts.result_names.parsed": "lasasr.artifacts.result_names.parse_result_name",
+    "lasasr.artifacts.results.Stored": "lasasr.artifacts.results.StoredResult",
+    "lasasr.artifacts.results.listed": "lasasr.artifacts.results.list_results",
+    "lasasr.artifacts.runs.RUN_ID": "lasasr.artifacts.run_card.RUN_ID",
+    "lasasr.artifacts.runs.bundle_folder": "lasasr.artifacts.run_paths.bundle_folder",
+    "lasasr.artifacts.runs.find_run": "lasasr.artifacts.run_paths.find_run",
+    "lasasr.artifacts.runs.known": "lasasr.artifacts.run_paths.list_runs",
+    "lasasr.artifacts.runs.place": "lasasr.artifacts.run_choice.run_for",
+    "lasasr.artifacts.runs.placed": "lasasr.artifacts.run_choice.choose_run",
+    "lasasr.artifacts.runs.read_sweep": "lasasr.artifacts.sweep_file.read",
+    "lasasr.artifacts.runs.root": "lasasr.artifacts.run_paths.root",
+    "lasasr.artifacts.sweeps.Planned": "lasasr.artifacts.sweeps.PlannedRun",
+    "lasasr.artifacts.sweeps.place_sweep": "lasasr.artifacts.sweeps.choose_sweep_folder",
     "lasasr.attend.weights.Previous": "lasasr.attend.weights.PreviousWeights",
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
@@ -39,9 +55,24 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.search.fusion": "lasasr.search.scorer_set",
     "lasasr.search.fusion.Fusion": "lasasr.search.scorer_set.ScorerSet",
     "lasasr.special": "lasasr.text.special",
+    "lasasr.training.console": "lasasr.training.progress_printer",
+    "lasasr.training.console.Console": "lasasr.training.progress_printer.ProgressPrinter",
+    "lasasr.training.lm_meter": "lasasr.training.lm_metric_logger",
+    "lasasr.training.lm_meter.LMMeter": "lasasr.training.lm_metric_logger.LMMetricLogger",
+    "lasasr.training.maps": "lasasr.training.attention_map_logger",
+    "lasasr.training.maps.Maps": "lasasr.training.attention_map_logger.AttentionMapLogger",
+    "lasasr.training.meter": "lasasr.training.metric_logger",
+    "lasasr.training.meter.Meter": "lasasr.training.metric_logger.MetricLogger",
+    "lasasr.training.refusals": "lasasr.training.non_finite_guard",
+    "lasasr.training.refusals.Refusals": "lasasr.training.non_finite_guard.NonFiniteGuard",
+    "lasasr.training.updates": "lasasr.training.token_normalized",
+    "lasasr.training.updates.Updates": "lasasr.training.token_normalized.TokenNormalizedModule",
     "lasasr.transcription": "lasasr.models.transcription",
     "lasasr.tree": "lasasr.nn.tree",
 }
+
+# Keys of earlier versions, dotted → what they are called now; a section moves with all it holds.
+RENAMED_KEYS: Final[dict[str, str]] = {}
 
 
 def current_path(path: str) -> str:
@@ -57,7 +88,7 @@ def import_hint(error: BaseException) -> str:
     missing = re.fullmatch(r"cannot import name '(\w+)' from '([\w.]+)' .*", str(error))
     path = f"{missing[2]}.{missing[1]}" if missing else str(error.name)
     current = current_path(path)
-    return "" if current == path else f"; since 0.2.0 it is {current}"
+    return "" if current == path else f"; it is now {current}"
 
 
 def current_config(config: Any) -> Any:
@@ -68,3 +99,31 @@ def current_config(config: Any) -> Any:
             for key, value in config.items()
         }
     return [current_config(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+def current_keys(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Plain values in which every key has its name of today; a value that has that already stays."""
+    if not RENAMED_KEYS:
+        return config
+    made = deepcopy(dict(config))
+    for old, new in RENAMED_KEYS.items():
+        found, value = _taken(made, old.split("."))
+        if found:
+            *above, name = new.split(".")
+            section = made
+            for part in above:
+                section = section.setdefault(part, {})
+            section.setdefault(name, value)
+    return made
+
+
+def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
+    """Whether there is a value, and the value, which is there no more; nor is a section that held nothing else."""
+    if not isinstance(section, dict) or path[0] not in section:
+        return False, None
+    if len(path) == 1:
+        return True, section.pop(path[0])
+    found, value = _taken(section[path[0]], path[1:])
+    if found and not section[path[0]]:
+        del section[path[0]]
+    return found, value

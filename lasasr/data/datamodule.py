@@ -112,10 +112,10 @@ class BatchDataModule(LightningDataModule, ABC):
         Raises:
             LasasrError: it is of a training on other data.
         """
-        held = state_dict.get(CONTENT, {})
+        contents = state_dict.get(CONTENT, {})
         for split in ("train", "dev"):
-            if split in held and held[split] != self.content.get(split, held[split]):
-                difference = f"content {held[split]}, not {self.content[split]}"
+            if split in contents and contents[split] != self.content.get(split, contents[split]):
+                difference = f"content {contents[split]}, not {self.content[split]}"
                 raise LasasrError(f"the checkpoint is of a training on other data ({split}: {difference})")
         self._resume = {name: value for name, value in state_dict.items() if name != CONTENT}
         # not so: the sampler starts from the right batch
@@ -168,10 +168,14 @@ class SpeechDataModule(BatchDataModule):
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        kept = self.kept.get(split)
-        reads_audio = kept is None or split != "train"  # dev is drawn, and told from silence
+        kept, trained_on = self.kept.get(split), split == "train"
         return SpeechDataset(
-            self.utterances(split), *options, verify=self.loading.verifies, kept=kept, reads_audio=reads_audio
+            self.utterances(split),
+            *options,
+            verify=self.loading.verifies,
+            trained_on=trained_on,
+            kept=kept,
+            reads_audio=kept is None or not trained_on,  # dev is drawn, and told from silence
         )
 
 

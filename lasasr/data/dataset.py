@@ -34,6 +34,10 @@ class Encodes(Protocol):
         """Ids of `text`."""
         ...
 
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of `text` without what is outside the vocabulary."""
+        ...
+
 
 class SpeechDataset(Measured):
     """The utterances of a split; its items are whole batches.
@@ -49,11 +53,14 @@ class SpeechDataset(Measured):
         seed: of the run.
         cache_audio_mb: MiB of decoded audio kept in memory (1 h at 16 kHz takes 220).
         verify: compare each audio file with what it was when it was prepared, when it is first read.
+        trained_on: a text outside the vocabulary is refused; else its tokens are those of the rest, and the text, which
+            is what errors are counted in, stays whole.
         kept: what the frozen part of the encoder gives of the utterances; batches carry it.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
 
     Raises:
-        LasasrError: a text holds what is outside the vocabulary; the message names character, manifest and id.
+        LasasrError: a text that is trained on holds what is outside the vocabulary; the message names character,
+            manifest and id.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class SpeechDataset(Measured):
         seed: int = 0,
         cache_audio_mb: float = 0.0,
         verify: bool = False,
+        trained_on: bool = True,
         kept: Kept | None = None,
         reads_audio: bool = True,
     ) -> None:
@@ -72,7 +80,7 @@ class SpeechDataset(Measured):
         self.tokenizer = tokenizer
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
-        self.seed = seed
+        self.seed, self.trained_on = seed, trained_on
         self.kept, self.reads_audio = kept, reads_audio
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
@@ -144,15 +152,17 @@ class SpeechDataset(Measured):
         Raises:
             LasasrError: see `__getitem__`.
         """
-        held = self._cache.get(index)
-        if held is None:
+        samples = self._cache.get(index)
+        if samples is None:
             if self._prepared_from is not None:
                 self._prepared_from.check(self.utterances.ids[index], self.utterances.cuts[index])
-            held = load(self.utterances.cut(index), self.sample_rate_hz)
-            self._cache.put(index, held)
-        return held
+            samples = load(self.utterances.cut(index), self.sample_rate_hz)
+            self._cache.put(index, samples)
+        return samples
 
     def _encode(self, index: int) -> list[int]:
+        if not self.trained_on:
+            return self.tokenizer.encode_inside(self.utterances.texts[index])
         try:
             return self.tokenizer.encode(self.utterances.texts[index])
         except LasasrError as error:

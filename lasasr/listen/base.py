@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class Encoder(nn.Module, ABC):
     input_dim: int  # F
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
+    self_attentive: bool = False  # True: all frames see each other and are read in no order, so maps may mislead
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
     longest: int | None = None  # T that it can encode; None: any
     unit: int = 1  # features that stand for one frame of some 10 ms: samples, where a waveform is encoded
@@ -45,9 +46,19 @@ class Encoder(nn.Module, ABC):
         return None
 
     @classmethod
+    def bytes_elsewhere(cls, part: Mapping[str, Any]) -> int:
+        """Bytes of weights that an encoder of this part reads when it is built from a bundle that leaves them out."""
+        return 0
+
+    @classmethod
     def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
         """Whether an encoder of this part has a first stage that stays frozen (see `StagedEncoder`)."""
         return False
+
+    @property
+    def intermediate(self) -> Sequence[nn.Module]:
+        """Layers whose outputs (B, T', E) a loss with intermediate CTC reads too; padding may hold anything finite."""
+        return ()
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class ConformerBLSTMEncoder(ConformerEncoder):
         ValueError: as there, or `blstm_layers` is below 1.
     """
 
+    self_attentive = False  # what reads the frames once more in order keeps them at their places
+
     def __init__(
         self,
         blstm_dim: int,
@@ -36,6 +38,8 @@ class ConformerBLSTMEncoder(ConformerEncoder):
         dropout: float = 0.1,
         **options: Any,
     ) -> None:
+        if options.get("intermediate_layers"):
+            raise ValueError("intermediate_layers: the CTC head reads frames of the BLSTM's width here, not a layer's")
         super().__init__(dropout=dropout, **options)
         if blstm_layers < 1:
             raise ValueError(f"blstm_layers must be >= 1, got {blstm_layers}")

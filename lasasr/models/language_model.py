@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import nn
 
-from lasasr.artifacts import bundle, files, runs
+from lasasr.artifacts import bundle, files, run_paths
 from lasasr.configuration.settings import Language, Part, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
-from lasasr.models import factory
+from lasasr.models import factory, search_parts
 from lasasr.models.parts import LanguageParts
 from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
@@ -86,16 +86,18 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return factory.load_tokenizer(folder)
 
 
-def search(part: Part, tokenizer: Tokenizer) -> Any:
+def search(part: Part, tokenizer: Tokenizer, place: str = "search") -> Any:
     """The search as configured, with the language models that it names.
 
     Args:
         tokenizer: the recognizer's.
+        place: of the search in the configuration.
 
     Raises:
         LasasrError: see `scorer`.
     """
-    return factory.search(_without_double(part), partial(scorer, tokenizer=tokenizer))
+    lm = partial(scorer, tokenizer=tokenizer)
+    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place)
 
 
 def _without_double(search: Part) -> Part:
@@ -130,7 +132,7 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
         raise LasasrError(f"the language model {path} is missing")
     if place.is_file():
         return NGramScorer(KenLM(place), pieces(tokenizer))
-    lm = TrainedLM.load(runs.bundle_folder(place))
+    lm = TrainedLM.load(run_paths.bundle_folder(place))
     if not same(lm.tokenizer, tokenizer):
         raise LasasrError(
             f"the language model {path} has another tokenizer ({_described(lm.tokenizer)}) than the recognizer "
@@ -217,7 +219,7 @@ def _is_file(key: str) -> bool:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a model, and nothing that only lies beside it: a bundle from elsewhere could link to anything there."""
-    source = source if source.is_file() else runs.bundle_folder(source)
+    source = source if source.is_file() else run_paths.bundle_folder(source)
     if target.exists() and target.samefile(source):
         return
     if source.is_file():

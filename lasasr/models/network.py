@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lasasr.listen.base import Encoded, Encoder
+from lasasr.listen.base import Encoded, Encoder, StagedEncoder
 from lasasr.nn import concurrent
 from lasasr.nn import lengths as length_arithmetic
 from lasasr.nn.concurrent import concurrently
@@ -63,10 +65,25 @@ class Model(nn.Module):
         self.decoder = decoder
         self.ctc = ctc
 
-    def encode(self, features: Tensor, lengths: Tensor) -> Encoded:
-        """Encode features (B, T, F) of `lengths` (B,) frames."""
+    def encode(self, features: Tensor, lengths: Tensor, fixed: bool = False) -> Encoded:
+        """Encode features (B, T, F) of `lengths` (B,) frames.
+
+        Args:
+            fixed: they are what the first stage of a `StagedEncoder` gives.
+        """
+        if fixed:
+            assert isinstance(self.encoder, StagedEncoder)
+            return self.encoder.learnt(Encoded(features, lengths))
         encoded: Encoded = self.encoder(features, lengths)
         return encoded
+
+    def encode_with_intermediate(
+        self, features: Tensor, lengths: Tensor, fixed: bool = False
+    ) -> tuple[Encoded, list[Tensor]]:
+        """As `encode`, with the outputs (B, T', E) of the layers in `Encoder.intermediate`."""
+        with _outputs_of(self.encoder.intermediate) as outputs:
+            encoded = self.encode(features, lengths, fixed)
+        return encoded, outputs
 
     def ctc_log_probs(self, encoded: Tensor) -> Tensor:
         """CTC log-probabilities (B, T', V), float32, of encoded (B, T', E).
@@ -112,6 +129,18 @@ class Model(nn.Module):
         text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
         return _spelled(self.decoder, encoded, mask, read, sampling)
+
+
+@contextmanager
+def _outputs_of(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """What the layers return while it is open, in the order in which they are called."""
+    outputs: list[Tensor] = []
+    handles = [layer.register_forward_hook(lambda _layer, _inputs, output: outputs.append(output)) for layer in layers]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:

@@ -165,7 +165,8 @@ class Recognizer(nn.Module):
         if fixed is None:
             moved = host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device)
             return self.acoustics(*self.encoder_input(*moved))
-        return self.acoustics(*(host_mirror.to(tensor, device) for tensor in fixed))
+        values, lengths = (host_mirror.to(tensor, device) for tensor in fixed)
+        return self.acoustics(values.float(), lengths)
 
     def encoder_input(
         self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None
@@ -186,11 +187,11 @@ class Recognizer(nn.Module):
 
     def encode(self, values: Tensor, lengths: Tensor) -> Encoded:
         """Encode what `encoder_input` gave, augmented or not."""
-        encoder = self.model.encoder
-        if not self.is_staged:
-            return self.model.encode(values, lengths)
-        assert isinstance(encoder, StagedEncoder)
-        return encoder.learnt(Encoded(values.float(), lengths))
+        return self.model.encode(values, lengths, self.is_staged)
+
+    def encode_with_intermediate(self, values: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
+        """The same with the outputs of intermediate layers (`Model.encode_with_intermediate`)."""
+        return self.model.encode_with_intermediate(values, lengths, self.is_staged)
 
     @property
     def is_staged(self) -> bool:
@@ -317,7 +318,9 @@ class Recognizer(nn.Module):
         parts = _parts(config, folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
-        with bundle.building(header), initial_weights.read_later():
+        with bundle.explained(folder / bundle.CONFIG):
+            elsewhere = factory.bytes_elsewhere(parts.listen)
+        with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):
@@ -363,7 +366,12 @@ def _heads(config: Plain, folder: Path) -> Heads:
     heads = config.get("heads")
     if heads is None and "loss" in config:
         return factory.loss(config["loss"], config["seed"]).heads
-    if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
+    needed = set(Heads._fields) - set(Heads._field_defaults)
+    if (
+        not isinstance(heads, dict)
+        or not needed <= set(heads) <= set(Heads._fields)
+        or set(map(type, heads.values())) != {bool}
+    ):
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return Heads(**heads)
 

@@ -56,8 +56,15 @@ class Prepared(Splits):
         return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
 
     def dataset(self, split: str, sample_rate_hz: int, kept: Kept | None = None) -> SpeechDataset:
-        """The unperturbed utterances of a split, with what a frozen encoder gives of them where that is kept."""
-        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz, verify=self.verify, kept=kept)
+        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
+
+        Args:
+            kept: what a frozen encoder gives of them, where that is kept.
+        """
+        utterances = self.utterances(split)
+        return SpeechDataset(
+            utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False, kept=kept
+        )
 
     def batches(
         self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE, kept: Kept | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from lasasr.nn import lengths as length
 from lasasr.nn import tracing
+
+# the model's own masking of its input, off
+OWN_MASKING: Final = {"apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
 
 
 class Body(nn.Module, ABC):
@@ -119,3 +122,10 @@ class Body(nn.Module, ABC):
             recomputed: Tensor = checkpoint(self.layer, number, hidden, context, use_reentrant=False)
             return recomputed
         return self.layer(number, hidden, context)
+
+
+def without_own_mask(net: Any) -> Any:
+    """A model without the weight that its own masking puts in the place of frames: some have it though that is off."""
+    if hasattr(net, "masked_spec_embed"):
+        del net.masked_spec_embed
+    return net

@@ -93,6 +93,7 @@ class PretrainedEncoder(StagedEncoder):
         width = projection_dim or self.body.width
         self.top = None if top is None else top(input_dim=width)
         self.input_dim, self.unit, self.longest = input_dim, self.body.unit, self.body.longest
+        self.self_attentive = self.top is None or self.top.self_attentive
         self.output_dim = width if self.top is None else self.top.output_dim
         self.subsampling_factor = self.body.factor * (1 if self.top is None else self.top.subsampling_factor)
         self.keeps = self.keeps_frozen({"freeze": freeze, "window": window, "thaw_after": thaw_after})
@@ -113,6 +114,13 @@ class PretrainedEncoder(StagedEncoder):
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """See the contract: the one that the weights were trained with."""
         return types.frontend_part(folder.find(str(part["weights"])))
+
+    @classmethod
+    def bytes_elsewhere(cls, part: Mapping[str, Any]) -> int:
+        """See the contract."""
+        if part.get("bundle", "weights") == "weights":
+            return 0
+        return folder.find(str(part.get("weights"))).tensors.stat().st_size
 
     @classmethod
     def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
@@ -177,6 +185,9 @@ class PretrainedEncoder(StagedEncoder):
                 part.train(mode)
         elif self.freeze == "features":
             for part in self.body.features:
+                part.eval()
+        for part in self.body.modules():
+            if isinstance(part, nn.BatchNorm1d):  # of its own statistics an utterance would know its batch
                 part.eval()
         return self
 

@@ -37,12 +37,26 @@ def _waveform(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dic
     return {"_target_": "lasasr.audio.waveform.WaveformFrontend", "normalise": normalise}
 
 
+def _stacked_fbank(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+    _published(preprocessor, feature_size=80, num_mel_bins=80, stride=2)
+    return {"_target_": "lasasr.audio.stacked_fbank.StackedFbankFrontend"}
+
+
+def _parakeet(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+    bins = (config.get("encoder_config") or config).get("num_mel_bins", 80)
+    _published(preprocessor, feature_size=bins, hop_length=160, n_fft=512, win_length=400, preemphasis=0.97)
+    return {"_target_": "lasasr.audio.parakeet_log_mel.ParakeetLogMelFrontend", "bins": bins}
+
+
 TYPES: Final[dict[str, Type]] = {
     "whisper": Type("whisper.WhisperBody", _log_mel, windows=True),
     "wav2vec2": Type("wav2vec2.Wav2Vec2Body", _waveform),
     "hubert": Type("wav2vec2.HubertBody", _waveform),
     "wavlm": Type("wav2vec2.WavLMBody", _waveform),
     "unispeech-sat": Type("wav2vec2.UniSpeechSatBody", _waveform),
+    "wav2vec2-bert": Type("wav2vec2_bert.Wav2Vec2BertBody", _stacked_fbank),
+    "parakeet_ctc": Type("parakeet.ParakeetBody", _parakeet),
+    "parakeet_encoder": Type("parakeet.ParakeetBody", _parakeet),
 }
 REFUSED: Final = {
     "wav2vec2-conformer": "its convolutions read padding, so that an utterance is encoded otherwise in a batch",

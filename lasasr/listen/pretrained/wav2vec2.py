@@ -10,14 +10,13 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lasasr.listen.pretrained.body import Body
+from lasasr.listen.pretrained.body import OWN_MASKING, Body, without_own_mask
 from lasasr.listen.pretrained.group_norm import masked_group_norm
 from lasasr.nn import host_mirror
 from lasasr.nn import lengths as length
 
 # what would have to be masked, too, and what no published model of these types has below its heads
 _UNKNOWN = ("add_adapter", "conv_pos_batch_norm")
-_OWN_MASKING = {"apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
 
 
 class Wav2Vec2Body(Body):
@@ -44,11 +43,9 @@ class Wav2Vec2Body(Body):
         if unknown := [key for key in _UNKNOWN if config.get(key)]:
             raise ValueError(f"{unknown[0]}={config[unknown[0]]} is not known here")
         settings = getattr(transformers, f"{self.family}Config")(
-            **{**config, **_OWN_MASKING}, attn_implementation=self.attention
+            **{**config, **OWN_MASKING}, attn_implementation=self.attention
         )
-        self.net = getattr(transformers, f"{self.family}Model")(settings)
-        if hasattr(self.net, "masked_spec_embed"):  # of the model's own masking
-            del self.net.masked_spec_embed
+        self.net = without_own_mask(getattr(transformers, f"{self.family}Model")(settings))
         self.layers, self.width = self.net.encoder.layers, int(settings.hidden_size)
         self.stable = bool(settings.do_stable_layer_norm)
         self.strides = list(zip(settings.conv_kernel, settings.conv_stride, strict=True))

@@ -38,6 +38,8 @@ SMALL = {
     "vocab_size": 8,
 }
 LARGE = {**SMALL, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+BERT = {key: SMALL[key] for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")}
+PARAKEET = {**BERT, "subsampling_conv_channels": 4, "conv_kernel_size": 5}
 # case → class of the configuration, class of the model, options; a case is a model type, or one of its two forms
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "whisper": ("WhisperConfig", "WhisperForConditionalGeneration", WHISPER),
@@ -48,6 +50,9 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "wavlm": ("WavLMConfig", "WavLMModel", SMALL),
     "wavlm+large": ("WavLMConfig", "WavLMModel", LARGE),
     "unispeech-sat": ("UniSpeechSatConfig", "UniSpeechSatModel", SMALL),
+    "wav2vec2-bert": ("Wav2Vec2BertConfig", "Wav2Vec2BertForCTC", {**BERT, "vocab_size": 8}),
+    "parakeet_ctc": ("ParakeetCTCConfig", "ParakeetForCTC", {"encoder_config": PARAKEET, "vocab_size": 8}),
+    "parakeet_encoder": ("ParakeetEncoderConfig", "ParakeetEncoder", PARAKEET),
     "unispeech-sat+large": ("UniSpeechSatConfig", "UniSpeechSatForCTC", LARGE),
 }
 
@@ -60,6 +65,9 @@ def model_of(case: str) -> Any:
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
+        for part in made.modules():
+            if isinstance(part, torch.nn.BatchNorm1d) and part.running_mean is not None:
+                part.running_mean.normal_()
     return made
 
 
