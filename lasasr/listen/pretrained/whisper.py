@@ -81,7 +81,7 @@ class WhisperBody(Body):
 
     def _positions(self, features: int) -> Tensor:
         """Those of the weights; beyond their end, the sinusoids that they are."""
-        weight = self.net.embed_positions.weight
+        weight: Tensor = self.net.embed_positions.weight
         if features <= self.reach:
             return weight
         if self.longest is not None:
