@@ -87,7 +87,7 @@ def _mp3(file: BinaryIO, size: int) -> str:
         behind = [following.find(mark) for mark in (b"Xing", b"Info")]
         if size - begin - told.size > _SLACK and max(behind) >= 0:
             return _TWICE
-    there = mpeg_frames.frames(file, begin).count - 1
+    there = mpeg_frames.frames(file, begin).number - 1
     if told.frames is not None and there > told.frames + _FEW_FRAMES:
         return f"holds {there:,} frames, its header says {told.frames:,}: the others would not be read"
     return ""
@@ -95,7 +95,7 @@ def _mp3(file: BinaryIO, size: int) -> str:
 
 def _guessed(frames: mpeg_frames.Frames) -> str:
     """Without a header all frames are taken to be as large as the first."""
-    if frames.count < 2 or abs(frames.size / frames.first_size - frames.count) <= _FEW_FRAMES:
+    if frames.number < 2 or abs(frames.size / frames.first_size - frames.number) <= _FEW_FRAMES:
         return ""
     return "has a variable bit rate and no header that tells its length, so that a part would not be read"
 

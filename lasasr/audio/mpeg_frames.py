@@ -19,7 +19,7 @@ _HAS_SIZE: Final = 2
 class Frames(NamedTuple):
     """What follows one another from the first frame on."""
 
-    count: int
+    number: int
     size: int  # bytes of all
     first_size: float  # bytes of the first, without padding; the mean, if the bit rate is constant
 
