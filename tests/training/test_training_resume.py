@@ -65,14 +65,14 @@ class KillAt(pl.Callback):
 
 
 class DamagedData(Data):
-    """A training batch of which a file cannot be read: the one after so many."""
+    """A batch of a split of which a file cannot be read: the one after so many."""
 
-    def __init__(self, good: int) -> None:
+    def __init__(self, good: int, split: str = "train") -> None:
         super().__init__()
-        self.left = good
+        self.left, self.damaged = good, split
 
     def dataset(self, split: str) -> Measured:
-        return self if split == "train" else super().dataset(split)
+        return self if split == self.damaged else super().dataset(split)
 
     @property
     def durations_s(self) -> NDArray[np.float64]:
@@ -147,4 +147,16 @@ def test_a_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_pat
         assert path.exists() == (good % updates == 0)  # nothing is saved among accumulated batches
         if path.exists():
             assert torch.load(path, weights_only=True)["global_step"] == good // updates
+        assert_same(fit(folder, **WAYS[way]), whole(way, place))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_dev_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_path: Path) -> None:
+    """In the first validation or a later one, in its first batch or another: it is done again, from its beginning."""
+    for good in (0, 1, 2, 3, 5):
+        folder = tmp_path / str(good)
+        broken = fit(folder, data=DamagedData(good, "dev"), **WAYS[way])
+        saved = torch.load(folder / "checkpoints" / LAST, weights_only=True)
+        assert saved["global_step"] > 0
+        assert len(broken.history) < len(whole(way, place).history)
         assert_same(fit(folder, **WAYS[way]), whole(way, place))
