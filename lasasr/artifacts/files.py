@@ -171,8 +171,8 @@ def parse_json(text: str | bytes, objects: Callable[[list[tuple[str, Any]]], Any
 def _refuse_deep(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level = [one for many in inner for one in many]
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
         if not level:
             return
     raise ValueError(f"more than {MOST_DEPTH} levels")

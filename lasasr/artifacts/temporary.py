@@ -82,18 +82,18 @@ def flush_tree(folder: Path) -> None:
 
 def _usual(path: Path, folder: bool) -> tuple[Path, int] | None:
     """The temporary file or folder of the usual name, new and locked; None: another process has it."""
-    place = path.with_name(f".{path.name}.tmp")
+    hidden_path = path.with_name(f".{path.name}.tmp")
     for _ in range(2):
         try:
-            descriptor = _made(place, folder)
+            descriptor = _make(hidden_path, folder)
         except FileExistsError:
-            if not _taken_away(place):
+            if not _remove_unlocked(hidden_path):
                 return None
             continue
         except FileNotFoundError:  # taken away by another process before it was opened
             return None
-        if _locked(descriptor) and _is(descriptor, place):
-            return place, descriptor
+        if _locked(descriptor) and _is(descriptor, hidden_path):
+            return hidden_path, descriptor
         os.close(descriptor)  # another process takes it away at this moment
     return None
 
@@ -109,29 +109,29 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _made(place: Path, folder: bool) -> int:
+def _make(hidden_path: Path, folder: bool) -> int:
     if not folder:
-        return os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    place.mkdir(mode=0o700)
-    return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return os.open(hidden_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    hidden_path.mkdir(mode=0o700)
+    return os.open(hidden_path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
-def _taken_away(place: Path) -> bool:
+def _remove_unlocked(hidden_path: Path) -> bool:
     """Remove what a process has left that does not live any more; whether the place is free."""
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(hidden_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     except OSError:  # a link, or another user's
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is(descriptor, place):
+        if not _is(descriptor, hidden_path):
             return False
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            shutil.rmtree(place)
+            shutil.rmtree(hidden_path)
         else:
-            place.unlink()  # never written into: it may be a second name of a whole file
+            hidden_path.unlink()  # never written into: it may be a second name of a whole file
     except OSError:  # its maker lives, there are no locks, or it may not be removed
         return False
     finally:
@@ -139,10 +139,10 @@ def _taken_away(place: Path) -> bool:
     return True
 
 
-def _is(descriptor: int, place: Path) -> bool:
+def _is(descriptor: int, hidden_path: Path) -> bool:
     """Whether the open file is still the one of that name."""
     try:
-        return os.path.samestat(os.fstat(descriptor), place.lstat())
+        return os.path.samestat(os.fstat(descriptor), hidden_path.lstat())
     except FileNotFoundError:
         return False
 

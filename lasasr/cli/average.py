@@ -37,10 +37,10 @@ def run(arguments: list[str]) -> int:
     if count < 1:
         raise UsageError(f"--{kind} must be at least 1, got {count}")
 
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.artifacts.run_lock import writing
 
-    source = runs.find_run(options.run)
+    source = run_paths.find_run(options.run)
     with writing(source.folder, "averaged"):
         _average_in(source, kind, count, options.out)
     return 0
@@ -48,14 +48,14 @@ def run(arguments: list[str]) -> int:
 
 def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
     """Average the checkpoints of a run that no other process writes into."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.training.averaging import chosen
     from lasasr.training.data_check import refuse_other_data
 
     place = out or source.folder / f"average-{kind}{count}"
     if place.exists():
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
-    runs.bundle_folder(source.folder)  # says so where training has not finished
+    run_paths.bundle_folder(source.folder)  # says so where training has not finished
     checkpoints = chosen(source.checkpoints, count, best=kind == "best")
     refuse_other_data(source, checkpoints)
     average(source, checkpoints, place)
@@ -84,8 +84,7 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
         averaged = Run(folder)
         recognizer.save(averaged.bundle)
         averaged.start(source.config(), source.overrides(), **provenance())
-        card = source.card()
         averaged.finish(
             averaged={"run": source.folder.name, "checkpoints": [path.name for path in checkpoints]},
-            **{name: card[name] for name in FACTS if name in card},
+            **{name: fact for name, fact in source.card().plain.items() if name in FACTS},
         )

@@ -9,6 +9,21 @@ from typing import Any, Final
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.artifacts.bundle.Stored": "lasasr.artifacts.bundle.StoredTensor",
+    "lasasr.artifacts.result_names.named": "lasasr.artifacts.result_names.other_result_name",
+    "lasasr.artifacts.result_names.parsed": "lasasr.artifacts.result_names.parse_result_name",
+    "lasasr.artifacts.results.Stored": "lasasr.artifacts.results.StoredResult",
+    "lasasr.artifacts.results.listed": "lasasr.artifacts.results.list_results",
+    "lasasr.artifacts.runs.RUN_ID": "lasasr.artifacts.run_card.RUN_ID",
+    "lasasr.artifacts.runs.bundle_folder": "lasasr.artifacts.run_paths.bundle_folder",
+    "lasasr.artifacts.runs.find_run": "lasasr.artifacts.run_paths.find_run",
+    "lasasr.artifacts.runs.known": "lasasr.artifacts.run_paths.list_runs",
+    "lasasr.artifacts.runs.place": "lasasr.artifacts.run_choice.run_for",
+    "lasasr.artifacts.runs.placed": "lasasr.artifacts.run_choice.choose_run",
+    "lasasr.artifacts.runs.read_sweep": "lasasr.artifacts.sweep_file.read",
+    "lasasr.artifacts.runs.root": "lasasr.artifacts.run_paths.root",
+    "lasasr.artifacts.sweeps.Planned": "lasasr.artifacts.sweeps.PlannedRun",
+    "lasasr.artifacts.sweeps.place_sweep": "lasasr.artifacts.sweeps.choose_sweep_folder",
     "lasasr.attend.weights.Previous": "lasasr.attend.weights.PreviousWeights",
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
@@ -39,6 +54,18 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.search.fusion": "lasasr.search.scorer_set",
     "lasasr.search.fusion.Fusion": "lasasr.search.scorer_set.ScorerSet",
     "lasasr.special": "lasasr.text.special",
+    "lasasr.training.console": "lasasr.training.progress_printer",
+    "lasasr.training.console.Console": "lasasr.training.progress_printer.ProgressPrinter",
+    "lasasr.training.lm_meter": "lasasr.training.lm_metric_logger",
+    "lasasr.training.lm_meter.LMMeter": "lasasr.training.lm_metric_logger.LMMetricLogger",
+    "lasasr.training.maps": "lasasr.training.attention_map_logger",
+    "lasasr.training.maps.Maps": "lasasr.training.attention_map_logger.AttentionMapLogger",
+    "lasasr.training.meter": "lasasr.training.metric_logger",
+    "lasasr.training.meter.Meter": "lasasr.training.metric_logger.MetricLogger",
+    "lasasr.training.refusals": "lasasr.training.non_finite_guard",
+    "lasasr.training.refusals.Refusals": "lasasr.training.non_finite_guard.NonFiniteGuard",
+    "lasasr.training.updates": "lasasr.training.token_normalized",
+    "lasasr.training.updates.Updates": "lasasr.training.token_normalized.TokenNormalizedModule",
     "lasasr.transcription": "lasasr.models.transcription",
     "lasasr.tree": "lasasr.nn.tree",
 }
@@ -57,7 +84,7 @@ def import_hint(error: BaseException) -> str:
     missing = re.fullmatch(r"cannot import name '(\w+)' from '([\w.]+)' .*", str(error))
     path = f"{missing[2]}.{missing[1]}" if missing else str(error.name)
     current = current_path(path)
-    return "" if current == path else f"; since 0.2.0 it is {current}"
+    return "" if current == path else f"; it is now {current}"
 
 
 def current_config(config: Any) -> Any:

@@ -141,14 +141,14 @@ def naming_lost_workers() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        told = [error, error.__cause__, error.__context__]  # the first one said may lack the signal
-        lost = next((found for each in reversed(told) if (found := _LOST_WORKER.search(str(each)))), None)
+        errors = [error, error.__cause__, error.__context__]  # the message of the first may lack the signal
+        lost = next((match for cause in reversed(errors) if (match := _LOST_WORKER.search(str(cause)))), None)
         if lost is None:
             raise
-        raise _lost(lost["pid"], lost["how"].replace("is killed", "was killed")) from error
+        raise _worker_lost(lost["pid"], lost["how"].replace("is killed", "was killed")) from error
 
 
-def _lost(worker: Any, how: str) -> LasasrError:
+def _worker_lost(worker: Any, how: str) -> LasasrError:
     return LasasrError(
         f"a worker of the data loader, process {worker}, {how}; where memory is short, lower loading.num_workers or "
         f"loading.cache_audio_mb; go on with --resume"
@@ -175,7 +175,7 @@ def _raising(items: Iterator[Any]) -> Iterator[Batch]:
         except StopIteration:
             return
         except (ConnectionError, EOFError) as error:  # a worker ended while it handed something over
-            raise _lost(*_dead_worker(items)) from error
+            raise _worker_lost(*_dead_worker(items)) from error
         if isinstance(item, LasasrError):
             raise BatchError(str(item))
         yield item

@@ -118,8 +118,8 @@ class Task(ABC, Generic[S, P, M]):
             Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
             LasasrError: the work cannot be done; the message says why and what to do.
         """
-        from lasasr.training.console import quiet  # which loads Lightning, as an evaluation does not
         from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads
+        from lasasr.training.progress_printer import quiet  # which loads Lightning, as an evaluation does not
 
         begun = resume and Run(folder).begun
         self.check(begun)

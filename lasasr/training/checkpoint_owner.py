@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import lightning.pytorch as pl
 
-from lasasr.artifacts.runs import RUN_ID, Run
+from lasasr.artifacts.run_card import RUN_ID
+from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
 
@@ -34,10 +35,8 @@ def id_of_run(folder: Path) -> str | None:
     Raises:
         LasasrError: the card is damaged.
     """
-    if not (folder / "card.json").exists():
-        return None
-    found = Run(folder).card().get(RUN_ID)
-    return None if found is None else str(found)
+    run = Run(folder)
+    return run.card().run_id if run.card_path.exists() else None
 
 
 def is_of_run(path: Path, run_id: str | None) -> bool:

@@ -15,7 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lasasr.artifacts import files
-from lasasr.artifacts.runs import RUN_ID
+from lasasr.artifacts.run_card import RUN_ID
 from lasasr.configuration.settings import Settings
 from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch

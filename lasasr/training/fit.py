@@ -23,12 +23,12 @@ from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, n
 from lasasr.models import factory
 from lasasr.training.checkpoint_owner import id_of_run, misfit
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
-from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.loggers import begin, check_loggers, make_loggers
 from lasasr.training.machine import precision
 from lasasr.training.memory import watch_peak
 from lasasr.training.own_callbacks import make_callbacks, with_users
+from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.trainer_options import check_options, make_profiler, user_options
 from lasasr.training.validations import Validations
 
@@ -47,7 +47,7 @@ def fit(
     module: pl.LightningModule,
     data: pl.LightningDataModule,
     metric: str,
-    console: Console,
+    printer: ProgressPrinter,
     watchers: Sequence[pl.Callback],
 ) -> Fitted:
     """Train `module` in the run folder; it ends with the weights that the bundle is made from.
@@ -63,12 +63,12 @@ def fit(
     last, run_id = folder / "checkpoints" / LAST, id_of_run(folder)
     interrupt = Interrupt(last, settings.checkpoint.every_s)
     best, validations = keep_best(settings, folder, metric), Validations()
-    own = [*watchers, validations, console, best, interrupt]
+    own = [*watchers, validations, printer, best, interrupt]
     if settings.early_stopping:
         patience = settings.early_stopping
         own.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
     if settings.trainer.get("enable_progress_bar") is False:
-        console.disable()
+        printer.disable()
     loggers = make_loggers(settings, folder)
     with _misconfigured():
         trainer: pl.Trainer = factory.build(

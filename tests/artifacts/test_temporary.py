@@ -51,18 +51,18 @@ def test_folders_that_are_made_for_a_file_outlast_a_power_cut(tmp_path: Path) ->
 
 @needs_proc
 def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    place, seen = tmp_path / "tokenizer", list[set[bytes | None]]()
-    files = (place / "a.json", place / "inner" / "b.json")
+    final, contents = tmp_path / "tokenizer", list[set[bytes | None]]()
+    files = (final / "a.json", final / "inner" / "b.json")
 
     def look(disk: Disk) -> None:
-        seen.append({content for file in files for content in disk.possible(file)})
+        contents.append({content for file in files for content in disk.possible(file)})
 
-    with power_cuts(tmp_path, look) as disk, replacing_folder(place) as folder:
+    with power_cuts(tmp_path, look) as disk, replacing_folder(final) as folder:
         (folder / "inner").mkdir()
         (folder / "a.json").write_text("a")
         (folder / "inner" / "b.json").write_text("b")
-    assert seen[-1] == {b"a", b"b"}
-    assert LOST not in set().union(*seen)
+    assert contents[-1] == {b"a", b"b"}
+    assert LOST not in set().union(*contents)
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer"]
     assert disk.names
 

@@ -52,6 +52,7 @@ def main() -> int:
     options = _options()
     import_all()
     reap_orphans()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="lasasr-chaos-", dir=options.dir))
     try:

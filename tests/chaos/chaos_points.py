@@ -175,7 +175,7 @@ def named(path: Any) -> str:
 
 def lay(points: Points) -> None:
     """Have this process reach its points; for good, so it must be one that was forked for it."""
-    _around(temporary, "_made", points, None, "begun")
+    _around(temporary, "_make", points, None, "begun")
     _around(temporary, "flush_file", points, "written", "flushed")
     _around(temporary, "flush_folder", points, None, "kept")
     _around(os, "replace", points, "renaming", "renamed", place=1)

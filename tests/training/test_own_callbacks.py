@@ -15,7 +15,7 @@ from loaded import composed
 
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.training.fit import check_settings
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
 
@@ -70,7 +70,7 @@ def mine(name: str, *options: str) -> tuple[str, ...]:
 
 
 def test_it_sees_what_was_measured_before_the_checkpoint_is_written(tmp_path: Path) -> None:
-    fitted = fit_tiny(tmp_path, *mine("Watch", "metric=dev/cer"), watchers=[Meter(1)])
+    fitted = fit_tiny(tmp_path, *mine("Watch", "metric=dev/cer"), watchers=[MetricLogger(1)])
     watch = Watch.made[-1]
     assert watch.seen == [one["cer"] for one in fitted.validations]
     assert watch.losses == 8

@@ -16,7 +16,7 @@ from lasasr.training.loggers import Media, media
 from lasasr.training.module import Training
 
 
-class Maps(pl.Callback):
+class AttentionMapLogger(pl.Callback):
     """Draws the same few dev utterances every time, so that one can see attention find its diagonal."""
 
     def __init__(self, utterances: int) -> None:
