@@ -33,7 +33,7 @@ VERBS: Final = {
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
-    "check": "attend=NAME                 the conformance suite on one attention, shipped or your own",
+    "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
 }
 
 USAGE: Final = """\
@@ -110,12 +110,21 @@ def _status(error: BaseException) -> int:
             return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
+        case Exception() if fault := _of_users_part(error):
+            return _say(f"{fault} (-v shows the traceback)", 1)
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             return _say(f"{where}{error.strerror} (-v shows the traceback)", 1)
         case Exception():
             return _say(f"internal error: {type(error).__name__}: {error} (-v shows the traceback)", 1)
     raise error
+
+
+def _of_users_part(error: Exception) -> str | None:
+    """What went wrong inside a part of the user's; None: it was elsewhere."""
+    from lasasr.configuration import users_parts  # not for --help
+
+    return users_parts.fault(error)
 
 
 def _say(message: str, status: int) -> int:

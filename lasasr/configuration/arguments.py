@@ -34,7 +34,7 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pl
     hints = _hints(target)
     for name, value in arguments.items():
         if name in hints and not _holds_part(value) and not _fits(value, hints[name]):
-            raise UsageError(f"{place}.{name} is {shown(value)}, not {described(hints[name])}")
+            raise UsageError(f"{place}.{name} is {shown(value)}, not {described(hints[name], of_objects=True)}")
 
 
 def _fits(value: Any, hint: Any) -> bool:

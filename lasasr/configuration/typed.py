@@ -200,20 +200,26 @@ def _items_match(values: Sequence[Any], origin: Any, arguments: Sequence[Any]) -
     return not arguments or all(matches(one, arguments[0]) for one in values)
 
 
-def described(hint: Any) -> str:
-    """The kind that a type hint means, in words."""
+def described(hint: Any, of_objects: bool = False) -> str:
+    """The kind that a type hint means, in words.
+
+    Args:
+        of_objects: a dataclass is an object that a part makes; by default a section of plain values.
+    """
     origin, arguments = get_origin(hint) or hint, get_args(hint)
-    if is_dataclass(origin):
+    if is_dataclass(origin) and not of_objects:
         return _WORDS[Mapping]
     if origin is Annotated:
-        return " ".join([described(arguments[0]), *map(str, arguments[1:])])
+        return " ".join([described(arguments[0], of_objects), *map(str, arguments[1:])])
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(described, arguments)))
+        return " or ".join(dict.fromkeys(described(kind, of_objects) for kind in arguments))
     if origin in (list, tuple, Sequence) and arguments:
-        kinds = [Mapping if is_dataclass(one) else get_origin(one) or one for one in arguments if one is not Ellipsis]
-        return f"a list of {' or '.join(dict.fromkeys(_PLURALS.get(one, 'values') for one in kinds))}"
+        kinds = [
+            Mapping if is_dataclass(kind) else get_origin(kind) or kind for kind in arguments if kind is not Ellipsis
+        ]
+        return f"a list of {' or '.join(dict.fromkeys(_PLURALS.get(kind, 'values') for kind in kinds))}"
     return _WORDS.get(origin, f"a part ({origin.__name__})" if isinstance(origin, type) else "another value")
 
 

@@ -112,7 +112,9 @@ class Task(ABC, Generic[S, P, M]):
         """Whether there is a result of the run's own on this content of a split."""
 
     def train(self, folder: Path, resume: bool, progress: Progress) -> dict[str, Any]:
-        """Train into the run folder `folder`; return what its card says of the work (nothing but on the first rank).
+        """Train into the run folder `folder`, as `check` has found nothing wrong with; return what its card says.
+
+        Other ranks than the first return nothing.
 
         Raises:
             Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
@@ -122,7 +124,6 @@ class Task(ABC, Generic[S, P, M]):
         from lasasr.training.progress_printer import quiet  # which loads Lightning, as an evaluation does not
 
         begun = resume and Run(folder).begun
-        self.check(begun)
         computed_in = precision(self.settings)
         quiet()
         threads = set_threads(self.settings.threads)

@@ -42,7 +42,8 @@ class AttentionMapLogger(pl.Callback):
         for logger in trainer.loggers:
             if self.utterances and trainer.is_global_zero and not isinstance(logger, Media):
                 sys.stderr.write(
-                    f"logger {type(logger).__name__} takes numbers only: no attention maps, no hypotheses\n"
+                    f"the logger {type(logger).__name__} gets the numbers, but neither attention maps nor hypotheses: "
+                    "it has no show_figure and show_text (docs/logging.md)\n"
                 )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -16,10 +16,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
+from lasasr.configuration import users_parts
 from lasasr.configuration.settings import Part, Settings
 from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
-from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+from lasasr.errors import Interrupted, LasasrError, LostRankError, PartError, UsageError, nearest
 from lasasr.models import factory
 from lasasr.training.checkpoint_owner import id_of_run, misfit
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
@@ -85,7 +86,13 @@ def fit(
     foreign = functools.partial(misfit, module=module, run_id=run_id)
     start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
+    with (
+        _misconfigured(),
+        _stepping(settings),
+        _restoring(trainer, start) as restored,
+        _losing_ranks(trainer),
+        naming_lost_workers(),
+    ):
         begin(loggers, settings)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
         if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
@@ -185,6 +192,18 @@ def _misconfigured() -> Iterator[None]:
 
 
 @contextmanager
+def _stepping(settings: Settings) -> Iterator[None]:
+    """Say whose fault it is that no gradients were computed."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        if "closure hasn't been executed" not in str(error):
+            raise
+        target = settings.optimizer["_target_"]
+        raise PartError(f"optimizer ({target}): step must call the closure, which computes the gradients") from error
+
+
+@contextmanager
 def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
     before = Restored()
@@ -192,7 +211,7 @@ def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     try:
         yield before
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if start is None or before.done:
+        if start is None or before.done or users_parts.fault(error):
             raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise LasasrError(f"{start} is no checkpoint of this run ({reason}); --fresh trains again") from error

@@ -10,7 +10,7 @@ from lasasr.configuration.settings import Recognition
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import UsageError
-from lasasr.models import factory
+from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
 from lasasr.training import data_check
@@ -74,6 +74,7 @@ def fit_recognizer(
         "alignment_alarm": watch.alarm,
         "validations": validations,
         "infeasible_utterances": sorted(meter.infeasible),
+        "self_attentive": recognizer.model.encoder.self_attentive,
     }
 
 
@@ -109,7 +110,9 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
     return Training(
-        recognizer=recognizer.searching(factory.build(settings.validation.search, "validation.search")),
+        recognizer=recognizer.searching(
+            language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
+        ),
         loss=loss,
         specaugment=factory.build(specaugment, "augment.specaugment", seed=settings.seed) if specaugment else None,
         optimizer=partial(factory.build, settings.optimizer, "optimizer"),

@@ -60,7 +60,7 @@ def test_a_section_is_no_part() -> None:
     from lasasr.corpora.table import TableCorpus
 
     check_arguments(TableCorpus, {"columns": {"_target_": "lasasr.corpora.columns.Columns"}}, "corpus")
-    with pytest.raises(UsageError, match=r"corpus.columns is .'a': 1., not a part with keys or nothing"):
+    with pytest.raises(UsageError, match=r"corpus.columns is .'a': 1., not a part \(Columns\) or nothing"):
         check_arguments(TableCorpus, {"columns": {"a": 1}}, "corpus")
 
 

@@ -171,7 +171,12 @@ def test_figures_and_texts_go_to_all_that_take_them_and_the_others_are_named(
     drawn = {(name, one.step) for name in board.Tags()["images"] for one in board.Images(name)}
     assert drawn == set(album.figures)
     assert len(drawn) == 2 * len(steps)
-    assert capsys.readouterr().err.count("logger CSV takes numbers only: no attention maps, no hypotheses") == 1
+    assert (
+        capsys.readouterr().err.count(
+            "the logger CSV gets the numbers, but neither attention maps nor hypotheses: it has no show_figure"
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
