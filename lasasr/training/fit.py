@@ -125,11 +125,6 @@ def check_trainer(trainer: Part) -> None:
     """
     check_options(trainer)
     _check_accelerator(trainer["accelerator"])
-    for name in ("accumulate_grad_batches", "log_every_n_steps"):
-        if trainer[name] < 1:
-            raise UsageError(f"trainer.{name} must be at least 1, got {trainer[name]}")
-    if (trainer["gradient_clip_val"] or 0) < 0:
-        raise UsageError(f"trainer.gradient_clip_val must be above 0, or null, got {trainer['gradient_clip_val']}")
     if (algorithm := trainer.get("gradient_clip_algorithm")) not in (None, "norm"):
         raise UsageError(f"trainer.gradient_clip_algorithm={algorithm}: gradients are clipped by norm; leave it out")
 

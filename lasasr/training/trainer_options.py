@@ -53,8 +53,8 @@ def check_options(trainer: Part) -> None:
                 raise UsageError(
                     f"trainer.{name} is no option of Lightning's Trainer; {nearest(f'trainer.{name}', names)}"
                 )
-    for name in ("limit_train_batches", "limit_val_batches"):
-        if not (trainer.get(name) is None or trainer[name] > 0):
+    for name in ("limit_train_batches", "limit_val_batches", "val_check_interval"):
+        if isinstance(trainer.get(name), int | float) and not trainer[name] > 0:
             raise UsageError(f"trainer.{name} must be above 0, got {trainer[name]}: a run is trained, and validated")
     option = trainer.get("profiler")
     if isinstance(option, str) and option not in PROFILERS:
