@@ -42,7 +42,8 @@ def chosen(checkpoints: Path, count: int, best: bool) -> list[Path]:
     if len(validated) < count:
         raise LasasrError(
             f"{checkpoints} keeps {len(validated)} validated checkpoint{'s' if len(validated) != 1 else ''}, "
-            f"{count} are asked for; train with checkpoint.best={count} to keep the best {count}, or checkpoint.best=-1 to keep all"
+            f"{count} are asked for; train with checkpoint.best={count} to keep the best {count}, or "
+            "checkpoint.best=-1 to keep all"
         )
     ordered = sorted(
         validated,

@@ -216,8 +216,8 @@ GUARDS = (
     Guard(
         "a checkpoint that unpacks to more than it holds is refused",
         "training/checkpoint_file.py",
-        "    if any(member.compress_type != zipfile.ZIP_STORED for member in members) or sum(",
-        "    if False and sum(",
+        "        any(member.compress_type != zipfile.ZIP_STORED for member in members)\n        or sum(",
+        "        False and sum(",
         ("training/test_checkpoint_file.py",),
     ),
     Guard(
