@@ -151,8 +151,8 @@ def as_launched(trainer: Part) -> dict[str, Any]:
     if trainer["strategy"] == "auto" and shape.world > 1:
         raise UsageError(f"{shape.world} processes were started, but the trainer is one process's: add trainer=ddp")
     if trainer["devices"] not in ("auto", shape.processes):
-        asked = f"trainer.devices={trainer['devices']}"
-        raise UsageError(f"{asked}, but {shape.processes} processes were started on each node: leave it out")
+        requested = f"trainer.devices={trainer['devices']}"
+        raise UsageError(f"{requested}, but {shape.processes} processes were started on each node: leave it out")
     return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
 
 
