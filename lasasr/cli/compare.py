@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
+from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
+from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
+from lasasr.cli.text_options import add_text_options, given
 from lasasr.errors import LasasrError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ examples:
   lasasr compare SWEEP --search greedy                        as lasasr evaluate RUN search=greedy decoded each
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
-  lasasr compare results/attention.json --markdown            the table again, from its card"""
+  lasasr compare results/attention.json --markdown            the table again, from its card
+  lasasr compare --reference ref.trn ours=a.trn,b.trn espnet=exp/decode/test RUN     texts of any toolkit beside runs"""
 
 BUDGETS = ("steps", "train_s", "parameters")
 
@@ -32,6 +36,7 @@ BUDGETS = ("steps", "train_s", "parameters")
 def run(arguments: list[str]) -> int:
     """Compare, print the table, write comparison.json and what else is asked for."""
     options = _parser().read(arguments)
+    options.named, options.paths = named_paths(options.paths)
     _check(options)
 
     from lasasr.comparison.card import drawn_from
@@ -55,7 +60,13 @@ def _tell(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] |
 
 def _check(options: Namespace) -> None:
     """Refuse options that do not go together."""
+    if not options.paths and not options.named:
+        raise UsageError("there is nothing to compare: give RUN|SWEEP|FILE|NAME=HYP (lasasr compare --help)")
     finished = _is_comparison(options.paths)
+    if finished and options.named:
+        raise UsageError(
+            f"{options.paths[0]} is a finished comparison and stands alone; to compare more, name the runs"
+        )
     if options.readme is not None and options.card is None and not finished:
         raise UsageError("--readme needs --card FILE, from which its table can be made again")
     if finished:
@@ -86,6 +97,7 @@ def _check_finished(options: Namespace) -> None:
         "normal_seeds",
         "points",
         "column",
+        *TEXT_OPTIONS,
     ):
         if getattr(options, name) not in (None, False):
             option = name.replace("_", "-")
@@ -94,7 +106,10 @@ def _check_finished(options: Namespace) -> None:
 
 def _parser() -> Parser:
     parser = Parser("compare", "Compare systems by their error rates on the same utterances.", EPILOG)
-    parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
+    parser.add_argument(
+        "paths", metavar="RUN|SWEEP|FILE|NAME=HYP", nargs="*", help="runs, or a system's files of texts"
+    )
+    parser.add_argument("--reference", metavar="REF", type=Path, help="of the texts (default: those that they bring)")
     parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")
     parser.add_argument("--split", help="of the results (default: test, or the only one)")
     parser.add_argument("--search", metavar="NAME", help="of the results, by text or digits (default: the runs' own)")
@@ -111,6 +126,7 @@ def _parser() -> Parser:
     parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
     parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
+    add_text_options(parser)
     return parser
 
 
@@ -154,14 +170,15 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
 
 
 def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, list[SystemRuns]]]:
-    from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.document import document
-    from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import groups
     from lasasr.metrics.significance.verdict import Rules
 
-    found = find(options.paths, options.split, options.search, evaluate_command)
-    systems, notes = groups(found, options.any_search, options.any_corpus)
+    if options.named or given(options):
+        found, systems, notes = compared_texts(options.named, options.paths, options)
+    else:
+        found = found_runs(options.paths, options)
+        systems, notes = groups(found, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
     return document(found, systems, notes, baseline, rules, _own_columns(options.column or ())), (found, systems)
@@ -211,7 +228,7 @@ def _page(made: dict[str, Any], found: RunSelection, systems: list[SystemRuns], 
 
     told = details(systems, made["baseline"])
     ids = [one["id"] for one in told["utterances"][: options.maps]]
-    if not ids:
+    if not ids or not any(entry.folder for one in systems for entry in one.runs):
         return page(made, told, {}, [])
     from lasasr.evaluation.comparison_maps import draw
 

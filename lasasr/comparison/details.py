@@ -69,11 +69,15 @@ def breakdowns(systems: Sequence[SystemRuns]) -> list[dict[str, Any]]:
     lengths = {key: _length(pairs) for key, pairs in first.alignments.items()}
     durations = {line["id"]: float(line.get("duration_s") or 0.0) for line in first.lines}
     speakers = {line["id"]: str(line.get("speaker") or "?") for line in first.lines}
-    by_duration, duration_parts = _parted(durations, "{:.1f}", " s")
     by_length, length_parts = _parted({key: float(length) for key, length in lengths.items()}, "{:.0f}")
     by_speaker, speaker_parts = _speakers(systems, speakers)
+    timed = (
+        [_breakdown("duration", systems, lengths, *_parted(durations, "{:.1f}", " s"))]
+        if any(durations.values())
+        else []
+    )
     return [
-        _breakdown("duration", systems, lengths, by_duration, duration_parts),
+        *timed,
         _breakdown("reference length", systems, lengths, by_length, length_parts),
         _breakdown("speaker", systems, lengths, by_speaker, speaker_parts),
     ]

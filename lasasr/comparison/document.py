@@ -28,6 +28,7 @@ from lasasr.metrics.significance.verdict import Rules
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
+MOST_ALIGNED: Final = 60_000  # hypotheses of all runs, up to which MAPSSWE gets their alignments
 
 
 def document(
@@ -46,9 +47,11 @@ def document(
     Raises:
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
-    compared = compare([system.system() for system in systems], baseline, rules)
+    aligned = sum(len(run.lines) for run in selection.runs) <= MOST_ALIGNED
+    compared = compare([system.system(aligned) for system in systems], baseline, rules)
     first = selection.runs[0]
-    keys = differing([system.runs[0].settings.normal for system in systems])
+    configured = [system.runs[0].settings.normal for system in systems if system.runs[0].settings.normal]
+    keys = differing(configured) if configured else []
     pairs = [_pair(pair) for pair in compared.pairs]
     contents: dict[str, Any] = {
         "schema": SCHEMA,
@@ -57,13 +60,13 @@ def document(
         "command": provenance.command(),
         "split": selection.split,
         **{name: first.summary.get(name) for name in ("metric", "normalizer", "protocol", "utterances", "audio_s")},
-        "corpora": sorted({str(run.summary.get("corpus")) for run in selection.runs}),
+        "corpora": sorted({str(run.summary["corpus"]) for run in selection.runs if run.summary.get("corpus")}),
         "search": first.summary.get("search"),
         "speakers": len({line.get("speaker") or line["id"] for line in first.lines}),
         "reference_length": first.summary["reference_length"],
         "rules": {**asdict(rules), "diverged": DIVERGED},
         "baseline": baseline,
-        "notes": list(notes),
+        "notes": [*notes, *([] if aligned else [f"MAPSSWE is left out above {MOST_ALIGNED:,} hypotheses"])],
         "settings": keys,
         "columns": [column.declaration() for column in columns],
         "systems": [

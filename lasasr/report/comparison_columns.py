@@ -259,6 +259,15 @@ SHIPPED_COLUMNS: Final = (
     ColumnDeclaration("difference", 40, "Δ", _about_difference, _points, _difference_cell, explained=True),
     ColumnDeclaration("verdict", 50, "verdict", _about_verdict, _points, _verdict_cell, number=False, explained=True),
     ColumnDeclaration(
+        "raw_percent",
+        55,
+        "raw %",
+        "the same rate of the texts as they are, without the normalizer",
+        lambda context, system: system.get("raw_percent"),  # older documents have none
+        "{:.2f}",
+        explained=True,
+    ),
+    ColumnDeclaration(
         "cer_percent",
         140,
         "CER %",
