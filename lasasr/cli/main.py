@@ -28,6 +28,7 @@ VERBS: Final = {
     "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
     "score": "REF HYP ...                 texts of any toolkit: WER/CER/PER with intervals",
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
+    "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        audio files -> text",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",

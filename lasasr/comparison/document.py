@@ -21,6 +21,7 @@ from lasasr.comparison.sources import MissingRun
 from lasasr.metrics.bootstrap import Interval
 from lasasr.metrics.significance.comparison import SystemPair, compare
 from lasasr.metrics.significance.detectable import RequiredData
+from lasasr.metrics.significance.mixed import VarianceParts
 from lasasr.metrics.significance.pair import DifferenceTest
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
@@ -117,6 +118,7 @@ def _pair(pair: SystemPair) -> dict[str, Any]:
         "why_of_runs": pair.runs.reason,
         "systems": _answer(measurement.systems, pair.p_systems),
         "runs": _answer(measurement.runs, pair.p_runs),
+        "variance": None if measurement.parts is None else _variance(measurement.parts),
         "tests": {
             "bootstrap_utterances": {
                 "p": measurement.by_utterance.p,
@@ -142,6 +144,23 @@ def _answer(answer: DifferenceTest | None, adjusted: float | None) -> dict[str, 
         "p_holm": adjusted,
         "detectable_points": answer.detectable,
         "needed": None if answer.needed is None else _needed(answer.needed),
+    }
+
+
+def _variance(parts: VarianceParts) -> dict[str, Any]:
+    """The parts of the variance of a difference, points², of which plans are made."""
+    seeds = parts.seeds
+    return {
+        "speakers": float(parts.speakers),
+        "speakers_df": float(parts.speakers_df),
+        "seeds": None
+        if seeds is None
+        else {
+            "variance": float(seeds.variance),
+            "residual": float(seeds.residual),
+            "df": float(seeds.welch_df),
+            "runs": [int(count) for count in seeds.runs],
+        },
     }
 
 

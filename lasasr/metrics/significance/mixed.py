@@ -94,6 +94,11 @@ class Uncertainty(NamedTuple):
     planning_df: Array  # at most `df`: for what another comparison will find, whose X is another
 
 
+def scalar(value: float) -> Array:
+    """A number as the arrays here are."""
+    return np.array(value, dtype=np.float64)
+
+
 def variance_parts(
     errors: Sequence[NDArray[np.number]], lengths: NDArray[np.number], factors: Sequence[float]
 ) -> VarianceParts:

@@ -50,6 +50,7 @@ class PairMeasurement:
     by_speaker: PairedBootstrap
     sign_flip: SignFlip
     mapsswe: dict[str, Mapsswe]  # of each seed both have, else of seeds in order; empty without alignments
+    parts: VarianceParts | None  # of the variance of `points`; None: there is one speaker
 
 
 def measure(first: System, second: System, left: Scores, right: Scores, rules: Rules) -> PairMeasurement:
@@ -70,6 +71,7 @@ def measure(first: System, second: System, left: Scores, right: Scores, rules: R
         by_speaker=_bootstrap(by_speaker, run_pairs * left.speaker_lengths, "speakers", rules),
         sign_flip=sign_flip(by_speaker, seed=rules.seed),
         mapsswe=_mapsswe(first, second),
+        parts=parts,
     )
 
 
