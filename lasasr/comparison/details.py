@@ -29,7 +29,8 @@ def details(systems: Sequence[SystemRuns], baseline: str | None = None) -> dict[
     """
     pair = opening(systems, baseline)
     return {
-        "curves": {system.name: curve(system) for system in systems},
+        "curves": {system.name: curve(system, watched(systems)) for system in systems},
+        "watched": watched(systems),
         "validated_by": validated_by(systems),
         "breakdowns": breakdowns(systems),
         "pair": [system.name for system in pair],
@@ -49,9 +50,20 @@ def validated_by(systems: Sequence[SystemRuns]) -> list[str]:
     return [] if None in chosen else sorted({str(search) for search in chosen})
 
 
-def curve(system: SystemRuns) -> list[dict[str, float]]:
+def watched(systems: Sequence[SystemRuns]) -> str:
+    """The dev error rate by which the best checkpoint was chosen; where systems differ in it, that of the results."""
+    own = str(systems[0].runs[0].summary["metric"])
+    metrics = {
+        str(run.settings.values.get("checkpoint.monitor") or own)
+        for system in systems
+        for run in system.runs
+        if run.card.get("validations")
+    }
+    return metrics.pop() if len(metrics) == 1 else own
+
+
+def curve(system: SystemRuns, metric: str) -> list[dict[str, float]]:
     """Dev error rate at each validated step: mean, least and most over the seeds that were validated at it."""
-    metric = system.runs[0].summary["metric"]
     rates_of_step: dict[int, list[float]] = {}
     for run in system.runs:
         for validation in run.card.get("validations") or ():

@@ -48,6 +48,7 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
         searched_with=searched_with(document),
         forest=charts.forest(document),
         curves=charts.curves(details["curves"], order),
+        watched=details["watched"],
         validated_by=details["validated_by"],
         styles={name: charts.style(index) for index, name in enumerate(order)},
         breakdowns=[{**breakdown, "shaded": charts.shades(breakdown)} for breakdown in details["breakdowns"]],
