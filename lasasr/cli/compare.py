@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
+from lasasr.cli.closer_look import looked_closer
 from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
 from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
 from lasasr.cli.text_options import add_text_options, given
@@ -71,6 +72,8 @@ def _check(options: Namespace) -> None:
         raise UsageError("--readme needs --card FILE, from which its table can be made again")
     if finished:
         _check_finished(options)
+    if options.table is not None and options.by is None:
+        raise UsageError("--table needs --by COLUMN")
     if options.audio and options.html is None:
         raise UsageError("--audio needs --html FILE")
     if options.maps < 0:
@@ -97,6 +100,9 @@ def _check_finished(options: Namespace) -> None:
         "normal_seeds",
         "points",
         "column",
+        "by",
+        "table",
+        "calibrate",
         *TEXT_OPTIONS,
     ):
         if getattr(options, name) not in (None, False):
@@ -126,6 +132,9 @@ def _parser() -> Parser:
     parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
     parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
+    parser.add_argument("--by", metavar="COLUMN,...", help="error rates by columns of the reference, or of --table")
+    parser.add_argument("--table", metavar="FILE", type=Path, help="columns by id of an utterance or a speaker")
+    parser.add_argument("--calibrate", action="store_true", help="how often halves of one system are called different")
     add_text_options(parser)
     return parser
 
@@ -175,13 +184,15 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, li
     from lasasr.metrics.significance.verdict import Rules
 
     if options.named or given(options):
-        found, systems, notes = compared_texts(options.named, options.paths, options)
+        found, systems, notes, columns = compared_texts(options.named, options.paths, options)
     else:
+        columns = {}
         found = found_runs(options.paths, options)
         systems, notes = groups(found, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
-    return document(found, systems, notes, baseline, rules, _own_columns(options.column or ())), (found, systems)
+    made = document(found, systems, notes, baseline, rules, _own_columns(options.column or ()))
+    return made | looked_closer(systems, made, rules, columns, options), (found, systems)
 
 
 def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
@@ -258,9 +269,14 @@ def _print(made: dict[str, Any], markdown: bool) -> None:
 
     from lasasr.report.comparison_markdown import comparison_markdown
     from lasasr.report.comparison_table import comparison_table
+    from lasasr.report.part_tables import calibration_table, column_tables
 
     if markdown:
         print(comparison_markdown(made))
     else:
         console = Console()
         console.print(comparison_table(made, console.width))
+        if made.get("by"):
+            console.print(column_tables(made))
+        if made.get("calibration"):
+            console.print(calibration_table(made["calibration"], made["rules"]["level"]))

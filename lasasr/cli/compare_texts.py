@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from lasasr.errors import UsageError
 if TYPE_CHECKING:
     from lasasr.comparison.entries import RunSelection
     from lasasr.comparison.grouping import SystemRuns
+    from lasasr.transcripts.base import Texts
 
 Named = list[tuple[str, list[Path]]]
 
@@ -41,13 +42,16 @@ def named_paths(words: Sequence[str]) -> tuple[Named, list[Path]]:
 
 def compared_texts(
     named: Named, paths: Sequence[Path], options: Namespace
-) -> tuple[RunSelection, list[SystemRuns], list[str]]:
-    """All runs, the systems and the notes of a comparison with files of texts, or of runs under another scoring."""
+) -> tuple[RunSelection, list[SystemRuns], list[str], Mapping[str, Texts]]:
+    """All runs, the systems, the notes and the reference's other columns.
+
+    It is a comparison with files of texts, or of runs under another scoring.
+    """
     from lasasr.comparison.texts import text_comparison
 
     runs = found_runs(paths, options) if paths else None
     rule, table = speakers(options)
-    selection, systems, notes, _ = text_comparison(
+    selection, systems, notes, references = text_comparison(
         reference(options),
         named_texts(named, options),
         runs,
@@ -57,7 +61,7 @@ def compared_texts(
         options.split,
         {"any_search": options.any_search, "any_corpus": options.any_corpus},
     )
-    return selection, systems, notes
+    return selection, systems, notes, references.columns
 
 
 def found_runs(paths: Sequence[Path], options: Namespace) -> RunSelection:

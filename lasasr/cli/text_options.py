@@ -60,7 +60,7 @@ def reference(options: Namespace) -> Transcripts | None:
 
     if options.reference is None:
         return None
-    columns = {role: name for role, name in _columns(options).items() if role != "hypothesis"}
+    columns = {role: name for role, name in chosen_columns(options).items() if role != "hypothesis"}
     return read(options.reference, options.format, columns)
 
 
@@ -69,7 +69,7 @@ def named_texts(pairs: Sequence[tuple[str, Sequence[Path]]], options: Namespace)
     from lasasr.comparison.texts import NamedTexts
     from lasasr.transcripts.formats import read
 
-    columns: Mapping[str, str] = _columns(options)
+    columns: Mapping[str, str] = chosen_columns(options)
     if options.reference is not None:
         columns = {role: name for role, name in columns.items() if role != "reference"}
     named = []
@@ -82,7 +82,8 @@ def named_texts(pairs: Sequence[tuple[str, Sequence[Path]]], options: Namespace)
     return named
 
 
-def _columns(options: Namespace) -> dict[str, str]:
+def chosen_columns(options: Namespace) -> dict[str, str]:
+    """Role → name, of --columns."""
     if options.columns is None:
         return {}
     pairs: list[tuple[str, str, str]] = [pair.partition("=") for pair in options.columns.split(",")]

@@ -24,7 +24,7 @@ _KINDS: Final[Mapping[str, Any]] = {
 }
 OF_RUN: Final = ("name", "seed", "percent", "commit", "command", "hardware", "precision", "aligned_at_step")
 OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_runs", "why_of_runs", "systems", "runs")
-OF_NEWER_PAIR: Final = ("variance",)  # that comparisons of earlier versions lack
+OF_NEWER_PAIR: Final = ("variance", "superiority")  # that comparisons of earlier versions lack
 
 
 def card(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,10 +81,10 @@ def breakdowns(systems: Sequence[SystemRuns]) -> list[dict[str, Any]]:
     lengths = {key: _length(pairs) for key, pairs in first.alignments.items()}
     durations = {line["id"]: float(line.get("duration_s") or 0.0) for line in first.lines}
     speakers = {line["id"]: str(line.get("speaker") or "?") for line in first.lines}
-    by_length, length_parts = _parted({key: float(length) for key, length in lengths.items()}, "{:.0f}")
+    by_length, length_parts = parted({key: float(length) for key, length in lengths.items()}, "{:.0f}")
     by_speaker, speaker_parts = _speakers(systems, speakers)
     timed = (
-        [_breakdown("duration", systems, lengths, *_parted(durations, "{:.1f}", " s"))]
+        [_breakdown("duration", systems, lengths, *parted(durations, "{:.1f}", " s"))]
         if any(durations.values())
         else []
     )
@@ -99,7 +99,7 @@ def _length(pairs: Sequence[AlignedPair]) -> int:
     return sum(pair.reference is not None for pair in pairs)
 
 
-def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
+def parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
     """Utterance → its part, and the parts in order; each part has about equally many utterances."""
     edges = np.unique(np.quantile(list(values.values()), np.linspace(0.0, 1.0, PARTS + 1)))
     if len(edges) == 1:

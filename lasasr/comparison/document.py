@@ -112,6 +112,7 @@ def _pair(pair: SystemPair) -> dict[str, Any]:
         "points": measurement.points,
         "relative_percent": measurement.relative,
         "relative_interval": _interval(measurement.relative_interval),
+        "superiority": measurement.superiority,
         "verdict": pair.systems.word,
         "why": pair.systems.reason,
         "verdict_of_runs": pair.runs.word,
@@ -122,10 +123,12 @@ def _pair(pair: SystemPair) -> dict[str, Any]:
         "tests": {
             "bootstrap_utterances": {
                 "p": measurement.by_utterance.p,
+                "improved": measurement.by_utterance.improved,
                 "interval": _interval(measurement.by_utterance.interval),
             },
             "bootstrap_speakers": {
                 "p": measurement.by_speaker.p,
+                "improved": measurement.by_speaker.improved,
                 "interval": _interval(measurement.by_speaker.interval),
             },
             "sign_flip": asdict(measurement.sign_flip),

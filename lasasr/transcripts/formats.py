@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from lasasr.errors import LasasrError, UsageError, nearest
 from lasasr.transcripts import folder, json_lines, kaldi, nist, speechbrain, tables, trn
-from lasasr.transcripts.base import Transcripts, refuse_unknown_roles
+from lasasr.transcripts.base import Texts, Transcripts, refuse_unknown_roles
 from lasasr.transcripts.lines import numbered_lines
+from lasasr.transcripts.rows import columns_by_id
 
 
 class Format(NamedTuple):
@@ -58,6 +59,24 @@ def read(path: Path, name: str | None = None, columns: Mapping[str, str] | None 
     if not any((transcripts.texts, transcripts.references, transcripts.hypotheses)):
         raise LasasrError(f"{path} holds no utterance")
     return transcripts
+
+
+def read_columns(path: Path, columns: Mapping[str, str]) -> dict[str, Texts]:
+    """Column → id → value, of a table or of JSON lines, whatever its ids are of.
+
+    Args:
+        columns: role → name, of which `id` counts.
+
+    Raises:
+        LasasrError: it is missing, damaged, or of another format.
+    """
+    name = format_of(path) if path.exists() else "table"
+    if name not in ("table", "jsonl"):
+        raise LasasrError(f"{path} is no table with named columns: CSV, TSV or JSON lines")
+    if not path.exists():
+        raise LasasrError(f"{path} is missing")
+    rows = tables.rows(path) if name == "table" else json_lines.objects(path)
+    return columns_by_id(path, rows, columns.get("id"))
 
 
 def format_of(path: Path) -> str:

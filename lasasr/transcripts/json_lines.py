@@ -22,10 +22,11 @@ def read(path: Path, columns: Mapping[str, str]) -> Transcripts:
     Raises:
         LasasrError: it is damaged; names file and line.
     """
-    return from_rows(path, _objects(path), columns)
+    return from_rows(path, objects(path), columns)
 
 
-def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The number and the object of each line, or of each member of a list."""
     lines = numbered_lines(path)
     first = next(lines, None)
     if first is not None and first[1].lstrip().startswith("["):

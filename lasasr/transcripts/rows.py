@@ -57,6 +57,32 @@ def from_rows(path: Path, rows: Iterable[tuple[int, Mapping[str, Any]]], columns
     )
 
 
+def columns_by_id(
+    path: Path, rows: Iterable[tuple[int, Mapping[str, Any]]], id_column: str | None
+) -> dict[str, dict[str, str]]:
+    """Column → id → value of every other column.
+
+    Args:
+        id_column: None: found by its usual names, those of speakers too, else the first column.
+
+    Raises:
+        LasasrError: there is no such column, or an id stands twice.
+    """
+    collected = Collected(path)
+    columns: dict[str, dict[str, str]] = {}
+    for number, row in rows:
+        if id_column is None:
+            usual = (*NAMES["id"], *NAMES["speaker"])
+            id_column = next((name for name in usual if name in row), next(iter(row), ""))
+        if id_column not in row:
+            raise LasasrError(f"{path}, line {number}: there is no {id_column}; {nearest(id_column, row)}")
+        key = collected.new(_id(path, number, row, id_column), number)
+        for name, value in row.items():
+            if name != id_column and isinstance(value, str | int | float | bool):
+                columns.setdefault(name, {})[key] = str(value)
+    return columns
+
+
 def _chosen(path: Path, present: Mapping[str, None], columns: Mapping[str, str]) -> dict[str, str]:
     for role, name in columns.items():
         if name not in present:

@@ -22,10 +22,11 @@ def read(path: Path, columns: Mapping[str, str]) -> Transcripts:
     Raises:
         LasasrError: it is damaged; names file and line.
     """
-    return from_rows(path, _rows(path), columns)
+    return from_rows(path, rows(path), columns)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The number and the cells of each row by column."""
     lines = [f"{line}\n" for _, line in numbered_lines(path)]
     if not lines:
         return
