@@ -31,13 +31,13 @@ def run(arguments: list[str]) -> int:
     options = parser.read(arguments)
 
     with loading():
-        from lasasr.artifacts import runs
+        from lasasr.artifacts import run_paths
         from lasasr.audio.blocks import duration_s
         from lasasr.audio.inputs import FileInput, files_of
         from lasasr.models.recognizer import Recognizer
 
     paths = [path for given in options.audio for path in files_of(given)]
-    recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
+    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
     timestamps = options.timestamps or options.json
     results = recognizer.transcribe_inputs(
         [FileInput(path) for path in paths], timestamps=timestamps, max_piece_s=options.max_piece_s

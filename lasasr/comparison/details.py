@@ -66,7 +66,7 @@ def curve(system: SystemRuns, metric: str) -> list[dict[str, float]]:
     """Dev error rate at each validated step: mean, least and most over the seeds that were validated at it."""
     rates_of_step: dict[int, list[float]] = {}
     for run in system.runs:
-        for validation in run.card.get("validations") or ():
+        for validation in run.card.validations:
             if metric in validation:
                 rates_of_step.setdefault(int(validation["step"]), []).append(float(validation[metric]))
     return [

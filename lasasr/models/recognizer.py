@@ -327,7 +327,12 @@ def _heads(config: Plain, folder: Path) -> Heads:
     heads = config.get("heads")
     if heads is None and "loss" in config:
         return factory.loss(config["loss"], config["seed"]).heads
-    if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
+    needed = set(Heads._fields) - set(Heads._field_defaults)
+    if (
+        not isinstance(heads, dict)
+        or not needed <= set(heads) <= set(Heads._fields)
+        or set(map(type, heads.values())) != {bool}
+    ):
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return Heads(**heads)
 

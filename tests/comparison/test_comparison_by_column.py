@@ -124,10 +124,10 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_a_table_needs_names_of_columns(tmp_path: Path) -> None:
     (tmp_path / "x.trn").write_text("a (u1)\n")
-    with pytest.raises(LasasrError, match="x.trn is no table with named columns"):
+    with pytest.raises(LasasrError, match=r"x.trn is no table with named columns"):
         read_columns(tmp_path / "x.trn", {})
     (tmp_path / "x.csv").write_text("spk,sex\na,f\na,m\n")
     with pytest.raises(LasasrError, match="a stands twice, in lines 2 and 3"):
         read_columns(tmp_path / "x.csv", {})
-    with pytest.raises(LasasrError, match="nowhere.csv is missing"):
+    with pytest.raises(LasasrError, match=r"nowhere.csv is missing"):
         read_columns(tmp_path / "nowhere.csv", {})
