@@ -57,7 +57,7 @@ def watched(systems: Sequence[SystemRuns]) -> str:
         str(run.settings.values.get("checkpoint.monitor") or own)
         for system in systems
         for run in system.runs
-        if run.card.get("validations")
+        if run.card.validations
     }
     return metrics.pop() if len(metrics) == 1 else own
 

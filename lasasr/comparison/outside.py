@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lasasr.artifacts.run_card import RunCard
 from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.reference_set import ReferenceSet, Scoring
 from lasasr.comparison.settings import Settings
@@ -56,7 +57,7 @@ def outside_run(
         name=str(transcripts.path),
         seed=seed,
         settings=Settings({}, {}, {}),
-        card={},
+        card=RunCard(),
         summary=summary | {"seed": seed, "without_hypothesis": missing},
         lines=lines,
         alignments=LazyAlignments(lines, scoring),
