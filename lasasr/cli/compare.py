@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
 from lasasr.cli.closer_look import looked_closer
+from lasasr.cli.compare_outputs import print_comparison, write
 from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
 from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
 from lasasr.cli.text_options import add_text_options, given
@@ -29,6 +29,7 @@ examples:
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
   lasasr compare results/attention.json --markdown            the table again, from its card
+  lasasr compare SWEEP --latex table.tex --figures figures    for a paper
   lasasr compare --reference ref.trn ours=a.trn,b.trn espnet=exp/decode/test RUN     texts of any toolkit beside runs"""
 
 BUDGETS = ("steps", "train_s", "parameters")
@@ -55,8 +56,8 @@ def _tell(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] |
 
     if told := unmatched(made["budgets"], options.matched or ()):
         raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
-    _write(made, details, options)
-    _print(made, options.markdown)
+    write(made, details, options)
+    print_comparison(made, options.markdown)
 
 
 def _check(options: Namespace) -> None:
@@ -80,9 +81,11 @@ def _check(options: Namespace) -> None:
         raise UsageError(f"--maps must be at least 0, got {options.maps}")
     if options.points is not None and not options.points > 0.0:
         raise UsageError(f"--points must be above 0, got {options.points}")
-    for name in ("out", "html", "card"):
+    for name in ("out", "html", "card", "latex", "csv"):
         if (path := getattr(options, name)) is not None and path.is_dir():
             raise UsageError(f"--{name} takes a file, but {path} is a folder")
+    if options.figures is not None and options.figures.exists() and not options.figures.is_dir():
+        raise UsageError(f"--figures takes a folder, but {options.figures} is a file")
     if options.readme is not None and not options.readme.is_file():
         raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
 
@@ -90,7 +93,7 @@ def _check(options: Namespace) -> None:
 def _check_finished(options: Namespace) -> None:
     """What a finished comparison cannot be asked for any more."""
     for name in (
-        "html",
+        "audio",
         "baseline",
         "split",
         "search",
@@ -132,6 +135,9 @@ def _parser() -> Parser:
     parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
     parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
+    parser.add_argument("--latex", metavar="FILE", type=Path, help="table, caption and methods; sources in FILE's .bib")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="the numbers, a row per system")
+    parser.add_argument("--figures", metavar="DIR", type=Path, help="figures for print, as SVG and PDF")
     parser.add_argument("--by", metavar="COLUMN,...", help="error rates by columns of the reference, or of --table")
     parser.add_argument("--table", metavar="FILE", type=Path, help="columns by id of an utterance or a speaker")
     parser.add_argument("--calibrate", action="store_true", help="how often halves of one system are called different")
@@ -207,76 +213,3 @@ def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
     if len(meant) != 1:
         raise UsageError(f"no system is called {asked}; {nearest(asked, names)}")
     return meant[0]
-
-
-def _write(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
-    """The files, each named on the way."""
-    from lasasr.artifacts import files
-    from lasasr.comparison.card import card
-
-    told = []
-    if details is not None:
-        out = options.out or _beside(options.paths)
-        files.write_json(out, made)
-        told.append(f"comparison: {out}")
-    if options.card is not None:
-        files.write_json(options.card, card(made))
-        told.append(f"card:       {options.card}")
-    if options.readme is not None:
-        _into_readme(card(made), options)
-        told.append(f"table in:   {options.readme}")
-    if details is not None and options.html is not None:
-        files.write_text(options.html, _page(made, *details, options))
-        told.append(f"page:       {options.html}")
-    if told and not options.markdown:
-        print("\n".join(told))
-
-
-def _page(made: dict[str, Any], found: RunSelection, systems: list[SystemRuns], options: Namespace) -> str:
-    from lasasr.cli.progress import progress
-    from lasasr.comparison.details import details
-    from lasasr.report.page import page
-
-    told = details(systems, made["baseline"])
-    ids = [one["id"] for one in told["utterances"][: options.maps]]
-    if not ids or not any(entry.folder for one in systems for entry in one.runs):
-        return page(made, told, {}, [])
-    from lasasr.evaluation.comparison_maps import draw
-
-    with progress() as report:
-        drawn = draw(systems, found.split, ids, options.audio, report)
-    return page(made, told, drawn.maps, drawn.notes)
-
-
-def _beside(paths: Sequence[Path]) -> Path:
-    """In the sweep's folder where one is all that is compared, else here."""
-    single = len(paths) == 1 and (paths[0] / "sweep.json").exists()
-    return (paths[0] if single else Path()) / "comparison.json"
-
-
-def _into_readme(made: dict[str, Any], options: Namespace) -> None:
-    from lasasr.artifacts import files
-    from lasasr.report.comparison_markdown import between_marks, comparison_markdown
-
-    source = options.card or options.paths[0]
-    name = Path(os.path.relpath(source, options.readme.parent)).as_posix()
-    page = options.readme.read_text(encoding="utf-8")
-    files.write_text(options.readme, between_marks(page, name, comparison_markdown(made)))
-
-
-def _print(made: dict[str, Any], markdown: bool) -> None:
-    from rich.console import Console
-
-    from lasasr.report.comparison_markdown import comparison_markdown
-    from lasasr.report.comparison_table import comparison_table
-    from lasasr.report.part_tables import calibration_table, column_tables
-
-    if markdown:
-        print(comparison_markdown(made))
-    else:
-        console = Console()
-        console.print(comparison_table(made, console.width))
-        if made.get("by"):
-            console.print(column_tables(made))
-        if made.get("calibration"):
-            console.print(calibration_table(made["calibration"], made["rules"]["level"]))

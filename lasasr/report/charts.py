@@ -131,7 +131,7 @@ def shades(breakdown: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-SIGNS: Final = {"better": "▲", "worse": "▼", "no difference shown": "=", "cannot decide": "?"}
+SIGNS: Final = {"better": "▲", "worse": "▼", "no difference shown": "○", "cannot decide": "?"}
 
 
 def matrix(document: Mapping[str, Any], order: Sequence[str]) -> list[dict[str, Any]]:
