@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +14,7 @@ from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
 from lasasr.report import charts
 from lasasr.report.comparison_columns import columns, searched_with, sorted_systems, test_set
+from lasasr.report.part_tables import part_cell
 
 LARGEST: Final = 5_000_000  # bytes of a page for five systems of three seeds
 
@@ -52,6 +54,7 @@ def page(
     return environment.get_template("page.html").render(
         document=document,
         complete=complete,
+        part_cell=partial(part_cell, about=document["about"]),
         differs=differs,
         short_names=short_names,
         order=order,

@@ -21,7 +21,6 @@ def column_tables(document: Mapping[str, Any]) -> RenderableType:
     Args:
         document: the contents of comparison.json, with "by".
     """
-    scope = "verdict" if document["about"] == "systems" else "verdict_of_runs"
     _, short_names = labels(document)
     names = [system["name"] for system in sorted_systems(document)]
     parts: list[RenderableType] = []
@@ -33,14 +32,21 @@ def column_tables(document: Mapping[str, Any]) -> RenderableType:
             table.add_column(short_names[name], justify="right", overflow="fold")
         table.add_column("speakers", justify="right")
         for row in breakdown["parts"]:
-            cells = [_cell(row, name, scope, document["about"]) for name in names]
+            cells = [part_cell(row, name, document["about"]) for name in names]
             table.add_row(Text(row["part"]), *(Text(cell) for cell in cells), f"{row['speakers']:,}")
         parts += [Text(""), table]
     about = f"▲ better, ▼ worse than {centre(document)} in this part, ? undecided; corrected for systems and parts"
     return Group(*parts, Text(about))
 
 
-def _cell(row: Mapping[str, Any], name: str, scope: str, about: str) -> str:
+def part_cell(row: Mapping[str, Any], name: str, about: str) -> str:
+    """The rate of a system in a part, its interval, and the mark of its verdict against the centre.
+
+    Args:
+        row: a part of `comparison.by_column`.
+        about: "systems" or "runs", as the whole comparison.
+    """
+    scope = "verdict" if about == "systems" else "verdict_of_runs"
     rate = row["systems"][name]
     bounds = (rate["mixed"] if about == "systems" else None) or rate["speakers"]
     text = f"{rate['percent']:.2f}" + (f" ({bounds[0]:.2f}–{bounds[1]:.2f})" if bounds else "")

@@ -31,7 +31,10 @@ def read(path: Path) -> Transcripts:
         )
     if has_text:
         return kaldi.read(text)
-    raise LasasrError(f"{path} is no result folder: it holds neither text nor score_wer/ref.trn and hyp.trn")
+    raise LasasrError(
+        f"{path} is no result folder: it holds neither text nor score_wer/ref.trn and hyp.trn (a run of "
+        f"lasasr is given without a name)"
+    )
 
 
 def _utterance(folder: Path, key: str, known: Texts) -> str:

@@ -112,7 +112,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     out = capsys.readouterr().out
     assert "by accent" in out
     assert "Calibration" in out
-    assert main([*command, "--by", "gender", "--table", "speakers.csv"]) == 0
+    assert main([*command, "--by", "gender", "--table", "speakers.csv", "--html", "page.html"]) == 0
+    assert "<h2>By gender</h2>" in Path("page.html").read_text()
     made = json.loads(Path("comparison.json").read_text())
     assert [part["part"] for part in made["by"][0]["parts"]] == ["f", "m"]
     capsys.readouterr()
