@@ -14,7 +14,7 @@ from lasasr.cli.compare_outputs import print_comparison, write
 from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
 from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
 from lasasr.cli.text_options import add_text_options, given
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import LasasrError, PartError, UsageError, nearest
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
@@ -163,14 +163,21 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
     Raises:
         UsageError: a path leads to no column, or two have one key.
     """
-    from lasasr.configuration import gate
+    from lasasr.configuration import gate, users_parts
     from lasasr.configuration.returned import check_returned
     from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 
     taken = {one.key for one in SHIPPED_COLUMNS}
     columns: list[Column] = []
     for path in paths:
-        column: Column = check_returned(gate.resolve(path, "column", "--column")(), path, "column")
+        make = gate.resolve(path, "column", "--column")
+        try:
+            column: Column = check_returned(make(), path, "column")
+        except LasasrError:
+            raise
+        except Exception as error:  # whatever a user's constructor raises
+            raise PartError(users_parts.fault_of(f"column ({path})", error)) from error
+        users_parts.note(column, path, "column")
         if column.key in taken:
             raise UsageError(f"--column {path} has the key {column.key}, which another column has; choose another key")
         taken.add(column.key)

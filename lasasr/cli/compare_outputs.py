@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.entries import RunSelection
@@ -135,7 +138,7 @@ def print_comparison(made: dict[str, Any], markdown: bool) -> None:
     if markdown:
         print(comparison_markdown(made))
         return
-    console = Console()
+    console = Console(file=unescaped(sys.stdout))
     console.print(comparison_table(made, console.width))
     if made.get("by"):
         console.print(column_tables(made))

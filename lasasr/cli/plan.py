@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lasasr.cli.arguments import Parser
 from lasasr.errors import UsageError
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.pilot import Pilot
@@ -74,7 +76,7 @@ def _plan(options: Namespace) -> int:
     contents = plan(pilot, Wanted(options.difference, options.systems, options.baseline, hours), rules)
     if options.json is not None:
         files.write_json(options.json, contents)
-    Console().print(plan_table(contents))
+    Console(file=unescaped(sys.stdout)).print(plan_table(contents))
     return 0
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 from lasasr.cli.arguments import Parser
 from lasasr.cli.text_options import add_text_options, named_texts, reference, scoring, speakers
+from lasasr.escaping import unescaped
 
 EPILOG = """\
 examples:
@@ -47,6 +49,6 @@ def _score(files: list[Path], options: Namespace) -> int:
     rows = scored_files(scored)
     if options.json is not None:
         written.write_json(options.json, {"schema": 1, "kind": "score", "notes": notes, "files": rows})
-    console = Console()
+    console = Console(file=unescaped(sys.stdout))
     console.print(score_table(rows, notes))
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError
+from lasasr.escaping import escaped, takes_unicode
 
 
 def run(arguments: list[str]) -> int:
@@ -52,11 +53,11 @@ def run(arguments: list[str]) -> int:
         if not hypothesis.text:
             print(f"{path}: no text: silence, steady noise, or nothing recognized", file=sys.stderr)
         if options.json:
-            print(json.dumps(_plain(path, hypothesis), ensure_ascii=False))
+            print(json.dumps(_plain(path, hypothesis), ensure_ascii=not takes_unicode(sys.stdout)))
         else:
-            print(f"{path}\t{hypothesis.text}")
+            print(f"{escaped(str(path))}\t{escaped(hypothesis.text)}")
             for word in hypothesis.words:  # none unless asked for
-                print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {word.word}")
+                print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {escaped(word.word)}")
     return _reported(errors, len(paths))
 
 

@@ -14,6 +14,7 @@ from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.decoding import decode_split
 from lasasr.evaluation.maps import draw
 from lasasr.evaluation.summary import summary
+from lasasr.evaluation.vocabulary import outside_vocabulary
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import ALONE, Prepared
 from lasasr.report.error_text import error_text
@@ -85,6 +86,7 @@ def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: R
         "search_choice": settings.choices.get("search"),
         "search_models": models,
         "data": prepared.content(split),
+        "outside_vocabulary": outside_vocabulary(recognizer.tokenizer, prepared.utterances(split).texts),
         "normalizer": recognizer.normalizer,
         "protocol": transcript.from_name(recognizer.normalizer).protocol,
         "seed": settings.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from lasasr import escaping
 from lasasr.comparison.pairs import centre
 from lasasr.report.comparison_columns import NOTHING, TableColumn, columns, sorted_systems
 from lasasr.report.methods import methods
@@ -31,7 +32,7 @@ _SPECIAL: Final = {
 
 def escaped(text: str) -> str:
     """Text whose signs have no meaning in LaTeX."""
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    return "".join(_SPECIAL.get(sign, sign) for sign in escaping.escaped(text))
 
 
 def latex(document: Mapping[str, Any], sources: str) -> str:
@@ -77,7 +78,7 @@ def _marks(document: Mapping[str, Any]) -> dict[str, str]:
     verdicts = next((column.cells for column in columns(document) if column.key == "verdict"), None)
     names = [str(system["name"]) for system in sorted_systems(document)]
     words = verdicts or [NOTHING] * len(names)
-    marks = {"better": SHOWN, "worse": SHOWN, "undecided": UNDECIDED}
+    marks = {"better": SHOWN, "worse": SHOWN, "cannot decide": UNDECIDED}
     return {name: marks.get(word, "") for name, word in zip(names, words, strict=True)}
 
 

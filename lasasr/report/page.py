@@ -12,6 +12,7 @@ from lasasr.comparison.card import placeless
 from lasasr.comparison.facts import OF_CARD
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
+from lasasr.escaping import lines_escaped
 from lasasr.report import charts
 from lasasr.report.comparison_columns import columns, searched_with, sorted_systems, test_set
 from lasasr.report.part_tables import part_cell
@@ -51,7 +52,7 @@ def page(
     differs, short_names = labels(document)
     order = [system["name"] for system in sorted_systems(document)]
     systems = {system["name"]: system for system in document["systems"]}
-    return environment.get_template("page.html").render(
+    html = environment.get_template("page.html").render(
         document=document,
         complete=complete,
         part_cell=partial(part_cell, about=document["about"]),
@@ -77,6 +78,7 @@ def page(
         runs=[{**dict.fromkeys(OF_CARD), "system": name, **run} for name in order for run in systems[name]["runs"]],
         versions=_versions(document),
     )
+    return lines_escaped(html)  # the data that page.js reads are ASCII: it escapes them where it shows them
 
 
 def _browser(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lasasr.comparison.pairs import centre, labels
 from lasasr.report.comparison_columns import sorted_systems
+from lasasr.report.escaped_text import escaped_text
 
 _MARKS: Final = {"better": "▲", "worse": "▼", "no difference shown": "", "cannot decide": "?"}
 
@@ -33,10 +34,10 @@ def column_tables(document: Mapping[str, Any]) -> RenderableType:
         table.add_column("speakers", justify="right")
         for row in breakdown["parts"]:
             cells = [part_cell(row, name, document["about"]) for name in names]
-            table.add_row(Text(row["part"]), *(Text(cell) for cell in cells), f"{row['speakers']:,}")
+            table.add_row(escaped_text(row["part"]), *(escaped_text(cell) for cell in cells), f"{row['speakers']:,}")
         parts += [Text(""), table]
-    about = f"▲ better, ▼ worse than {centre(document)} in this part, ? undecided; corrected for systems and parts"
-    return Group(*parts, Text(about))
+    about = f"▲ better, ▼ worse than {centre(document)} in this part, ? cannot decide; corrected for systems and parts"
+    return Group(*parts, escaped_text(about))
 
 
 def part_cell(row: Mapping[str, Any], name: str, about: str) -> str:
@@ -73,10 +74,10 @@ def calibration_table(rows: Sequence[Mapping[str, Any]], level: float) -> Render
             str(row["speakers"]),
             f"{row['trials']:,}",
         ]
-        table.add_row(Text(row["system"]), *counts, *shares)
+        table.add_row(escaped_text(row["system"]), *counts, *shares)
     about = (
         f"halves of one system, called different at {level:.0%}, in percent of the trials: by the test about systems, "
         f"which should be about {100.0 * level:.0f} or less, and by that about these runs, which is higher where seeds "
         f"differ, for other seeds are other models; few ways to divide the seeds make the share rough"
     )
-    return Group(Text(""), Text("Calibration", style="bold"), table, Text(about))
+    return Group(Text(""), escaped_text("Calibration", style="bold"), table, escaped_text(about))

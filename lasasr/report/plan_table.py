@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lasasr.report.escaped_text import escaped_text
+
 BAR: Final = 20  # characters of the longest bar
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
@@ -37,14 +39,20 @@ def plan_table(contents: Mapping[str, Any]) -> RenderableType:
             f"{100.0 * row['power']:.0f} %",
             "–" if row["speakers"] is None else f"{row['speakers']:,}",
         ]
-        table.add_row(*(Text(cell, style="bold" if enough else "") for cell in cells), bar(row, contents, most))
+        table.add_row(*(escaped_text(cell, style="bold" if enough else "") for cell in cells), bar(row, contents, most))
     first, *others = contents["words"]
     legend = (
         f"shows: smallest difference found with {contents['power']:.0%} power on this test set, points; cautious: the "
         f"same with the seeds' spread at its upper 80 % limit; power: of finding {contents['points']:g} points; "
         f"speakers: needed for {contents['points']:g} points with so many seeds, {contents['speakers']:,} are there"
     )
-    return Group(Text(first, style="bold"), *(Text(sentence) for sentence in others), Text(""), table, Text(legend))
+    return Group(
+        escaped_text(first, style="bold"),
+        *(escaped_text(sentence) for sentence in others),
+        Text(""),
+        table,
+        escaped_text(legend),
+    )
 
 
 def bar(row: Mapping[str, Any], contents: Mapping[str, Any], most: float) -> Text:
@@ -53,4 +61,4 @@ def bar(row: Mapping[str, Any], contents: Mapping[str, Any], most: float) -> Tex
     cells = list(("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(BAR + 1))
     mark = round(BAR * contents["points"] / most)
     cells[mark] = "┃" if cells[mark] == "█" else "│"
-    return Text("".join(cells).rstrip())
+    return escaped_text("".join(cells).rstrip())

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
+
+from lasasr.report.escaped_text import escaped_text
 
 _WITHOUT_VALUE = "–"
 
@@ -36,12 +37,16 @@ def score_table(rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Rend
             *(f"{row[name]:,}" for name in ("substitutions", "deletions", "insertions", "reference_length")),
             *([_percent(row["cer_percent"])] if metric == "WER" else []),
         ]
-        table.add_row(Text(row["file"]), *cells)
+        table.add_row(escaped_text(row["file"]), *cells)
     speakers = f"{first['speakers']:,} speakers" if first["speakers"] else "unknown speakers"
     about = f"{first['utterances']:,} utterances of {speakers}; normalizer {first['normalizer']}"
     if raw:
         about += "; raw: without it"
-    return Group(table, Text(f"{about}; interval: {first['ci_method']}"), *(Text(f"Note: {note}.") for note in notes))
+    return Group(
+        table,
+        escaped_text(f"{about}; interval: {first['ci_method']}"),
+        *(escaped_text(f"Note: {note}.") for note in notes),
+    )
 
 
 def _percent(value: float | None) -> str:

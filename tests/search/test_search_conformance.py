@@ -12,7 +12,7 @@ from shipped_parts import names, part
 from torch import Tensor
 
 from lasasr.lm.lstm import LSTMLanguageModel
-from lasasr.models import factory
+from lasasr.models import search_parts
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.conformance import PROMISES, check
@@ -34,12 +34,12 @@ def language_model(_: str) -> Scorer:
 @pytest.mark.parametrize("name", names("scorer"))
 def test_every_shipped_scorer_keeps_every_promise(name: str) -> None:
     config = {**part("scorer", name), **({"lm": "a run"} if name == "lm" else {})}
-    assert broken(lambda weight: factory.scorer({**config, "weight": weight}, "mine", language_model)) == {}
+    assert broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V)) == {}
 
 
 def test_ctc_near_the_peak_of_attention_does_too() -> None:
     config = {**part("scorer", "ctc"), "window": 2}
-    assert broken(lambda weight: factory.scorer({**config, "weight": weight}, "mine", language_model)) == {}
+    assert broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V)) == {}
 
 
 def test_words_by_an_n_gram_file_do_too() -> None:
