@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 from lasasr.audio.perturb import Perturbation
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.dataset import Encodes, SpeechDataset
+from lasasr.data.encodings import Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
@@ -159,6 +160,7 @@ class SpeechDataModule(BatchDataModule):
         batching, validation, loading, seed: see `BatchDataModule`.
         perturbations: of the training waveforms.
         sample_rate_hz: of the waveforms handed out.
+        kept: split → what the frozen part of the encoder gives; training then reads no audio.
     """
 
     def __init__(
@@ -171,17 +173,25 @@ class SpeechDataModule(BatchDataModule):
         perturbations: Sequence[Perturbation] = (),
         sample_rate_hz: int = 16_000,
         seed: int = 0,
+        kept: Mapping[str, Kept] | None = None,
     ) -> None:
         super().__init__(batching, validation, loading, seed)
-        self.utterances, self.tokenizer = utterances, tokenizer
+        self.utterances, self.tokenizer, self.kept = utterances, tokenizer, kept or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
 
     def dataset(self, split: str) -> SpeechDataset:
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        trained_on = split == "train"
-        return SpeechDataset(self.utterances(split), *options, verify=self.loading.verifies, trained_on=trained_on)
+        kept, trained_on = self.kept.get(split), split == "train"
+        return SpeechDataset(
+            self.utterances(split),
+            *options,
+            verify=self.loading.verifies,
+            trained_on=trained_on,
+            kept=kept,
+            reads_audio=kept is None or not trained_on,  # dev is drawn, and told from silence
+        )
 
 
 class TextDataModule(BatchDataModule):

@@ -47,6 +47,7 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
         if split in prepared.manifests
     }
     findings = splits.absent(prepared.manifests, evaluated)
+    findings += [finding for split in used for finding in frames.beyond(split, used[split], recognizer)]
     return findings + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
 
 
@@ -90,6 +91,9 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     facts["durations_s"] = {split: batches.histogram(utterances) for split, utterances in read.items()}
     recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
     findings += splits.absent(read, settings.evaluate.splits)
+    if recognizer.is_staged:
+        findings.append(frames.encodings_kept(settings, recognizer, read))
+    findings += [finding for split in read for finding in frames.beyond(split, read[split], recognizer)]
     on_paper, tokens = _on_paper(read, recognizer, leaks=settings.debug.overfit_utterances is None)
     findings += on_paper
     findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]

@@ -50,7 +50,7 @@ class Training(TokenNormalizedModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The loss, summed over the batch: an update divides by the counts of all that goes into it."""
-        features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+        features, frames = self.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
         if self.specaugment is not None:
             features = self.specaugment(features, frames, self.global_step, batch.epoch, batch.ids)
         step = RecognizerStep(
@@ -73,7 +73,7 @@ class Training(TokenNormalizedModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The loss, teacher-forced; and decode for real what was encoded for it."""
-        features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+        features, frames = self.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
         step = RecognizerStep(self.recognizer, batch, features, frames, self.global_step)
         self.dev_loss.add(self.loss.terms(step))
         self.outcomes.extend(outcomes(self.recognizer, batch, heard=step.acoustics))

@@ -27,7 +27,7 @@ class RecognizerStep(StepView):
     Args:
         recognizer: whose model is trained.
         batch: of this step.
-        features: (B, T, F), augmented.
+        features: (B, T, F), augmented; or what a frozen first stage of the encoder gives (`Recognizer.encoder_input`).
         frames: (B,) int64.
         update: updates made so far.
         sampling: probability that the decoder reads its own prediction.
@@ -42,7 +42,7 @@ class RecognizerStep(StepView):
 
     @cached_property
     def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
-        return self.recognizer.model.encode_with_intermediate(self._features, self._frames)
+        return self.recognizer.encode_with_intermediate(self._features, self._frames)
 
     @property
     def _encoded(self) -> Encoded:
