@@ -21,7 +21,7 @@ LAYERS = (
     ("training",),
     ("evaluation",),
     ("preparation",),
-    ("models",),
+    ("models", "transcripts"),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),

@@ -28,7 +28,7 @@ VERBS: Final = {
     "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
     "compare": "RUN|SWEEP ...               variants side by side: error rates, cost, what can be believed",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
-    "transcribe": "RUN|BUNDLE AUDIO ...        audio files -> text",
+    "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -224,8 +224,19 @@ class Recognizer(nn.Module):
             UsageError: `max_piece_s` is below 1, or `sample_rate_hz` is wrong.
         """
         listed = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
-        results = self.transcribe_inputs(listed, batch_s, timestamps, max_piece_s, strict=True)
-        return [result for result in results if isinstance(result, Hypothesis)]
+        return self._strict(listed, batch_s, timestamps, max_piece_s)
+
+    def _strict(
+        self, audio: Sequence[Input], batch_s: float, timestamps: bool, max_piece_s: float | None
+    ) -> list[Hypothesis]:
+        for entry in audio:  # a file that is missing is said before work on others begins
+            entry.duration_s()
+        hypotheses = []
+        for result in self.stream(audio, batch_s, timestamps, max_piece_s):
+            if isinstance(result, LasasrError):
+                raise result
+            hypotheses.append(result)
+        return hypotheses
 
     def transcribe_inputs(
         self,
@@ -233,26 +244,38 @@ class Recognizer(nn.Module):
         batch_s: float = 60.0,
         timestamps: bool = True,
         max_piece_s: float | None = None,
-        strict: bool = False,
     ) -> list[Hypothesis | LasasrError]:
         """The same of `audio.inputs`, with the reason in the place of what could not be used.
 
         Raises:
-            LasasrError: `strict`, and one cannot be used.
             UsageError: `max_piece_s` is below 1.
         """
+        return list(self.stream(audio, batch_s, timestamps, max_piece_s))
+
+    def stream(
+        self,
+        audio: Iterable[Input],
+        batch_s: float = 60.0,
+        timestamps: bool = True,
+        max_piece_s: float | None = None,
+    ) -> Iterator[Hypothesis | LasasrError]:
+        """The same one by one, in order, each as soon as it is there; arguments as of `transcribe`.
+
+        Raises:
+            UsageError: `max_piece_s` is below 1, or `batch_s` not positive.
+        """
         self.eval()
-        known = self.trained_on or UNKNOWN
-        lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
-        rate = self.frontend.sample_rate_hz
-        with shared_steps.loop():
-            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best, strict)
+        usual = self.trained_on or UNKNOWN
+        lengths = usual if max_piece_s is None else Lengths(min(usual.usual_s, max_piece_s / 2.0), max_piece_s)
+        rate_hz = self.frontend.sample_rate_hz
+        return transcription.stream(audio, rate_hz, lengths, batch_s, timestamps, self._best)
 
     def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
-        """The best hypothesis of each waveform (S,), all in one batch."""
-        sizes = torch.tensor([len(one) for one in waveforms])
-        found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
-        return [nbest[0] for nbest in found]
+        """The best hypothesis of each waveform (S,), all in one batch, with its alternatives."""
+        sizes = torch.tensor([len(waveform) for waveform in waveforms])
+        with shared_steps.loop():
+            nbests = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
+        return [replace(nbest[0], alternatives=tuple(nbest[1:])) for nbest in nbests]
 
     def try_search(self, silence_s: float = 0.5) -> None:
         """Decode some silence, in evaluation mode: a search that does not fit the model is said now."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal, get_args
 
 from torch import Tensor
 
@@ -21,6 +21,11 @@ class Word:
     word: str
     start_s: float
     end_s: float
+    confidence: float | None = None  # in [0, 1]: how probable it is that the word is right, where that was estimated
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; a confidence stands there only where there is one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Hypothesis:
     text: str = ""  # filled in by the recognizer
     timed: Mapping[Kind, tuple[Word, ...]] = field(default_factory=dict)  # filled in when times are requested
     pieces: tuple[Piece, ...] = ()  # where audio was cut, those it was cut into
+    alternatives: tuple[Hypothesis, ...] = ()  # the others of the n best, the best first; none where audio was cut
 
     @property
     def times_from(self) -> Kind | None:
