@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import bundle
+from lasasr.artifacts import bundle, hub, runs
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
@@ -27,8 +27,10 @@ from lasasr.models.parts import ModelParts
 from lasasr.nn import host_mirror, initial_weights, lengths, shared_steps
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.ctc_greedy import required
-from lasasr.search.hypothesis import Hypothesis, Kind, Word
+from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Word
+from lasasr.search.rescoring import teacher_forced
 from lasasr.search.word_times import Clock, timed_words
+from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
@@ -82,6 +84,18 @@ class Recognizer(nn.Module):
         same = self.frontend, self.model, self.tokenizer
         return Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
 
+    def with_search(self, **changes: Any) -> Recognizer:
+        """The same model under its search with other options: `with_search(beam=20, nbest=5)`.
+
+        Raises:
+            UsageError: the search has no such option; another search is built of its own class (`searching`).
+        """
+        part = _merged(self.parts.search, changes)
+        changed = self.searching(language_model.search(part, self.tokenizer))
+        changed.parts = replace(self.parts, search=part)
+        changed.try_search()
+        return changed
+
     @property
     def error_metric(self) -> Metric:
         """What its texts are counted in: "wer" of words, "per" of phones."""
@@ -133,7 +147,7 @@ class Recognizer(nn.Module):
         return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
 
     @torch.inference_mode()
-    def align(
+    def align_batch(
         self, waveforms: Tensor, waveform_lengths: Tensor, texts: Sequence[str], heard: Acoustics | None = None
     ) -> list[tuple[Word, ...] | None]:
         """When the words of given texts were said, by CTC; None where a text is too long for its audio.
@@ -196,6 +210,35 @@ class Recognizer(nn.Module):
         mask = lengths.mask(encoded.lengths, encoded.encoded.shape[1])
         ctc = self.model.ctc_log_probs(encoded.encoded) if self.model.ctc is not None else None
         return Acoustics(encoded.encoded, mask, ctc)
+
+    def align(self, audio: Audio, text: str, sample_rate_hz: int | None = None) -> tuple[Word, ...]:
+        """When the words of `text` were said in one recording: by attention and CTC, or what the model has of them.
+
+        Args:
+            audio: a path, a binary file object, an array or a tensor, as of `transcribe`; it is not cut.
+            text: what was said; it passes through the transcript rule of training (lower case, ...).
+            sample_rate_hz: of an array or tensor; None: `frontend.sample_rate_hz`.
+
+        Raises:
+            LasasrError: the audio cannot be used, the text holds what is outside the vocabulary, or is longer than
+                the audio can hold.
+        """
+        (entry,) = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        words = transcript.from_name(self.normalizer)(text)
+        tokens = self.tokenizer.encode(words)
+        if not tokens:
+            return ()
+        waveform = entry.waveform(self.frontend.sample_rate_hz)
+        sizes = torch.tensor([len(waveform)])
+        with torch.inference_mode():
+            acoustics = self.eval().hear(waveform[None], sizes)
+            decoder = self.model.decoder
+            weights = None if decoder is None else teacher_forced(decoder, acoustics, [tokens])[1][0]
+            (timed,) = self._timed(acoustics, sizes, [(tokens, weights)])
+        best = next((timed[kind] for kind in KINDS if kind in timed), None)
+        if best is None:
+            raise LasasrError(f"{entry.name} has too few frames for a text of {len(tokens)} tokens")
+        return best
 
     def transcribe(
         self,
@@ -291,13 +334,38 @@ class Recognizer(nn.Module):
         bundle.write(folder, self, SCHEMA, {**known, **self.parts.plain(), "search": search})
 
     @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        revision: str | None = None,
+        device: str = "cpu",
+        local_files_only: bool = False,
+    ) -> Recognizer:
+        """Read a recognizer from the Hugging Face hub ("user/model"), or from a folder, a run or a bundle, as `load`.
+
+        Nothing that comes with it is executed; what `SHA256SUMS` lists is compared with it.
+
+        Args:
+            revision: of the hub: a branch, tag or commit.
+            local_files_only: what was downloaded before is read, and nothing else.
+
+        Raises:
+            LasasrError: there is none, it is not a bundle, or a file has another digest.
+        """
+        folder = hub.fetch(str(name), revision, local_files_only)
+        hub.check_digests(folder)
+        return cls.load(folder, device)
+
+    @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
-        """Read a bundle; nothing in it is executed, and its `_target_`s must lie below the allowed prefixes.
+        """Read a bundle, or that of a run; nothing in it is executed, and its classes must be allowed (docs/trust.md).
 
         Raises:
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
         """
         folder = Path(folder)
+        if (folder / "card.json").exists():
+            folder = runs.bundle_folder(folder)
         if kind_of(bundle.read_config(folder, SCHEMA, ())) is not Recognition:
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
@@ -329,6 +397,15 @@ def _empty(hypothesis: Hypothesis) -> Hypothesis:
     weights = None if hypothesis.weights is None else hypothesis.weights[-1:]
     timed: dict[Kind, tuple[Word, ...]] = dict.fromkeys(hypothesis.timed, ())
     return Hypothesis((), 0.0, weights=weights, flags=("empty",), timed=timed)
+
+
+def _merged(part: Plain, changes: Plain) -> dict[str, Any]:
+    """A part with some options changed, those of parts in it too (`limits={"max_length": 9}`)."""
+    merged = dict(part)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(value, dict) and isinstance(inner, dict) else value
+    return merged
 
 
 def _parts(config: Plain, folder: Path) -> ModelParts:
