@@ -165,8 +165,9 @@ def _findings(subject: Part, device: str) -> Iterator[Finding]:
 
 
 def _maker(subject: Part) -> Callable[..., Any]:
-    """What builds the part, as training and decoding do."""
+    """What builds the part, as training and decoding do; scorers score letters."""
     from lasasr.models import factory
+    from lasasr.text import special
 
     group, config, place = subject
     if group == "frontend":
@@ -175,7 +176,8 @@ def _maker(subject: Part) -> Callable[..., Any]:
         return partial(factory.loss, config, 1)
     if group == "scorer":
         name = place.rpartition(".")[2]
-        return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model)
+        pieces = (*special.NAMES, " ", *ascii_lowercase)
+        return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model, pieces)
     return partial(factory.build, config, group)
 
 

@@ -15,6 +15,7 @@ from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
+    from lasasr.configuration.settings import Plain
     from lasasr.models.recognizer import Recognizer
     from lasasr.transcripts.recordings import Recording
     from lasasr.transcripts.sinks import Sink
@@ -32,6 +33,7 @@ formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpu
 
 
 _OVERRIDE = re.compile(r"([+~]{0,2})([A-Za-z_][\w./@-]*)=|~")
+PATIENCE = 10  # steps without a new one among the n best, after which a search with --hotwords ends
 _CHANGEABLE = ("search", "hydra.searchpath")
 
 
@@ -47,6 +49,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace files of --out that are there")
     parser.add_argument("--timestamps", action="store_true", help="text: when each word was said, in lines below it")
     parser.add_argument("--nbest", type=int, metavar="N", help="the N best readings of each (search.nbest)")
+    parser.add_argument("--hotwords", type=Path, metavar="FILE", help="phrases that are likely to be said, one a line")
     parser.add_argument("--batch-s", type=float, default=60.0, metavar="SECONDS", help="audio decoded at once (60)")
     parser.add_argument(
         "--max-piece-s",
@@ -116,7 +119,7 @@ def _searching(recognizer: Recognizer, options: Namespace, overrides: Sequence[s
 
     if options.nbest is not None:
         overrides = [*overrides, f"search.nbest={options.nbest}"]
-    if not overrides:
+    if not overrides and options.hotwords is None:
         return recognizer
     stored = {"recipe": str(options.run), "choices": {"search": None}, **recognizer.parts.plain()}
     try:
@@ -125,9 +128,31 @@ def _searching(recognizer: Recognizer, options: Namespace, overrides: Sequence[s
         if options.nbest is None or "search.nbest" not in str(error):
             raise
         raise UsageError("--nbest needs a beam search: add search=beam or search=beam_ctc") from None
-    searching = recognizer.searching(language_model.search(changed["search"], recognizer.tokenizer))
+    search = changed["search"]
+    if options.hotwords is not None:
+        search = _with_hotwords(search, options.hotwords, recognizer.normalizer)
+    searching = recognizer.searching(language_model.search(search, recognizer.tokenizer))
     searching.try_search()
     return searching
+
+
+def _with_hotwords(search: Plain, file: Path, normalizer: str) -> Plain:
+    """A beam search with the phrases of a file, which pass through the transcript rule, beside what scores already."""
+    from lasasr.search.hotwords import read_phrases
+    from lasasr.text import transcript
+
+    scorers = search.get("scorers") or {}
+    if not search["_target_"].endswith(".BeamSearch"):
+        raise UsageError("--hotwords needs a beam search: add search=beam or search=beam_ctc")
+    if "hotwords" in scorers:
+        raise UsageError("--hotwords and search.scorers.hotwords are both given; give one of them")
+    rule = transcript.from_name(normalizer)
+    phrases = {rule(phrase): boost for phrase, boost in read_phrases(file).items()}
+    entry = {"_target_": "lasasr.search.hotwords.HotWords", "_partial_": True, "weight": 1.0, "phrases": phrases}
+    pruning = {"_target_": "lasasr.search.pruning.Pruning", **(search.get("pruning") or {})}
+    if pruning.get("end_patience") is None:  # a boost that might still come would keep every search going to its limit
+        pruning["end_patience"] = PATIENCE
+    return {**search, "scorers": {**scorers, "hotwords": entry}, "pruning": pruning}
 
 
 def _transcribe(

@@ -8,7 +8,7 @@ no code of theirs. The keys beside it are arguments; `_partial_: true` leaves so
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -237,39 +237,50 @@ def language_model(part: Part, seed: int, vocabulary_size: int) -> LanguageModel
     return made
 
 
-def search(part: Part, lm: Callable[[str], Any]) -> Any:
+def search(part: Part, lm: Callable[[str], Any], pieces: Sequence[str] = ()) -> Any:
     """The search as configured.
 
     Args:
         lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
+        pieces: the text of every token, for entries of `scorers` that are `_partial_`.
     """
-    return _with_lms(part, "search", lm)
+    return _with_parts(part, "search", lm, pieces)
 
 
-def scorer(part: Part, name: str, lm: Callable[[str], Any]) -> Scorer:
+def scorer(part: Part, name: str, lm: Callable[[str], Any], pieces: Sequence[str] = ()) -> Scorer:
     """An entry of `search.scorers` by itself.
 
     Args:
         name: of the entry.
-        lm: as of `search`.
+        lm, pieces: as of `search`.
     """
-    return cast(Scorer, _with_lms(part, f"search.scorers.{name}", lm))
+    return cast(Scorer, _with_parts(part, f"search.scorers.{name}", lm, pieces))
 
 
-def _with_lms(part: Part, place: str, lm: Callable[[str], Any]) -> Any:
+def _with_parts(part: Part, place: str, lm: Callable[[str], Any], pieces: Sequence[str]) -> Any:
     finish: dict[str, Any] = {}
     for key, value in part.items():
         if key == "lm" and isinstance(value, str):
             finish[key] = lm(value)
-        elif isinstance(value, Mapping) and _names_lm(value):
-            finish[key] = _with_lms(value, f"{place}.{key}", lm)
+        elif isinstance(value, Mapping) and _is_unfinished(value, f"{place}.{key}"):
+            finish[key] = _with_parts(value, f"{place}.{key}", lm, pieces)
+    takes_pieces = _takes_pieces(part, place)
+    if takes_pieces:
+        finish["pieces"] = pieces
     if not finish:
         return build(part, place)
-    rest = {key: value for key, value in part.items() if key not in finish}
+    rest = {key: value for key, value in part.items() if key == "pieces" or key not in finish}
     if "_target_" not in part:  # a mapping of parts
         return {**{key: build(value, f"{place}.{key}") for key, value in rest.items()}, **finish}
     return build({**rest, "_partial_": True}, place, **finish)
 
 
-def _names_lm(part: Part) -> bool:
-    return isinstance(part.get("lm"), str) or any(_names_lm(one) for one in part.values() if isinstance(one, Mapping))
+def _is_unfinished(part: Part, place: str) -> bool:
+    """Whether it, or a part in it, lacks what a configuration cannot hold."""
+    inner = ((value, f"{place}.{key}") for key, value in part.items() if isinstance(value, Mapping))
+    return isinstance(part.get("lm"), str) or _takes_pieces(part, place) or any(_is_unfinished(*one) for one in inner)
+
+
+def _takes_pieces(part: Part, place: str) -> bool:
+    """Whether it is an entry of `search.scorers` that says that the search completes it."""
+    return place.rpartition(".")[0].endswith("search.scorers") and part.get("_partial_") is True

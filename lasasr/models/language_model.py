@@ -95,7 +95,7 @@ def search(part: Part, tokenizer: Tokenizer) -> Any:
     Raises:
         LasasrError: see `scorer`.
     """
-    return factory.search(_without_double(part), partial(scorer, tokenizer=tokenizer))
+    return factory.search(_without_double(part), partial(scorer, tokenizer=tokenizer), pieces(tokenizer))
 
 
 def _without_double(search: Part) -> Part:
