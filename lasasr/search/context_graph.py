@@ -116,4 +116,5 @@ class ContextGraph:
     def _step(self, nodes: NDArray[np.int64], character: str) -> NDArray[np.int64]:
         if character not in self.characters:
             return np.zeros_like(nodes)
-        return self._next[nodes, self.characters.index(character)]
+        reached: NDArray[np.int64] = self._next[nodes, self.characters.index(character)]
+        return reached

@@ -17,7 +17,7 @@ from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.context_graph import ContextGraph
 from lasasr.text import special
 
-BOOST = 5.0  # log, of a phrase without one of its own
+BOOST = 1.0  # log, of a phrase without one of its own
 
 
 class HotWordsState(NamedTuple):

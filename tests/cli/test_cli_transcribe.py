@@ -147,6 +147,13 @@ def test_a_search_of_ones_own_and_its_n_best(folder: Path, capsys: pytest.Captur
     assert [line.split()[0] for line in lines[1:]] == ["2", "3"]
 
 
+def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("names.txt").write_text("ab\t30\n", encoding="utf-8")
+    assert main(["transcribe", "bundle", "talks/a.wav", "search=beam", "--hotwords", "names.txt", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["scores"]["hotwords"] == 30.0 * found["text"].split().count("ab") > 0.0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -155,6 +162,7 @@ def test_a_search_of_ones_own_and_its_n_best(folder: Path, capsys: pytest.Captur
         (["-", "-"], "- (standard input) is named twice"),
         (["talks", "--nbest", "3"], "--nbest needs a beam search: add search=beam"),
         (["talks", "--nbest", "0"], "--nbest must be at least 1, got 0"),
+        (["talks", "--hotwords", "names.txt"], "--hotwords needs a beam search: add search=beam"),
         (["talks", "--batch-s", "0"], "batches must hold more than 0 s of audio, got 0 s"),
         (["talks", "--format", "srtt"], "--format srtt: no such format; nearest: srt"),
         (["talks", "--format", "srt,vtt"], "--format srt,vtt writes files: name a folder with --out"),
