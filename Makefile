@@ -10,13 +10,15 @@ STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
 PEERS := .venv-parity
 PEERS_STAMP := $(PEERS)/installed-$(firstword $(shell pwd | cksum))
 WORKERS ?= 2
+COUNT ?= 500
+SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow: export OMP_NUM_THREADS ?= 1
+test test-slow chaos guards: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow demo comparison bench bench-gpu peers parity tables docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards demo comparison bench bench-gpu peers parity tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +46,12 @@ test: $(STAMP) ## the tests, a few minutes on two cores
 
 test-slow: $(STAMP) ## the tests that take longer
 	$(BIN) -m pytest -n $(WORKERS) -m slow
+
+chaos: $(STAMP) ## faults of many kinds injected into trainings and survived, half an hour; COUNT=3000 SEED=1
+	$(BIN) tests/chaos/chaos.py --count $(COUNT) --seed $(SEED)
+
+guards: $(STAMP) ## each guard of the source taken away in a copy: its tests must fail
+	$(BIN) scripts/mutate_guards.py
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py

@@ -13,9 +13,9 @@ SWEPT = ["seed=1,2,3,4", SYSTEMS]  # seeds outermost, so that every system has o
 
 def comparison() -> int:
     """The exit status of the first command that fails."""
-    from lasasr.artifacts import runs, sweeps
+    from lasasr.artifacts import run_paths, sweeps
 
-    sweep = sweeps.sweep_folder(runs.root() / RECIPE, SWEPT)
+    sweep = sweeps.sweep_folder(run_paths.root() / RECIPE, SWEPT)
     train = ["--resume", str(sweep)] if (sweep / "sweep.json").exists() else [RECIPE, "-m", *SWEPT]
     compare = [str(sweep), "--baseline", "location", "--html", str(sweep / "attention.html")]
     return main(["train", *train]) or main(["compare", *compare])

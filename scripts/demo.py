@@ -11,10 +11,10 @@ RECIPE = "synthetic/las_char"
 
 def demo() -> int:
     """The exit status of `lasasr train`, which says everything else."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_choice
     from lasasr.cli.compose import compose
 
-    run = runs.place(compose(RECIPE), [])
+    run = run_choice.run_for(compose(RECIPE), [])
     if run.status == "unfinished" and run.begun:
         return main(["train", "--resume", str(run.folder)])
     return main(["train", RECIPE])

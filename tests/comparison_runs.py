@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lasasr.artifacts import results, runs, sweeps
+from lasasr.artifacts import results, run_choice, runs, sweeps
 from lasasr.metrics.error_rates import compare, pooled
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
@@ -112,7 +112,7 @@ def write_run(
         changes: of its configuration.
     """
     plain = config(root, attend, seed=seed, **changes)
-    run = runs.place(plain, [f"attend={attend}", f"seed={seed}"])
+    run = run_choice.run_for(plain, [f"attend={attend}", f"seed={seed}"])
     run.start(plain, [f"attend={attend}", f"seed={seed}"], commit="0" * 40, command="lasasr train synthetic/las_char")
     utterances = lines(rate, seed) if result_lines is None else list(result_lines)
     results.write(

@@ -20,7 +20,7 @@ import yaml
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr import Recognizer
-from lasasr.artifacts import results, runs
+from lasasr.artifacts import results, run_paths, sweeps
 from lasasr.cli.main import main
 from lasasr.configuration.moved import current_path
 from lasasr.models.language_model import TrainedLM
@@ -126,7 +126,7 @@ def test_a_finished_run_is_found_by_the_command_that_made_it(capsys: pytest.Capt
 
 def test_an_unfinished_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     run = FOLDERS["unfinished"]
-    assert runs.find_run(run).status == "unfinished"
+    assert run_paths.find_run(run).status == "unfinished"
     assert main(["train", "--resume", str(run)]) == 0
     card = read_json(run / "card.json")
     assert (card["status"], card["steps"]) == ("finished", 24)
@@ -135,23 +135,23 @@ def test_an_unfinished_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_runs_are_found_below_a_sweep() -> None:
-    for name, begun in (("sweep", 4), ("interrupted_sweep", 2)):
-        found = runs.find_runs(FOLDERS[name])
-        assert [run.folder.name for run in found] == EXPECTED["planned"][name][:begun]
-    assert [run.status for run in found] == ["finished", "unfinished"]
-    assert runs.find_run(FOLDERS["recognizer"] / "bundle").folder == FOLDERS["recognizer"]
+    for name, count in (("sweep", 4), ("interrupted_sweep", 2)):
+        begun = sweeps.read(FOLDERS[name]).begun
+        assert [run.folder.name for run in begun] == EXPECTED["planned"][name][:count]
+    assert [run.status for run in begun] == ["finished", "unfinished"]
+    assert run_paths.find_run(FOLDERS["recognizer"] / "bundle").folder == FOLDERS["recognizer"]
 
 
 def test_an_interrupted_sweep_goes_on_and_keeps_what_is_finished() -> None:
     sweep = FOLDERS["interrupted_sweep"]
-    finished, unfinished = (run.folder for run in runs.find_runs(sweep))
+    finished, unfinished = (run.folder for run in sweeps.read(sweep).begun)
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
     assert main(["train", "--resume", str(sweep)]) == 0
     assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
-    found = runs.find_runs(sweep)
-    assert [run.folder for run in found][:2] == [finished, unfinished]
-    assert [run.card()["steps"] for run in found] == [8, 8, 8]
-    assert {run.status for run in found} == {"finished"}
+    begun = sweeps.read(sweep).begun
+    assert [run.folder for run in begun][:2] == [finished, unfinished]
+    assert [run.card().steps for run in begun] == [8, 8, 8]
+    assert {run.status for run in begun} == {"finished"}
 
 
 def test_a_sweep_compares_to_the_same_verdicts() -> None:

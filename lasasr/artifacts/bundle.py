@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -26,16 +26,27 @@ OF_WEIGHTS: Final = 4
 SPARE_BYTES: Final = 1 << 28
 SPARE_TENSORS: Final = 1000
 SMALL: Final = 1_000_000  # what numbers may be however small the weights are
-_SAID: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
+_KIND_WORDS: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
 def write(folder: Path, module: nn.Module, schema: int, plain: Plain) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
-    with files.replacing(folder / WEIGHTS) as path:
-        save_file(tensors, path, metadata={"schema": str(schema)})
+    write_tensors(folder / WEIGHTS, tensors, {"schema": str(schema)})
     files.write_text(folder / CONFIG, yaml.safe_dump({"schema": schema, **plain}, sort_keys=False, allow_unicode=True))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        LasasrError: it cannot be written, as when the disk is full; safetensors says so in an error of its own.
+    """
+    with files.replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata=None if metadata is None else dict(metadata))
+        except SafetensorError as error:
+            raise LasasrError(f"cannot write {path} ({' '.join(str(error).split())[:200]}): make room") from error
 
 
 def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, Any]:
@@ -60,11 +71,11 @@ def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, An
     for name in parts:
         kind = kinds.get(name, dict)
         if not isinstance(config[name], kind | None if kind is dict else kind):
-            raise LasasrError(f"{path}: {name} is {str(config[name])[:60]!r}, not {_SAID[kind]}")
+            raise LasasrError(f"{path}: {name} is {str(config[name])[:60]!r}, not {_KIND_WORDS[kind]}")
     return dict(moved.current_config(config))
 
 
-class Stored(NamedTuple):
+class StoredTensor(NamedTuple):
     """What model.safetensors says of one tensor."""
 
     shape: tuple[int, ...]
@@ -75,7 +86,7 @@ class Header(NamedTuple):
     """What model.safetensors says of itself, before any of its numbers is read."""
 
     path: Path
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     bytes: int  # of the file
 
 
@@ -93,7 +104,7 @@ def read_header(folder: Path) -> Header:
             raise _damaged(path, f"a header of {length} bytes in a file of {size}")
         with safe_open(path, "pt") as opened:
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
-            tensors = {name: Stored(tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
+            tensors = {name: StoredTensor(tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
     except FileNotFoundError:
         raise LasasrError(f"{path} is missing: not a bundle (lasasr export RUN --out DIR makes one)") from None
     except LasasrError:
@@ -109,15 +120,15 @@ def refuse_huge(plain: Plain, header: Header, parts: Sequence[str]) -> None:
     Raises:
         LasasrError: a whole number in one of `parts` is larger than the weights have bytes.
     """
-    most = max(header.bytes, SMALL)
-    waiting = [(name, plain[name]) for name in parts]
-    while waiting:
-        key, value = waiting.pop()
+    most_size = max(header.bytes, SMALL)
+    unchecked = [(name, plain[name]) for name in parts]
+    while unchecked:
+        key, value = unchecked.pop()
         if isinstance(value, Mapping):
-            waiting += [(f"{key}.{name}", inner) for name, inner in value.items()]
+            unchecked += [(f"{key}.{name}", inner) for name, inner in value.items()]
         elif isinstance(value, list):
-            waiting += [(f"{key}[{number}]", inner) for number, inner in enumerate(value)]
-        elif isinstance(value, int | float) and not abs(value) <= most and not isinstance(value, bool):
+            unchecked += [(f"{key}[{number}]", inner) for number, inner in enumerate(value)]
+        elif isinstance(value, int | float) and not abs(value) <= most_size and not isinstance(value, bool):
             path = header.path.with_name(CONFIG)
             raise LasasrError(f"{path}: {key} is {str(value)[:40]}, which is no size of a model of {header.path.name}")
 
@@ -164,10 +175,10 @@ def read_weights(module: nn.Module, header: Header) -> None:
     Raises:
         LasasrError: the file is damaged, does not fit the configuration beside it, or holds NaN or infinite numbers.
     """
-    path, wanted = header.path, _unshared(module)
-    if unfit := sorted(set(wanted) ^ set(header.tensors)):
+    path, parameters = header.path, _unshared(module)
+    if unfit := sorted(set(parameters) ^ set(header.tensors)):
         raise LasasrError(f"{path} does not fit its config.yaml: {unfit[0]} is in one but not in the other")
-    for name, value in wanted.items():
+    for name, value in parameters.items():
         if tuple(value.shape) != header.tensors[name].shape:
             shapes = f"{header.tensors[name].shape}, expected {tuple(value.shape)}"
             raise LasasrError(f"{path}: {name} has shape {shapes}")
@@ -175,7 +186,7 @@ def read_weights(module: nn.Module, header: Header) -> None:
         tensors = load_file(path)
     except Exception as error:
         raise _damaged(path, str(error)) from None
-    for name, value in wanted.items():
+    for name, value in parameters.items():
         if value.dtype != tensors[name].dtype:
             raise LasasrError(f"{path}: {name} is {tensors[name].dtype}, expected {value.dtype}; export the run again")
         if not bool(tensors[name].isfinite().all()):
@@ -189,9 +200,9 @@ def _damaged(path: Path, reason: str) -> LasasrError:
 
 def _unshared(module: nn.Module) -> dict[str, Tensor]:
     """The state dict without second names of the same tensor (tied weights), which safetensors refuses."""
-    seen: dict[int, str] = {}
+    first_names: dict[int, str] = {}
     return {
         name: value
         for name, value in module.state_dict(keep_vars=True).items()
-        if seen.setdefault(id(value), name) == name
+        if first_names.setdefault(id(value), name) == name
     }

@@ -7,9 +7,7 @@ import gzip
 import io
 import json
 import os
-import shutil
 import stat
-import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from lasasr.artifacts import temporary
 from lasasr.errors import LasasrError
 
 MOST_BYTES: Final = 16 << 20  # of a document: JSON of so many needs less than 1 GiB as objects
@@ -35,41 +34,31 @@ _KINDS: Final = (
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success flush it to disk and rename it over `path`.
+    """Yield a temporary path beside `path`; on success flush it to disk, rename it over `path`, and flush that.
 
     When the block raises, the temporary file is removed and an older `path` stays as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary.file_beside(path) as written:
+        yield written
+        temporary.flush_file(written)
+        written.chmod(0o666 & ~_umask())
+        written.replace(path)
+        temporary.flush_folder(path.parent)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, which must not be there; on success flush its files and rename it.
+    """Yield a temporary folder beside `path`, which must not be there; on success flush all in it, rename it, and
+    flush that.
 
     When the block raises, the temporary folder is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
-        yield temporary
-        for written in temporary.iterdir():
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-        temporary.chmod(0o777 & ~_umask())
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary.folder_beside(path) as written:
+        yield written
+        written.chmod(0o777 & ~_umask())
+        temporary.flush_tree(written)
+        written.rename(path)
+        temporary.flush_folder(path.parent)
 
 
 @contextmanager
@@ -108,8 +97,8 @@ def _umask() -> int:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with replacing(path) as written:
+        written.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -178,8 +167,8 @@ def parse_json(text: str | bytes) -> Any:
 def _refuse_deep(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level = [one for many in inner for one in many]
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
         if not level:
             return
     raise ValueError(f"more than {MOST_DEPTH} levels")

@@ -24,8 +24,8 @@ def refuse_others(path: Path, values: Mapping[str, Any], kinds: Mapping[str, Any
         LasasrError: names file, key and value.
     """
     for key, kind in kinds.items():
-        value, there = _at(values, key.split("."))
-        if there and not (typed.matches(value, kind) and _is_finite(value)):
+        value, is_present = _at(values, key.split("."))
+        if is_present and not (typed.matches(value, kind) and _is_finite(value)):
             raise LasasrError(f"{path} is damaged: {key} is {typed.shown(value)}, not {typed.described(kind)}")
 
 

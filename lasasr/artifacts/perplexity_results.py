@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lasasr.artifacts import files
 from lasasr.artifacts.result_names import data_difference, sanitised
-from lasasr.artifacts.runs import Run, content_at_training
+from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import digest
 from lasasr.configuration.settings import Settings
 from lasasr.errors import LasasrError
@@ -30,8 +30,8 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         LasasrError: the file is missing or damaged.
     """
-    found = files.read_json(path)
-    splits = found.get("splits") if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+    content = files.read_json(path)
+    splits = content.get("splits") if isinstance(content, dict) and content.get("schema") == SCHEMA else None
     if not isinstance(splits, dict) or not all(isinstance(record, dict) for record in splits.values()):
         raise LasasrError(f"{path} is damaged (it holds no perplexities of splits); lasasr evaluate makes it again")
     return splits
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 def write_own(folder: Path, records: Mapping[str, Record]) -> None:
     """Write the records of the run's own data, beside those of other splits that are there."""
-    files.write_json(folder / OWN, {"schema": SCHEMA, "splits": {**_there(folder), **records}})
+    files.write_json(folder / OWN, {"schema": SCHEMA, "splits": {**_stored_records(folder), **records}})
 
 
 def others(folder: Path) -> list[Path]:
@@ -57,27 +57,26 @@ def write(run: Run, records: Mapping[str, Record], settings: Settings) -> list[P
     Returns:
         The files that were written.
     """
-    there, written = _there(run.folder), []
+    stored, written = _stored_records(run.folder), []
     card = run.card()
-    at_training = card.get("results") or {}
-    own: dict[str, Record] = {}
+    own_records: dict[str, Record] = {}
     for split, record in records.items():
-        content = content_at_training(card, split)
-        before = at_training.get(split) or there.get(split)
-        is_own = record.get("data") == content if content else before is None or _same_text(before, record)
+        content = card.content_at_training(split)
+        earlier = card.results.get(split) or stored.get(split)
+        is_own = record.get("data") == content if content else earlier is None or _same_text(earlier, record)
         if not is_own:
             written.append(_write_other(run, split, record, data_difference(run.config(), settings.plain).text()))
             continue
-        if split in there and not _same_text(there[split], record):  # 0.1.0 wrote it over the run's own
-            written.append(_write_other(run, split, there[split], "data"))
-        own[split] = record
-    if own:
-        write_own(run.folder, own)
+        if split in stored and not _same_text(stored[split], record):  # 0.1.0 wrote it over the run's own
+            written.append(_write_other(run, split, stored[split], "data"))
+        own_records[split] = record
+    if own_records:
+        write_own(run.folder, own_records)
         written.insert(0, run.folder / OWN)
     return written
 
 
-def _there(folder: Path) -> dict[str, dict[str, Any]]:
+def _stored_records(folder: Path) -> dict[str, dict[str, Any]]:
     """What perplexity.json holds; nothing where it is damaged, for what is measured replaces it."""
     try:
         return read(folder / OWN)
@@ -85,10 +84,10 @@ def _there(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _same_text(one: Record, other: Record) -> bool:
-    if "data" in one and "data" in other:
-        return bool(one["data"] == other["data"])
-    return all(one.get(name) == other.get(name) for name in COUNTS)
+def _same_text(record: Record, other: Record) -> bool:
+    if "data" in record and "data" in other:
+        return bool(record["data"] == other["data"])
+    return all(record.get(name) == other.get(name) for name in COUNTS)
 
 
 def _write_other(run: Run, split: str, record: Record, text: str) -> Path:

@@ -62,13 +62,13 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Version of Python, of this package and of those it computes with."""
-    found = {"python": platform.python_version(), "lasasr": __version__}
+    installed = {"python": platform.python_version(), "lasasr": __version__}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 def hardware() -> dict[str, Any]:

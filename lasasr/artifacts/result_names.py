@@ -31,15 +31,15 @@ class ResultName(NamedTuple):
         return f"{self.text}-{self.code}" if self.code else ""
 
 
-def parsed(stem: str) -> ResultName | None:
+def parse_result_name(stem: str) -> ResultName | None:
     """The name that a file's stem is; None: it is none."""
     if BETWEEN not in stem:
         return ResultName(stem)
-    found = _OTHER.fullmatch(stem)
-    return ResultName(**found.groupdict()) if found else None
+    match = _OTHER.fullmatch(stem)
+    return ResultName(**match.groupdict()) if match else None
 
 
-def named(split: str, text: str, identity: str, data: str) -> ResultName:
+def other_result_name(split: str, text: str, identity: str, data: str) -> ResultName:
     """The name of what another search, or other data, gave.
 
     Raises:
@@ -64,8 +64,8 @@ class Difference(NamedTuple):
 
     def text(self, *others: Difference) -> str:
         """All words of these and of others, paths last."""
-        every = (self, *others)
-        return "_".join([word for one in every for word in one.plain] + [word for one in every for word in one.paths])
+        plain, paths = zip(self, *others, strict=True)
+        return "_".join(word for words in (*plain, *paths) for word in words)
 
 
 def search_difference(
@@ -94,7 +94,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
     words = Difference([], [])
     for key in keys:
         value = written.get(key)
-        word = f"{_short(key, keys)}-{_shown(value) if key in written else 'default'}"
+        word = f"{_short(key, keys)}-{_value_text(value) if key in written else 'default'}"
         (words.paths if _is_path(value) else words.plain).append(word)
     return words
 
@@ -116,9 +116,9 @@ def data_difference(own: Plain, other: Plain) -> Difference:
         own: the run's whole configuration.
         other: another one.
     """
-    before, after = ((of.get("choices") or {}).get("corpus") for of in (own, other))
-    if before != after:
-        return Difference([str(after)], [])
+    own_corpus, other_corpus = ((config.get("choices") or {}).get("corpus") for config in (own, other))
+    if own_corpus != other_corpus:
+        return Difference([str(other_corpus)], [])
     words = difference(own.get("corpus") or {}, other.get("corpus") or {})
     return words if words.text() else Difference(["data"], [])
 
@@ -126,11 +126,11 @@ def data_difference(own: Plain, other: Plain) -> Difference:
 def _short(key: str, keys: Sequence[str]) -> str:
     """The last word of a key, or all of it where another has the same last word."""
     last = key.rpartition(".")[2]
-    alike = sum(one.rpartition(".")[2] == last for one in keys)
-    return key if alike > 1 or last in ("lm", "lm_weight", "_target_") else last
+    same_last = sum(other_key.rpartition(".")[2] == last for other_key in keys)
+    return key if same_last > 1 or last in ("lm", "lm_weight", "_target_") else last
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return model_name(value) if _is_path(value) else shown_value(value)
 
 

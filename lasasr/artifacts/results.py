@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lasasr.artifacts import files, kinds
-from lasasr.artifacts.result_names import ResultName, parsed
+from lasasr.artifacts.result_names import ResultName, parse_result_name
 from lasasr.artifacts.search_identity import identity_of
 from lasasr.errors import LasasrError, nearest
 
@@ -54,7 +54,7 @@ LINE: Final = {"id": str, "reference": str, "hypothesis": str, **dict.fromkeys(C
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredResult:
     """One result that lies in a folder."""
 
     folder: Path
@@ -86,9 +86,9 @@ class Stored:
             LasasrError: they are damaged; names file, line and the way out.
         """
         summary = self.summary()
-        listed = _lines(self.path.with_suffix(".jsonl"))
-        _check(self.path, summary, listed)
-        return summary, listed
+        lines = _lines(self.path.with_suffix(".jsonl"))
+        _check(self.path, summary, lines)
+        return summary, lines
 
 
 def write(
@@ -104,26 +104,26 @@ def write(
             would be found again.
     """
     path = folder / f"{name or split}.json"
-    where = parsed(name or split)
-    if where is None or where.split != split:
+    result_name = parse_result_name(name or split)
+    if result_name is None or result_name.split != split:
         raise LasasrError(f"{path} cannot hold the split {split!r}: a split has no @ in its name; rename it")
-    listed = list(lines)
-    _check(path, summary, listed)
+    utterance_lines = list(lines)
+    _check(path, summary, utterance_lines)
     path.unlink(missing_ok=True)  # an older summary must not stand beside newer utterances
-    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in listed)
+    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in utterance_lines)
     files.write_text(path.with_suffix(".jsonl"), text)
     files.write_json(path, {"schema": SCHEMA, **summary})
 
 
-def listed(folder: Path, split: str | None = None) -> list[Stored]:
+def list_results(folder: Path, split: str | None = None) -> list[StoredResult]:
     """The results in `folder`, sorted by name, of one split or of all; the run's own comes first in its split."""
-    names = [name for path in folder.glob("*.json") if (name := parsed(path.stem)) is not None]
-    return [Stored(folder, name) for name in sorted(names) if split in (None, name.split)]
+    names = [name for path in folder.glob("*.json") if (name := parse_result_name(path.stem)) is not None]
+    return [StoredResult(folder, name) for name in sorted(names) if split in (None, name.split)]
 
 
 def splits(folder: Path) -> list[str]:
     """The splits with a result of the run's own in `folder`, sorted."""
-    return [stored.name.split for stored in listed(folder) if not stored.name.code]
+    return [stored.name.split for stored in list_results(folder) if not stored.name.code]
 
 
 def read(folder: Path, split: str, search: str | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -140,28 +140,28 @@ def read(folder: Path, split: str, search: str | None = None) -> tuple[dict[str,
     path = folder / f"{split}.json"
     if not path.exists():
         raise LasasrError(f"{path} is missing: decode the split with lasasr evaluate; {nearest(split, splits(folder))}")
-    return Stored(folder, ResultName(split)).read()
+    return StoredResult(folder, ResultName(split)).read()
 
 
-def find(folder: Path, split: str, search: str) -> Stored:
+def find(folder: Path, split: str, search: str) -> StoredResult:
     """The one result of a split that `search` names.
 
     Raises:
         LasasrError: there is none or there are several; names the nearest, or all that are meant.
     """
-    there = listed(folder, split)
-    meant = [stored for stored in there if search in names_of(stored)]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
+    stored_results = list_results(folder, split)
+    matches = [stored for stored in stored_results if search in names_of(stored)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise LasasrError(
-            f"{search} names several results of {split} in {folder}: {', '.join(one.name.label for one in meant)}"
+            f"{search} names several results of {split} in {folder}: {', '.join(match.name.label for match in matches)}"
         )
-    labels = [stored.name.label for stored in there if stored.name.code]
+    labels = [stored.name.label for stored in stored_results if stored.name.code]
     raise LasasrError(f"{folder} has no result of {split} by the search {search}; {nearest(search, labels)}")
 
 
-def names_of(stored: Stored) -> set[str]:
+def names_of(stored: StoredResult) -> set[str]:
     """Everything that names a result: file, text, digits, both, and the id of its search."""
     summary, name = stored.summary(), stored.name
     ids = {identity.search_id for identity in [identity_of(summary)] if identity} | {str(summary.get("search_id"))}
@@ -208,13 +208,13 @@ def _check(path: Path, summary: Mapping[str, Any], lines: list[dict[str, Any]] |
         raise _damaged(path, f"percent is {summary['percent']}, but its errors make {100.0 * sums['errors'] / length}")
 
 
-def _typed(path: Path, what: str, values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+def _typed(path: Path, holder: str, values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
     for name, kind in types.items():
         if name not in values:
-            raise _damaged(path, f"{what} lacks {name}")
+            raise _damaged(path, f"{holder} lacks {name}")
         if not isinstance(values[name], kind) or isinstance(values[name], bool):
-            raise _damaged(path, f"{what}: {name} is {values[name]!r}")
+            raise _damaged(path, f"{holder}: {name} is {values[name]!r}")
 
 
-def _damaged(path: Path, why: str) -> LasasrError:
-    return LasasrError(f"{path} is damaged ({why}); decode the split again with lasasr evaluate")
+def _damaged(path: Path, reason: str) -> LasasrError:
+    return LasasrError(f"{path} is damaged ({reason}); decode the split again with lasasr evaluate")

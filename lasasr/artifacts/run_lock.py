@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from lasasr.artifacts import files
+from lasasr.artifacts.temporary import make_folders
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 
@@ -32,7 +33,7 @@ SETTLING_S: Final = 1.0  # where there are no locks, until the note of the last 
 ATTEMPTS: Final = 100  # to make a folder that others remove
 NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
-_held: set[int] = set()  # file descriptors
+_held_descriptors: set[int] = set()  # file descriptors
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Writer:
 
     def describe(self, folder: Path) -> str:
         """One line for a process that has to leave the folder alone."""
-        there = "" if self.here else " there"
+        elsewhere = "" if self.here else " there"
         return (
             f"{folder} is being {self.work} by process {self.pid} on {self.host} since {_local_time(self.since)}; "
-            f"wait for it, or stop it{there} with kill {self.pid}"
+            f"wait for it, or stop it{elsewhere} with kill {self.pid}"
         )
 
 
@@ -115,7 +116,7 @@ def _acquired(folder: Path, work: str) -> int | None:
         if _is(descriptor, path):
             break
         os.close(descriptor)  # its holder has deleted it since we opened it
-    _held.add(descriptor)
+    _held_descriptors.add(descriptor)
     _write_note(descriptor, Writer.this_process(work))
     return descriptor
 
@@ -129,7 +130,7 @@ def _opened(path: Path) -> int:
 
 
 def _open(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         files.refuse_irregular(path, os.fstat(descriptor).st_mode)
@@ -143,7 +144,7 @@ def _release(descriptor: int | None, path: Path, missing: list[Path]) -> None:
     """Delete the lock file while the lock is held, so that whoever has opened it sees that it is another one."""
     path.unlink(missing_ok=True)
     if descriptor is not None:
-        _held.discard(descriptor)
+        _held_descriptors.discard(descriptor)
         os.close(descriptor)
     for folder in missing:
         try:
@@ -236,9 +237,9 @@ def _local_time(iso: str) -> str:
 
 def _leave_to_the_parent() -> None:
     """A forked process, as a worker of a data loader, must not hold the lock beyond the death of its parent."""
-    for descriptor in _held:
+    for descriptor in _held_descriptors:
         os.close(descriptor)  # which takes nothing from the parent
-    _held.clear()
+    _held_descriptors.clear()
 
 
 os.register_at_fork(after_in_child=_leave_to_the_parent)

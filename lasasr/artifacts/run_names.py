@@ -65,7 +65,7 @@ def _split(override: str) -> tuple[str, str]:
 
 
 def _ordered(named: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return sorted(named, key=lambda one: 2 if _is_path(one[1]) else "." in one[0])
+    return sorted(named, key=lambda pair: 2 if _is_path(pair[1]) else "." in pair[0])
 
 
 def _is_path(value: str) -> bool:

@@ -14,9 +14,16 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from lasasr.artifacts import files, results
-from lasasr.artifacts.result_names import Difference, ResultName, data_difference, named, sanitised, search_difference
-from lasasr.artifacts.results import Stored
-from lasasr.artifacts.runs import Run, content_at_training
+from lasasr.artifacts.result_names import (
+    Difference,
+    ResultName,
+    data_difference,
+    other_result_name,
+    sanitised,
+    search_difference,
+)
+from lasasr.artifacts.results import StoredResult
+from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import (
     SearchIdentity,
     identity_of,
@@ -70,30 +77,30 @@ class RunResults:
 
     def own_data(self, split: str) -> str | None:
         """The content of a split when the run was made; None: runs of 0.1.0 do not know it."""
-        if told := content_at_training(self.run.card(), split):
-            return told
+        if content := self.run.card().content_at_training(split):
+            return content
         own = self.own(split)
         data = None if own is None else own.summary().get("data")
         return None if data is None else str(data)
 
-    def own(self, split: str) -> Stored | None:
+    def own(self, split: str) -> StoredResult | None:
         """The run's own result of a split; None: there is none, or its summary is damaged."""
-        stored = Stored(self.run.results, ResultName(split))
+        stored = StoredResult(self.run.results, ResultName(split))
         if not stored.path.exists():
             return None
         with suppress(LasasrError):
             return None if self.foreign(stored) else stored
         return None
 
-    def foreign(self, stored: Stored) -> str:
+    def foreign(self, stored: StoredResult) -> str:
         """What wrote results/<split>.json, where that is not the run's own search on its data; "" where it is."""
         summary = stored.summary()
         if not self._searched_alike(summary):
             return f"search={search_words(summary['search'])}"
         if "data" in summary:  # 0.1.0 did not write it; later versions give this name to the run's own only
             return ""
-        before, since = (self.run.card().get("data") or {}).get("corpus"), summary.get("corpus")
-        return f"corpus={since}" if before and since and before != since else ""
+        corpus_at_training, corpus = self.run.card().data.corpus, summary.get("corpus")
+        return f"corpus={corpus}" if corpus_at_training and corpus and corpus_at_training != corpus else ""
 
     def _searched_alike(self, summary: Mapping[str, Any]) -> bool:
         """By the path of language models, or by their content: either is enough for results that do not say both."""
@@ -106,13 +113,12 @@ class RunResults:
 
     def missing(self, split: str) -> str:
         """Why there is no result of the run's own, and the way out."""
-        stored = Stored(self.run.results, ResultName(split))
-        again = f"lasasr evaluate {self.run.folder}{self._splits_override(split)} decodes it"
+        stored = StoredResult(self.run.results, ResultName(split))
+        way_out = f"lasasr evaluate {self.run.folder}{self._splits_override(split)} decodes it"
         if not stored.path.exists():
-            return f"{stored.path} is missing: {again}"
-        return (
-            f"the run's own result is missing: {stored.path.name} was written by {self.foreign(stored)}; {again} again"
-        )
+            return f"{stored.path} is missing: {way_out}"
+        writer = self.foreign(stored)
+        return f"the run's own result is missing: {stored.path.name} was written by {writer}; {way_out} again"
 
     def _splits_override(self, split: str) -> str:
         usual = (self.config.get("evaluate") or {}).get("splits") or []
@@ -130,14 +136,14 @@ class RunResults:
         own_data = self._is_own_data(split, data, utterances)
         if own_data and identity == self.own_search:
             return ResultName(split)
-        for stored in results.listed(self.run.results, split):
+        for stored in results.list_results(self.run.results, split):
             with suppress(LasasrError):  # one that is damaged: it is replaced if it has the name that follows
                 summary = stored.summary()
                 if stored.name.code and summary.get("data") == data and identity_of(summary) == identity:
                     return stored.name
         elsewhere = None if own_data else decoding.settings.plain
         text = self._text(search, identity, decoding.choice, decoding.base, elsewhere)
-        return named(split, text, identity.values, data)
+        return other_result_name(split, text, identity.values, data)
 
     def text(self, summary: Mapping[str, Any]) -> str:
         """What the search of a summary is called in the name of its result; "" where it is the run's own."""
@@ -164,9 +170,9 @@ class RunResults:
 
     def _is_own_data(self, split: str, data: str, utterances: Utterances) -> bool:
         """Whether the data are those the run was made with; a run of 0.1.0 knows utterances and references only."""
-        before = self.own_data(split)
-        if before is not None:
-            return data == before
+        own_content = self.own_data(split)
+        if own_content is not None:
+            return data == own_content
         own = self.own(split)
         if own is None:
             return True
@@ -176,9 +182,9 @@ class RunResults:
             return True
         return {line["id"]: line["reference"] for line in lines} == dict(utterances())
 
-    def make_way(self, split: str) -> Stored | None:
+    def make_way(self, split: str) -> StoredResult | None:
         """Give what another search wrote to results/<split>.json its own name; None: there was nothing to do."""
-        before = Stored(self.run.results, ResultName(split))
+        before = StoredResult(self.run.results, ResultName(split))
         if not before.path.exists() or self.own(split) is not None:
             return None
         try:
@@ -189,7 +195,7 @@ class RunResults:
         data = str(summary.get("data", f"corpus {summary.get('corpus')}"))
         of_other_search = identity != self.own_search
         text = self._text(summary.get("search") or {}, identity, elsewhere=None if of_other_search else self.config)
-        after = Stored(before.folder, named(split, text, identity.values, data))
+        after = StoredResult(before.folder, other_result_name(split, text, identity.values, data))
         for ending in reversed(ENDINGS):  # the summary last: where it is, all is
             source = before.path.with_suffix(ending)
             if source.exists():
@@ -200,7 +206,7 @@ class RunResults:
             before.path.with_suffix(ending).unlink(missing_ok=True)
         return after
 
-    def _move_plots(self, after: Stored) -> None:
+    def _move_plots(self, after: StoredResult) -> None:
         """The maps that it drew over the run's own."""
         plots = self.run.folder / "plots"
         with suppress(LasasrError):

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr.artifacts import files, runs
+from lasasr.artifacts import files, run_paths
 from lasasr.configuration import moved
 from lasasr.configuration.signature_defaults import canonical, without_defaults
 from lasasr.errors import LasasrError
@@ -71,13 +71,13 @@ def _without_idle_weights(part: Plain) -> dict[str, Any]:
     }
 
 
-def flattened(part: Plain, place: str = "") -> Iterator[tuple[str, Any]]:
+def flattened(part: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every value with its dotted key."""
     for key, value in part.items():
         if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{place}{key}.")
+            yield from flattened(value, f"{prefix}{key}.")
         else:
-            yield f"{place}{key}", value
+            yield f"{prefix}{key}", value
 
 
 def model_contents(search: Plain, folder: Path = Path()) -> dict[str, str]:
@@ -107,9 +107,9 @@ def common_words(searches: Sequence[Plain]) -> str:
     """What several searches have in common, as `search_words` names it."""
     values = [shown_values(search) for search in searches]
     name = search_name(searches[0])
-    named = [name] if all(search_name(search) == name for search in searches) else []
-    shared = [f"{key}={value}" for key, value in values[0].items() if all(one.get(key) == value for one in values)]
-    return " ".join((*named, *shared)) or "nothing in common"
+    words = [name] if all(search_name(search) == name for search in searches) else []
+    shared = [f"{key}={value}" for key, value in values[0].items() if all(shown.get(key) == value for shown in values)]
+    return " ".join((*words, *shared)) or "nothing in common"
 
 
 def search_name(search: Plain) -> str:
@@ -137,14 +137,14 @@ def shown_value(value: Any) -> str:
 def model_name(path: str) -> str:
     """The last name of a path or address that tells anything."""
     parts = [part for part in path.split("?")[0].split("/") if part not in ("", ".", "..")]
-    named = [part for part in parts if part != "bundle"] or parts
-    return named[-1] if named else "path"
+    telling = [part for part in parts if part != "bundle"] or parts
+    return telling[-1] if telling else "path"
 
 
 def _model_content(folder: Path, path: str) -> str:
     try:
-        place = folder / Path(path).expanduser()
-        weights = place if place.is_file() else runs.bundle_folder(place) / "model.safetensors"
+        model = folder / Path(path).expanduser()
+        weights = model if model.is_file() else run_paths.bundle_folder(model) / "model.safetensors"
         status = weights.stat()
         return _file_digest(weights, status.st_size, status.st_mtime_ns)
     except (LasasrError, OSError):

@@ -17,19 +17,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lasasr.artifacts import files
 from lasasr.artifacts.run_names import folder_words
-from lasasr.artifacts.runs import Run, read_sweep
+from lasasr.artifacts.runs import Run
+from lasasr.artifacts.sweep_file import FILE, SCHEMA
+from lasasr.artifacts.sweep_file import read as read_sweep_json
 from lasasr.errors import LasasrError
-
-SCHEMA: Final = 1
-FILE: Final = "sweep.json"
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One combination of the swept values.
 
     Args:
@@ -59,11 +58,16 @@ class Sweep:
     folder: Path
     recipe: str
     overrides: list[str]
-    jobs: list[Planned]
+    jobs: list[PlannedRun]
     planned: list[Run]
     launcher: str = "basic"
 
-    def job(self, overrides: Sequence[str]) -> Planned:
+    @property
+    def begun(self) -> list[Run]:
+        """The planned runs that have begun."""
+        return [run for run in self.planned if run.status != "absent"]
+
+    def job(self, overrides: Sequence[str]) -> PlannedRun:
         """The job of these overrides.
 
         Raises:
@@ -85,11 +89,11 @@ def sweep_folder(parent: Path, overrides: Sequence[str], name: Any = None) -> Pa
 
 
 def _ending(overrides: Sequence[str]) -> str:
-    counting = sorted(one for one in overrides if not one.startswith("name="))
+    counting = sorted(override for override in overrides if not override.startswith("name="))
     return f"-{hashlib.sha256(chr(10).join(counting).encode()).hexdigest()[:8]}"
 
 
-def place_sweep(parent: Path, overrides: Sequence[str], planned: Iterable[Path], name: Any = None) -> Path:
+def choose_sweep_folder(parent: Path, overrides: Sequence[str], planned: Iterable[Path], name: Any = None) -> Path:
     """The folder of a sweep: one that was begun by the same words and has no run that is none of this one, else a new.
 
     Args:
@@ -98,16 +102,15 @@ def place_sweep(parent: Path, overrides: Sequence[str], planned: Iterable[Path],
     Raises:
         UsageError: `name` is no name.
     """
-    wanted = {folder.resolve() for folder in planned}
+    planned_folders = {folder.resolve() for folder in planned}
     for number in itertools.count(1):
         ending = _ending(overrides) + (f"-{number}" if number > 1 else "")
-        there = sorted(path for path in parent.glob(f"sweep-*{ending}") if (path / FILE).exists())
-        if not there:
+        folders = sorted(path for path in parent.glob(f"sweep-*{ending}") if (path / FILE).exists())
+        if not folders:
             folder = sweep_folder(parent, overrides, name)
             return folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-        begun = {run.folder.resolve() for run in read(there[0]).planned if run.status != "absent"}
-        if begun <= wanted:
-            return there[0]
+        if {run.folder.resolve() for run in read(folders[0]).begun} <= planned_folders:
+            return folders[0]
     raise AssertionError("unreachable")
 
 
@@ -116,14 +119,14 @@ def _is_job(stored: Any) -> bool:
         return False
     kinds = {"recipe": str, "runs_dir": str, "seed": int}
     overrides, config = stored.get("overrides"), stored["config"]
-    placed = all(isinstance(config.get(name), kind) for name, kind in kinds.items())
-    return placed and isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)
+    has_folder = all(isinstance(config.get(name), kind) for name, kind in kinds.items())
+    return has_folder and isinstance(overrides, list) and all(isinstance(override, str) for override in overrides)
 
 
 def write(sweep: Sweep) -> None:
     """Write sweep.json."""
     runs = [job.run for job in sweep.jobs] or sweep.planned
-    about = {
+    content = {
         "schema": SCHEMA,
         "recipe": sweep.recipe,
         "overrides": sweep.overrides,
@@ -132,7 +135,7 @@ def write(sweep: Sweep) -> None:
         "jobs": [{"overrides": job.overrides, "config": job.config} for job in sweep.jobs],
     }
     # an override may be .inf or .nan, which Python's JSON has words for
-    files.write_text(sweep.folder / FILE, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    files.write_text(sweep.folder / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path) -> Sweep:
@@ -142,10 +145,10 @@ def read(folder: Path) -> Sweep:
         LasasrError: it is missing, damaged, or of another schema.
     """
     path = folder / FILE
-    about = read_sweep(path)
-    planned = [Run(Path(os.path.normpath(folder / one))) for one in about["runs"]]
-    stored = about.get("jobs", [])
+    content = read_sweep_json(path)
+    planned = [Run(Path(os.path.normpath(folder / run))) for run in content["runs"]]
+    stored = content.get("jobs", [])
     if stored and (len(stored) != len(planned) or not all(map(_is_job, stored))):
         raise LasasrError(f"{path} is damaged: its jobs are not those of its {len(planned)} runs")
-    jobs = [Planned(job["overrides"], job["config"], run) for job, run in zip(stored, planned, strict=False)]
-    return Sweep(folder, about["recipe"], about["overrides"], jobs, planned, str(about.get("launcher", "basic")))
+    jobs = [PlannedRun(job["overrides"], job["config"], run) for job, run in zip(stored, planned, strict=False)]
+    return Sweep(folder, content["recipe"], content["overrides"], jobs, planned, str(content.get("launcher", "basic")))

@@ -68,7 +68,7 @@ def check(text: str) -> None:
             opened[-1].refuse_second(event)
             _count(opened[-1], 1 + len(event.value) // CHARACTERS_OF_A_NODE, event.anchor, finished, event)
         elif isinstance(event, yaml.AliasEvent):
-            if any(one.anchor == event.anchor for one in opened):
+            if any(node.anchor == event.anchor for node in opened):
                 raise _refused(event, f"&{event.anchor} holds itself")
             _count(opened[-1], finished.get(str(event.anchor), 0), None, finished, event)
 
@@ -111,11 +111,11 @@ def _refuse_objects(value: Any) -> None:
     level = [value]
     while level:
         inner: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                inner += [*one.keys(), *one.values()]
-            elif isinstance(one, list):
-                inner += one
-            elif one is not None and not isinstance(one, str | int | float):
-                raise yaml.YAMLError(f"it holds a {type(one).__name__}, which is no plain value: {str(one)[:40]!r}")
+        for node in level:
+            if isinstance(node, dict):
+                inner += [*node.keys(), *node.values()]
+            elif isinstance(node, list):
+                inner += node
+            elif node is not None and not isinstance(node, str | int | float):
+                raise yaml.YAMLError(f"it holds a {type(node).__name__}, which is no plain value: {str(node)[:40]!r}")
         level = inner

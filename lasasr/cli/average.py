@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,10 +37,10 @@ def run(arguments: list[str]) -> int:
     if count < 1:
         raise UsageError(f"--{kind} must be at least 1, got {count}")
 
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.artifacts.run_lock import writing
 
-    source = runs.find_run(options.run)
+    source = run_paths.find_run(options.run)
     with writing(source.folder, "averaged"):
         _average_in(source, kind, count, options.out)
     return 0
@@ -50,14 +48,14 @@ def run(arguments: list[str]) -> int:
 
 def _average_in(source: Run, kind: str, count: int, out: Path | None) -> None:
     """Average the checkpoints of a run that no other process writes into."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.training.averaging import chosen
     from lasasr.training.data_check import refuse_other_data
 
     place = out or source.folder / f"average-{kind}{count}"
     if place.exists():
         raise LasasrError(f"{place} is there already; delete it, or name another folder by --out")
-    runs.bundle_folder(source.folder)  # says so where training has not finished
+    run_paths.bundle_folder(source.folder)  # says so where training has not finished
     checkpoints = chosen(source.checkpoints, count, best=kind == "best")
     refuse_other_data(source, checkpoints)
     average(source, checkpoints, place)
@@ -72,6 +70,7 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     Raises:
         LasasrError: see `lasasr.training.averaging.mean`.
     """
+    from lasasr.artifacts import files
     from lasasr.artifacts.provenance import provenance
     from lasasr.artifacts.runs import Run
     from lasasr.models.recognizer import Recognizer
@@ -81,17 +80,11 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     means = mean(checkpoints)
     refuse_other(recognizer.state_dict(), means, source.bundle, checkpoints[-1])
     recognizer.load_state_dict(means)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Run(Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.")))
-    try:
-        recognizer.save(temporary.bundle)
-        temporary.start(source.config(), source.overrides(), **provenance())
-        card = source.card()
-        temporary.finish(
+    with files.replacing_folder(place) as folder:
+        averaged = Run(folder)
+        recognizer.save(averaged.bundle)
+        averaged.start(source.config(), source.overrides(), **provenance())
+        averaged.finish(
             averaged={"run": source.folder.name, "checkpoints": [path.name for path in checkpoints]},
-            **{name: card[name] for name in FACTS if name in card},
+            **{name: fact for name, fact in source.card().plain.items() if name in FACTS},
         )
-        temporary.folder.chmod(0o755)
-        temporary.folder.rename(place)
-    finally:
-        shutil.rmtree(temporary.folder, ignore_errors=True)

@@ -198,10 +198,10 @@ def _sizes(group: str) -> dict[str, Any]:
 @cache
 def _language_model(path: str) -> Scorer:
     """The language model at `path` over its own tokens; one of words over letters."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.models import language_model
     from lasasr.text.character import CharacterTokenizer
 
     if Path(path).is_file() or Path(path).suffix in language_model.N_GRAM_SUFFIXES:
         return language_model.scorer(path, CharacterTokenizer.train([f"{ascii_lowercase} "]))
-    return language_model.scorer(path, language_model.load_tokenizer(runs.bundle_folder(Path(path))))
+    return language_model.scorer(path, language_model.load_tokenizer(run_paths.bundle_folder(Path(path))))

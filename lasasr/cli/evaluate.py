@@ -43,13 +43,13 @@ def run(arguments: list[str]) -> int:
     add_device(parser)
     options = parser.read(arguments)
 
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_paths
     from lasasr.artifacts.run_lock import writing
     from lasasr.cli.print_results import print_files, print_summaries
     from lasasr.configuration.settings import Recognition
     from lasasr.distributed.ranks import Ranks
 
-    trained = runs.find_run(options.run)
+    trained = run_paths.find_run(options.run)
     own = trained.settings()
     if options.multirun and "-m" in own.task.refusals:
         raise UsageError(f"{trained.folder} {own.task.refusals['-m']}")

@@ -14,12 +14,14 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.read(arguments)
 
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import files, run_paths
     from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
-    Recognizer.load(runs.bundle_folder(options.run)).save(options.out)
+    recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
+    with files.replacing_folder(options.out) as folder:
+        recognizer.save(folder)
     print(options.out)
     return 0

@@ -67,7 +67,7 @@ def _current_splits(run: Run, settings: Settings) -> AnySplits | None:
         from lasasr.training import data_check
 
     corpus = factory.any_corpus(settings.corpus)
-    now, before = corpus.fingerprint(), (run.card().get("data") or {}).get("corpus")
+    now, before = corpus.fingerprint(), run.card().data.corpus
     if data_check.noted(run) is None:
         if now == before:
             return None

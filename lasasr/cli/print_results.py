@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from rich.console import Console
 
 from lasasr.artifacts import perplexity_results, results
-from lasasr.artifacts.results import Stored
+from lasasr.artifacts.results import StoredResult
 from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import search_words
@@ -81,7 +81,7 @@ def _print_results(run: Run) -> None:
     """Print the run's own results as a table, and name those of other searches and data."""
     of_run, others = RunResults(run), []
     own, missing = [], []
-    for stored in results.listed(run.results):
+    for stored in results.list_results(run.results):
         if stored.name.code:
             others.append(stored)
         elif of_run.foreign(stored):
@@ -98,7 +98,7 @@ def _print_results(run: Run) -> None:
         print(f"other results:   {len(others) - MOST_OTHERS} more in {run.results}")
 
 
-def _in_a_line(stored: Stored) -> str:
+def _in_a_line(stored: StoredResult) -> str:
     try:
         summary, _ = stored.read()
     except LasasrError as error:

@@ -18,9 +18,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts import run_choice, run_paths, sweeps
 from lasasr.artifacts.runs import Run
-from lasasr.artifacts.sweeps import Planned, Sweep
+from lasasr.artifacts.sweeps import PlannedRun, Sweep
 from lasasr.cli import recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
@@ -67,16 +67,16 @@ class Job:
         about = HydraConfig.get()
         overrides = [str(one) for one in about.overrides.task]
 
-        def planned() -> Planned:
+        def planned() -> PlannedRun:
             if self.folder is not None:
                 return sweeps.read(self.folder).job(overrides)
             choices: Any = OmegaConf.to_container(about.runtime.choices)
             plain = sweep_plan.unnamed(plain_config(config, choices, self.name))
-            return Planned(overrides, plain, runs.place(plain, overrides, self.fresh))
+            return PlannedRun(overrides, plain, run_choice.run_for(plain, overrides, self.fresh))
 
         return self.attempt(about.job.num, overrides, planned)
 
-    def attempt(self, number: int, overrides: Sequence[str], planned: Callable[[], Planned]) -> Any:
+    def attempt(self, number: int, overrides: Sequence[str], planned: Callable[[], PlannedRun]) -> Any:
         """Do the work; what goes wrong is said at once, for the other jobs go on."""
         label = " ".join(overrides)
         print(f"job {number}: {label}", flush=True)
@@ -174,10 +174,10 @@ def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, fold
     Args:
         folder: of the sweep, if it is one that goes on.
     """
-    parent = runs.root() / recipes.find(recipe).name
+    parent = run_paths.root() / recipes.find(recipe).name
     if folder is None:
         name = next((one.partition("=")[2] for one in overrides if one.startswith("name=")), None)
-        folder = sweeps.place_sweep(parent, overrides, [], name)
+        folder = sweeps.choose_sweep_folder(parent, overrides, [], name)
     elif parent.resolve() != folder.resolve().parent:
         raise UsageError(sweep_plan.elsewhere(folder, parent))
     searching = Sweep(folder, sweep_plan.lasting_name(recipe), list(overrides), [], [])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts import run_choice, run_paths, sweeps
 from lasasr.artifacts.runs import Run
-from lasasr.artifacts.sweeps import Planned, Sweep
+from lasasr.artifacts.sweeps import PlannedRun, Sweep
 from lasasr.cli import recipes, session
 from lasasr.cli.announce import announce
 from lasasr.cli.compose import Config, compose_job, expand, expand_over
@@ -45,15 +45,15 @@ def begin(
     name = composed[0].get("name")
     if any(config.get("name") != name for config in composed):
         raise UsageError("name calls the sweep and takes one value with -m; its runs are called by their overrides")
-    jobs: list[Planned] = []
+    jobs: list[PlannedRun] = []
     remarks: list[str] = []
     for config, own in zip(composed, jobs_overrides, strict=True):
         plain = unnamed(config)
-        run, said = runs.placed(plain, own, fresh)
-        jobs.append(Planned(own, plain, run))
+        run, said = run_choice.choose_run(plain, own, fresh)
+        jobs.append(PlannedRun(own, plain, run))
         remarks += said
     parent = Path(composed[0]["runs_dir"]) / str(composed[0]["recipe"])
-    folder = sweeps.place_sweep(parent, overrides, [job.run.folder for job in jobs], name)
+    folder = sweeps.choose_sweep_folder(parent, overrides, [job.run.folder for job in jobs], name)
     print("".join(f"note: {remark}\n" for remark in dict.fromkeys(remarks)), end="", flush=True)
     launcher = str(fixed.hydra.runtime.choices["hydra/launcher"])
     sweep = Sweep(folder, lasting_name(opened.name), list(overrides), jobs, [], launcher)
@@ -96,12 +96,12 @@ def adopt(sweep: Sweep) -> tuple[Sweep, str]:
     return replace(sweep, jobs=jobs), ""
 
 
-def _job_of(run: Run) -> Planned:
+def _job_of(run: Run) -> PlannedRun:
     config = {key: value for key, value in run.config().items() if key != "schema"}
-    return Planned(run.overrides(), config, run)
+    return PlannedRun(run.overrides(), config, run)
 
 
-def _composed_anew(sweep: Sweep, begun: Mapping[Run, Planned]) -> list[Planned]:
+def _composed_anew(sweep: Sweep, begun: Mapping[Run, PlannedRun]) -> list[PlannedRun]:
     jobs_overrides = expand(sweep.recipe, sweep.overrides)
     if len(jobs_overrides) != len(sweep.planned):
         raise UsageError(f"{sweep.recipe} makes {len(jobs_overrides)} jobs of it now, not {len(sweep.planned)}")
@@ -113,7 +113,7 @@ def _composed_anew(sweep: Sweep, begun: Mapping[Run, Planned]) -> list[Planned]:
                 continue
             config = unnamed(compose_job(opened, [*hydra_overrides(sweep.overrides), *own]))
             refuse_elsewhere(config, sweep.folder)
-            jobs.append(Planned(own, config, runs.place(config, own)))
+            jobs.append(PlannedRun(own, config, run_choice.run_for(config, own)))
     return jobs
 
 
@@ -125,7 +125,7 @@ def refuse_elsewhere(config: Config, folder: Path) -> None:
     """
     recipe, parent = str(config["recipe"]), folder.resolve().parent
     here = Path(config["runs_dir"]) / recipe
-    if not here.is_absolute() and parent not in (here.resolve(), (runs.root() / recipe).resolve()):
+    if not here.is_absolute() and parent not in (here.resolve(), (run_paths.root() / recipe).resolve()):
         raise UsageError(elsewhere(folder, here))
 
 
@@ -142,9 +142,9 @@ def elsewhere(folder: Path, here: Path) -> str:
     )
 
 
-def placed_again(job: Planned) -> Planned:
+def placed_again(job: PlannedRun) -> PlannedRun:
     """With the run that trains the same under another name, where its own has not begun."""
-    return job if job.run.status != "absent" else replace(job, run=runs.newest_same(job.run, job.config))
+    return job if job.run.status != "absent" else replace(job, run=run_choice.newest_like(job.run, job.config))
 
 
 def changed(sweep: Sweep) -> str:

@@ -46,15 +46,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _train(options: Any) -> int:
-    from lasasr.artifacts import runs, sweeps
+    from lasasr.artifacts import run_paths, sweep_file
     from lasasr.cli.compose import load
     from lasasr.cli.sweep import resume, sweep
 
     if options.resume is not None:
-        if (options.resume / sweeps.FILE).exists():
+        if (options.resume / sweep_file.FILE).exists():
             resume(options.resume, functools.partial(run_job, resume=True))
         else:
-            run = runs.find_run(options.resume)
+            run = run_paths.find_run(options.resume)
             run_in(run, run.settings(), run.overrides(), resume=True)
     elif options.multirun:
         work = functools.partial(run_job, fresh=options.fresh)
@@ -72,10 +72,10 @@ def _loaded(plain: Plain) -> Settings:
 
 def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> None:
     """Train one configuration in the folder that is its own."""
-    from lasasr.artifacts import runs
+    from lasasr.artifacts import run_choice
 
     helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
-    run, remarks = runs.placed(settings.plain, overrides, fresh and not helps)
+    run, remarks = run_choice.choose_run(settings.plain, overrides, fresh and not helps)
     for remark in () if helps else remarks:
         print(f"note: {remark}", flush=True)
     run_in(run, settings, overrides, fresh=fresh)

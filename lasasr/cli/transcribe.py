@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
     named, overrides = split(options.audio)
 
     with loading():
-        from lasasr.artifacts import runs
+        from lasasr.artifacts import run_paths
         from lasasr.models.recognizer import Recognizer
         from lasasr.transcripts.recordings import recordings
         from lasasr.transcripts.sinks import Files, Stream, formats_of
@@ -75,7 +75,7 @@ def run(arguments: list[str]) -> int:
         if options.out
         else Stream(formats, listed, options.timestamps)
     )
-    recognizer = Recognizer.load(runs.bundle_folder(options.run), usable(options.device))
+    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
     recognizer = _searching(recognizer, options, overrides)
     timestamps = options.timestamps or any(chosen.timed for chosen in formats.values())
     return _transcribe(recognizer, listed, sink, options, timestamps)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lasasr.artifacts import files, kinds
+from lasasr.comparison import card_values
 from lasasr.comparison.document import KIND, SCHEMA
 from lasasr.comparison.pairs import centre
 from lasasr.errors import LasasrError
@@ -60,7 +61,7 @@ def read(path: Path) -> dict[str, Any]:
     """A card, or a whole comparison.json.
 
     Raises:
-        LasasrError: it is missing, damaged or of another schema.
+        LasasrError: it is missing, damaged or of another schema; names file, key and value.
     """
     content = files.read_json(path)
     if not is_comparison(content):
@@ -72,6 +73,7 @@ def read(path: Path) -> dict[str, Any]:
     kinds.refuse_others(path, content, _KINDS)
     if not content["systems"]:
         raise LasasrError(f"{path} is damaged: it holds no system; compare the runs again")
+    card_values.refuse_others(path, content)
     return dict(content)
 
 

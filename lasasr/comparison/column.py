@@ -46,8 +46,8 @@ class Column(ABC):
         """The runs of one system, one per seed → a number, a text, or None where it is unknown.
 
         Args:
-            runs: each has `card` (card.json), `summary` (results/<split>.json), `lines` (results/<split>.jsonl),
-                `settings` (the configuration) and `folder`.
+            runs: each has `card` (`lasasr.artifacts.run_card.RunCard`), `summary` (results/<split>.json), `lines`
+                (results/<split>.jsonl), `settings` (the configuration) and `folder`.
         """
 
     def declaration(self) -> dict[str, Any]:

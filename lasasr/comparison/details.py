@@ -54,7 +54,7 @@ def curve(system: SystemRuns) -> list[dict[str, float]]:
     metric = system.runs[0].summary["metric"]
     rates_of_step: dict[int, list[float]] = {}
     for run in system.runs:
-        for validation in run.card.get("validations") or ():
+        for validation in run.card.validations:
             if metric in validation:
                 rates_of_step.setdefault(int(validation["step"]), []).append(float(validation[metric]))
     return [

@@ -9,7 +9,8 @@ from typing import Any
 
 from lasasr.artifacts import results
 from lasasr.artifacts.result_names import ResultName
-from lasasr.artifacts.results import Stored
+from lasasr.artifacts.results import StoredResult
+from lasasr.artifacts.run_card import RunCard
 from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.searches import Command, by_search
@@ -26,7 +27,7 @@ class DecodedRun:
     name: str  # of its folder or file
     seed: str
     settings: Settings
-    card: dict[str, Any]
+    card: RunCard
     summary: dict[str, Any]  # results/<split>.json
     lines: list[dict[str, Any]]  # results/<split>.jsonl
     folder: Path | None = None  # None: only the result files are there
@@ -90,7 +91,7 @@ def _plain_command(run_results: RunResults, summary: Mapping[str, Any]) -> str:
     return f"lasasr evaluate {run_results.run.folder} (search: {search_words(summary.get('search'))})"
 
 
-def _own_result(source: ResultSource, split: str) -> Stored:
+def _own_result(source: ResultSource, split: str) -> StoredResult:
     """The result that was named, or the run's own.
 
     Raises:
@@ -98,7 +99,7 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     """
     if source.name is not None and source.name.split != split:
         raise UsageError(f"{result_path(source)} holds {source.name.split}, but --split is {split}")
-    stored = Stored(source.results, source.name or ResultName(split))
+    stored = StoredResult(source.results, source.name or ResultName(split))
     if source.run is None or source.name is not None or not stored.path.exists():
         return stored
     run_results = RunResults(source.run)
@@ -107,15 +108,15 @@ def _own_result(source: ResultSource, split: str) -> Stored:
     return stored
 
 
-def _decoded_run(source: ResultSource, stored: Stored) -> DecodedRun:
+def _decoded_run(source: ResultSource, stored: StoredResult) -> DecodedRun:
     if not stored.path.exists():
         results.read(stored.folder, stored.name.split)  # raises, with what is missing and the nearest name
     summary, lines = stored.read()
-    card = source.run.card() if source.run else {}
+    card = source.run.card() if source.run else RunCard()
     config = source.run.config() if source.run else _config_of_summary(summary)
     if "seed" not in config:
         raise LasasrError(f"{source.results} belongs to no run and does not say its seed")
-    averaged = len(card.get("averaged", {}).get("checkpoints", []))
+    averaged = len(card.averaged.checkpoints) if card.averaged else 0
     return DecodedRun(
         name=folder_name(source),
         seed=str(config["seed"]),

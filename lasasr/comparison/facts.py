@@ -32,14 +32,14 @@ def facts(runs: Sequence[DecodedRun]) -> dict[str, Any]:
         **counts,
         "cer_percent": mean(runs, lambda run: run.summary.get("cer_percent")),
         "parameters": _parameters(runs),
-        "steps": mean(runs, lambda run: run.card.get("steps")),
-        "train_s": mean(runs, lambda run: run.card.get("train_s")),
+        "steps": mean(runs, lambda run: run.card.steps),
+        "train_s": mean(runs, lambda run: run.card.train_s),
         "step_s": mean(runs, _step_s),
         "rtf": mean(runs, lambda run: run.summary.get("rtf")),
         "decode_s": mean(runs, lambda run: run.summary.get("decode_s")),
-        "peak_memory_mib": mean(runs, lambda run: run.card.get("peak_memory_mib")),
-        "aligned_at_step": {run.seed: run.card.get("aligned_at_step") for run in runs},
-        "watched": any("aligned_at_step" in run.card and not run.card.get("alignment_unknown") for run in runs),
+        "peak_memory_mib": mean(runs, lambda run: run.card.peak_memory_mib),
+        "aligned_at_step": {run.seed: run.card.aligned_at_step for run in runs},
+        "watched": any(run.card.alignment_watched for run in runs),
         "alignment": _alignment(runs),
         "flags": _flags(runs),
         "runs": [_run(run) for run in runs],
@@ -53,13 +53,14 @@ def mean(runs: Sequence[DecodedRun], value: Callable[[DecodedRun], Any]) -> floa
 
 
 def _parameters(runs: Sequence[DecodedRun]) -> int | None:
-    count = runs[0].card.get("parameters", runs[0].summary.get("parameters"))
+    card, summary = runs[0].card, runs[0].summary
+    count = summary.get("parameters") if card.parameters is None else card.parameters
     return None if count is None else int(count)
 
 
 def _step_s(run: DecodedRun) -> float | None:
     """Validations included, as the training time is."""
-    steps, train_s = run.card.get("steps"), run.card.get("train_s")
+    steps, train_s = run.card.steps, run.card.train_s
     return train_s / steps if steps and train_s is not None else None
 
 
@@ -94,4 +95,4 @@ def _flags(runs: Sequence[DecodedRun]) -> dict[str, int]:
 def _run(run: DecodedRun) -> dict[str, Any]:
     """The provenance of a rate; None for what the card lacks."""
     metadata = {"name": run.name, "seed": run.seed, "percent": run.summary["percent"]}
-    return metadata | {name: run.card.get(name) for name in OF_CARD}
+    return metadata | {name: run.card.plain.get(name) for name in OF_CARD}

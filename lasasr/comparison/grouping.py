@@ -66,7 +66,7 @@ def _run(run: DecodedRun) -> scores.Run:
         )
         for line in run.lines
     }
-    return scores.Run(run.seed, utterances, broken=bool(run.card.get("diverged")), falling=still_falling(run))
+    return scores.Run(run.seed, utterances, broken=bool(run.card.diverged), falling=still_falling(run))
 
 
 def still_falling(run: DecodedRun) -> bool:
@@ -76,10 +76,10 @@ def still_falling(run: DecodedRun) -> bool:
     and down. A value that is not finite stands in no card, so that where the last one is missing nothing was falling.
     A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
     """
-    validations = run.card.get("validations") or []
+    validations = run.card.validations
     if len(validations) == 1:
         return True
-    for key, most in ((run.summary.get("metric"), scores.HOPELESS), ("loss", math.inf)):
+    for key, most in ((run.summary["metric"], scores.HOPELESS), ("loss", math.inf)):
         values = [min(validation[key], most) for validation in validations if key in validation]
         if len(set(values)) > 1:
             return key in validations[-1] and bool(values[-1] == min(values))
@@ -134,8 +134,8 @@ def refuse(runs: Sequence[DecodedRun], any_search: bool = False, any_corpus: boo
     """
     first, notes = runs[0], []
     for run in runs[1:]:
-        for what in ("metric", "normalizer"):
-            _refuse_other(what, first, run)
+        for key in ("metric", "normalizer"):
+            _refuse_other(key, first, run)
         _refuse_other_audio(first, run)
     searches = [search_settings(run.summary.get("search")) for run in runs]
     if keys := differing([search.normal for search in searches]):
@@ -164,11 +164,11 @@ def _other_data(runs: Sequence[DecodedRun]) -> str | None:
     return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
 
 
-def _refuse_other(what: str, first: DecodedRun, other: DecodedRun) -> None:
-    if first.summary.get(what) != other.summary.get(what):
+def _refuse_other(key: str, first: DecodedRun, other: DecodedRun) -> None:
+    if first.summary.get(key) != other.summary.get(key):
         raise LasasrError(
-            f"{first.name} and {other.name} cannot be compared: their {what} is {first.summary.get(what)} and "
-            f"{other.summary.get(what)}"
+            f"{first.name} and {other.name} cannot be compared: their {key} is {first.summary.get(key)} and "
+            f"{other.summary.get(key)}"
         )
 
 
@@ -183,11 +183,11 @@ def _refuse_other_audio(first: DecodedRun, other: DecodedRun) -> None:
             f"({alone[0]}, ...); evaluate both on the same split"
         )
     for line in first.lines:
-        for what in ("reference", "speaker", "duration_s"):
-            if line.get(what) != theirs[line["id"]].get(what):
+        for key in ("reference", "speaker", "duration_s"):
+            if line.get(key) != theirs[line["id"]].get(key):
                 raise LasasrError(
-                    f"{first.name} and {other.name} cannot be compared: the {what} of utterance {line['id']} is "
-                    f"{line.get(what)!r} and {theirs[line['id']].get(what)!r}"
+                    f"{first.name} and {other.name} cannot be compared: the {key} of utterance {line['id']} is "
+                    f"{line.get(key)!r} and {theirs[line['id']].get(key)!r}"
                 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lasasr.artifacts import results
-from lasasr.artifacts.results import Stored
+from lasasr.artifacts.results import StoredResult
 from lasasr.artifacts.run_results import RunResults
 from lasasr.artifacts.search_identity import SearchIdentity, identity_of, search_words
 from lasasr.errors import LasasrError, UsageError, nearest
@@ -21,7 +21,7 @@ class _Candidate:
     """One result of a run."""
 
     run_results: RunResults
-    stored: Stored
+    stored: StoredResult
     summary: dict[str, Any]
     identity: SearchIdentity | None
 
@@ -39,7 +39,7 @@ class _Candidate:
         return self.stored.name.label or (self.identity.search_id if self.identity else self.stored.name.split)
 
 
-def by_search(all_run_results: Sequence[RunResults], split: str, search: str, command: Command) -> list[Stored]:
+def by_search(all_run_results: Sequence[RunResults], split: str, search: str, command: Command) -> list[StoredResult]:
     """The result of each run by the search that `search` names: its text, its digits, both, or its id.
 
     Raises:
@@ -68,11 +68,13 @@ def by_search(all_run_results: Sequence[RunResults], split: str, search: str, co
 
 
 def _candidates(run_results: RunResults, split: str) -> list[_Candidate]:
-    listed = [(stored, stored.summary()) for stored in results.listed(run_results.run.results, split)]
+    listed = [(stored, stored.summary()) for stored in results.list_results(run_results.run.results, split)]
     return [_Candidate(run_results, stored, summary, identity_of(summary)) for stored, summary in listed]
 
 
-def _result_of_run(candidates: Sequence[_Candidate], identity: SearchIdentity | None, search: str) -> Stored | None:
+def _result_of_run(
+    candidates: Sequence[_Candidate], identity: SearchIdentity | None, search: str
+) -> StoredResult | None:
     """A run's result by a search: the one that is named, else that on the run's own data."""
     alike = [candidate for candidate in candidates if candidate.identity == identity]
     exact = [

@@ -46,35 +46,35 @@ def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[
     """
     system = next(system for system in document["systems"] if system["name"] == centre_name)
     rate = f"{document['metric'].upper()} {system['percent']:.2f} %"
-    what = "" if document["about"] == "systems" else "these runs of "
+    of_runs = "" if document["about"] == "systems" else "these runs of "
     groups = {
         word: [difference for difference in differences if difference.word == word]
         for word in ("better", "worse", "no difference shown", "cannot decide")
     }
     undecided, decided = groups["cannot decide"], len(groups["cannot decide"]) < len(differences)
-    other_seeds = _about_other_seeds(document) if what and decided else ""
+    other_seeds = _about_other_seeds(document) if of_runs and decided else ""
     if document["baseline"]:
         if not decided:
-            return f"Against {what}{centre_name} ({rate}) {_undecided(undecided)}."
+            return f"Against {of_runs}{centre_name} ({rate}) {_undecided(undecided)}."
         parts = [_listed(groups["better"], "better: ", _points), _listed(groups["worse"], "worse: ", _points)]
         parts.append(_listed(groups["no difference shown"], "no difference shown: ", _unshown(len(document["pairs"]))))
         parts += [_undecided(undecided), other_seeds]
-        return f"Against {what}{centre_name} ({rate}): {'; '.join(part for part in parts if part)}."
+        return f"Against {of_runs}{centre_name} ({rate}): {'; '.join(part for part in parts if part)}."
     lowest = f"the lowest is {centre_name}, {rate}"
     if len({system["percent"] for system in document["systems"]}) == 1:
         lowest = f"all have {rate}"
     if not decided:
-        between = f"{what}{_any(differences, centre_name)}"
+        between = f"{of_runs}{_any(differences, centre_name)}"
         return f"The data cannot decide between {between} ({_reasons(undecided)}); {lowest}."
     if groups["worse"]:
-        subject = f"{what[:1].upper()}{what[1:]}{centre_name} ({rate})"
+        subject = f"{of_runs[:1].upper()}{of_runs[1:]}{centre_name} ({rate})"
         beaten = _named(difference.name for difference in groups["worse"])
-        text = f"{subject} {'are' if what else 'is'} better than {beaten}"
+        text = f"{subject} {'are' if of_runs else 'is'} better than {beaten}"
         if rest := groups["no difference shown"]:
             text += f"; {_listed(rest, 'no difference is shown to ', _unshown(len(document['pairs'])))}"
         parts = [text, _undecided(undecided), other_seeds]
     else:
-        unshown = f"o difference is shown between {what}{_any(groups['no difference shown'], centre_name)}"
+        unshown = f"o difference is shown between {of_runs}{_any(groups['no difference shown'], centre_name)}"
         parts = [f"{other_seeds[:1].upper()}{other_seeds[1:]}; n{unshown}" if other_seeds else f"N{unshown}"]
         parts += [lowest, _undecided(undecided)]
     return f"{'; '.join(part for part in parts if part)}."

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lasasr.artifacts import results, runs
-from lasasr.artifacts.result_names import ResultName, parsed
+from lasasr.artifacts import results, run_paths, sweep_file
+from lasasr.artifacts.result_names import ResultName, parse_result_name
+from lasasr.artifacts.runs import Run
 from lasasr.comparison.settings import Settings, settings
 from lasasr.configuration.settings import kind_of
 from lasasr.errors import LasasrError, UsageError
@@ -29,7 +30,7 @@ class ResultSource:
     """The folder that may hold results, and the run that it belongs to."""
 
     results: Path
-    run: runs.Run | None
+    run: Run | None
     name: ResultName | None = None  # only this one was named
 
 
@@ -39,7 +40,9 @@ def named_sources(paths: Sequence[Path]) -> list[ResultSource | MissingRun]:
     Raises:
         LasasrError: a path is none of the three kinds, a sweep lists no runs, or a run is a language model.
     """
-    return _without_repeats([(source, (path / "sweep.json").exists()) for path in paths for source in _sources(path)])
+    return _without_repeats(
+        [(source, (path / sweep_file.FILE).exists()) for path in paths for source in _sources(path)]
+    )
 
 
 def result_path(source: ResultSource) -> Path:
@@ -67,38 +70,37 @@ def _identity(source: ResultSource | MissingRun) -> str:
 
 def _sources(path: Path) -> list[ResultSource | MissingRun]:
     """The runs of a sweep in its order, a run, or a result file."""
-    sweep_file = path / "sweep.json"
-    if sweep_file.exists():
-        sweep = runs.read_sweep(sweep_file)
+    sweep_path = path / sweep_file.FILE
+    if sweep_path.exists():
+        sweep = sweep_file.read(sweep_path)
         folders = [(path / folder).resolve() for folder in sweep["runs"]]
         if not folders:
-            raise LasasrError(f"{sweep_file} lists no runs: a searching sweeper chose them; name the run folders")
-        return [_from_run(runs.Run(folder)) for folder in folders]
+            raise LasasrError(f"{sweep_path} lists no runs: a searching sweeper chose them; name the run folders")
+        return [_from_run(Run(folder)) for folder in folders]
     if path.suffix in (".json", ".jsonl") and path.with_suffix(".json").is_file():
         return [_from_file(path.with_suffix(".json"))]
-    return [_from_run(runs.find_run(path))]
+    return [_from_run(run_paths.find_run(path))]
 
 
 def _from_file(path: Path) -> ResultSource | MissingRun:
     folder = path.resolve().parent.parent
-    inside = (folder / "card.json").exists() and (folder / "config.yaml").exists()
-    name = parsed(path.stem)
+    name = parse_result_name(path.stem)
     if name is None:
         raise LasasrError(f"{path} has no name of results: <split>.json or <split>@<text>-<digits>.json")
-    return ResultSource(path.parent, runs.Run(folder) if inside else None, name)
+    return ResultSource(path.parent, Run(folder) if run_paths.is_run(folder) else None, name)
 
 
-def _from_run(run: runs.Run) -> ResultSource | MissingRun:
+def _from_run(run: Run) -> ResultSource | MissingRun:
     name = run.folder.name
     if run.status == "absent" or not (run.folder / "config.yaml").exists():
         return MissingRun(name, "not begun")
     card = run.card()
     if refusal := kind_of(run.config()).task.refusals.get("compare"):
         raise LasasrError(f"{run.folder} {refusal}")
-    if card.get("status") == "finished":
+    if card.status == "finished":
         return ResultSource(run.results, run)
-    why = str(card.get("diverged") or "")  # null: it did not
-    seed = str(card.get("seed", "?"))
+    why = card.diverged or ""  # null: it did not
+    seed = "?" if card.seed is None else str(card.seed)
     return MissingRun(name, "diverged" if why else "unfinished", why, seed, settings(run.config()))
 
 
@@ -125,7 +127,7 @@ def _splits(source: ResultSource, any_result: bool) -> set[str]:
     if source.name is not None:
         return {source.name.split}
     if any_result:
-        return {stored.name.split for stored in results.listed(source.results)}
+        return {stored.name.split for stored in results.list_results(source.results)}
     return set(results.splits(source.results))
 
 

@@ -9,6 +9,21 @@ from typing import Any, Final
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
 # both name the last place.
 MOVED: Final[dict[str, str]] = {
+    "lasasr.artifacts.bundle.Stored": "lasasr.artifacts.bundle.StoredTensor",
+    "lasasr.artifacts.result_names.named": "lasasr.artifacts.result_names.other_result_name",
+    "lasasr.artifacts.result_names.parsed": "lasasr.artifacts.result_names.parse_result_name",
+    "lasasr.artifacts.results.Stored": "lasasr.artifacts.results.StoredResult",
+    "lasasr.artifacts.results.listed": "lasasr.artifacts.results.list_results",
+    "lasasr.artifacts.runs.RUN_ID": "lasasr.artifacts.run_card.RUN_ID",
+    "lasasr.artifacts.runs.bundle_folder": "lasasr.artifacts.run_paths.bundle_folder",
+    "lasasr.artifacts.runs.find_run": "lasasr.artifacts.run_paths.find_run",
+    "lasasr.artifacts.runs.known": "lasasr.artifacts.run_paths.list_runs",
+    "lasasr.artifacts.runs.place": "lasasr.artifacts.run_choice.run_for",
+    "lasasr.artifacts.runs.placed": "lasasr.artifacts.run_choice.choose_run",
+    "lasasr.artifacts.runs.read_sweep": "lasasr.artifacts.sweep_file.read",
+    "lasasr.artifacts.runs.root": "lasasr.artifacts.run_paths.root",
+    "lasasr.artifacts.sweeps.Planned": "lasasr.artifacts.sweeps.PlannedRun",
+    "lasasr.artifacts.sweeps.place_sweep": "lasasr.artifacts.sweeps.choose_sweep_folder",
     "lasasr.attend.weights.Previous": "lasasr.attend.weights.PreviousWeights",
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
@@ -57,7 +72,7 @@ def import_hint(error: BaseException) -> str:
     missing = re.fullmatch(r"cannot import name '(\w+)' from '([\w.]+)' .*", str(error))
     path = f"{missing[2]}.{missing[1]}" if missing else str(error.name)
     current = current_path(path)
-    return "" if current == path else f"; since 0.2.0 it is {current}"
+    return "" if current == path else f"; it is now {current}"
 
 
 def current_config(config: Any) -> Any:

@@ -50,7 +50,8 @@ def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: A
     """A dataclass made of plain values; keys that it does not have are left out.
 
     A field without a default must be there, unless it is a dataclass itself, whose own fields may all be absent.
-    Sequences become tuples, and whole numbers fractions where a field says so.
+    Sequences become tuples, and whole numbers fractions where a field says so. A message about a member of a part or
+    list whose members have a kind of their own names that member: `validations[2].step`.
 
     Args:
         place: what stands before the keys in messages: `validation.`.
@@ -82,15 +83,43 @@ def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: A
 
 
 def _value(value: Any, hint: Any, key: str, way_out: str) -> Any:
-    if is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise _wrong(value, Mapping, key, way_out)
-        return read(typing.cast(type[Any], hint), value, f"{key}.")
+    kind = _without_none(hint)
+    if is_dataclass(kind) or _has_typed_members(kind):
+        if value is None and kind is not hint:
+            return None
+        if not isinstance(value, list | tuple if get_origin(kind) is Sequence else Mapping):
+            raise _wrong(value, hint, key, way_out)
+        return _parts(value, kind, key, way_out)
     if not matches(value, hint):
         raise _wrong(value, hint, key, way_out)
     if hint in (float, float | None) and value is not None:
         return float(value)
     return tuple(value) if isinstance(value, list) and get_origin(hint) is Sequence else value
+
+
+def _parts(value: Any, kind: Any, key: str, way_out: str) -> Any:
+    """A dataclass, or a part or list of what has a kind of its own."""
+    if is_dataclass(kind):
+        return read(typing.cast(type[Any], kind), value, f"{key}.")
+    member = get_args(kind)[-1]
+    if get_origin(kind) is Sequence:
+        return tuple(_value(inner, member, f"{key}[{index}]", way_out) for index, inner in enumerate(value))
+    return {name: _value(inner, member, f"{key}.{name}", way_out) for name, inner in value.items()}
+
+
+def _without_none(hint: Any) -> Any:
+    """`X` for `X | None`; other hints as they are."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    is_union = get_origin(hint) in (typing.Union, types.UnionType)
+    return kinds[0] if is_union and len(kinds) == 1 else hint
+
+
+def _has_typed_members(kind: Any) -> bool:
+    """Whether a message about one member says more than one about the whole."""
+    member = _without_none((get_args(kind) or (Any,))[-1])
+    if get_origin(kind) is Mapping:
+        return member is not Any
+    return get_origin(kind) is Sequence and (is_dataclass(member) or _has_typed_members(member))
 
 
 def _wrong(value: Any, hint: Any, key: str, way_out: str) -> KindError:
@@ -127,12 +156,15 @@ def matches(value: Any, hint: Any) -> bool:
 def described(hint: Any) -> str:
     """The kind that a type hint means, in words."""
     origin, arguments = get_origin(hint) or hint, get_args(hint)
+    if is_dataclass(origin):
+        return _WORDS[Mapping]
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(described(one) for one in arguments))
     if origin in (list, Sequence) and arguments:
-        return f"a list of {_PLURALS.get(get_origin(arguments[0]) or arguments[0], 'values')}"
+        member = Mapping if is_dataclass(arguments[0]) else get_origin(arguments[0]) or arguments[0]
+        return f"a list of {_PLURALS.get(member, 'values')}"
     return _WORDS[origin]
 
 

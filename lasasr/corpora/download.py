@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import shutil
 import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from lasasr.artifacts.temporary import flush_file, flush_folder, flush_tree, folder_beside
 from lasasr.corpora.base import Progress
 from lasasr.errors import LasasrError, UsageError
 
@@ -51,7 +51,9 @@ def fetch(archive: Archive, path: Path, progress: Progress) -> None:
     _check_space(archive, path.parent)
     _complete(archive, part, progress)
     _check(archive, part, progress)
+    flush_file(part)
     part.replace(path)
+    flush_folder(path.parent)
 
 
 def _check_space(archive: Archive, folder: Path) -> None:
@@ -132,17 +134,15 @@ def unpack(path: Path, take: Callable[[Path], None], progress: Progress) -> None
     Raises:
         LasasrError: the archive is damaged, or holds a link, a device or a path that leads out of it.
     """
-    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     progress(f"unpacking {path.name}", 0, 1)
     try:
-        with tarfile.open(path) as archive:
-            archive.extractall(folder, filter=_plain)
-        folder.chmod(0o755)
-        take(folder)
+        with folder_beside(path) as folder:
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter=_plain)
+            flush_tree(folder)
+            take(folder)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise LasasrError(f"{path} cannot be unpacked ({error}); delete it and run the command again") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     progress(f"unpacking {path.name}", 1, 1)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from lasasr.artifacts.temporary import flush_folder
 from lasasr.corpora.base import Progress
 from lasasr.corpora.download import Archive, fetch, unpack
 from lasasr.errors import UsageError, nearest
@@ -83,3 +84,5 @@ def _move(folder: Path, root: Path, part: str) -> None:
     for document in (path for path in unpacked.iterdir() if path.is_file() and not (corpus / path.name).exists()):
         shutil.move(document, corpus / document.name)
     (unpacked / part).rename(corpus / part)
+    flush_folder(corpus)
+    flush_folder(root)

@@ -90,8 +90,8 @@ def _decoded(cut: Any, where: Path | Member) -> tuple[Channels, str]:
         go_to(file, cut)
         channels, stored = read.decoded(file, cut.num_samples), str(file.subtype)
         check_length(file, cut, channels.shape[1])
-    wanted = [cut.channel] if isinstance(cut.channel, int) else cut.channel
-    return channels[[declared.index(channel) for channel in wanted]], stored
+    numbers = [cut.channel] if isinstance(cut.channel, int) else cut.channel
+    return channels[[declared.index(channel) for channel in numbers]], stored
 
 
 def check_header(file: AudioFile, cut: Any) -> None:
@@ -131,8 +131,8 @@ def check_length(file: AudioFile, cut: Any, samples: int) -> None:
 def names(cut: Any) -> str:
     """The files that a cut is read from, for errors."""
     recording = getattr(cut, "recording", None)
-    found = [str(source.source) for source in recording.sources] if recording is not None else []
-    return ", ".join(found) if found else "its audio"
+    paths = [str(source.source) for source in recording.sources] if recording is not None else []
+    return ", ".join(paths) if paths else "its audio"
 
 
 def opened(where: Path | Member) -> AudioFile:

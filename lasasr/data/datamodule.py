@@ -111,10 +111,10 @@ class BatchDataModule(LightningDataModule, ABC):
         Raises:
             LasasrError: it is of a training on other data.
         """
-        held = state_dict.get(CONTENT, {})
+        contents = state_dict.get(CONTENT, {})
         for split in ("train", "dev"):
-            if split in held and held[split] != self.content.get(split, held[split]):
-                difference = f"content {held[split]}, not {self.content[split]}"
+            if split in contents and contents[split] != self.content.get(split, contents[split]):
+                difference = f"content {contents[split]}, not {self.content[split]}"
                 raise LasasrError(f"the checkpoint is of a training on other data ({split}: {difference})")
         self._resume = {name: value for name, value in state_dict.items() if name != CONTENT}
         # not so: the sampler starts from the right batch

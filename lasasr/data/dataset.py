@@ -125,13 +125,13 @@ class SpeechDataset(Measured):
         Raises:
             LasasrError: see `__getitem__`.
         """
-        held = self._cache.get(index)
-        if held is None:
+        samples = self._cache.get(index)
+        if samples is None:
             if self._prepared_from is not None:
                 self._prepared_from.check(self.utterances.ids[index], self.utterances.cuts[index])
-            held = load(self.utterances.cut(index), self.sample_rate_hz)
-            self._cache.put(index, held)
-        return held
+            samples = load(self.utterances.cut(index), self.sample_rate_hz)
+            self._cache.put(index, samples)
+        return samples
 
     def _encode(self, index: int) -> list[int]:
         try:

@@ -18,25 +18,25 @@ def how_rows_differ(before: Mapping[str, Row], now: Mapping[str, Row]) -> str:
     counts: dict[str, int] = {}
     first = ""
     for name in [*now, *(name for name in before if name not in now)]:
-        for what in _what(before.get(name), now.get(name)):
-            counts[what] = counts.get(what, 0) + 1
+        for change in _changes(before.get(name), now.get(name)):
+            counts[change] = counts.get(change, 0) + 1
             first = first or name
     if not counts:
         return "" if list(before) == list(now) else "the same utterances in another order"
-    phrases = [_phrase(what, counts[what]) for what in (*_FIELDS.values(), "gone", "new") if what in counts]
+    phrases = [_phrase(change, counts[change]) for change in (*_FIELDS.values(), "gone", "new") if change in counts]
     return f"{', '.join(phrases)} (first: {first})"
 
 
-def _what(before: Row | None, now: Row | None) -> list[str]:
+def _changes(before: Row | None, now: Row | None) -> list[str]:
     if before is None or now is None:
         return ["new" if before is None else "gone"]
     return [word for field, word in _FIELDS.items() if getattr(before, field) != getattr(now, field)]
 
 
-def _phrase(what: str, count: int) -> str:
-    if what in ("gone", "new"):
-        return f"{count} utterance{'s' if count > 1 else ''} {what}"
-    return f"{count} {what}{'s' if count > 1 else ''} changed"
+def _phrase(change: str, count: int) -> str:
+    if change in ("gone", "new"):
+        return f"{count} utterance{'s' if count > 1 else ''} {change}"
+    return f"{count} {change}{'s' if count > 1 else ''} changed"
 
 
 def how_counts_differ(before: int | None, now: int, unit: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,10 @@ from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError, UsageError
 
 MOST_WORKERS = 8
+GRACE_S = 1.0  # until a worker that has hung up is known to have ended
+_LOST_WORKER = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? (?P<pid>[\d, ]+)\) (?P<how>is killed by signal: [^.]*|exited unexpectedly[^.]*)"
+)
 VERIFY = ("first_epoch", "never")
 
 
@@ -125,6 +131,30 @@ class Loader(DataLoader[Batch]):
         return _raising(super().__iter__())  # the workers start here, not at the first batch
 
 
+@contextmanager
+def naming_lost_workers() -> Iterator[None]:
+    """Say in one line that a worker process was killed: torch raises it wherever the parent is at that moment.
+
+    Raises:
+        LasasrError: a worker was killed, or ended by itself; names it and the signal.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        errors = [error, error.__cause__, error.__context__]  # the message of the first may lack the signal
+        lost = next((match for cause in reversed(errors) if (match := _LOST_WORKER.search(str(cause)))), None)
+        if lost is None:
+            raise
+        raise _worker_lost(lost["pid"], lost["how"].replace("is killed", "was killed")) from error
+
+
+def _worker_lost(worker: Any, how: str) -> LasasrError:
+    return LasasrError(
+        f"a worker of the data loader, process {worker}, {how}; where memory is short, lower loading.num_workers or "
+        f"loading.cache_audio_mb; go on with --resume"
+    )
+
+
 class _Guarded(Dataset[Any]):
     """Returns errors instead of raising them: the DataLoader would wrap them in a worker's traceback."""
 
@@ -139,10 +169,26 @@ class _Guarded(Dataset[Any]):
 
 
 def _raising(items: Iterator[Any]) -> Iterator[Batch]:
-    for item in items:
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except (ConnectionError, EOFError) as error:  # a worker ended while it handed something over
+            raise _worker_lost(*_dead_worker(items)) from error
         if isinstance(item, LasasrError):
             raise BatchError(str(item))
         yield item
+
+
+def _dead_worker(items: Any) -> tuple[Any, str]:
+    for worker in getattr(items, "_workers", ()):
+        worker.join(GRACE_S)
+        if worker.exitcode:
+            signalled = worker.exitcode < 0
+            how = f"was killed by signal: {-worker.exitcode}" if signalled else f"ended with status {worker.exitcode}"
+            return worker.pid, how
+    return "unknown", "ended unexpectedly"
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:

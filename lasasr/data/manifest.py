@@ -171,6 +171,6 @@ def _transcribed(raw: str, transcript: Callable[[str], str], utterance: str) -> 
     return text
 
 
-def _no_cut(what: str, error: Exception) -> LasasrError:
+def _no_cut(source: str, error: Exception) -> LasasrError:
     reason = " ".join(str(error).split("\n")[0].split())
-    return LasasrError(f"{what} cannot be read as Lhotse cuts ({type(error).__name__}: {reason})")
+    return LasasrError(f"{source} cannot be read as Lhotse cuts ({type(error).__name__}: {reason})")

@@ -31,12 +31,12 @@ class ManifestCache:
         source = (path.parent, str(rule))
         if source != self._source:
             self.clear()
-        version, held = _version(path), self._utterances.pop(path.name, None)
-        if held is None or held[0] != version:
-            held = None  # what is outdated goes before it is read again
-            held = (version, read_manifest(path, rule))
-        self._source, self._utterances[path.name] = source, held
-        return held[1]
+        version, entry = _version(path), self._utterances.pop(path.name, None)
+        if entry is None or entry[0] != version:
+            entry = None  # what is outdated goes before it is read again
+            entry = (version, read_manifest(path, rule))
+        self._source, self._utterances[path.name] = source, entry
+        return entry[1]
 
     def clear(self) -> None:
         """Hold nothing."""

@@ -200,13 +200,13 @@ def _buckets(durations: NDArray[np.float64], batching: Batching) -> list[_Bucket
     """
     order = np.argsort(-durations, kind="stable")
     falling = durations[order]
-    wanted = max(1, round(len(order) / batching.buckets))
+    usual_size = max(1, round(len(order) / batching.buckets))
     buckets = []
     start = 0
     while start < len(order):
         size = batching.size(falling[start])
-        alike = int(np.searchsorted(-falling, -LENGTH_RATIO * falling[start], side="right")) - start
-        count = max(1, min(round(wanted / size), alike // size))
+        similar = int(np.searchsorted(-falling, -LENGTH_RATIO * falling[start], side="right")) - start
+        count = max(1, min(round(usual_size / size), similar // size))
         members = order[start : start + count * size]
         parts = np.array_split(members, -(-len(members) // size))
         buckets.append(_Bucket(members, [len(part) for part in parts]))

@@ -36,84 +36,86 @@ def check(where: str, cut: Mapping[str, Any], kinds: Sequence[str] = (FILE, KIND
     Raises:
         LasasrError: names the cut and the type.
     """
-    what = f"{where}cut {cut.get('id')}"
+    subject = f"{where}cut {cut.get('id')}"
     for name, value in cut.items():
         if name in _PLAIN:
             continue
         if name == "recording":
-            _recording(what, value, kinds)
+            _recording(subject, value, kinds)
         elif name == "tracks":
-            _tracks(where, what, value, kinds)
+            _tracks(where, subject, value, kinds)
         elif name == "supervisions":
             for supervision in value if isinstance(value, list) else ():
                 _check_nested(
-                    what, supervision.get("custom") if isinstance(supervision, Mapping) else supervision, kinds
+                    subject, supervision.get("custom") if isinstance(supervision, Mapping) else supervision, kinds
                 )
         else:
-            _check_nested(what, value, kinds)
+            _check_nested(subject, value, kinds)
 
 
-def _tracks(where: str, what: str, tracks: Any, kinds: Sequence[str]) -> None:
+def _tracks(where: str, subject: str, tracks: Any, kinds: Sequence[str]) -> None:
     if not isinstance(tracks, list) or not all(isinstance(track, Mapping) for track in tracks):
-        raise LasasrError(f"{what} has tracks that are none")
+        raise LasasrError(f"{subject} has tracks that are none")
     for track in tracks:
         for name, value in track.items():
             if name == "cut" and isinstance(value, Mapping):
                 check(where, value, kinds)
             else:
-                _check_nested(what, value, kinds)
+                _check_nested(subject, value, kinds)
 
 
-def _recording(what: str, recording: Any, kinds: Sequence[str]) -> None:
+def _recording(subject: str, recording: Any, kinds: Sequence[str]) -> None:
     if recording is None:
         return
     sources = recording.get("sources") if isinstance(recording, Mapping) else None
     if not isinstance(sources, list) or not all(isinstance(source, Mapping) for source in sources):
-        raise LasasrError(f"{what} has a recording without a list of sources")
+        raise LasasrError(f"{subject} has a recording without a list of sources")
     for source in sources:
         kind, path = source.get("type"), source.get("source")
         if kind not in kinds:
-            raise LasasrError(f"{what} has its audio in a {kind}, not in {'a file' if FILE in kinds else 'its shard'}")
+            raise LasasrError(
+                f"{subject} has its audio in a {kind}, not in {'a file' if FILE in kinds else 'its shard'}"
+            )
         if not isinstance(path, str) or "\0" in path or (kind == FILE and _ELSEWHERE.fullmatch(path)):
-            raise LasasrError(f"{what} has its audio in {path!r}, which is no path of a file")
+            raise LasasrError(f"{subject} has its audio in {path!r}, which is no path of a file")
     if recording.get("transforms") and FILE not in kinds:
-        raise LasasrError(f"{what} has transforms, which are applied before Lhotse Shar is written")
-    _transforms(what, recording.get("transforms"))
+        raise LasasrError(f"{subject} has transforms, which are applied before Lhotse Shar is written")
+    _transforms(subject, recording.get("transforms"))
     for name, value in recording.items():
         if name not in ("sources", "transforms"):
-            _check_nested(what, value, kinds)
+            _check_nested(subject, value, kinds)
 
 
-def _transforms(what: str, transforms: Any) -> None:
+def _transforms(subject: str, transforms: Any) -> None:
     """Of their options only those that make much of little, and recordings of impulse responses."""
     if transforms is None:
         return
     if not isinstance(transforms, list):
-        raise LasasrError(f"{what} has transforms that are no list")
+        raise LasasrError(f"{subject} has transforms that are no list")
     for transform in transforms:
         options = transform.get("kwargs") if isinstance(transform, Mapping) else None
         if not isinstance(options, Mapping):
-            raise LasasrError(f"{what} has a transform that is none: {str(transform)[:60]}")
+            raise LasasrError(f"{subject} has a transform that is none: {str(transform)[:60]}")
         for name, (least, most) in _RATIOS.items():
             value = options.get(name, least)
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
                 range_fault = f"{transform.get('name')} with {name} {value}"
-                raise LasasrError(f"{what} has a transform {range_fault}, not between {least} and {most}")
-        _check_nested(what, options, (FILE,))
+                raise LasasrError(f"{subject} has a transform {range_fault}, not between {least} and {most}")
+        _check_nested(subject, options, (FILE,))
 
 
-def _check_nested(what: str, value: Any, kinds: Sequence[str]) -> None:
+def _check_nested(subject: str, value: Any, kinds: Sequence[str]) -> None:
     """Whatever Lhotse may make an object of: features, arrays, pictures and recordings, at any depth."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, Mapping):
             if item.keys() >= _RECORDING:
-                _recording(what, item, kinds)
+                _recording(subject, item, kinds)
                 continue
             stored = item.get("storage_type")
             if stored is not None and stored not in (*_STORED, *_PICTURES, KIND):
-                raise LasasrError(f"{what} has an array or features in {stored}, not in a file; drop them")
+                raise LasasrError(f"{subject} has an array or features in {stored}, not in a file; drop them")
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -30,6 +31,11 @@ class Encoder(nn.Module, ABC):
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
+
+    @property
+    def intermediate(self) -> Sequence[nn.Module]:
+        """Layers whose outputs (B, T', E) a loss with intermediate CTC reads too; padding may hold anything finite."""
+        return ()
 
     @abstractmethod
     def output_lengths(self, lengths: Tensor) -> Tensor:

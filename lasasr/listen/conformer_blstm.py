@@ -36,6 +36,8 @@ class ConformerBLSTMEncoder(ConformerEncoder):
         dropout: float = 0.1,
         **options: Any,
     ) -> None:
+        if options.get("intermediate_layers"):
+            raise ValueError("intermediate_layers: the CTC head reads frames of the BLSTM's width here, not a layer's")
         super().__init__(dropout=dropout, **options)
         if blstm_layers < 1:
             raise ValueError(f"blstm_layers must be >= 1, got {blstm_layers}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -39,9 +39,10 @@ class SelfAttentiveEncoder(Encoder):
         dropout: probability, of the frames that go into the first layer.
         stochastic_depth: probability that an utterance passes the last layer by; layer l of L has l / L of it.
         recompute: keep only what goes into each layer, and run it once more in the backward pass (Chen et al. 2016).
+        intermediate_layers: numbers of layers, from 1, whose outputs a loss with intermediate CTC reads too.
 
     Raises:
-        ValueError: a size below 1, or an unknown `subsampling_by` or `positions`.
+        ValueError: a size below 1, an unknown `subsampling_by` or `positions`, or no such layer below the last.
     """
 
     def __init__(
@@ -58,12 +59,19 @@ class SelfAttentiveEncoder(Encoder):
         dropout: float,
         stochastic_depth: float,
         recompute: bool,
+        intermediate_layers: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f"layers must be >= 1, got {layers}")
         if positions not in get_args(Positions):
             raise ValueError(f"positions must be one of {', '.join(get_args(Positions))}, got {positions!r}")
+        self.intermediate_layers = tuple(intermediate_layers)
+        if sorted({*self.intermediate_layers} & {*range(1, layers)}) != sorted(self.intermediate_layers):
+            raise ValueError(
+                f"intermediate_layers must be different numbers from 1 to layers - 1 = {layers - 1}, "
+                f"got {list(intermediate_layers)}"
+            )
         self.relative, self.recompute = positions == "relative", recompute
         self.subsampling = subsampling(subsampling_by, input_dim, hidden_dim, subsampling_factor, channels)
         self.dropout = nn.Dropout(dropout)
@@ -87,6 +95,11 @@ class SelfAttentiveEncoder(Encoder):
         for layer in self.layers:
             frames = self._passed(layer, frames, real, distances)
         return Encoded(self.normalised(frames).masked_fill(~real[..., None], 0.0), lengths)
+
+    @property
+    def intermediate(self) -> Sequence[nn.Module]:
+        """See the contract."""
+        return [self.layers[number - 1] for number in self.intermediate_layers]
 
     def normalised(self, frames: Tensor) -> Tensor:
         """What is done to each frame (B, T', D) after the last layer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from lasasr.listen.feedforward import FeedForward
@@ -29,6 +31,7 @@ class TransformerEncoder(SelfAttentiveEncoder):
         dropout: probability: of what goes into the first layer, of each half before it is added, of inner values.
         stochastic_depth: see `SelfAttentiveEncoder`.
         recompute: less memory for one more forward pass; the same values.
+        intermediate_layers: see `SelfAttentiveEncoder`.
 
     Raises:
         ValueError: a size or name that makes no sense; the message has it.
@@ -48,6 +51,7 @@ class TransformerEncoder(SelfAttentiveEncoder):
         dropout: float = 0.1,
         stochastic_depth: float = 0.0,
         recompute: bool = False,
+        intermediate_layers: Sequence[int] = (),
     ) -> None:
         check_heads(hidden_dim, heads)
         super().__init__(
@@ -64,6 +68,7 @@ class TransformerEncoder(SelfAttentiveEncoder):
             dropout=dropout,
             stochastic_depth=stochastic_depth,
             recompute=recompute,
+            intermediate_layers=intermediate_layers,
         )
         self.norm = nn.LayerNorm(hidden_dim)
 

@@ -16,6 +16,7 @@ class Heads(NamedTuple):
 
     decoder: bool
     ctc: bool
+    intermediate_ctc: bool = False  # the CTC head reads layers below the encoder's last, too
 
 
 class Nbest(NamedTuple):
@@ -60,6 +61,11 @@ class StepView(ABC):
     @abstractmethod
     def ctc_log_probs(self) -> Tensor | None:
         """(B, T', V) float32; None without a CTC head."""
+
+    @property
+    def intermediate_ctc_log_probs(self) -> Sequence[Tensor]:
+        """(B, T', V) float32 of the same CTC head on the outputs of each layer in `Encoder.intermediate`."""
+        return ()
 
     @abstractmethod
     def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:

@@ -16,6 +16,7 @@ spread over them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -72,9 +73,10 @@ class Losses(NamedTuple):
     total: Tensor  # (), to be differentiated; the totals of the ranks add up to the loss
     attention: Tensor | None  # (), nats per target token
     ctc: Tensor | None  # (), nats per target token
+    intermediate_ctc: Tensor | None  # (), nats per target token, the mean of the layers; None where its weight is 0
     quantity: Tensor | None  # (), steps without a frame per target token; None where its weight is 0
     attention_of: Tensor | None  # (B,) nats summed over the utterance, detached
-    ctc_of: Tensor | None  # (B,) nats of the utterance, 0 where infeasible, detached
+    ctc_of: Tensor | None  # (B,) nats of the utterance, intermediate CTC in it, 0 where infeasible, detached
     infeasible: Tensor  # (B,) bool: no CTC path, T' < U + repeats
     ctc_weight: float
 
@@ -93,7 +95,8 @@ def target_tokens(token_lengths: Tensor) -> Tensor:
 class JointLoss(Loss):
     """(1 − w) · label-smoothed cross-entropy + w · CTC (Watanabe et al. 2017, eq. 11), as defined above.
 
-    With `quantity_weight` λ: + λ · quantity loss.
+    With `quantity_weight` λ: + λ · quantity loss. With `intermediate_ctc_weight` v, CTC is (1 − v) · CTC of the last
+    layer + v · the mean of CTC of those in `Encoder.intermediate` (Lee & Watanabe 2021), all by one head.
 
     Label smoothing ε (Szegedy et al. 2016, §7) makes the target distribution of a step (1 − ε) · reference + ε · prior;
     the prior is uniform over what the decoder can emit (text and eos), or the relative frequency of each token
@@ -104,9 +107,10 @@ class JointLoss(Loss):
         label_smoothing: ε in [0, 1).
         prior: "uniform", or "unigram" (`prepare` must then be called before training).
         quantity_weight: λ ≥ 0.
+        intermediate_ctc_weight: v in [0, 1).
 
     Raises:
-        ValueError: a number outside its range, an unknown prior, or λ without a decoder.
+        ValueError: a number outside its range, an unknown prior, λ without a decoder, or v without CTC.
     """
 
     counts: Tensor | None
@@ -118,6 +122,7 @@ class JointLoss(Loss):
         label_smoothing: float = 0.0,
         prior: Literal["uniform", "unigram"] = "uniform",
         quantity_weight: float = 0.0,
+        intermediate_ctc_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0.0 <= label_smoothing < 1.0:
@@ -128,7 +133,13 @@ class JointLoss(Loss):
             raise ValueError(f"quantity_weight must be ≥ 0, got {quantity_weight}")
         if quantity_weight and not parts_needed(ctc_weight).decoder:
             raise ValueError(f"quantity_weight is about attention, but ctc_weight 1 has none: got {quantity_weight}")
-        self.quantity_weight = quantity_weight
+        if not 0.0 <= intermediate_ctc_weight < 1.0:
+            raise ValueError(f"intermediate_ctc_weight must lie in [0, 1), got {intermediate_ctc_weight}")
+        if intermediate_ctc_weight and not parts_needed(ctc_weight).ctc:
+            raise ValueError(
+                f"intermediate_ctc_weight is about CTC, but ctc_weight is 0: got {intermediate_ctc_weight}"
+            )
+        self.quantity_weight, self.intermediate_ctc_weight = quantity_weight, intermediate_ctc_weight
         self.ctc_weight = schedule(ctc_weight)
         self.label_smoothing, self.prior = label_smoothing, prior
         self.register_buffer("counts", None, persistent=False)
@@ -137,7 +148,7 @@ class JointLoss(Loss):
     @property
     def heads(self) -> Heads:
         """A decoder unless ctc_weight is always 1, a CTC head unless it is always 0."""
-        return parts_needed(self.ctc_weight)
+        return parts_needed(self.ctc_weight)._replace(intermediate_ctc=self.intermediate_ctc_weight > 0)
 
     def prepare(self, token_counts: Tensor) -> None:
         """Take the unigram prior, and the plateau on which a decoder begins, from counts (V,)."""
@@ -160,8 +171,10 @@ class JointLoss(Loss):
             step.update,
             torch.ones_like(count),
             step.weights if self.quantity_weight else None,
+            step.intermediate_ctc_log_probs if self.intermediate_ctc_weight else (),
         )
         sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
+        sums["intermediate_ctc"] = losses.intermediate_ctc
         nats = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
         return Terms(
             total=losses.total,
@@ -185,6 +198,7 @@ class JointLoss(Loss):
         step: int = 0,
         total_tokens: Tensor | None = None,
         weights: Tensor | None = None,
+        intermediate_ctc_log_probs: Sequence[Tensor] = (),
     ) -> Losses:
         """The losses of one batch.
 
@@ -199,10 +213,12 @@ class JointLoss(Loss):
             step: updates made so far, for the schedule of ctc_weight.
             total_tokens: () target tokens of all ranks; by default this batch's.
             weights: (B, U + 1, H, T') of the attention; only the quantity loss reads them.
+            intermediate_ctc_log_probs: (B, T', V) float32 of each layer that intermediate CTC reads.
 
         Raises:
             LasasrError: a token is outside the vocabulary.
-            ValueError: neither logits nor ctc_log_probs are given, or no weights for the quantity loss.
+            ValueError: neither logits nor ctc_log_probs are given, no weights for the quantity loss, or no layer for
+                intermediate CTC.
         """
         scores = logits if logits is not None else ctc_log_probs
         if scores is None:
@@ -210,19 +226,29 @@ class JointLoss(Loss):
         check_tokens(tokens, token_lengths, scores.shape[-1])
         count = target_tokens(token_lengths) if total_tokens is None else total_tokens
         unfit = infeasible(tokens, token_lengths, encoded_lengths)
-        attention = attention_of = ctc = ctc_of = quantity = None
+        attention = attention_of = ctc = ctc_of = intermediate = quantity = None
         if logits is not None:
             attention_of = self._cross_entropy(logits, tokens, token_lengths)
             attention = attention_of.sum() / count
         if ctc_log_probs is not None:
             ctc_of = _ctc(ctc_log_probs, encoded_lengths, tokens, token_lengths, unfit)
             ctc = ctc_of.sum() / count
+        mixed = ctc
+        if ctc_of is not None and self.intermediate_ctc_weight:
+            if not intermediate_ctc_log_probs:
+                raise ValueError("intermediate CTC needs a layer to read, got none")
+            labels = encoded_lengths, tokens, token_lengths, unfit
+            intermediate_of = torch.stack([_ctc(layer, *labels) for layer in intermediate_ctc_log_probs]).mean(0)
+            intermediate = intermediate_of.sum() / count
+            ctc_of = torch.lerp(ctc_of, intermediate_of, self.intermediate_ctc_weight)
+            mixed = ctc_of.sum() / count
         weight = self.ctc_weight(step)
-        total = _weighted(attention, ctc, weight)
+        total = _weighted(attention, mixed, weight)
         if self.quantity_weight:
             quantity = _quantity(weights, token_lengths).sum() / count
             total = total + self.quantity_weight * quantity
-        return Losses(total, attention, ctc, quantity, _detached(attention_of), _detached(ctc_of), unfit, weight)
+        details = _detached(attention_of), _detached(ctc_of), unfit, weight
+        return Losses(total, attention, ctc, intermediate, quantity, *details)
 
     def _cross_entropy(self, logits: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
         """Nats (B,) summed over each utterance's U + 1 steps."""

@@ -35,6 +35,7 @@ class TrialModel(nn.Module):
             {"query": nn.Embedding(V, H * E), "embedding": nn.Embedding(V, E), "output": nn.Linear((1 + H) * E, V)}
         )
         self.ctc = nn.Linear(E, V)
+        self.intermediate_ctc = nn.Linear(E, E)  # stands for the layers between the two
 
     def spell(self, encoded: Tensor, mask: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (R, U, V) and weights (R, U, H, T) from encoded (R, T, E) and the tokens read (R, U)."""
@@ -91,6 +92,18 @@ class TrialStep(StepView):
             return None
         self.read.add("ctc")
         return self._kept("ctc_log_probs", self.model.label(self.encoded), ~self._mask, -FILLING)
+
+    @property
+    def intermediate_ctc_log_probs(self) -> Sequence[Tensor]:
+        """See the contract; of two layers."""
+        if not self.heads.intermediate_ctc:
+            return ()
+        self.read.add("intermediate_ctc")
+        layers = [self.encoded, self.model.intermediate_ctc(self.encoded)]
+        return [
+            self._kept(f"intermediate_ctc_log_probs {n}", self.model.label(layer), ~self._mask, -FILLING)
+            for n, layer in enumerate(layers)
+        ]
 
     def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:
         """See the contract."""

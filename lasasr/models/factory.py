@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from lasasr.artifacts import runs
+from lasasr.artifacts import run_paths
 from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
@@ -23,6 +23,7 @@ from lasasr.configuration.returned import check_returned
 from lasasr.configuration.settings import Part, Recognition
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, UsageError
+from lasasr.listen.base import Encoder
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Loss
 from lasasr.models.network import CTCHead, Model
@@ -183,7 +184,7 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     """
     if run is None:
         raise UsageError("tokenizer.run is not set: tokenizer=of_run needs tokenizer.run=RUN, a run folder or bundle")
-    return load_tokenizer(runs.bundle_folder(run))
+    return load_tokenizer(run_paths.bundle_folder(run))
 
 
 def loss(part: Part, seed: int) -> Loss:
@@ -210,6 +211,7 @@ def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
     seed = parts.seed
     encoder = built_by(seed, "encoder", lambda: build(parts.listen, "listen", input_dim=input_dim))
+    _check_intermediate(encoder, parts.heads.intermediate_ctc)
     sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
     decoder = None
     if parts.heads.decoder:
@@ -222,6 +224,16 @@ def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
     made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
     initialise(made, seed)
     return made
+
+
+def _check_intermediate(encoder: Encoder, is_read: bool) -> None:
+    if is_read and not encoder.intermediate:
+        raise UsageError(
+            "loss.intermediate_ctc_weight is above 0, but the encoder has no layer for it: set "
+            "listen.intermediate_layers (listen=transformer or conformer), or the weight to 0"
+        )
+    if encoder.intermediate and not is_read:
+        raise UsageError("listen.intermediate_layers is set, but no loss reads it: set loss.intermediate_ctc_weight")
 
 
 def _needed(part: Part | None, place: str) -> Part:

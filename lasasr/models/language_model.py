@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from lasasr.artifacts import bundle, runs
+from lasasr.artifacts import bundle, files, run_paths
 from lasasr.configuration.settings import Language, Part, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
@@ -130,7 +130,7 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
         raise LasasrError(f"the language model {path} is missing")
     if place.is_file():
         return NGramScorer(KenLM(place), pieces(tokenizer))
-    lm = TrainedLM.load(runs.bundle_folder(place))
+    lm = TrainedLM.load(run_paths.bundle_folder(place))
     if not same(lm.tokenizer, tokenizer):
         raise LasasrError(
             f"the language model {path} has another tokenizer ({_described(lm.tokenizer)}) than the recognizer "
@@ -217,11 +217,12 @@ def _is_file(key: str) -> bool:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a model, and nothing that only lies beside it: a bundle from elsewhere could link to anything there."""
-    source = source if source.is_file() else runs.bundle_folder(source)
+    source = source if source.is_file() else run_paths.bundle_folder(source)
     if target.exists() and target.samefile(source):
         return
     if source.is_file():
-        shutil.copyfile(source, target)
+        with files.replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         TrainedLM.load(source).save(target)
 

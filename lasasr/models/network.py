@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -68,6 +70,12 @@ class Model(nn.Module):
         encoded: Encoded = self.encoder(features, lengths)
         return encoded
 
+    def encode_with_intermediate(self, features: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
+        """As `encode`, with the outputs (B, T', E) of the layers in `Encoder.intermediate`."""
+        with _outputs_of(self.encoder.intermediate) as outputs:
+            encoded = self.encode(features, lengths)
+        return encoded, outputs
+
     def ctc_log_probs(self, encoded: Tensor) -> Tensor:
         """CTC log-probabilities (B, T', V), float32, of encoded (B, T', E).
 
@@ -112,6 +120,18 @@ class Model(nn.Module):
         text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
         read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
         return _spelled(self.decoder, encoded, mask, read, sampling)
+
+
+@contextmanager
+def _outputs_of(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """What the layers return while it is open, in the order in which they are called."""
+    outputs: list[Tensor] = []
+    handles = [layer.register_forward_hook(lambda _layer, _inputs, output: outputs.append(output)) for layer in layers]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:

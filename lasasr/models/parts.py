@@ -23,7 +23,9 @@ class ModelParts:
 
     def plain(self) -> dict[str, Any]:
         """As a bundle's config.yaml holds them."""
-        return {**vars(self), "heads": self.heads._asdict()}
+        absent = Heads._field_defaults
+        heads = {name: value for name, value in self.heads._asdict().items() if absent.get(name) != value}
+        return {**vars(self), "heads": heads}
 
 
 @dataclass(frozen=True, kw_only=True)

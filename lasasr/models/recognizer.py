@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import bundle, hub, runs
+from lasasr.artifacts import bundle, hub, run_paths
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
@@ -365,7 +365,7 @@ class Recognizer(nn.Module):
         """
         folder = Path(folder)
         if (folder / "card.json").exists():
-            folder = runs.bundle_folder(folder)
+            folder = run_paths.bundle_folder(folder)
         if kind_of(bundle.read_config(folder, SCHEMA, ())) is not Recognition:
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
@@ -427,7 +427,12 @@ def _heads(config: Plain, folder: Path) -> Heads:
     heads = config.get("heads")
     if heads is None and "loss" in config:
         return factory.loss(config["loss"], config["seed"]).heads
-    if not isinstance(heads, dict) or set(heads) != {"decoder", "ctc"} or not set(map(type, heads.values())) <= {bool}:
+    needed = set(Heads._fields) - set(Heads._field_defaults)
+    if (
+        not isinstance(heads, dict)
+        or not needed <= set(heads) <= set(Heads._fields)
+        or set(map(type, heads.values())) != {bool}
+    ):
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return Heads(**heads)
 

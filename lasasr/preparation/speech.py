@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from lasasr.artifacts import files
+from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
 from lasasr.configuration.settings import Part, Recognition, Settings
@@ -175,7 +174,6 @@ def tokenizer_in(folder: Path, part: Part, rule: TranscriptRule, transcripts: Ca
         return factory.train_tokenizer(part, ())  # nothing to learn: it is another run's
     place = folder / f"tokenizer-{digest([part, str(rule)])}"
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
         _save_whole(factory.train_tokenizer(part, transcripts()), place)
     return factory.load_tokenizer(place)
 
@@ -187,16 +185,12 @@ def digest(plain: Any) -> str:
 
 def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
     """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
-        tokenizer.save(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(place)
+        with files.replacing_folder(place) as folder:
+            tokenizer.save(folder)
     except OSError:
         if not place.is_dir():  # else another process was faster and wrote the same
             raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def fit_frontend(frontend: Frontend, settings: Recognition, prepared: Prepared, progress: Progress) -> None:
@@ -208,8 +202,7 @@ def fit_frontend(frontend: Frontend, settings: Recognition, prepared: Prepared, 
         if not path.exists():
             batches = prepared.batches("train", frontend.sample_rate_hz, settings.evaluate.batch_s)
             frontend.fit(_counted(batches, progress))
-            with files.replacing(path) as temporary:
-                save_file({name: value.contiguous() for name, value in frontend.state_dict().items()}, temporary)
+            write_tensors(path, {name: value.contiguous() for name, value in frontend.state_dict().items()})
     try:
         frontend.load_state_dict(load_file(path))
     except Exception as error:  # of another size, or whatever a reader of damaged bytes stumbles over

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lasasr.artifacts import perplexity_results, runs
+from lasasr.artifacts import perplexity_results, run_paths
 from lasasr.artifacts.run_results import Decoding
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Language
@@ -77,7 +77,7 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
         if not ranks.first:
             return Evaluated([], [])
         splits = self.settings.evaluate.splits
-        trained = TrainedLM.load(runs.bundle_folder(run.folder)).to(device)
+        trained = TrainedLM.load(run_paths.bundle_folder(run.folder)).to(device)
         prepared = prepare_text(self.settings, progress, splits, trained.tokenizer)
         print_other_data(run, prepared, splits)
         records = evaluate(self.settings, trained, prepared, progress)

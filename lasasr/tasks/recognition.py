@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lasasr.artifacts import results, runs
+from lasasr.artifacts import results, run_paths
 from lasasr.artifacts.run_results import Decoding, RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Recognition
@@ -88,7 +88,7 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         self, run: Run, decodings: Sequence[Decoding], device: str, ranks: Ranks, progress: Progress
     ) -> Evaluated:
         """See `Task`; the model hears every batch once for all searches."""
-        trained = Recognizer.load(runs.bundle_folder(run.folder), device)
+        trained = Recognizer.load(run_paths.bundle_folder(run.folder), device)
         searches = [decoding.settings for decoding in decodings]
         recognizers = [trained.searching(language_model.search(one.search, trained.tokenizer)) for one in searches]
         prepared = ranks.in_turn(lambda: self.prepare(progress))
@@ -108,4 +108,4 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
     def is_evaluated(self, run: Run, split: str, data: str) -> bool:
         """See `Task`."""
         name = RunResults(run).name(split, Decoding(self.settings), data, dict)
-        return results.Stored(run.results, name).path.exists()
+        return results.StoredResult(run.results, name).path.exists()

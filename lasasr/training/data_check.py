@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lasasr.artifacts.run_card import SplitData
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Settings
 from lasasr.corpora.audio_faults import skipped
@@ -99,7 +100,7 @@ def _note(run: Run, splits: AnySplits, data: Mapping[str, Any]) -> None:
         rows = splits.rows(name)
         if rows is not None:
             content_files.write_rows(_rows_place(run, name), rows)
-    if (run.folder / "card.json").exists():
+    if run.card_path.exists():
         run.note(data=data)
 
 
@@ -107,34 +108,33 @@ def _rows_place(run: Run, split: str) -> Path:
     return run.folder / "data" / f"{split}.rows.gz"
 
 
-def _known(run: Run) -> dict[str, Any] | None:
+def _known(run: Run) -> dict[str, SplitData] | None:
     """What the card says of each split and, before it, what the checkpoint says of those trained on."""
     card, held = noted(run), _last_content(run)
     if card is None and held is None:
         return None
     known = dict(card or {})
     for name, fingerprint in (held or {}).items():
-        if name in TRAINED_ON and known.get(name, {}).get("content") != fingerprint:
-            known[name] = {"content": fingerprint}
+        if name in TRAINED_ON and known.get(name, SplitData()).content != fingerprint:
+            known[name] = SplitData(content=fingerprint)
     return known
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
+    from lasasr.training.checkpoint_owner import id_of_run, is_of_run
     from lasasr.training.checkpoints import BEFORE, LAST
 
-    for name in (LAST, BEFORE):
-        with suppress(LasasrError):  # what is damaged is said when it is gone on from
-            if (run.checkpoints / name).exists():
-                return of_checkpoint(run.checkpoints / name)
+    run_id = id_of_run(run.folder)
+    for path in (run.checkpoints / LAST, run.checkpoints / BEFORE):
+        with suppress(LasasrError):  # what is damaged, or another run's, is said when it is gone on from
+            if path.exists() and is_of_run(path, run_id):
+                return of_checkpoint(path)
     return None
 
 
-def noted(run: Run) -> dict[str, Any] | None:
+def noted(run: Run) -> Mapping[str, SplitData] | None:
     """What the card says of each split; None: it says nothing."""
-    if not (run.folder / "card.json").exists():
-        return None
-    found = (run.card().get("data") or {}).get("splits")
-    return found if isinstance(found, dict) else None
+    return run.card().data.splits if run.card_path.exists() else None
 
 
 def of_checkpoint(path: Path) -> dict[str, str] | None:
@@ -154,7 +154,7 @@ def of_checkpoint(path: Path) -> dict[str, str] | None:
 
 
 def differences(
-    run: Run, known: Mapping[str, Any], splits: AnySplits, now: Mapping[str, Mapping[str, Any]]
+    run: Run, known: Mapping[str, SplitData], splits: AnySplits, now: Mapping[str, Mapping[str, Any]]
 ) -> list[Difference]:
     """The splits that are not what they were; those of which nothing is known are not among them.
 
@@ -165,7 +165,7 @@ def differences(
     return [
         Difference(name, _how(run, name, known[name], splits, today))
         for name, today in now.items()
-        if name in known and known[name].get("content") != today["content"]
+        if name in known and known[name].content != today["content"]
     ]
 
 
@@ -188,7 +188,7 @@ def other_data(run: Run, splits: AnySplits, names: Iterable[str]) -> list[str]:
     """
     known = noted(run)
     if known is None:
-        before = (run.card().get("data") or {}).get("corpus")
+        before = run.card().data.corpus
         if before in (None, splits.fingerprint):
             return []
         return [
@@ -205,7 +205,7 @@ def other_line(run: Run, difference: Difference) -> str:
     return f"{difference.split} is not that of {run.folder} ({difference.how}): its result stands beside the run's own"
 
 
-def _how(run: Run, split: str, before: Mapping[str, Any], splits: AnySplits, now: Mapping[str, Any]) -> str:
+def _how(run: Run, split: str, before: SplitData, splits: AnySplits, now: Mapping[str, Any]) -> str:
     rows = splits.rows(split)
     if rows is not None:
         try:
@@ -214,7 +214,7 @@ def _how(run: Run, split: str, before: Mapping[str, Any], splits: AnySplits, now
             said = ""
         if said:
             return said
-    return how_counts_differ(before.get("utterances"), now["utterances"], "sentences" if rows is None else "utterances")
+    return how_counts_differ(before.utterances, now["utterances"], "sentences" if rows is None else "utterances")
 
 
 def _listed(found: Sequence[Difference]) -> str:
@@ -241,7 +241,7 @@ def refuse_other_data(run: Run, checkpoints: Iterable[Path]) -> None:
         LasasrError: one was, or is damaged; names it.
     """
     known = noted(run) or {}
-    expected = {name: known[name]["content"] for name in TRAINED_ON if "content" in known.get(name, {})}
+    expected = {name: known[name].content for name in TRAINED_ON if name in known and known[name].content}
     for path in checkpoints if expected else ():
         held = of_checkpoint(path) or {}
         for name in expected.keys() & held.keys():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +17,11 @@ from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lasasr.configuration.settings import Part, Settings
+from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 from lasasr.models import factory
+from lasasr.training.checkpoint_owner import id_of_run, misfit
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
 from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
@@ -57,7 +60,7 @@ def fit(
         Interrupted: a signal ended training, on every rank; `checkpoints/last.ckpt` holds all that `resume` needs.
         LostRankError: another rank has ended, or says nothing for longer than trainer.strategy.timeout_s.
     """
-    last = folder / "checkpoints" / LAST
+    last, run_id = folder / "checkpoints" / LAST, id_of_run(folder)
     interrupt = Interrupt(last, settings.checkpoint.every_s)
     best, validations = keep_best(settings, folder, metric), Validations()
     own = [*watchers, validations, console, best, interrupt]
@@ -73,21 +76,23 @@ def fit(
             "trainer",
             profiler=make_profiler(settings.trainer, folder),
             callbacks=with_users(make_callbacks(settings), own),
-            plugins=_plugins(),
+            plugins=_plugins(run_id),
             logger=list(loggers.values()) or False,
             default_root_dir=folder,
             enable_model_summary=False,
             use_distributed_sampler=False,  # the sampler shares the batches out itself
         )
-    start = _start(last.parent) if resume else None
+    foreign = functools.partial(misfit, module=module, run_id=run_id)
+    start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _misconfigured(), _restoring(trainer, start), _losing_ranks(trainer):
+    with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
         begin(loggers, settings)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
-        trainer.save_checkpoint(last)
+        if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
+            trainer.save_checkpoint(last)
     if interrupt.received:  # after the last update, where no validation followed
         raise Interrupted(interrupt.received)
-    restore(settings, module, best)
+    restore(settings, module, best, foreign)
     return Fitted(trainer, validations.history)
 
 
@@ -149,20 +154,20 @@ def as_launched(trainer: Part) -> dict[str, Any]:
     return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
 
 
-def _plugins() -> list[Any]:
+def _plugins(run_id: str | None) -> list[Any]:
     """How checkpoints are written; under srun also that the job script requeues, not Lightning."""
     torchrun = torch.distributed.is_torchelastic_launched()
     if torchrun or launch.launched() is None:
-        return [WholeFiles()]
+        return [WholeFiles(run_id)]
     try:
-        return [WholeFiles(), SLURMEnvironment(auto_requeue=False)]
+        return [WholeFiles(run_id), SLURMEnvironment(auto_requeue=False)]
     except RuntimeError as error:  # it wants --ntasks-per-node
         raise UsageError(" ".join(str(error).split())) from error
 
 
-def _start(checkpoints: Path) -> str | None:
-    """Where to go on from; what is damaged is said aloud."""
-    path, faults = newest(checkpoints)
+def _start(checkpoints: Path, misfit: Callable[[Path], str | None]) -> str | None:
+    """Where to go on from; what is damaged, or another run's, is said aloud."""
+    path, faults = newest(checkpoints, misfit)
     if launch.helper() is None:
         for fault in faults:
             sys.stderr.write(f"warning: {fault}; going on from {path}\n")
@@ -180,12 +185,12 @@ def _misconfigured() -> Iterator[None]:
 
 
 @contextmanager
-def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[None]:
+def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
     before = Restored()
     trainer.callbacks.append(before)  # type: ignore[attr-defined]
     try:
-        yield
+        yield before
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if start is None or before.done:
             raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 
 from lasasr.artifacts import files
+from lasasr.errors import LasasrError
 
 
 class TensorBoard(TensorBoardLogger):
@@ -25,16 +28,58 @@ class TensorBoard(TensorBoardLogger):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name="", version="tensorboard", default_hp_metric=False)
+        threading.excepthook = _leave_to_the_caller
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Among the scalars.
+
+        Raises:
+            LasasrError: the events cannot be written, as when the disk is full.
+        """
+        with self._naming():
+            super().log_metrics(dict(metrics), step)
 
     @rank_zero_only
     def show_figure(self, name: str, figure: Figure, step: int) -> None:
         """Among the images."""
-        self.experiment.add_figure(name, figure, step)
+        with self._naming():
+            self.experiment.add_figure(name, figure, step)
 
     @rank_zero_only
     def show_text(self, name: str, text: str, step: int) -> None:
         """Among the texts."""
-        self.experiment.add_text(name, text, step)
+        with self._naming():
+            self.experiment.add_text(name, text, step)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Flush what has been logged."""
+        with self._naming():
+            super().save()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Flush, and close the file."""
+        with self._naming():
+            super().finalize(status)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Say whose file it is: the thread that writes knows no name."""
+        try:
+            yield
+        except OSError as error:
+            raise LasasrError(
+                f"cannot write the TensorBoard events in {self.log_dir} ({error.strerror or error}): make room, then "
+                f"--resume; or train with logger=none"
+            ) from error
+
+
+def _leave_to_the_caller(arguments: threading.ExceptHookArgs) -> None:
+    """The writer's thread hands its error on, so that it need not be printed with a traceback too."""
+    if type(arguments.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(arguments)
 
 
 class CSV(Logger):

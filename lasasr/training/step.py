@@ -41,8 +41,12 @@ class RecognizerStep(StepView):
         self._unrolled: Unrolled | None = None
 
     @cached_property
+    def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
+        return self.recognizer.model.encode_with_intermediate(self._features, self._frames)
+
+    @property
     def _encoded(self) -> Encoded:
-        return self.recognizer.model.encode(self._features, self._frames)
+        return self._encoded_and_intermediate[0]
 
     @property
     def encoded(self) -> Tensor:
@@ -82,6 +86,12 @@ class RecognizerStep(StepView):
         """See the contract."""
         model = self.recognizer.model
         return None if model.ctc is None else model.ctc_log_probs(self.encoded)
+
+    @cached_property
+    def intermediate_ctc_log_probs(self) -> Sequence[Tensor]:
+        """See the contract."""
+        model = self.recognizer.model
+        return [] if model.ctc is None else [model.ctc_log_probs(layer) for layer in self._encoded_and_intermediate[1]]
 
     @property
     def acoustics(self) -> Acoustics:

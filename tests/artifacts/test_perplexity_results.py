@@ -22,7 +22,7 @@ def record(split: str = "dev", data: str | None = "d" * 16, words: int = 100) ->
     return {"split": split, "per_token": 2.0, **counts, **({"data": data} if data else {})}
 
 
-def made(tmp_path: Path, own: dict[str, Any], at_training: dict[str, Any] | None = None) -> Run:
+def measured_run(tmp_path: Path, own: dict[str, Any], at_training: dict[str, Any] | None = None) -> Run:
     run = Run(tmp_path / "run")
     run.start(SETTINGS.plain, [])
     perplexity_results.write_own(run.folder, own)
@@ -35,7 +35,7 @@ def own_splits(run: Run) -> dict[str, Any]:
 
 
 def test_another_split_is_added_and_the_own_one_measured_again(tmp_path: Path) -> None:
-    run = made(tmp_path, {"dev": record()})
+    run = measured_run(tmp_path, {"dev": record()})
     again = {**record(), "per_token": 2.0001}
     assert perplexity_results.write(run, {"dev": again, "train": record("train")}, SETTINGS) == [
         run.folder / "perplexity.json"
@@ -47,7 +47,7 @@ def test_another_split_is_added_and_the_own_one_measured_again(tmp_path: Path) -
 @pytest.mark.parametrize("data", [None, "d" * 16])
 def test_other_text_stands_beside_it(tmp_path: Path, data: str | None) -> None:
     """Whether the content of the own text is known or, as of 0.1.0, its counts only."""
-    run = made(tmp_path, {"dev": record(data=data)})
+    run = measured_run(tmp_path, {"dev": record(data=data)})
     before = (run.folder / "perplexity.json").read_bytes()
     other = record(data="e" * 16, words=101)
     (path,) = perplexity_results.write(run, {"dev": other}, OTHER)
@@ -61,7 +61,7 @@ def test_other_text_stands_beside_it(tmp_path: Path, data: str | None) -> None:
 
 def test_what_010_wrote_over_the_own_one_makes_way(tmp_path: Path) -> None:
     own, foreign = record(data=None), record(data=None, words=9)
-    run = made(tmp_path, {"dev": foreign}, at_training={"dev": own})
+    run = measured_run(tmp_path, {"dev": foreign}, at_training={"dev": own})
     perplexity_results.write(run, {"dev": record()}, SETTINGS)
     assert own_splits(run) == {"dev": record()}
     (path,) = perplexity_results.others(run.folder)
@@ -69,7 +69,7 @@ def test_what_010_wrote_over_the_own_one_makes_way(tmp_path: Path) -> None:
 
 
 def test_a_further_split_is_the_runs_own_where_its_card_knows_its_content(tmp_path: Path) -> None:
-    run = made(tmp_path, {"dev": record()})
+    run = measured_run(tmp_path, {"dev": record()})
     run.note(data={"splits": {"train": {"content": "a" * 16}}})
     (path,) = perplexity_results.write(run, {"train": record("train", "b" * 16)}, SETTINGS)
     assert path.name.startswith("perplexity@train_data-")
@@ -79,7 +79,7 @@ def test_a_further_split_is_the_runs_own_where_its_card_knows_its_content(tmp_pa
 
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 2, "splits": {}}', '{"schema": 1, "splits": {"dev": 3}}'])
 def test_a_damaged_file_is_named_and_measured_again(tmp_path: Path, content: str) -> None:
-    run = made(tmp_path, {"dev": record()})
+    run = measured_run(tmp_path, {"dev": record()})
     path = run.folder / "perplexity.json"
     path.write_text(content)
     with pytest.raises(LasasrError, match=r"perplexity\.json is"):

@@ -14,11 +14,11 @@ from lasasr.artifacts import provenance
 
 def test_it_is_plain_and_does_not_name_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/lasasr", "train", "x"])
-    made = provenance.provenance(gpus=["NVIDIA H200"])
-    text = json.dumps(made)
-    assert made["hardware"]["gpus"] == ["NVIDIA H200"]
-    assert made["hardware"]["cores"] >= 1
-    assert made["versions"]["torch"] == metadata.version("torch")
+    facts = provenance.provenance(gpus=["NVIDIA H200"])
+    text = json.dumps(facts)
+    assert facts["hardware"]["gpus"] == ["NVIDIA H200"]
+    assert facts["hardware"]["cores"] >= 1
+    assert facts["versions"]["torch"] == metadata.version("torch")
     assert f'"{socket.gethostname()}"' not in text
     assert f"{Path.home()}/" not in text
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from lasasr.artifacts.result_names import ResultName, data_difference, named, parsed, sanitised, search_difference
+from lasasr.artifacts.result_names import (
+    ResultName,
+    data_difference,
+    other_result_name,
+    parse_result_name,
+    sanitised,
+    search_difference,
+)
 from lasasr.errors import LasasrError
 
 OWN: dict[str, Any] = {"_target_": "lasasr.search.beam.BeamSearch", "beam": 10, "ctc_weight": 0.1, "length_bonus": 0.5}
@@ -50,14 +57,14 @@ def test_paths_of_search_and_data_come_last() -> None:
     ["x" * 5000, "../../etc/passwd", "a\x00b\nc", "ä" * 300, "", "-._", "$(rm -rf ~)`x`", "@@@", "a@b-12345678", "-rf"],
 )
 def test_any_text_is_a_short_part_of_a_files_name(text: str) -> None:
-    name = named("test", text, "identity", "data")
+    name = other_result_name("test", text, "identity", "data")
     assert re.fullmatch(r"test@[A-Za-z0-9_.,][A-Za-z0-9_.,-]{0,59}-[0-9a-f]{8}", str(name))
-    assert parsed(str(name)) == name
+    assert parse_result_name(str(name)) == name
     assert sanitised(sanitised(text)) == sanitised(text)
 
 
 def test_a_name_is_of_search_and_data() -> None:
-    codes = {named("test", "x", search, data).code for search in "ab" for data in "cd"}
+    codes = {other_result_name("test", "x", search, data).code for search in "ab" for data in "cd"}
     assert len(codes) == 4
 
 
@@ -65,11 +72,11 @@ def test_a_name_is_of_search_and_data() -> None:
     "stem", ["test@", "test@x", "test@x-1234567", "test@x-1234567g", "@x-12345678", "test@-12345678"]
 )
 def test_other_stems_are_no_results(stem: str) -> None:
-    assert parsed(stem) is None
+    assert parse_result_name(stem) is None
 
 
 def test_a_stem_without_the_sign_is_a_split() -> None:
-    assert parsed("test-other") == ResultName("test-other")
-    assert parsed("test-other@greedy-0123abcd") == ResultName("test-other", "greedy", "0123abcd")
+    assert parse_result_name("test-other") == ResultName("test-other")
+    assert parse_result_name("test-other@greedy-0123abcd") == ResultName("test-other", "greedy", "0123abcd")
     with pytest.raises(LasasrError, match="'a@b' has @ in its name"):
-        named("a@b", "x", "i", "d")
+        other_result_name("a@b", "x", "i", "d")

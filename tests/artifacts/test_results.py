@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lasasr.artifacts import results
+from lasasr.artifacts import files, results
 from lasasr.errors import LasasrError
 
 LINES = [
@@ -67,6 +67,21 @@ def test_a_summary_that_is_not_of_its_utterances_is_neither_written_nor_read(
     assert results.read(written, "test")[0]["errors"] == 3  # what was there is untouched
     (written / "test.json").write_text(json.dumps(wrong))
     with pytest.raises(LasasrError, match=message):
+        results.read(written, "test")
+
+
+def test_no_older_summary_stands_beside_newer_utterances(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts may even agree: then nothing else would show that the two are not of one decoding."""
+
+    def broken_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    newer = [{**line, "hypothesis": "other"} for line in LINES]
+    monkeypatch.setattr(files, "write_json", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        results.write(written, "test", SUMMARY, newer)
+    assert "other" in (written / "test.jsonl").read_text()
+    with pytest.raises(LasasrError, match=r"test\.json is missing"):
         results.read(written, "test")
 
 

@@ -40,21 +40,39 @@ def test_the_second_is_told_who_writes_and_changes_nothing(tmp_path: Path) -> No
     with writer(tmp_path, "evaluated") as pid:
         before = contents(tmp_path)
         started = time.monotonic()
-        said = refusal(tmp_path)
+        message = refusal(tmp_path)
         assert time.monotonic() - started < 0.5
         assert contents(tmp_path) == before
     expected = rf"{tmp_path} is being evaluated by process {pid} on {socket.gethostname()} since \d\d:\d\d; "
-    assert re.fullmatch(f"{expected}wait for it, or stop it with kill {pid}", said), said
+    assert re.fullmatch(f"{expected}wait for it, or stop it with kill {pid}", message), message
     with writing(tmp_path, "trained"):
         pass
+
+
+def test_a_file_that_its_holder_has_deleted_meanwhile_is_locked_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened while another process held it, locked when that had deleted it: whoever comes next would see no lock."""
+    lock, deleted = fcntl.flock, list[int]()
+
+    def delete_first(descriptor: int, operation: int) -> None:
+        if not deleted:
+            deleted.append(descriptor)
+            (tmp_path / FILE).unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", delete_first)
+    with writing(tmp_path, "trained"), (tmp_path / FILE).open("r+") as file, pytest.raises(BlockingIOError):
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert deleted
 
 
 def test_on_another_day_and_another_host_the_line_says_so(tmp_path: Path) -> None:
     with writer(tmp_path):
         note = json.loads((tmp_path / FILE).read_text())
         (tmp_path / FILE).write_text(json.dumps({**note, "host": "node7", "since": "2024-05-06T12:00:00+00:00"}))
-        said = refusal(tmp_path)
-    assert re.search(r"on node7 since 2024-05-0[567] \d\d:\d\d; wait for it, or stop it there with kill \d+$", said)
+        message = refusal(tmp_path)
+    assert re.search(r"on node7 since 2024-05-0[567] \d\d:\d\d; wait for it, or stop it there with kill \d+$", message)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +240,8 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def note(folder: Path, pid: int, host: str = socket.gethostname()) -> None:
-    about = {"schema": 1, "host": host, "pid": pid, "since": "2024-05-06T12:00:00+00:00", "work": "trained"}
-    (folder / FILE).write_text(json.dumps(about))
+    writer_fields = {"schema": 1, "host": host, "pid": pid, "since": "2024-05-06T12:00:00+00:00", "work": "trained"}
+    (folder / FILE).write_text(json.dumps(writer_fields))
 
 
 def test_without_locks_a_note_of_a_live_process_stands_for_one(

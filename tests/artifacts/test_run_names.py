@@ -55,13 +55,13 @@ def test_a_name_is_safe_for_any_file_system_and_shell(overrides: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [("my run", "my-run"), ("a/b", "a-b"), (2, "2"), ("..x", "x"), ("Größe", "Gr-e")]
+    ("name_option", "name"), [("my run", "my-run"), ("a/b", "a-b"), (2, "2"), ("..x", "x"), ("Größe", "Gr-e")]
 )
-def test_a_given_name_is_made_safe(given: object, name: str) -> None:
-    assert folder_words(given, ["attend=dot"]) == name
+def test_a_given_name_is_made_safe(name_option: object, name: str) -> None:
+    assert folder_words(name_option, ["attend=dot"]) == name
 
 
-@pytest.mark.parametrize("given", ["", " ", "///", "ü", "a\nb", "a\x1b[31mb", True, ["a"], {"a": 1}, "x" * 200])
-def test_what_is_no_name_is_refused_by_name(given: object) -> None:
+@pytest.mark.parametrize("name_option", ["", " ", "///", "ü", "a\nb", "a\x1b[31mb", True, ["a"], {"a": 1}, "x" * 200])
+def test_what_is_no_name_is_refused_by_name(name_option: object) -> None:
     with pytest.raises(UsageError, match=r"^name=[ -~]*$"):
-        sanitised_name(given)
+        sanitised_name(name_option)

@@ -28,8 +28,8 @@ def references(seed: int = 1) -> dict[str, str]:
 
 def own_run(tmp_path: Path, data: str | None = DATA, search: dict[str, Any] = SEARCH) -> Run:
     """A run whose own result says what this version says; without `data` what 0.1.0 did."""
-    told = {} if data is None else {"data": data, "search_models": model_contents(search)}
-    return write_run(tmp_path, summary_fields={"search": search, **told}, search=search)
+    fields = {} if data is None else {"data": data, "search_models": model_contents(search)}
+    return write_run(tmp_path, summary_fields={"search": search, **fields}, search=search)
 
 
 def decoding(run: Run, search: dict[str, Any], **changes: Any) -> Decoding:
@@ -42,11 +42,11 @@ def name(run: Run, search: dict[str, Any], data: str = DATA, **changes: Any) -> 
 
 def store(run: Run, search: dict[str, Any], data: str = DATA) -> ResultName:
     """As an evaluation does it."""
-    where = name(run, search, data)
-    made = lines(0.3, 1)
-    told = summary(made, search=search, data=data, search_models=model_contents(search))
-    results.write(run.results, "test", told, made, str(where))
-    return where
+    result_name = name(run, search, data)
+    utterances = lines(0.3, 1)
+    fields = summary(utterances, search=search, data=data, search_models=model_contents(search))
+    results.write(run.results, "test", fields, utterances, str(result_name))
+    return result_name
 
 
 def content(run: Run) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def test_another_search_leaves_the_runs_own_as_it_was(tmp_path: Path) -> None:
     after = content(run)
     assert {key: after[key] for key in before} == before
     assert set(after) - set(before) == {f"{where}.json", f"{where}.jsonl"}
-    assert RunResults(run).own("test") == results.Stored(run.results, ResultName("test"))
+    assert RunResults(run).own("test") == results.StoredResult(run.results, ResultName("test"))
     assert results.splits(run.results) == ["test"]
 
 
@@ -70,7 +70,7 @@ def test_the_same_search_replaces_its_own_however_it_is_written(tmp_path: Path) 
     assert name(run, {**SEARCH, "beam": 10.0, "lm": None, "lm_weight": 0.0}) == ResultName("test")
     first = store(run, {**SEARCH, "beam": 20})
     assert store(run, {"beam": 20.0, **{key: SEARCH[key] for key in SEARCH if key != "beam"}, "nbest": 1}) == first
-    assert len(results.listed(run.results)) == 2
+    assert len(results.list_results(run.results)) == 2
 
 
 def test_a_result_keeps_its_name_when_its_text_would_be_another(tmp_path: Path) -> None:
@@ -127,28 +127,30 @@ def test_the_data_of_training_are_the_runs_own_even_where_its_result_is_gone(
     assert name(run, SEARCH, "1" * 16).text == "data"
 
 
-def overwritten(tmp_path: Path, **told: Any) -> Run:
+def overwritten(tmp_path: Path, **fields: Any) -> Run:
     """A run of 0.1.0 whose test.json another evaluation has overwritten."""
-    return write_run(tmp_path, summary_fields=told, facts={"data": {"corpus": "0123456789ab"}})
+    return write_run(tmp_path, summary_fields=fields, facts={"data": {"corpus": "0123456789ab"}})
 
 
 @pytest.mark.parametrize(
-    ("told", "why", "label"),
+    ("fields", "writer", "label"),
     [
         ({"search": GREEDY}, "search=greedy", "test@greedy-"),
         ({"search": {**SEARCH, "beam": 3}}, "search=beam beam=3", "test@beam-3-"),
         ({"corpus": "ba9876543210"}, "corpus=ba9876543210", "test@data-"),
     ],
 )
-def test_what_010_overwrote_is_known_and_makes_way(tmp_path: Path, told: dict[str, Any], why: str, label: str) -> None:
-    run = overwritten(tmp_path, **told)
+def test_what_010_overwrote_is_known_and_makes_way(
+    tmp_path: Path, fields: dict[str, Any], writer: str, label: str
+) -> None:
+    run = overwritten(tmp_path, **fields)
     (run.results / "test.txt").write_text("errors")
     plot = run.folder / "plots" / plot_name("test", "s0-u0")
     plot.parent.mkdir()
     plot.write_bytes(b"png")
     before, of_run = content(run), RunResults(run)
     assert of_run.own("test") is None
-    assert f"test.json was written by {why}; lasasr evaluate {run.folder} decodes it again" in of_run.missing("test")
+    assert f"test.json was written by {writer}; lasasr evaluate {run.folder} decodes it again" in of_run.missing("test")
     moved = of_run.make_way("test")
     assert moved is not None
     assert str(moved.name).startswith(label)
@@ -217,9 +219,9 @@ def test_results_are_read_by_text_digits_both_or_id(tmp_path: Path) -> None:
 
 
 def test_a_split_with_the_sign_in_its_name_is_refused(tmp_path: Path) -> None:
-    made = lines(0.1, 1)
+    utterances = lines(0.1, 1)
     with pytest.raises(LasasrError, match="a split has no @ in its name"):
-        results.write(tmp_path, "a@b", summary(made, split="a@b"), made)
+        results.write(tmp_path, "a@b", summary(utterances, split="a@b"), utterances)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -58,24 +58,24 @@ def test_one_number_more_or_less_is_another_search(other: dict[str, Any]) -> Non
 
 def test_a_language_model_is_what_it_holds_not_where_it_lies(tmp_path: Path) -> None:
     first = model(tmp_path / "a", b"weights")
-    told = search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3})
+    identity = search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3})
     moved = tmp_path / "elsewhere" / "b"
     moved.parent.mkdir()
     first.rename(moved)
-    assert search_identity({**BEAM, "lm": str(moved), "lm_weight": 0.3}) == told
+    assert search_identity({**BEAM, "lm": str(moved), "lm_weight": 0.3}) == identity
     shutil.copytree(moved, first)
-    assert search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3}) == told
+    assert search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3}) == identity
     (first / "model.safetensors").write_bytes(b"weighty")  # as long, and trained again
-    assert search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3}) != told
+    assert search_identity({**BEAM, "lm": str(first), "lm_weight": 0.3}) != identity
 
 
 def test_a_model_may_be_a_file_and_stand_deeper(tmp_path: Path) -> None:
     (tmp_path / "x.arpa").write_bytes(b"\\data\\")
     (tmp_path / "y.arpa").write_bytes(b"\\data\\")
-    found = [model_contents({"rescore": {"lm": name}}, tmp_path) for name in ("x.arpa", "y.arpa")]
-    assert found[0] == found[1]
-    assert set(found[0]) == {"rescore.lm"}
-    assert found[0]["rescore.lm"].startswith("sha256 ")
+    contents = [model_contents({"rescore": {"lm": name}}, tmp_path) for name in ("x.arpa", "y.arpa")]
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"rescore.lm"}
+    assert contents[0]["rescore.lm"].startswith("sha256 ")
 
 
 def test_results_know_their_models_when_those_are_gone(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_results_know_their_models_when_those_are_gone(tmp_path: Path) -> None:
 def test_words_are_short_and_hold_no_folder() -> None:
     assert search_words(BEAM) == "beam beam=10 ctc_weight=0.3"
     assert search_words({"_target_": "lasasr.search.greedy.GreedySearch", "keep_weights": True}) == "greedy"
-    told = search_words({**BEAM, "lm": "/home/me/runs/lm/x/default-s1/bundle", "lm_weight": 0.25})
-    assert "lm=default-s1 " in told
-    assert "home" not in told
+    words = search_words({**BEAM, "lm": "/home/me/runs/lm/x/default-s1/bundle", "lm_weight": 0.25})
+    assert "lm=default-s1 " in words
+    assert "home" not in words
     assert search_words(None) == "not known"
     assert search_words({"name": "theirs"}) == "search name=theirs"
     assert model_name("https://user:secret@host/a/m.bin?token=1") == "m.bin"

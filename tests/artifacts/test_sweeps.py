@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts import sweeps
 from lasasr.artifacts.runs import Run
-from lasasr.artifacts.sweeps import Planned, Sweep
+from lasasr.artifacts.sweeps import PlannedRun, Sweep
 from lasasr.errors import LasasrError
 
 CONFIG: dict[str, Any] = {"recipe": "x", "seed": 1, "runs_dir": "runs", "attend": {"dim": 8, "scale": 1.5}}
@@ -20,24 +20,24 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def written(*names: str) -> Sweep:
-    jobs = [Planned([f"k={name}"], {**CONFIG, "k": name}, Run(Path("runs/x") / name)) for name in names]
-    made = Sweep(Path("runs/x/sweep-a-00000000"), "x", ["k=a,b"], jobs, [job.run for job in jobs], "submitit")
-    sweeps.write(made)
-    return made
+def written_sweep(*names: str) -> Sweep:
+    jobs = [PlannedRun([f"k={name}"], {**CONFIG, "k": name}, Run(Path("runs/x") / name)) for name in names]
+    sweep = Sweep(Path("runs/x/sweep-a-00000000"), "x", ["k=a,b"], jobs, [job.run for job in jobs], "submitit")
+    sweeps.write(sweep)
+    return sweep
 
 
 def test_what_is_written_is_read() -> None:
-    made = written("a", "b")
-    assert sweeps.read(made.folder) == made
-    assert json.loads((made.folder / "sweep.json").read_text())["runs"] == ["../a", "../b"]
-    assert made.job(["k=b"]).config["k"] == "b"
+    sweep = written_sweep("a", "b")
+    assert sweeps.read(sweep.folder) == sweep
+    assert json.loads((sweep.folder / "sweep.json").read_text())["runs"] == ["../a", "../b"]
+    assert sweep.job(["k=b"]).config["k"] == "b"
     with pytest.raises(LasasrError, match=r"sweep\.json has no job k=c"):
-        made.job(["k=c"])
+        sweep.job(["k=c"])
 
 
 def test_values_without_end_are_kept() -> None:
-    job = Planned([], {**CONFIG, "most": math.inf}, Run(Path("runs/x/a")))
+    job = PlannedRun([], {**CONFIG, "most": math.inf}, Run(Path("runs/x/a")))
     sweeps.write(Sweep(Path("runs/x/sweep-a-0"), "x", [], [job], [job.run]))
     assert sweeps.read(Path("runs/x/sweep-a-0")).jobs == [job]
 
@@ -66,13 +66,12 @@ def test_a_damaged_one_is_named(tmp_path: Path, text: str) -> None:
         sweeps.read(tmp_path)
 
 
-def test_a_sweep_is_its_runs_that_have_begun() -> None:
-    made = written("a", "b")
-    with pytest.raises(LasasrError, match="has begun"):
-        runs.find_runs(made.folder)
-    for job in made.jobs:
+def test_a_sweep_knows_its_runs_that_have_begun() -> None:
+    sweep = written_sweep("a", "b")
+    assert sweeps.read(sweep.folder).begun == []
+    for job in sweep.jobs:
         job.run.start(job.config, job.overrides)
-    assert runs.find_runs(made.folder) == made.planned
+    assert sweeps.read(sweep.folder).begun == sweep.planned
 
 
 def test_the_order_of_words_and_the_name_make_no_other_sweep() -> None:
@@ -86,11 +85,11 @@ def test_the_order_of_words_and_the_name_make_no_other_sweep() -> None:
 
 def test_a_sweep_with_other_runs_gets_a_folder_of_its_own() -> None:
     parent, words = Path("runs/x"), ["k=a,b"]
-    first = sweeps.place_sweep(parent, words, [parent / "a"])
+    first = sweeps.choose_sweep_folder(parent, words, [parent / "a"])
     begun = Run(parent / "a")
     sweeps.write(Sweep(first, "x", words, [], [begun]))
-    assert sweeps.place_sweep(parent, words, [parent / "b"]) == first  # nothing of it has begun
+    assert sweeps.choose_sweep_folder(parent, words, [parent / "b"]) == first  # nothing of it has begun
     begun.start(CONFIG, [])
-    assert sweeps.place_sweep(parent, words, [parent / "a", parent / "b"], "called") == first
-    second = sweeps.place_sweep(parent, words, [parent / "b"], "called")
+    assert sweeps.choose_sweep_folder(parent, words, [parent / "a", parent / "b"], "called") == first
+    second = sweeps.choose_sweep_folder(parent, words, [parent / "b"], "called")
     assert second.name == f"{sweeps.sweep_folder(parent, words, 'called').name}-2"

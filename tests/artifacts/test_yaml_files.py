@@ -19,7 +19,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.di
 def nodes(value: Any) -> int:
     """Keys and values, as often as they are meant."""
     if isinstance(value, dict):
-        return 1 + sum(1 + nodes(one) for one in value.values())
+        return 1 + sum(1 + nodes(inner) for inner in value.values())
     return 1 + sum(map(nodes, value)) if isinstance(value, list) else 1
 
 

@@ -10,7 +10,8 @@ import torch
 from loaded import recognition
 from safetensors.torch import load_file
 
-from lasasr.artifacts.runs import Run, bundle_folder, find_run
+from lasasr.artifacts.run_paths import bundle_folder, find_run
+from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
 from lasasr.models import factory
@@ -69,8 +70,9 @@ def test_the_mean_is_a_run_and_the_run_stays_as_it_is(run: Run, capsys: pytest.C
     assert made.status == "finished"
     assert made.config() == run.config()
     card = made.card()
-    assert card["parameters"] == 7
-    assert card["averaged"]["checkpoints"] == ["step=200-wer=10.00.ckpt", "step=300-wer=10.00.ckpt"]
+    assert card.parameters == 7
+    assert card.averaged is not None
+    assert list(card.averaged.checkpoints) == ["step=200-wer=10.00.ckpt", "step=300-wer=10.00.ckpt"]
     assert value(bundle_folder(made.folder)) == 2.5
     Recognizer.load(made.bundle)
     assert {path: path.read_bytes() for path in before} == before

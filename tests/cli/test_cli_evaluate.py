@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lasasr.artifacts.runs import place
+from lasasr.artifacts.run_choice import run_for
 from lasasr.cli.compose import compose, expand_stored
 from lasasr.cli.evaluate import _differing, _refuse_fixed_keys, _without_idle
 from lasasr.cli.main import main
@@ -110,7 +110,7 @@ def test_an_unfinished_run_says_so(
 ) -> None:
     monkeypatch.setenv("LASASR_RUNS", str(tmp_path))
     config = compose(recipe)
-    run = place(config, [])
+    run = run_for(config, [])
     run.start(config, [])
     assert main(["evaluate", str(run.folder)]) == 1
     assert "has no bundle yet: its training has not finished" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts import run_choice, sweeps
 from lasasr.artifacts.runs import Run
 from lasasr.cli import recipes, session
 from lasasr.cli.compose import compose
@@ -119,21 +119,21 @@ def test_a_group_of_ones_own_that_gets_a_key_at_its_default(tmp_path: Path) -> N
     own.parent.mkdir()
     own.write_text("_target_: lasasr.attend.content.DotAttention\n_partial_: true\ndim: 64\n")
     before = compose(str(recipe))
-    run = runs.place(before, [])
+    run = run_choice.run_for(before, [])
     run.start(before, [])
     own.write_text(own.read_text() + "scaled: false\nscale: 1.0\n")
-    assert runs.place(compose(str(recipe)), ["attend=own"]) == run
+    assert run_choice.run_for(compose(str(recipe)), ["attend=own"]) == run
     own.write_text(own.read_text().replace("scaled: false", "scaled: true"))
-    assert runs.place(compose(str(recipe)), []) != run
+    assert run_choice.run_for(compose(str(recipe)), []) != run
 
 
 def test_how_training_is_run_makes_no_other_run() -> None:
     first = compose(RECIPE)
-    run = runs.place(first, [])
+    run = run_choice.run_for(first, [])
     run.start(first, [])
     run.finish()
     idle = ["loading.num_workers=4", "trainer.log_every_n_steps=1", "name=mine", "threads=2"]
-    found, (remark,) = runs.placed(compose(RECIPE, idle), idle)
+    found, (remark,) = run_choice.choose_run(compose(RECIPE, idle), idle)
     assert found == run
     assert all(override.partition("=")[0] in remark for override in idle)
 
@@ -142,6 +142,6 @@ def test_how_training_is_run_makes_no_other_run() -> None:
 def test_every_recipe_finds_its_own_run(recipe: str) -> None:
     overrides = ["corpus.train=a", "corpus.dev=b"] if "text" in recipe else []
     config = compose(recipe, overrides)
-    run = runs.place(config, overrides)
+    run = run_choice.run_for(config, overrides)
     run.start(config, overrides)
-    assert runs.place(run.config(), []) == run
+    assert run_choice.run_for(run.config(), []) == run

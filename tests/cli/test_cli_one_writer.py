@@ -11,7 +11,7 @@ import torch
 from loaded import recognition
 from writers import writer
 
-from lasasr.artifacts import runs
+from lasasr.artifacts import run_choice
 from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
 from lasasr.cli.main import main
@@ -41,7 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(place: Path) -> Run:
     """A run of the recipe as it is, unfinished, with a bundle and a checkpoint."""
     config = compose(RECIPE)
-    started = runs.place(config, [])
+    started = run_choice.run_for(config, [])
     started.start(config, [])
     Recognizer.build(factory.model_parts(recognition(**config)), CharacterTokenizer.train(["abc"]), "none/1").save(
         started.bundle
@@ -99,7 +99,7 @@ def test_a_sweep_leaves_out_the_job_that_another_process_trains(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(RecognitionTask, "train", lambda *_: {})
-    held = runs.place(compose(RECIPE, ["seed=1"]), ["seed=1"]).folder
+    held = run_choice.run_for(compose(RECIPE, ["seed=1"]), ["seed=1"]).folder
     with writer(held) as pid:
         assert main(["train", RECIPE, "-m", "seed=1,2"]) == 1
     said = capsys.readouterr().err.splitlines()

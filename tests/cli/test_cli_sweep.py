@@ -12,7 +12,7 @@ import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
 
-from lasasr.artifacts import runs, sweeps
+from lasasr.artifacts import run_choice, runs, sweeps
 from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
 from lasasr.cli.sweep import Job, resume, sweep
@@ -94,7 +94,7 @@ def test_it_leaves_only_the_folder_of_the_sweep(capfd: pytest.CaptureFixture[str
     (folder,) = Path("runs", RECIPE).iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["sweep.json"]
     about = json.loads((folder / "sweep.json").read_text())
-    places = [runs.place(config, overrides).folder for config, overrides in SEEN]
+    places = [run_choice.run_for(config, overrides).folder for config, overrides in SEEN]
     assert [(folder / one).resolve() for one in about["runs"]] == [place.resolve() for place in places]
     printed = capfd.readouterr().out.splitlines()
     assert printed[:2] == ["job 0: attend=dot", "job 1: attend=location"]

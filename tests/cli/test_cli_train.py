@@ -31,14 +31,14 @@ def test_divergence_stands_in_the_card_until_it_is_over(tmp_path: Path, monkeypa
     monkeypatch.setattr(RecognitionTask, "train", works(DivergenceError("the loss is not finite at step 7")))
     with pytest.raises(DivergenceError):
         train.run_in(place, settings, [], resume=False)
-    assert (place.status, place.card()["diverged"]) == ("unfinished", "the loss is not finite at step 7")
+    assert (place.status, place.card().diverged) == ("unfinished", "the loss is not finite at step 7")
     monkeypatch.setattr(RecognitionTask, "train", works(LasasrError("the disk is full")))
     with pytest.raises(LasasrError):
         train.run_in(place, settings, [], resume=True)
     assert "diverged" not in place.card()
     monkeypatch.setattr(RecognitionTask, "train", works(None))
     train.run_in(place, settings, [], resume=True)
-    assert (place.status, place.card()["diverged"], place.card()["steps"]) == ("finished", None, 3)
+    assert (place.status, place.card().diverged, place.card().steps) == ("finished", None, 3)
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,8 @@ def test_data_are_compared_by_what_they_hold_where_both_results_say_it(
 ) -> None:
     """Moved tables have another fingerprint of the configured corpus and the same content."""
     runs = []
-    for index, (attend, held) in enumerate(zip(("dot", "additive"), data, strict=True)):
-        summary_fields = {"corpus": f"{index}" * 12} | ({} if held is None else {"data": held})
+    for index, (attend, content) in enumerate(zip(("dot", "additive"), data, strict=True)):
+        summary_fields = {"corpus": f"{index}" * 12} | ({} if content is None else {"data": content})
         runs.append(write_run(tmp_path, attend, summary_fields=summary_fields))
     selection = find([run.folder for run in runs])
     if refused is None:

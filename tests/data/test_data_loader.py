@@ -3,6 +3,7 @@
 import math
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.audio.reverberation import Reverberation
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
-from lasasr.data.loader import Loader, Loading
+from lasasr.data.loader import Loader, Loading, naming_lost_workers
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches, Request
 from lasasr.errors import LasasrError, UsageError
@@ -151,6 +152,36 @@ def test_nonsense_is_refused(name: str, least: int) -> None:
         Loading(pin_memory="maybe")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", r"was killed by signal: Killed; .*num_workers.*--resume"),
+        ("os._exit(3)", r"exited unexpectedly with exit code 3; .*--resume"),
+    ],
+)
+def test_a_worker_that_was_killed_is_named(end: str, words: str) -> None:
+    """In a process of its own: torch raises it in whatever the parent does when it hears of it."""
+    done = subprocess.run([sys.executable, __file__, end], capture_output=True, text=True, timeout=120, check=False)
+    assert re.fullmatch(rf"a worker of the data loader, process \d+, {words}\n", done.stdout), done.stdout + done.stderr
+
+
+def lose_a_worker(end: str) -> None:
+    """Print what the parent of a worker says that ends so."""
+    with pytest.raises(LasasrError) as caught, naming_lost_workers():
+        list(Loader(Ending(end), [Request(0, (0,))] * 3, 1))
+    sys.stdout.write(f"{caught.value}\n")
+
+
+class Ending(Dataset[Any]):
+    """Whose reader ends."""
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+
+    def __getitem__(self, request: Request) -> Any:
+        exec(self.end)
+
+
 class Pids(Dataset[Any]):
     """Who loads."""
 
@@ -182,4 +213,4 @@ def work_on_through(number: int) -> None:
 
 
 if __name__ == "__main__":
-    work_on_through(int(sys.argv[1]))
+    work_on_through(int(sys.argv[1])) if sys.argv[1].isdigit() else lose_a_worker(sys.argv[1])

@@ -65,8 +65,8 @@ def test_another_rule_and_another_folder_drop_what_is_held(tmp_path: Path, reads
         write_corpus(folder, 1600)
     cache, name = ManifestCache(), "train.jsonl.gz"
     for read in ((first, ENGLISH), (first, NONE), (second, NONE), (first, NONE)):
-        held = cache.read(read[0] / name, read[1])
-        assert cache.read(read[0] / name, read[1]) is held
+        utterances = cache.read(read[0] / name, read[1])
+        assert cache.read(read[0] / name, read[1]) is utterances
     assert len(reads) == 4
     cache.clear()
-    assert cache.read(first / name, NONE) is not held
+    assert cache.read(first / name, NONE) is not utterances

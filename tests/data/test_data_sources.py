@@ -33,12 +33,12 @@ def test_what_lhotse_writes_of_files_passes(first: MonoCut, tmp_path: Path) -> N
     with NumpyFilesWriter(tmp_path / "features") as writer:
         featured = first.compute_and_store_features(Fbank(), writer)
     with NumpyFilesWriter(tmp_path / "arrays") as writer:
-        held = fastcopy(first, custom={"vector": writer.store_array("v", np.zeros((3, 2), dtype=np.float32))})
+        with_array = fastcopy(first, custom={"vector": writer.store_array("v", np.zeros((3, 2), dtype=np.float32))})
     impulse = Recording.from_file(tmp_path / "u1.wav")
     for lhotse_cut in (
         first,
         featured,
-        held,
+        with_array,
         first.perturb_speed(0.9),
         first.resample(8000),
         first.perturb_volume(2.0),
@@ -70,11 +70,13 @@ def test_what_is_kept_elsewhere_is_refused_wherever_it_stands(first: MonoCut, tm
 
 
 def test_a_place_in_a_tar_file_is_for_those_that_expect_it(first: MonoCut) -> None:
-    placed = plain(fastcopy(first, recording=fastcopy(first.recording, sources=[AudioSource(KIND, [0], "x.tar?0+1")])))
-    sources.check("", placed)
-    sources.check("", placed, (KIND,))
+    shard_cut = plain(
+        fastcopy(first, recording=fastcopy(first.recording, sources=[AudioSource(KIND, [0], "x.tar?0+1")]))
+    )
+    sources.check("", shard_cut)
+    sources.check("", shard_cut, (KIND,))
     with pytest.raises(LasasrError, match="in a shar, not in a file"):
-        sources.check("", placed, (sources.FILE,))
+        sources.check("", shard_cut, (sources.FILE,))
     with pytest.raises(LasasrError, match="in a file, not in its shard"):
         sources.check("", plain(first), (KIND,))
 

@@ -58,7 +58,7 @@ def _values(needs: tuple[str, ...]) -> Iterator[Case]:
     }.items():
         change = at("one/config.yaml", lambda path, key=key, value=value: edited(path, put(key, value)))
         yield Case(f"run-config-value-{key}", needs, change, COMPARE, "one|differ|search")
-    for key, value in {
+    for name, value in {
         "averaged": [1],
         "steps": "many",
         "train_s": {"x": 1},
@@ -69,9 +69,18 @@ def _values(needs: tuple[str, ...]) -> Iterator[Case]:
         "status": ["finished"],
         "data": 3,
         "versions": [1],
+        "versions-number": {"torch": 2},
+        "validations-stepless": [{"wer": 3.0}],
+        "validations-text": [{"step": 1, "wer": "low"}],
+        "results": {"test": 4.2},
+        "data-split": {"splits": {"dev": 3}},
+        "data-corpus": {"corpus": [1]},
+        "averaged-number": {"checkpoints": 3},
+        "mine": float("inf"),
     }.items():
+        key = name.partition("-")[0]
         change = at("one/card.json", lambda path, key=key, value=value: edited(path, put(key, value)))
-        yield Case(f"run-card-value-{key}", needs, change, COMPARE, "one")
+        yield Case(f"run-card-value-{name}", needs, change, COMPARE, rf"one.card\.json .*{key}")
     for key, value in {
         "alignment": 5,
         "alignment.boundaries": [1],

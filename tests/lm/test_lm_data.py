@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
+from lasasr.artifacts.run_card import RunCard
 from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
 
@@ -64,6 +66,7 @@ def edit(split: str, before: str, after: str) -> None:
 
 def test_card_and_checkpoints_hold_the_content_of_every_split(run: Run) -> None:
     splits = run.card()["data"]["splits"]
+    assert set(run.card()) <= {key.name for key in fields(RunCard)}
     assert {name: facts["utterances"] for name, facts in splits.items()} == {"train": 6, "dev": 6, "test": 6}
     assert splits["dev"]["content"] == splits["test"]["content"]  # the same sentences, in whatever order
     assert splits["train"]["content"] != splits["dev"]["content"]  # whose order counts

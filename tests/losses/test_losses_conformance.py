@@ -22,10 +22,14 @@ def broken(make: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", names("loss"))
-@pytest.mark.parametrize("options", [{}, {"prior": "unigram"}, {"quantity_weight": 0.1}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"prior": "unigram"}, {"quantity_weight": 0.1}, {"intermediate_ctc_weight": 0.3}], ids=str
+)
 def test_every_shipped_loss_keeps_every_promise(name: str, options: dict[str, Any]) -> None:
     if name == "ctc" and "quantity_weight" in options:
         pytest.skip("a quantity loss needs a decoder")
+    if name == "attention" and "intermediate_ctc_weight" in options:
+        pytest.skip("intermediate CTC needs CTC")
     assert broken(lambda: factory.loss({**part("loss", name), **options}, 1)) == {}
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lasasr.errors import LasasrError
+from lasasr.losses.base import Heads
 from lasasr.losses.joint import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
 from lasasr.spell.base import mask_never_emitted
 from lasasr.text import special
@@ -279,7 +280,7 @@ def test_annealing_is_linear_and_stays_at_its_end() -> None:
     ],
 )
 def test_parts_follow_from_the_weight(weight: float | Annealed, decoder: bool, ctc: bool) -> None:
-    assert parts_needed(weight) == (decoder, ctc)
+    assert parts_needed(weight) == Heads(decoder, ctc)
 
 
 @pytest.mark.parametrize(
@@ -307,3 +308,37 @@ def test_an_unknown_unigram_and_an_empty_output_are_refused() -> None:
         _losses(JointLoss(quantity_weight=0.1))
     with pytest.raises(ValueError, match="neither"):
         JointLoss()(None, None, FRAMES, TOKENS, TOKEN_LENGTHS)
+
+
+def test_intermediate_ctc_is_mixed_with_that_of_the_last_layer() -> None:
+    torch.manual_seed(3)
+    layers = [torch.randn(4, 6, V, dtype=torch.float64).log_softmax(-1).requires_grad_() for _ in range(2)]
+    options = {"label_smoothing": 0.1, "ctc_weight": 0.4}
+    loss = JointLoss(intermediate_ctc_weight=0.3, **options)  # type: ignore[arg-type]
+    mixed = _losses(loss, intermediate_ctc_log_probs=layers)
+    plain = _losses(JointLoss(**options))  # type: ignore[arg-type]
+    count = int(target_tokens(TOKEN_LENGTHS))
+    feasible = [0, 1, 2]
+    nats = [
+        [_enumerated(layer[n, : FRAMES[n]], TOKENS[n, : TOKEN_LENGTHS[n]].tolist()) for n in feasible]
+        for layer in layers
+    ]
+    expected = sum(map(sum, nats)) / 2 / count
+    assert float(mixed.intermediate_ctc) == pytest.approx(expected, rel=1e-9)
+    assert (mixed.ctc, mixed.attention) == (plain.ctc, plain.attention)
+    ctc = 0.7 * float(plain.ctc) + 0.3 * expected
+    assert float(mixed.total) == pytest.approx(0.6 * float(plain.attention) + 0.4 * ctc, rel=1e-9)
+    assert float(mixed.ctc_of[3]) == 0.0  # no path
+    mixed.total.backward()
+    assert all(layer.grad is not None and not layer.grad[3].any() for layer in layers)
+
+
+@pytest.mark.parametrize(("weight", "ctc_weight"), [(1.0, 0.3), (-0.1, 0.3), (float("nan"), 0.3), (0.3, 0.0)])
+def test_an_intermediate_weight_that_makes_no_sense_is_refused(weight: float, ctc_weight: float) -> None:
+    with pytest.raises(ValueError, match="intermediate_ctc_weight"):
+        JointLoss(ctc_weight=ctc_weight, intermediate_ctc_weight=weight)
+
+
+def test_intermediate_ctc_needs_a_layer() -> None:
+    with pytest.raises(ValueError, match="needs a layer"):
+        _losses(JointLoss(ctc_weight=0.3, intermediate_ctc_weight=0.3))

@@ -10,6 +10,7 @@ import torch
 from shipped_parts import names, part
 from torch import Tensor, nn
 
+from lasasr.losses.base import Heads
 from lasasr.losses.joint import JointLoss, parts_needed
 from lasasr.models import factory
 from lasasr.models.network import CTCHead, Model, Output
@@ -28,7 +29,7 @@ TOKEN_LENGTHS = torch.tensor([3, 5, 2, 1])
 def test_every_loss_builds_and_says_what_it_trains(name: str, decoder: bool, ctc: bool) -> None:
     assert name in names("loss")
     loss = factory.build(part("loss", name), "loss")
-    assert parts_needed(loss.ctc_weight) == (decoder, ctc)
+    assert parts_needed(loss.ctc_weight) == Heads(decoder, ctc)
 
 
 def _decoder(attend: str, spell: str, encoded_dim: int) -> Decoder:

@@ -48,7 +48,7 @@ def await_checkpoints(folder: Path, number: int, process: subprocess.Popen[bytes
 def await_writing(folder: Path, process: subprocess.Popen[bytes]) -> bool:
     """Until one is being written."""
     while process.poll() is None:
-        if any(folder.glob(".last.ckpt.*.tmp")):
+        if any(folder.glob(".last.ckpt*.tmp")):
             return True
     return False
 

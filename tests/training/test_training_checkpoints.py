@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 from commandline import Command
+from power_cut import Disk, power_cuts
 
 from lasasr.artifacts.files import read_json, write_json
 from lasasr.errors import LasasrError
@@ -66,6 +67,35 @@ def test_a_full_disk_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.Monke
     assert {path.name for path in tmp_path.iterdir()} == {LAST, BEFORE}
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_power_cut_leaves_a_whole_checkpoint_at_any_moment(tmp_path: Path) -> None:
+    last = written(tmp_path, 1, 2)
+    two, seen = last.read_bytes(), list[tuple[set[bytes | None], set[bytes | None]]]()
+
+    def look(disk: Disk) -> None:
+        seen.append((disk.possible(last), disk.possible(tmp_path / BEFORE)))
+
+    with power_cuts(tmp_path, look) as disk:
+        written(tmp_path, 3)
+        look(disk)
+    three = last.read_bytes()
+    assert all(newest <= {two, three} for newest, _ in seen)
+    assert seen[-1] == ({three}, {two})
+    assert len(seen) > 6
+
+
+def test_a_worker_that_is_lost_meanwhile_is_no_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch raises it wherever the parent is."""
+
+    def lose(*_: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 17) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(torch, "save", lose)
+    with pytest.raises(LasasrError, match=r"^a worker of the data loader, process 17, was killed by signal: Killed;"):
+        written(tmp_path, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_torch_says_when_a_disk_is_full() -> None:
     with pytest.raises((OSError, RuntimeError), match="space"), Path("/dev/full").open("wb") as file:
@@ -105,6 +135,16 @@ def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
         flip(one)
     with pytest.raises(LasasrError, match=r"before.ckpt is damaged.*step=12.*--fresh"):
         newest(tmp_path)
+
+
+def test_one_that_is_not_the_runs_is_passed_over_as_a_damaged_one_is(tmp_path: Path) -> None:
+    before, last = written(tmp_path, 6, name=BEFORE), tmp_path / LAST
+    written(tmp_path, 7, name=LAST)
+    path, faults = newest(tmp_path, lambda path: "of another" if path == last else None)
+    assert path == before
+    assert faults == [f"{last} is no checkpoint of this run (of another)"]
+    with pytest.raises(LasasrError, match=r"last.ckpt is no checkpoint of this run \(x\); .*--fresh"):
+        newest(tmp_path, lambda path: "x")
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import importlib.util
 import os
 from pathlib import Path
@@ -16,10 +17,11 @@ from lightning.pytorch.loggers import Logger
 from loaded import composed, recognition
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.training.fit import check_settings
-from lasasr.training.local_loggers import CSV
+from lasasr.training.local_loggers import CSV, TensorBoard
 from lasasr.training.loggers import Media
 from lasasr.training.maps import Maps
 from lasasr.training.meter import Meter
@@ -245,6 +247,27 @@ def test_mlflow_keeps_numbers_figures_and_its_run_in_files(tmp_path: Path, monke
     measured = {one.step: one.value for one in client.get_metric_history(run, "dev/wer")}
     assert measured == pytest.approx(column(tmp_path, "dev/wer"))
     assert [one.path for one in client.list_artifacts(run)] == ["attention", "dev"]
+
+
+def test_a_full_disk_names_the_events_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Written by a thread, which would print a traceback too."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def log_on() -> None:
+        for step in range(100):  # the thread hands its error on with a later call
+            logger.log_metrics({"loss": 1.0}, step)
+            logger.save()
+
+    logger = TensorBoard(tmp_path)
+    logger.log_metrics({"loss": 2.0}, 0)
+    monkeypatch.setattr(RecordWriter, "write", full)
+    with pytest.raises(LasasrError, match=r"TensorBoard events in .*tensorboard \(No space left .*\): make room"):
+        log_on()
+    assert capsys.readouterr().err == ""
 
 
 def test_media_is_an_interface() -> None:

@@ -156,7 +156,7 @@ def test_a_loss_of_ones_own_reaches_every_parameter() -> None:
 @pytest.mark.parametrize("heads", [{"decoder": True, "ctc": False}, {"decoder": False, "ctc": True}])
 def test_a_bundle_keeps_the_heads_and_needs_no_loss(heads: dict[str, bool], tmp_path: Path) -> None:
     recognizer = Recognizer.build(parts(0.0 if heads["decoder"] else 1.0), TOKENIZER, "none/1")
-    assert recognizer.parts.heads._asdict() == heads
+    assert recognizer.parts.heads == Heads(**heads)
     recognizer.save(tmp_path)
     stored = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert stored["heads"] == heads

@@ -155,3 +155,21 @@ def test_the_quantity_loss_teaches_monotonic_attention_to_select(noise: float) -
     fit(plain, [batch(range(4))] * 2, clip=1.0)
     fit(taught, [batch(range(4))] * 2, clip=1.0)
     assert selected(taught) > max(start, selected(plain))
+
+
+def test_what_a_batch_draws_depends_on_seed_epoch_and_batch_alone() -> None:
+    """So a resumed run draws what the uninterrupted one draws, whatever was drawn before."""
+    module = training()
+
+    def drawn(one: Batch, past: int) -> torch.Tensor:
+        torch.manual_seed(past)
+        module.on_train_batch_start(one, 0)
+        return torch.rand(4)
+
+    first, second = batch([0, 1]), batch([2, 3])
+    assert torch.equal(drawn(first, past=1), drawn(first, past=2))
+    assert not torch.equal(drawn(first, past=1), drawn(second, past=1))
+    assert not torch.equal(drawn(first, past=1), drawn(replace(first, epoch=1), past=1))
+    expected = drawn(first, past=1)
+    module.seed += 1
+    assert not torch.equal(drawn(first, past=1), expected)
