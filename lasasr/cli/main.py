@@ -29,6 +29,7 @@ VERBS: Final = {
     "compare": "RUN|SWEEP ...               variants side by side: error rates, cost, what can be believed",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
+    "calibrate": "RUN                         how sure it is of each word, fitted on dev",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from lasasr.audio.pauses import Lengths
 from lasasr.configuration.settings import Plain, Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.losses.base import Heads
+from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
 from lasasr.models import factory, language_model, transcription
 from lasasr.models.language_model import load_tokenizer
@@ -26,9 +28,10 @@ from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
 from lasasr.nn import host_mirror, initial_weights, lengths, shared_steps
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.confidence import FEATURES, word_features
 from lasasr.search.ctc_greedy import required
-from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Word
-from lasasr.search.rescoring import teacher_forced
+from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Word, with_confidence
+from lasasr.search.rescoring import teacher_forced, token_scores
 from lasasr.search.word_times import Clock, timed_words
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
@@ -71,6 +74,7 @@ class Recognizer(nn.Module):
         self.frontend, self.model = frontend, model
         self.tokenizer, self.search, self.parts = tokenizer, search, parts
         self.normalizer, self.trained_on = normalizer, trained_on
+        self.calibration: Logistic | None = None  # of the confidence of words (`lasasr calibrate`)
 
     @classmethod
     def build(cls, parts: ModelParts, tokenizer: Tokenizer, normalizer: str) -> Recognizer:
@@ -82,7 +86,9 @@ class Recognizer(nn.Module):
     def searching(self, search: Any) -> Recognizer:
         """The same parts under another search."""
         same = self.frontend, self.model, self.tokenizer
-        return Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
+        recognizer = Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
+        recognizer.calibration = self.calibration
+        return recognizer
 
     def with_search(self, **changes: Any) -> Recognizer:
         """The same model under its search with other options: `with_search(beam=20, nbest=5)`.
@@ -143,8 +149,40 @@ class Recognizer(nn.Module):
             timed = self._timed(acoustics, waveform_lengths, read)
             found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
         nbests = [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        if timestamps and self.calibration is not None:
+            rows = zip(nbests, self.word_features(acoustics, nbests), strict=True)
+            nbests = [
+                [with_confidence(nbest[0], [self.calibration(word) for word in words]), *nbest[1:]]
+                for nbest, words in rows
+            ]
         silent = _digital_silence(waveforms, waveform_lengths)
         return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
+
+    @torch.inference_mode()
+    def word_features(
+        self, acoustics: Acoustics, nbests: Sequence[Sequence[Hypothesis]]
+    ) -> list[list[dict[str, float]]]:
+        """What tells how sure it is of each word of the best hypotheses (`search.confidence`).
+
+        Args:
+            acoustics: of the utterances.
+            nbests: with their text, the best first.
+        """
+        best = [nbest[0].tokens for nbest in nbests]
+        decoder, ctc = self.model.decoder, acoustics.ctc_log_probs
+        scores, weights = (None, None) if decoder is None else token_scores(decoder, acoustics, best)
+        frames = acoustics.lengths.tolist()
+        return [
+            word_features(
+                nbest,
+                self.tokenizer.tokens,
+                None if scores is None else scores[b],
+                None if weights is None else weights[b],
+                None if ctc is None else ctc[b, : frames[b]].cpu(),
+                phones=self.tokenizer.unit == "phone",
+            )
+            for b, nbest in enumerate(nbests)
+        ]
 
     @torch.inference_mode()
     def align_batch(
@@ -331,6 +369,8 @@ class Recognizer(nn.Module):
         self.tokenizer.save(folder)
         search = language_model.carried(self.parts.search, folder)
         known = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
+        if self.calibration is not None:
+            known["confidence"] = self.calibration._asdict()
         bundle.write(folder, self, SCHEMA, {**known, **self.parts.plain(), "search": search})
 
     @classmethod
@@ -379,6 +419,7 @@ class Recognizer(nn.Module):
             search = language_model.search(parts.search, tokenizer)
         made = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
+        made.calibration = _calibration(config.get("confidence"), folder)
         bundle.read_weights(made, header)
         with bundle.explained(folder / bundle.CONFIG):
             made.try_search(TRIAL_S)
@@ -435,6 +476,19 @@ def _heads(config: Plain, folder: Path) -> Heads:
     ):
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return Heads(**heads)
+
+
+def _calibration(stored: Any, folder: Path) -> Logistic | None:
+    """What a bundle says of the confidence of words."""
+    if stored is None:
+        return None
+    values = [stored.get("bias"), *(stored.get("weights") or {}).values()] if isinstance(stored, dict) else [None]
+    numbers = all(isinstance(value, float) and math.isfinite(value) for value in values)
+    if not numbers or set(stored) != {"bias", "weights"} or not set(stored["weights"]) <= set(FEATURES):
+        raise LasasrError(
+            f"{folder / bundle.CONFIG}: confidence must hold bias and weights of {', '.join(FEATURES)}, numbers"
+        )
+    return Logistic(stored["bias"], dict(stored["weights"]))
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:

@@ -62,6 +62,23 @@ class Hypothesis:
         """The words with their times, of the best kind there is; none where times were not requested."""
         return self.timed[self.times_from] if self.times_from else ()
 
+    @property
+    def confidence(self) -> float | None:
+        """The share of its words that is expected to be right; None where that was not calibrated or asked for."""
+        values = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(values) / len(values) if values else None
+
+
+def with_confidence(hypothesis: Hypothesis, confidences: Sequence[float]) -> Hypothesis:
+    """The same, its words with these confidences; unchanged where it has another number of words."""
+    timed = {
+        kind: tuple(replace(word, confidence=round(value, 4)) for word, value in zip(words, confidences, strict=True))
+        if len(words) == len(confidences)
+        else words
+        for kind, words in hypothesis.timed.items()
+    }
+    return replace(hypothesis, timed=timed)
+
 
 def near_tied(ranked: Sequence[Hypothesis]) -> list[Hypothesis]:
     """Hypotheses of one utterance, best first: the best is flagged where the second scores nearly as high, no other."""

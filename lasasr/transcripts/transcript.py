@@ -39,6 +39,7 @@ class Transcript(NamedTuple):
             "text": best.text,
             "score": best.score,
             "scores": best.scores,
+            **({} if best.confidence is None else {"confidence": round(best.confidence, 4)}),
             "flags": list(best.flags),
             "words": [word.plain() for word in best.words],
             "times_from": best.times_from,
