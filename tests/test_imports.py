@@ -27,6 +27,7 @@ LAYERS = (
     ("comparison", "text"),
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
+    ("onnx",),  # runs without torch: it imports errors alone
     ("errors", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
@@ -41,7 +42,14 @@ ONLY_IN = {
     "espeakng_loader": ("corpora",),
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
-WITHOUT_TORCH = ("metrics", "configuration", "artifacts", "comparison", "distributed.launch")  # packages, or modules
+WITHOUT_TORCH = (
+    "onnx",
+    "metrics",
+    "configuration",
+    "artifacts",
+    "comparison",
+    "distributed.launch",
+)  # packages, or modules
 WITH_TORCH = ("artifacts.bundle",)  # of those: it holds the weights
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 

@@ -35,5 +35,5 @@ def test_it_orders_words_that_it_has_not_seen() -> None:
 def test_words_that_are_all_right_cannot_be_told_apart() -> None:
     found = decoded(1)
     perfect = found._replace(right=[[True] * len(words) for words in found.right])
-    with pytest.raises(LasasrError, match="cannot be calibrated: .* decode more of dev"):
+    with pytest.raises(LasasrError, match=r"cannot be calibrated: .* decode more of dev"):
         calibration.fit(perfect)
