@@ -15,10 +15,10 @@ SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow chaos guards: export OMP_NUM_THREADS ?= 1
+test test-slow chaos guards hostile: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow chaos guards demo comparison bench bench-gpu peers parity tables docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-gpu peers parity tables docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ chaos: $(STAMP) ## faults of many kinds injected into trainings and survived, ha
 
 guards: $(STAMP) ## each guard of the source taken away in a copy: its tests must fail
 	$(BIN) scripts/mutate_guards.py
+
+hostile: $(STAMP) ## hostile files and 1,000 mutations of recipes: refused in one line, nothing run, no hang (half an hour)
+	$(BIN) scripts/hostile.py
 
 demo: $(STAMP) ## render a spoken corpus, train on it, decode voices it never heard
 	$(BIN) scripts/demo.py

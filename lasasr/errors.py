@@ -24,6 +24,10 @@ class LostRankError(LasasrError):
     """Another process of the same training has ended, or says nothing: this one cannot go on."""
 
 
+class PartError(LasasrError):
+    """A part of the user's has failed, or does not keep its contract; the message names its place, class and line."""
+
+
 class UsageError(LasasrError):
     """The request itself is wrong (unknown verb, recipe, key or choice); exit status 2."""
 

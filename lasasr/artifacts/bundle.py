@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lasasr.artifacts import files, yaml_files
-from lasasr.configuration import moved
+from lasasr.configuration import moved, users_parts
 from lasasr.configuration.settings import Plain
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.nn import allocation
 
 CONFIG = "config.yaml"
@@ -165,6 +165,8 @@ def explained(config: Path) -> Iterator[None]:
     except (LasasrError, allocation.TooLargeError):
         raise
     except Exception as error:
+        if fault := users_parts.fault(error):
+            raise PartError(f"{config}: {fault}") from error
         reason = " ".join(str(error).split())[:200]
         raise LasasrError(f"{config} holds what cannot be used ({type(error).__name__}: {reason})") from error
 

@@ -148,15 +148,19 @@ def read_bounded(path: Path, limit: int = MOST_BYTES) -> bytes:
     return content
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, objects: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """JSON of at most `MOST_DEPTH` levels.
+
+    Args:
+        objects: makes the value of an object from its pairs, where a dict, of whose equal keys the last wins, will not
+            do.
 
     Raises:
         ValueError: it is something else.
     """
     text = text if isinstance(text, str) else text.decode("utf-8")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=objects)
     except RecursionError:
         raise ValueError(f"more than {MOST_DEPTH} levels") from None
     if text.count("[") + text.count("{") > MOST_DEPTH:  # else it cannot have so many

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,7 @@ def refuse_others(path: Path, values: Mapping[str, Any], kinds: Mapping[str, Any
     """
     for key, kind in kinds.items():
         value, is_present = _at(values, key.split("."))
-        if is_present and not (typed.matches(value, kind) and _is_finite(value)):
+        if is_present and not typed.matches(value, kind):
             raise LasasrError(f"{path} is damaged: {key} is {typed.shown(value)}, not {typed.described(kind)}")
 
 
@@ -35,9 +34,3 @@ def _at(values: Any, words: list[str]) -> tuple[Any, bool]:
             return None, False
         values = values[word]
     return values, True
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)

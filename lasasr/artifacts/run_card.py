@@ -89,6 +89,7 @@ class RunCard(Mapping[str, Any]):
     alignment_unknown: str | None = key("why alignment could not be watched; null: it could")
     alignment_alarm: str | None = key("what was said of attention that does not align; null: nothing")
     infeasible_utterances: Sequence[str] = key("utterances with fewer encoded frames than CTC needs", ())
+    self_attentive: bool | None = key("whether the encoder is; absent where it did not say so yet")
     averaged: Averaged | None = key("of what `lasasr average` made, what it is the mean of")  # noqa: RUF009
     results: Mapping[str, Mapping[str, Any]] = key("split → `results/<split>.json` when training ended", {})
     diverged: str | None = key("why training left the numbers; null once it came to its end")

@@ -33,6 +33,7 @@ from lasasr.artifacts.search_identity import (
     search_identity,
     search_words,
 )
+from lasasr.artifacts.utterance_files import earlier_plot_name
 from lasasr.configuration.settings import Part, Plain, Recognition
 from lasasr.errors import LasasrError
 
@@ -211,12 +212,7 @@ class RunResults:
         plots = self.run.folder / "plots"
         with suppress(LasasrError):
             for line in after.read()[1]:
-                path = plots / plot_name(after.name.split, line["id"])
+                path = plots / earlier_plot_name(after.name.split, line["id"])
                 if path.exists():
                     (plots / str(after.name)).mkdir(exist_ok=True)
                     path.rename(plots / str(after.name) / path.name)
-
-
-def plot_name(split: str, utterance: str) -> str:
-    """The file of an utterance's attention map."""
-    return f"attention-{split}-{utterance.replace('/', '_')}.png"

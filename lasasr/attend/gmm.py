@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from lasasr.attend.base import Attended, Attention
 from lasasr.attend.values import Values
 from lasasr.attend.weights import at_least_float32
+from lasasr.nn.sizes import check_widths
 
 NARROWEST = 0.1  # frames; a σ of 0 would divide by zero
 
@@ -54,6 +56,10 @@ class GmmAttention(Attention[GmmMemory, GmmState]):
         values: str = "raw",
     ) -> None:
         super().__init__()
+        check_widths(dim=dim, components=components)
+        for name, size in (("step", step), ("width", width)):
+            if not 0.0 < size < math.inf:
+                raise ValueError(f"{name} must be a number above 0, got {size}")
         self.context_dim = encoded_dim
         self.components, self.step, self.width = components, step, width
         self.hidden = nn.Linear(query_dim, dim)

@@ -15,6 +15,7 @@ from lasasr.attend.values import Values
 from lasasr.attend.weights import PreviousWeights, at_least_float32
 from lasasr.nn import tracing
 from lasasr.nn.shared_layers import parameter
+from lasasr.nn.sizes import check_widths
 
 
 class MonotonicMemory(NamedTuple):
@@ -170,6 +171,7 @@ class MochaAttention(Attention[MochaMemory, MonotonicState]):
         super().__init__()
         if chunk < 1:
             raise ValueError(f"chunk must be >= 1, got {chunk}")
+        check_widths(chunk=chunk)
         self.context_dim, self.chunk = encoded_dim, chunk
         self.previous = PreviousWeights(alpha_0="first")
         energy = AdditiveEnergy(encoded_dim=encoded_dim, query_dim=query_dim, dim=dim)

@@ -12,6 +12,7 @@ from lasasr.audio.cmvn import GlobalCMVN, Statistics, UtteranceCMVN
 from lasasr.audio.fbank import Fbank
 from lasasr.errors import LasasrError, UsageError, nearest
 
+LONGEST_MS = 10_000.0  # of a frame
 CMVN = ("global", "none", "utterance")
 
 
@@ -46,8 +47,11 @@ class FbankFrontend(Frontend):
             frame_shift_ms=frame_shift_ms,
             first_centre_ms=int(sample_rate_hz * frame_length_ms / 1000) * 500.0 / sample_rate_hz,
         )
+        for name, length_ms in (("frame_length_ms", frame_length_ms), ("frame_shift_ms", frame_shift_ms)):
+            if not 0.0 < length_ms <= LONGEST_MS:
+                raise UsageError(f"frontend.{name} must be above 0 and at most {LONGEST_MS:g}, got {length_ms}")
         if cmvn not in CMVN:
-            raise UsageError(f"unknown CMVN {cmvn!r}; {nearest(cmvn, CMVN)}")
+            raise UsageError(f"frontend.cmvn={cmvn:.60} is unknown; {nearest(cmvn, CMVN)}")
         self.fbank = Fbank(sample_rate_hz, bins, frame_length_ms, frame_shift_ms)
         self.cmvn = {"global": GlobalCMVN(bins), "utterance": UtteranceCMVN(), "none": None}[cmvn]
         self._ready = cmvn != "global"

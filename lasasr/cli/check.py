@@ -159,15 +159,25 @@ def _report(subject: Part, device: str) -> int:
 def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
     make = _maker(subject)
-    make(**_sizes(subject.group))
+    if subject.group in FINISHED:
+        _initialised(subject.group, partial(make, **_sizes(subject.group)))
+    else:
+        make(**_sizes(subject.group))
     findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device)
     return findings
 
 
+def _initialised(group: str, build: Callable[[], Any]) -> None:
+    """Draw initial weights as training does, which says what it would draw anew."""
+    from lasasr.models.preset_weights import initialise_checked
+    from lasasr.nn.initial_weights import built_by
+
+    initialise_checked(built_by(1, group, build), 1, f"{group}.", lambda: built_by(2, group, build))
+
+
 def _maker(subject: Part) -> Callable[..., Any]:
     """What builds the part, as training and decoding do; scorers score letters."""
-    from lasasr.models import factory
-    from lasasr.text import special
+    from lasasr.models import factory, search_parts
 
     group, config, place = subject
     if group == "frontend":
@@ -176,8 +186,12 @@ def _maker(subject: Part) -> Callable[..., Any]:
         return partial(factory.loss, config, 1)
     if group == "scorer":
         name = place.rpartition(".")[2]
-        pieces = (*special.NAMES, " ", *ascii_lowercase)
-        return lambda weight: factory.scorer({**config, "weight": weight}, name, _language_model, pieces)
+        from lasasr.search.trial import V
+        from lasasr.text import special
+
+        letters = ascii_lowercase[: V - special.FIRST_TEXT - 1]
+        pieces = (*special.NAMES, " ", *letters)
+        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V, pieces=pieces)
     return partial(factory.build, config, group)
 
 

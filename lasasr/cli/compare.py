@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import LasasrError, PartError, UsageError, nearest
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
@@ -132,14 +134,21 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
     Raises:
         UsageError: a path leads to no column, or two have one key.
     """
-    from lasasr.configuration import gate
+    from lasasr.configuration import gate, users_parts
     from lasasr.configuration.returned import check_returned
     from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 
     taken = {one.key for one in SHIPPED_COLUMNS}
     columns: list[Column] = []
     for path in paths:
-        column: Column = check_returned(gate.resolve(path, "column", "--column")(), path, "column")
+        make = gate.resolve(path, "column", "--column")
+        try:
+            column: Column = check_returned(make(), path, "column")
+        except LasasrError:
+            raise
+        except Exception as error:  # whatever a user's constructor raises
+            raise PartError(users_parts.fault_of(f"column ({path})", error)) from error
+        users_parts.note(column, path, "column")
         if column.key in taken:
             raise UsageError(f"--column {path} has the key {column.key}, which another column has; choose another key")
         taken.add(column.key)
@@ -245,5 +254,5 @@ def _print(made: dict[str, Any], markdown: bool) -> None:
     if markdown:
         print(comparison_markdown(made))
     else:
-        console = Console()
+        console = Console(file=unescaped(sys.stdout))
         console.print(comparison_table(made, console.width))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
 from lasasr.errors import UsageError
+from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.entries import DecodedRun
@@ -42,7 +44,7 @@ def run(arguments: list[str]) -> int:
         told = ", ".join(f"{one.name} is {one.status}" for one in found.missing)
         raise LasasrError(f"diff takes two finished runs; {told or f'these paths hold {len(found.runs)}'}")
     notes = refuse(found.runs, options.any_search, options.any_corpus)
-    console = Console()
+    console = Console(file=unescaped(sys.stdout))
     first, second = found.runs
     for part in difference(first, second, pair(first, second), notes, options.flips, console.width):
         console.print(part)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import UsageError
+from lasasr.escaping import unescaped
 
 EPILOG = """\
 examples:
@@ -50,7 +52,7 @@ def run(arguments: list[str]) -> int:
         report = full_check(settings, progressing, listen=not options.quick, ranks=options.ranks)
     written = options.json or report_path(settings)
     report.save(written)
-    Console().print(report.shown())
+    Console(file=unescaped(sys.stdout)).print(report.shown())
     errors, warnings = len(report.of("error")), len(report.of("warning"))
     print(f"{errors} errors, {warnings} warnings; every id: {written}")
     return int(errors > 0)

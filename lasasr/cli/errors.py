@@ -12,7 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lasasr.cli.session import Session
+from lasasr.cli.session import STORED, Session
 from lasasr.errors import UsageError, nearest
 
 # Hydra asserts where it could say that an override of several choices does not stand last in `defaults`.
@@ -59,7 +59,8 @@ def _missing_file(session: Session, error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
     known = session.choices(group)
     if group and known:
-        return f"unknown choice {group}={choice}; {nearest(choice, known)}"
+        own = "; choices of your own: hydra.searchpath=[file://FOLDER]" if session.config == STORED else ""
+        return f"unknown choice {group}={choice}; {nearest(choice, known)}{own}"
     return f"recipe {session.name} names {error.missing_cfg_file}, which does not exist; {nearest(choice, known)}"
 
 

@@ -54,6 +54,7 @@ def run(arguments: list[str]) -> int:
     if options.multirun and "-m" in own.task.refusals:
         raise UsageError(f"{trained.folder} {own.task.refusals['-m']}")
     _refuse_fixed_keys(own.task, options.overrides)
+    _refuse_other_searchs_keys(own, options.overrides)
     jobs = _jobs(own.plain, options) if options.multirun else [options.overrides]
     decodings = _decodings(own, jobs, options.multirun) if isinstance(own, Recognition) else []
     changed = decodings[0].settings if decodings else _changed(own.plain, options.overrides)
@@ -112,6 +113,23 @@ def _refuse_fixed_keys(task: TaskKind, overrides: Sequence[str]) -> None:
             continue
         if place.partition(".")[0] not in task.changeable:
             raise UsageError(f"{one}: {task.changeable_words}")
+
+
+def _refuse_other_searchs_keys(own: Settings, overrides: Sequence[str]) -> None:
+    """Refuse a key that the run's own search has not, where another search has it, and say which to choose."""
+    from lasasr.cli.compose import recompose
+
+    keys, own_keys = (
+        [one.partition("=")[0] for one in overrides],
+        {f"search.{key}" for key in own.plain.get("search", ())},
+    )
+    absent = [key for key in keys if key.startswith("search.") and key.count(".") == 1 and key not in own_keys]
+    if not absent or "search" in keys:
+        return
+    for other in ("beam_ctc", "greedy"):
+        if absent[0].removeprefix("search.") in recompose(own.plain, [f"search={other}"])["search"]:
+            own_choice = own.choices.get("search") or own.plain["search"]["_target_"]
+            raise UsageError(f"{absent[0]}: the search of this run is {own_choice}; add search={other}")
 
 
 def _differing(jobs: list[list[str]]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Final
 from lasasr import __version__
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+from lasasr.escaping import escaping_output, lines_escaped
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
@@ -33,7 +34,7 @@ VERBS: Final = {
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
-    "check": "attend=NAME                 the conformance suite on one attention, shipped or your own",
+    "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
 }
 
 USAGE: Final = """\
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(one in ("-v", "--verbose") for one in arguments)
     arguments = [one for one in arguments if one not in ("-v", "--verbose")]
     launch.end_with_parent()
-    with _terminable():
+    with _terminable(), escaping_output():
         try:
             status = _dispatch(arguments)
             sys.stdout.flush()
@@ -110,6 +111,8 @@ def _status(error: BaseException) -> int:
             return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
+        case Exception() if fault := _of_users_part(error):
+            return _say(f"{fault} (-v shows the traceback)", 1)
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             return _say(f"{where}{error.strerror} (-v shows the traceback)", 1)
@@ -118,9 +121,16 @@ def _status(error: BaseException) -> int:
     raise error
 
 
+def _of_users_part(error: Exception) -> str | None:
+    """What went wrong inside a part of the user's; None: it was elsewhere."""
+    from lasasr.configuration import users_parts  # not for --help
+
+    return users_parts.fault(error)
+
+
 def _say(message: str, status: int) -> int:
     who = launch.helper()
-    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(message.split())}", file=sys.stderr)
+    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(lines_escaped(message).split())}", file=sys.stderr)
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ def run(arguments: list[str]) -> int:
     task = task_of(settings)
     with progress() as report:
         prepared = task.prepare(report, again=True)
+    for line in task.warnings(prepared):
+        print(f"warning: {line}", file=sys.stderr)
     for line in task.describe(prepared):
         print(line)
     if options.shards:

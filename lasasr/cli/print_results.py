@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,8 @@ from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import search_words
 from lasasr.configuration.settings import Language, Recognition, Settings, kind_of
 from lasasr.errors import LasasrError
+from lasasr.escaping import unescaped
+from lasasr.report.outside_text import outside_line
 from lasasr.report.tables import evaluation_table, perplexity_table
 from lasasr.report.triage_table import triage_table
 
@@ -74,7 +77,7 @@ def _print_curves(run: Run) -> None:
 
 def _print_perplexities(records: Sequence[Record], names: Sequence[str] = ()) -> None:
     """How well a language model foresees each split."""
-    Console().print(perplexity_table(list(records)))
+    Console(file=unescaped(sys.stdout)).print(perplexity_table(list(records)))
 
 
 def _print_results(run: Run) -> None:
@@ -110,10 +113,12 @@ def _in_a_line(stored: StoredResult) -> str:
 def _print_error_rates(summaries: Sequence[Record], names: Sequence[str] = ()) -> None:
     """Decoded splits as one table, and how errors were counted where that needs saying."""
     if summaries:
-        Console().print(evaluation_table(summaries, names))
+        Console(file=unescaped(sys.stdout)).print(evaluation_table(summaries, names))
     for one in () if names else summaries:
         if one["errors"] and "triage" in one:
-            Console().print("", triage_table(one))
+            Console(file=unescaped(sys.stdout)).print("", triage_table(one))
+    for line in filter(None, dict.fromkeys(map(outside_line, summaries))):
+        print(line)
     for protocol in dict.fromkeys(one.get("protocol") for one in summaries):
         if protocol:
             counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)

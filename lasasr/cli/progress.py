@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lasasr.corpora.base import Progress as Report
+from lasasr.escaping import unescaped
 
 
 @contextmanager
 def progress(plain: bool = False) -> Iterator[Report]:
     """A callback (task, done, total) that draws; `plain`: that writes lines even on a terminal."""
-    console = Console(stderr=True)
+    console = Console(file=unescaped(sys.stderr))
     report = _Bars(console) if console.is_terminal and not plain else _Lines()
     try:
         yield report

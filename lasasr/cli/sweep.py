@@ -27,7 +27,7 @@ from lasasr.cli.errors import explained
 from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.cli.session import Session
-from lasasr.configuration import gate
+from lasasr.configuration import gate, users_parts
 from lasasr.errors import Interrupted, LasasrError, UsageError
 
 Work = Callable[[Run, Config, list[str]], Any]
@@ -84,7 +84,8 @@ class Job:
             job = planned()
             return self.work(job.run, job.config, job.overrides)
         except Exception as error:
-            message = str(error) if isinstance(error, LasasrError) else f"{type(error).__name__}: {error}"
+            message = str(error) if isinstance(error, LasasrError) else users_parts.fault(error)
+            message = message or f"{type(error).__name__}: {error}"
             print(f"lasasr: job {number} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
             if self.raises:
                 raise

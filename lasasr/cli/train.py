@@ -76,9 +76,12 @@ def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> No
 
     helps = launch.helper() is not None  # the first process has chosen the folder, and speaks
     run, remarks = run_choice.choose_run(settings.plain, overrides, fresh and not helps)
-    for remark in () if helps else remarks:
+    was_finished = run.status == "finished"  # then what is said comes after its results, where it is read
+    for remark in () if helps or was_finished else remarks:
         print(f"note: {remark}", flush=True)
     run_in(run, settings, overrides, fresh=fresh)
+    for remark in remarks if was_finished and not helps else ():
+        print(f"note: {remark}", flush=True)
 
 
 def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
@@ -129,8 +132,8 @@ def _write_in(run: Run, settings: Settings, overrides: list[str], resume: bool) 
             )
         _announce(settings.plain)
         task = _task(settings)
+        task.check(run.begun)  # what can be seen to be wrong is said before there is a folder for it
         if not run.begun:
-            task.check()  # what can be seen to be wrong is said before there is a folder for it
             run.start(settings.plain, overrides, **provenance())
 
         from lasasr.cli.progress import progress
@@ -166,7 +169,9 @@ def _help(run: Run, settings: Settings, resume: bool) -> None:
 
     try:
         with progress(plain=True) as report:
-            _task(settings).train(run.folder, resume, report)
+            task = _task(settings)
+            task.check(resume and run.begun)
+            task.train(run.folder, resume, report)
     except Interrupted as error:
         if launch.launched():
             raise SystemExit(128 + error.signum) from None

@@ -40,7 +40,10 @@ def check(
     for override in overrides:
         key = override.key_or_group
         before = OmegaConf.select(base, key, throw_on_resolution_failure=False, throw_on_missing=False)
-        after = _at(config, key)
+        try:
+            after = _at(config, key)
+        except (KeyError, IndexError):
+            raise UsageError(f"{override.input_line}: {key} is deleted as well; leave one of the two out") from None
         if _same_kind(before, after):
             continue
         if not _admitted(config, key, after, before_loading):

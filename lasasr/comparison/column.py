@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lasasr.comparison.entries import DecodedRun
+from lasasr.configuration import users_parts
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -68,10 +69,12 @@ class Column(ABC):
             value = self.read(runs)
             if value is None or isinstance(value, str):
                 return {"value": value, "text": value}
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"read returned a {type(value).__name__}, not a number, a text or None")
             number = float(value)
             if not math.isfinite(number):
                 raise ValueError(f"{number} is not finite")
             return {"value": number, "text": self.form.format(number)}
         except Exception as error:  # whatever a user's function raises
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = users_parts.fault(error) or " ".join(f"{type(error).__name__}: {error}".split())
             raise LasasrError(f"the column {self.key} cannot be read for {name}: {reason}") from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +20,6 @@ from lasasr.configuration.signature_defaults import as_text, canonical, is_defau
 PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie does not change what a run is
 BESIDE: Final = ("schema", "recipe", "choices")  # stands in config.yaml, but is no value of it
 BUILDING: Final = ("_partial_", "_convert_", "_recursive_")  # how a part is made, whatever it is
-
-# Keys of earlier versions, dotted → what they are called now; a section moves with all it holds.
-RENAMED_KEYS: Final[dict[str, str]] = {}
 
 # What is no section of `settings` and changes how training is run or watched, but not what is trained: groups, ...
 IDLE_GROUPS: Final = ("loading", "logger")
@@ -109,7 +105,7 @@ def differing(first: Values, second: Values) -> list[str]:
 def current(config: Plain) -> Values:
     """The values of a configuration, nested, as this version would write them, without the places."""
     kept = {key: value for key, value in config.items() if key not in (*PLACES, *BESIDE)}
-    renamed = _renamed(dict(moved.current_config(kept)))
+    renamed = moved.current_keys(moved.current_config(kept))
     places = {str(config[key]): f"<{key}>" for key in PLACES if key in config}
     longest_first = sorted(places.items(), key=lambda pair: -len(pair[0]))
     return {key: _current(value, longest_first) for key, value in renamed.items()}
@@ -126,31 +122,6 @@ def _current(value: Any, places: Sequence[tuple[str, str]]) -> Any:
             if value == path or value.startswith(f"{path}/"):
                 return name + value[len(path) :]
     return canonical(value)
-
-
-def _renamed(config: Values) -> Values:
-    made = deepcopy(config) if RENAMED_KEYS else config
-    for old, new in RENAMED_KEYS.items():
-        found, value = _taken(made, old.split("."))
-        if found:
-            *above, name = new.split(".")
-            section = made
-            for part in above:
-                section = section.setdefault(part, {})
-            section.setdefault(name, value)
-    return made
-
-
-def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
-    """Whether there is a value, and the value, which is there no more; nor is a section that held nothing else."""
-    if not isinstance(section, dict) or path[0] not in section:
-        return False, None
-    if len(path) == 1:
-        return True, section.pop(path[0])
-    found, value = _taken(section[path[0]], path[1:])
-    if found and not section[path[0]]:
-        del section[path[0]]
-    return found, value
 
 
 def _reduced(config: Values) -> Values:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 # What stood there → where it is now. A class, or a module with all it holds; what was moved twice has two rows that
@@ -54,9 +55,24 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.search.fusion": "lasasr.search.scorer_set",
     "lasasr.search.fusion.Fusion": "lasasr.search.scorer_set.ScorerSet",
     "lasasr.special": "lasasr.text.special",
+    "lasasr.training.console": "lasasr.training.progress_printer",
+    "lasasr.training.console.Console": "lasasr.training.progress_printer.ProgressPrinter",
+    "lasasr.training.lm_meter": "lasasr.training.lm_metric_logger",
+    "lasasr.training.lm_meter.LMMeter": "lasasr.training.lm_metric_logger.LMMetricLogger",
+    "lasasr.training.maps": "lasasr.training.attention_map_logger",
+    "lasasr.training.maps.Maps": "lasasr.training.attention_map_logger.AttentionMapLogger",
+    "lasasr.training.meter": "lasasr.training.metric_logger",
+    "lasasr.training.meter.Meter": "lasasr.training.metric_logger.MetricLogger",
+    "lasasr.training.refusals": "lasasr.training.non_finite_guard",
+    "lasasr.training.refusals.Refusals": "lasasr.training.non_finite_guard.NonFiniteGuard",
+    "lasasr.training.updates": "lasasr.training.token_normalized",
+    "lasasr.training.updates.Updates": "lasasr.training.token_normalized.TokenNormalizedModule",
     "lasasr.transcription": "lasasr.models.transcription",
     "lasasr.tree": "lasasr.nn.tree",
 }
+
+# Keys of earlier versions, dotted → what they are called now; a section moves with all it holds.
+RENAMED_KEYS: Final[dict[str, str]] = {}
 
 
 def current_path(path: str) -> str:
@@ -83,3 +99,31 @@ def current_config(config: Any) -> Any:
             for key, value in config.items()
         }
     return [current_config(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+def current_keys(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Plain values in which every key has its name of today; a value that has that already stays."""
+    if not RENAMED_KEYS:
+        return config
+    made = deepcopy(dict(config))
+    for old, new in RENAMED_KEYS.items():
+        found, value = _taken(made, old.split("."))
+        if found:
+            *above, name = new.split(".")
+            section = made
+            for part in above:
+                section = section.setdefault(part, {})
+            section.setdefault(name, value)
+    return made
+
+
+def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
+    """Whether there is a value, and the value, which is there no more; nor is a section that held nothing else."""
+    if not isinstance(section, dict) or path[0] not in section:
+        return False, None
+    if len(path) == 1:
+        return True, section.pop(path[0])
+    found, value = _taken(section[path[0]], path[1:])
+    if found and not section[path[0]]:
+        del section[path[0]]
+    return found, value

@@ -1,7 +1,6 @@
 """A configuration, typed: `load` makes it, once, of plain values, and everything after that takes it.
 
-A section is a dataclass whose fields are its keys: of what kind each is, what it is when it is absent, and whether it
-is trained. A part (what has a `_target_`) stays plain: its class says what its keys are.
+Its sections are dataclasses (`lasasr.configuration.sections`).
 
 `configs/base.yaml` and `lm_base.yaml` have the same keys with the same values (a test). A field made by `trained`
 changes what is trained, and so which run a configuration describes; one made by `idle` changes how training is run,
@@ -13,34 +12,39 @@ in yaml, once the test that holds both together says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, Final, Literal, NamedTuple, get_type_hints
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Final, NamedTuple, get_type_hints
 
-from lasasr.configuration import typed
+from lasasr.configuration import moved, typed
+from lasasr.configuration.sections import (
+    NAMED,
+    TRAINED,
+    Alignment,
+    Augment,
+    Checkpoint,
+    Debug,
+    Evaluate,
+    LanguageEvaluate,
+    RecognitionCheckpoint,
+    RecognitionEvaluate,
+    TrainerOptions,
+    Validation,
+    WarmStart,
+    idle,
+    named_parts,
+    trained,
+)
+from lasasr.configuration.sections import (
+    Part as Part,
+)
+from lasasr.configuration.sections import (
+    Plain as Plain,
+)
 from lasasr.errors import LasasrError, UsageError
 
-Plain = Mapping[str, Any]  # what a file says, before it is loaded
-Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an object of, and its keys
-_TRAINED: Final = "trained"
-_NAMED: Final = "named"
 _NO_PARTS: Final = ("plain", "choices")  # mappings that are none, as are those that are `named_parts`
 _TENSORBOARD: Final[Part] = {"_target_": "lasasr.training.local_loggers.TensorBoard", "_partial_": True}
-
-
-def trained(default: Any) -> Any:
-    """A field that changes what is trained."""
-    return field(default=default, metadata={_TRAINED: True})
-
-
-def idle(default: Any) -> Any:
-    """A field that does not change what is trained."""
-    return field(default=default, metadata={_TRAINED: False})
-
-
-def named_parts(default: Mapping[str, Any], way_out: str) -> Any:
-    """A section of parts that have names of the user's."""
-    return field(default_factory=lambda: default, metadata={_NAMED: True, typed.WAY_OUT: way_out})
 
 
 class TaskKind(NamedTuple):
@@ -52,103 +56,6 @@ class TaskKind(NamedTuple):
     changeable: tuple[str, ...]  # what an evaluation can change of a finished run ...
     changeable_words: str  # ... in words
     refusals: Mapping[str, str] = {}  # verb or option → why it takes no such configuration
-
-
-@dataclass(frozen=True, kw_only=True)
-class Validation:
-    """Decoding dev while training."""
-
-    search: Part
-    maps: int = idle(2)  # attention maps drawn into TensorBoard per validation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alignment:
-    """Of attention, watched on training batches."""
-
-    look_every: int = idle(10)  # updates from one look to the next
-    alarm_step: int | None = idle(None)  # updates after which attention that is not aligned is reported; 0: never
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """What is kept of a training, and what the bundle is made from."""
-
-    best: int = trained(1)  # of the best are kept: none of them, and the bundle is made from the last
-    final: Literal["best", "last"] = trained("best")  # the bundle is made from it
-    every_s: float = idle(300)  # a `last` is written at least so often, seconds
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecognitionCheckpoint(Checkpoint):
-    """The best by a dev error rate."""
-
-    monitor: str | None = trained(None)  # dev error rate that tells the best; null: the recognizer's own
-
-
-@dataclass(frozen=True, kw_only=True)
-class WarmStart:
-    """Weights of a trained recognizer that some parts begin with."""
-
-    run: str | None = trained(None)  # run folder or bundle; null: all parts begin anew
-    parts: Sequence[str] = trained(("encoder", "ctc"))  # of encoder, decoder, ctc
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """When training has ended."""
-
-    splits: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecognitionEvaluate(Evaluate):
-    """Decoding when training has ended."""
-
-    splits: Sequence[str] = idle(("test",))
-    batch_s: float = idle(120)  # seconds of padded audio decoded at once
-    maps: int = idle(4)  # attention maps saved as pictures
-    score_references: bool = idle(True)  # of wrong hypotheses, to tell the model's errors from the search's
-
-
-@dataclass(frozen=True, kw_only=True)
-class LanguageEvaluate(Evaluate):
-    """Perplexity when training has ended."""
-
-    splits: Sequence[str] = idle(("dev",))
-    batch_tokens: float = idle(16000)  # padded tokens at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augment:
-    """Changes of the training audio; the groups' yaml files hold the parts."""
-
-    waveform: Sequence[Part] = trained(())  # perturbations, one after the other
-    specaugment: Part | None = trained(None)  # noqa: RUF009 - of the normalised features
-
-
-@dataclass(frozen=True, kw_only=True)
-class Debug:
-    """Ways to find out whether a model can learn at all."""
-
-    overfit_utterances: int | None = trained(None)  # every split is so many utterances of train
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerOptions:
-    """The options of Lightning's Trainer that the toolkit reads too, with Lightning's own defaults."""
-
-    accelerator: str = "auto"
-    devices: int | str | Sequence[int] = "auto"
-    num_nodes: int = 1
-    strategy: str | Part = "auto"
-    precision: str | int | None = "32-true"
-    max_epochs: int | None = None
-    max_steps: int = -1
-    gradient_clip_val: float | None = None
-    accumulate_grad_batches: int = 1
-    log_every_n_steps: int = 50
-    limit_train_batches: int | float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +173,7 @@ def load(plain: Plain, subject: str, refusal: type[LasasrError] = UsageError) ->
     Raises:
         LasasrError: a value is of another kind than its key takes, or a part is missing; names subject and key.
     """
+    plain = moved.current_keys(plain)
     kind = kind_of(plain)
     try:
         models = [one.task for one in KINDS if one.task.section in plain]
@@ -295,7 +203,7 @@ def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:
         if is_dataclass(hints[one.name]):
             yield from _parts_without_target(value, f"{key}.")
             continue
-        is_part = hints[one.name] in (Part, Part | None) and _NAMED not in one.metadata and one.name not in _NO_PARTS
+        is_part = hints[one.name] in (Part, Part | None) and NAMED not in one.metadata and one.name not in _NO_PARTS
         if is_part and value is not None and "_target_" not in value:
             yield key
 
@@ -306,9 +214,9 @@ def section_defaults(kind: type[Any]) -> dict[str, dict[str, Any]]:
     for one in fields(kind):
         if is_dataclass(hints[one.name]):
             sections[one.name] = section_defaults(hints[one.name])[""]
-        elif _NAMED in one.metadata:
+        elif NAMED in one.metadata:
             sections[one.name] = {}
-        elif _TRAINED in one.metadata:
+        elif TRAINED in one.metadata:
             own[one.name] = one.default
     return {"": own, **sections}
 
@@ -319,6 +227,6 @@ def idle_keys(kind: type[Any]) -> set[str]:
     for one in fields(kind):
         if is_dataclass(hints[one.name]):
             found |= {f"{one.name}.{key}" for key in idle_keys(hints[one.name])}
-        elif one.metadata.get(_TRAINED) is False:
+        elif one.metadata.get(TRAINED) is False:
             found.add(one.name)
     return found

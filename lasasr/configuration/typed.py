@@ -1,4 +1,4 @@
-"""Plain values of a file as a frozen dataclass, whose annotations say of what kind each is."""
+"""Plain values of a file as a frozen dataclass, whose annotations say of what kind each is, and in what range."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Final, TypeVar, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
 WAY_OUT: Final = "way_out"  # metadata of a field: what a message about it ends in
@@ -21,7 +22,9 @@ _WORDS: Final = {
     dict: "a part with keys",
     Mapping: "a part with keys",
     list: "a list",
+    tuple: "a list",
     Sequence: "a list",
+    Path: "a text",
     type(None): "nothing",
 }
 
@@ -32,6 +35,22 @@ _PLURALS: Final = {
     dict: "parts with keys",
     Mapping: "parts with keys",
 }
+
+
+class Within(NamedTuple):
+    """The range of a number, both ends included, or of the numbers in a list: `Annotated[int, Within(1)]`."""
+
+    least: float
+    most: float = math.inf
+
+    def takes(self, value: Any) -> bool:
+        """Whether a value is in the range; what is no number has none."""
+        values = value if isinstance(value, list | tuple) else [value]
+        numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+        return all(self.least <= one <= self.most for one in numbers)
+
+    def __str__(self) -> str:
+        return f"of at least {self.least:g}" if math.isinf(self.most) else f"from {self.least:g} to {self.most:g}"
 
 
 class KindError(ValueError):
@@ -92,9 +111,16 @@ def _value(value: Any, hint: Any, key: str, way_out: str) -> Any:
         return _parts(value, kind, key, way_out)
     if not matches(value, hint):
         raise _wrong(value, hint, key, way_out)
-    if hint in (float, float | None) and value is not None:
-        return float(value)
-    return tuple(value) if isinstance(value, list) and get_origin(hint) is Sequence else value
+    if isinstance(value, list):
+        return tuple(value) if get_origin(_bare(hint)) is Sequence else value
+    kinds = {_bare(one) for one in get_args(_bare(hint))} | {_bare(hint)}
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_number and float in kinds and int not in kinds else value
+
+
+def _bare(hint: Any) -> Any:
+    """A hint without its range."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _parts(value: Any, kind: Any, key: str, way_out: str) -> Any:
@@ -127,47 +153,76 @@ def _wrong(value: Any, hint: Any, key: str, way_out: str) -> KindError:
 
 
 def shown(value: Any) -> str:
-    """A value in a message, of a bounded length."""
-    text = "null" if value is None else repr(value)
+    """A value in a message, as yaml has it, of a bounded length."""
+    text = {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def matches(value: Any, hint: Any) -> bool:
     """Whether a plain value is of the kind that a type hint means.
 
-    True is no number, NaN neither; a whole number is a fraction too.
+    True is no number, NaN and infinity neither; a whole number is a fraction too. What a hint says of objects admits
+    no plain value.
     """
     origin, arguments = get_origin(hint) or hint, get_args(hint)
     if hint is Any:
         return True
+    if origin is Annotated:
+        return matches(value, arguments[0]) and all(one.takes(value) for one in arguments[1:])
     if origin is typing.Literal:
-        return value in arguments
+        return any(value == choice and type(value) is type(choice) for choice in arguments)
     if origin in (typing.Union, types.UnionType):
         return any(matches(value, one) for one in arguments)
-    if origin in (list, Sequence):
-        return isinstance(value, list | tuple) and all(matches(one, arguments[0]) for one in value if arguments)
+    if hint is None:
+        return value is None
+    if origin in (list, tuple, Sequence):
+        return isinstance(value, list | tuple) and _items_match(value, origin, arguments)
     if origin in (dict, Mapping):
         return isinstance(value, Mapping) and all(matches(one, arguments[1]) for one in value.values() if arguments)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    if origin in (int, float):
+        return _is_number(value, origin)
+    if origin in (str, bool):
+        return type(value) is origin
+    if origin is Path:
+        return isinstance(value, str)
+    return not isinstance(origin, type) or isinstance(value, origin)
 
 
-def described(hint: Any) -> str:
-    """The kind that a type hint means, in words."""
+def _is_number(value: Any, kind: type) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or (kind is float and math.isfinite(value))
+
+
+def _items_match(values: Sequence[Any], origin: Any, arguments: Sequence[Any]) -> bool:
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        return len(values) == len(arguments) and all(map(matches, values, arguments))
+    return not arguments or all(matches(one, arguments[0]) for one in values)
+
+
+def described(hint: Any, of_objects: bool = False) -> str:
+    """The kind that a type hint means, in words.
+
+    Args:
+        of_objects: a dataclass is an object that a part makes; by default a section of plain values.
+    """
     origin, arguments = get_origin(hint) or hint, get_args(hint)
-    if is_dataclass(origin):
+    if is_dataclass(origin) and not of_objects:
         return _WORDS[Mapping]
+    if origin is Annotated:
+        return " ".join([described(arguments[0], of_objects), *map(str, arguments[1:])])
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(described(one) for one in arguments))
-    if origin in (list, Sequence) and arguments:
-        member = Mapping if is_dataclass(arguments[0]) else get_origin(arguments[0]) or arguments[0]
-        return f"a list of {_PLURALS.get(member, 'values')}"
-    return _WORDS[origin]
+        return " or ".join(dict.fromkeys(described(kind, of_objects) for kind in arguments))
+    if origin in (list, tuple, Sequence) and arguments:
+        kinds = [
+            Mapping if is_dataclass(kind) else get_origin(kind) or kind for kind in arguments if kind is not Ellipsis
+        ]
+        return f"a list of {' or '.join(dict.fromkeys(_PLURALS.get(kind, 'values') for kind in kinds))}"
+    return _WORDS.get(origin, f"a part ({origin.__name__})" if isinstance(origin, type) else "another value")
 
 
 @cache
 def _hints(kind: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    return typing.get_type_hints(kind, include_extras=True)

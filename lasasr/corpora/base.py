@@ -22,6 +22,14 @@ class Source(ABC):
     def identity(self) -> Mapping[str, Any]:
         """Everything that determines the prepared data: plain values; equal identities give equal data."""
 
+    def remarks(self) -> Mapping[str, str]:
+        """Split → what its files hold that is not read, in one line; only splits where there is something.
+
+        Raises:
+            LasasrError: a file is missing or damaged.
+        """
+        return {}
+
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that name this corpus as configured."""
         plain = json.dumps({"corpus": self.name, **self.identity()}, sort_keys=True, default=str)

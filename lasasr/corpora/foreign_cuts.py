@@ -14,6 +14,7 @@ from lasasr.artifacts.files import lines, open_regular, parse_json
 from lasasr.corpora.audio_faults import skippable
 from lasasr.corpora.audio_files import check_audio, mixed, size, write_downmixed
 from lasasr.corpora.manifest import recording
+from lasasr.corpora.names import check_id, plain_text
 from lasasr.data import sources
 from lasasr.errors import LasasrError
 
@@ -114,6 +115,7 @@ def checked(where: str, fields: dict[str, Any], kinds: Sequence[str]) -> MonoCut
 def _check_times(where: str, cut: MonoCut | MultiCut) -> None:
     if not isinstance(cut.id, str):
         raise LasasrError(f"{where}id {cut.id!r} is no text")
+    check_id(where, cut.id)
     rate = cut.recording.sampling_rate
     if not isinstance(rate, int) or rate < 1 or not isinstance(cut.recording.num_samples, int):
         raise LasasrError(f"{where}cut {cut.id} has a recording of {cut.recording.num_samples} samples at {rate} Hz")
@@ -127,6 +129,8 @@ def _check_transcript(where: str, cut: MonoCut | MultiCut) -> None:
     if count > 1:
         way_out = "cut it up with CutSet.trim_to_supervisions(keep_overlapping=False)"
         raise LasasrError(f"{where}cut {cut.id} has {count} supervisions, not exactly one with a text; {way_out}")
+    if count and cut.supervisions[0].text is not None:
+        plain_text(f"{where}cut {cut.id}: ", "text", cut.supervisions[0].text)
     if count == 0 or not (cut.supervisions[0].text or "").strip():
         fault = "no supervision" if count == 0 else "a supervision without a text"
         raise LasasrError(f"{where}cut {cut.id} has {fault}; give it a transcript or remove it")

@@ -10,6 +10,7 @@ sampling rate from 1 to 384 kHz is kept, and converted when the audio is loaded.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,8 +24,10 @@ from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
 from lasasr.corpora.manifest import recording, utterance, write_cuts
-from lasasr.corpora.rows import Row, rows
+from lasasr.corpora.rows import Row, rows, unread
+from lasasr.distributed import launch
 from lasasr.errors import LasasrError, UsageError
+from lasasr.escaping import escaped
 
 _SLACK_S = 0.02  # an end_s so little behind the end of the file is rounding
 _EVERY = 100  # utterances between two reports of progress
@@ -84,11 +87,18 @@ class TableCorpus(Corpus):
             }
         )
 
+    def remarks(self) -> Mapping[str, str]:
+        """The columns that are not read, and what may be meant by their names."""
+        tables = {split: table for split, table in self._tables().items() if not holds_cuts(table)}
+        lines = {split: unread(table, self.columns) for split, table in tables.items()}
+        return {split: f"{tables[split].name}: {line}" for split, line in lines.items() if line}
+
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
         manifests = {}
         for split, table in self._tables().items():
             manifests[split] = folder.resolve() / f"{split}.jsonl.gz"
             if not manifests[split].exists():
+                _print_unread(split, table, self.columns)
                 cuts = self._cuts(table, manifests[split], folder.resolve() / "audio" / split)
                 write_cuts(_reported(cuts, split, progress), manifests[split])
         return manifests
@@ -105,6 +115,12 @@ class TableCorpus(Corpus):
 
         numbered = enumerate(rows(table, self.columns))
         yield from skippable(manifest, numbered, lambda item: item[1].id, cut, self.skip_unreadable)
+
+
+def _print_unread(split: str, table: Path, columns: Columns | None) -> None:
+    line = "" if holds_cuts(table) else unread(table, columns)
+    if line and launch.helper() is None:
+        sys.stderr.write(escaped(f"note: {split}: {table.name}: {line}") + "\n")
 
 
 def _reported(cuts: Iterator[MonoCut], split: str, progress: Progress) -> Iterator[MonoCut]:

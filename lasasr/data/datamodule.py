@@ -165,7 +165,8 @@ class SpeechDataModule(BatchDataModule):
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        return SpeechDataset(self.utterances(split), *options, verify=self.loading.verifies)
+        trained_on = split == "train"
+        return SpeechDataset(self.utterances(split), *options, verify=self.loading.verifies, trained_on=trained_on)
 
 
 class TextDataModule(BatchDataModule):

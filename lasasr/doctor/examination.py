@@ -15,7 +15,7 @@ from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.distributed import launch
-from lasasr.doctor import audio, batches, frames, memory, splits, transcripts, updates
+from lasasr.doctor import audio, batches, frames, memory, names, splits, transcripts, updates
 from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
 from lasasr.doctor.transcripts import Tokens
@@ -118,10 +118,11 @@ def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utteranc
             those = [one for one in unusable if one.kind == kind]
             of = len(read[split]) + len(unusable)
             found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
+    unread = names.unread(corpus)
     if any(finding.severity == "error" for finding in found):  # prepare would stop at the first of them
-        return read, found, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
+        return read, found + unread, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
     prepared = prepare(settings, progress)
-    return {split: prepared.utterances(split) for split in prepared.manifests}, found, prepared.tokenizer
+    return {split: prepared.utterances(split) for split in prepared.manifests}, found + unread, prepared.tokenizer
 
 
 def _manifests(corpus: Corpus, settings: Recognition, progress: Progress) -> tuple[bool, Mapping[str, Path]]:
@@ -163,7 +164,11 @@ def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[F
     tokens = {}
     for split, utterances in read.items():
         tokens[split], outside = transcripts.encoded(split, utterances, recognizer.tokenizer)
-        found += outside + frames.infeasible(split, utterances, tokens[split], recognizer)
+        found += (
+            outside
+            + names.confusable(split, utterances)
+            + frames.infeasible(split, utterances, tokens[split], recognizer)
+        )
     return found, tokens
 
 

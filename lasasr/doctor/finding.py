@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from lasasr.escaping import escaped
+
+_LONGEST = 60  # characters of an id in a line
 Severity = Literal["error", "warning", "note"]
 
 
@@ -28,9 +31,17 @@ class Finding:
         """In one line, with the first ids."""
         where = f"{self.split}: " if self.split else ""
         share = f" ({percent(self.share)})" if self.share is not None else ""
-        some = ", ".join(self.ids[:most]) + (", ..." if len(self.ids) > most else "")
+        some = self.first_ids(most)
         counted = f", {self.count}{share}" if self.count else ""
-        return f"{where}{self.kind}{counted}{f': {some}' if some else ''}; {self.advice}"
+        return escaped(f"{where}{self.kind}{counted}{f': {some}' if some else ''}; {self.advice}")
+
+    def first_ids(self, most: int = 3) -> str:
+        """The first ids, long ones shortened."""
+        return ", ".join(map(_shortened, self.ids[:most])) + (", ..." if len(self.ids) > most else "")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
 
 
 def percent(share: float) -> str:

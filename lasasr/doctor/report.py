@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from lasasr.artifacts import files
 from lasasr.doctor.finding import Finding, percent
+from lasasr.report.escaped_text import escaped_text
 
 SCHEMA: Final = 1
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -53,9 +53,9 @@ def _table(findings: Sequence[Finding]) -> Table:
         table.add_column(name, justify="right" if name == "utterances" else "left", overflow="fold")
     for one in findings:
         counted = f"{one.count} ({percent(one.share)})" if one.share is not None else ""
-        some = f" [{', '.join(one.ids[:3])}{', ...' if len(one.ids) > 3 else ''}]" if one.ids else ""
-        severity = Text(one.severity, style=_COLOURS[one.severity])
-        table.add_row(severity, one.split, one.kind, counted, Text(one.advice + some))
+        some = f" [{one.first_ids()}]" if one.ids else ""
+        severity = escaped_text(one.severity, style=_COLOURS[one.severity])
+        table.add_row(severity, escaped_text(one.split), one.kind, counted, escaped_text(one.advice + some))
     return table
 
 

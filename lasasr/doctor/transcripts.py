@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lasasr.data.manifest import Utterances
-from lasasr.doctor.finding import Finding, about
+from lasasr.doctor.finding import Finding, Severity, about
 from lasasr.errors import LasasrError
 from lasasr.text.base import Tokenizer
 
@@ -18,7 +18,10 @@ NARROWEST = 0.15  # of log tokens per second: a factor of 2.5 is never told, eve
 
 
 def encoded(split: str, utterances: Utterances, tokenizer: Tokenizer) -> tuple[Tokens, list[Finding]]:
-    """The tokens of every utterance; a finding about those outside the vocabulary."""
+    """The tokens of every utterance; a finding about those outside the vocabulary.
+
+    In train they end the training; elsewhere they are decoded and scored, and count as errors.
+    """
     tokens: dict[int, list[int]] = {}
     outside, example = [], ""
     for index, text in enumerate(utterances.texts):
@@ -27,7 +30,11 @@ def encoded(split: str, utterances: Utterances, tokenizer: Tokenizer) -> tuple[T
         except LasasrError as error:
             outside.append(utterances.ids[index])
             example = example or str(error)
-    return tokens, about("outside the vocabulary", "error", split, outside, len(utterances), example)
+            if split != "train":
+                tokens[index] = tokenizer.encode_inside(text)
+    severity: Severity = "error" if split == "train" else "warning"
+    advice = example if split == "train" else f"these count as errors: {example}"
+    return tokens, about("outside the vocabulary", severity, split, outside, len(utterances), advice)
 
 
 def rate_of_speech(split: str, utterances: Utterances, tokens: Tokens) -> list[Finding]:

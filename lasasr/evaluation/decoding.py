@@ -107,7 +107,9 @@ def _with_spoken(
         return [replace(one, spoken=known[one.id], spoken_by="corpus") if one.id in known else one for one in found]
     if recognizer.model.ctc is None:
         return list(found)
-    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, batch.texts, heard)
+    # a reference with characters that CTC cannot write has no times
+    texts = ["" if recognizer.tokenizer.outside(text) else text for text in batch.texts]
+    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, heard)
     return [
         replace(one, spoken=as_timed(words or ()), spoken_by="ctc") for one, words in zip(found, aligned, strict=True)
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lasasr.artifacts.run_results import plot_name
+from lasasr.artifacts.utterance_files import file_words, plot_name
 from lasasr.evaluation.outcome import Outcome
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
@@ -20,10 +20,11 @@ def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence
     """Save the attention maps of some outcomes as pictures."""
     dataset = prepared.dataset(split, recognizer.frontend.sample_rate_hz)
     places = {one: index for index, one in enumerate(dataset.utterances.ids)}
+    words = file_words(one.id for one in shown)
     for one in shown:
         if one.best.weights is not None:
             figure = attention_figure(recognizer, dataset.waveform(places[one.id]), one)
-            figures.save(figure, folder / plot_name(split, one.id))
+            figures.save(figure, folder / plot_name(split, words[one.id]))
 
 
 def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome) -> Figure:

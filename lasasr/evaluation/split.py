@@ -15,6 +15,7 @@ from lasasr.evaluation.calibration import of_outcomes
 from lasasr.evaluation.decoding import decode_split
 from lasasr.evaluation.maps import draw
 from lasasr.evaluation.summary import summary
+from lasasr.evaluation.vocabulary import outside_vocabulary
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import ALONE, Prepared
 from lasasr.report import figures
@@ -92,6 +93,7 @@ def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: R
         "search_choice": settings.choices.get("search"),
         "search_models": models,
         "data": prepared.content(split),
+        "outside_vocabulary": outside_vocabulary(recognizer.tokenizer, prepared.utterances(split).texts),
         "normalizer": recognizer.normalizer,
         "protocol": transcript.from_name(recognizer.normalizer).protocol,
         "seed": settings.seed,

@@ -30,6 +30,7 @@ class Encoder(nn.Module, ABC):
     input_dim: int  # F
     output_dim: int  # E
     subsampling_factor: int  # T / T', rounded up
+    self_attentive: bool = False  # True: all frames see each other and are read in no order, so maps may mislead
     pretrained: bool = False  # True: it brings its weights, and they are left alone (so for any module in it)
 
     @property

@@ -12,6 +12,7 @@ from lasasr.listen.packing import pack, packing, unpack
 from lasasr.listen.padded_lstm import PaddedLSTM
 from lasasr.nn import lengths as length
 from lasasr.nn import tracing
+from lasasr.nn.sizes import check_widths
 
 Lstm = Literal["auto", "padded", "packed", "recomputed"]
 
@@ -42,6 +43,7 @@ class BiLSTM(nn.Module):
             raise ValueError(f"lstm must be one of {', '.join(get_args(Lstm))}, got {lstm!r}")
         if hidden_dim < 1 or projection_dim < 0:
             raise ValueError(f"hidden_dim must be >= 1 and projection_dim >= 0, got {hidden_dim} and {projection_dim}")
+        check_widths(hidden_dim=hidden_dim, projection_dim=projection_dim or None)
         self.lstm = PaddedLSTM(input_dim, hidden_dim, recompute=lstm == "recomputed")
         self.projection = nn.Linear(2 * hidden_dim, projection_dim) if projection_dim else None
         self.implementation = lstm

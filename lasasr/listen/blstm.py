@@ -11,6 +11,7 @@ from lasasr.listen.base import Encoded, Encoder
 from lasasr.listen.bilstm import BiLSTM, Lstm
 from lasasr.listen.dropout import SequenceDropout
 from lasasr.nn import lengths as length
+from lasasr.nn.sizes import check_depth
 
 
 class BLSTMEncoder(Encoder):
@@ -45,6 +46,7 @@ class BLSTMEncoder(Encoder):
         super().__init__()
         if layers < 1 or len(subsampling) > layers or any(factor < 1 for factor in subsampling):
             raise ValueError(f"subsampling must be at most layers ({layers}) factors >= 1, got {list(subsampling)}")
+        check_depth(layers=layers)
         self.strides = [*subsampling, *[1] * (layers - len(subsampling))]
         self.layers = nn.ModuleList()
         width = input_dim

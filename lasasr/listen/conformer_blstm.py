@@ -27,6 +27,8 @@ class ConformerBLSTMEncoder(ConformerEncoder):
         ValueError: as there, or `blstm_layers` is below 1.
     """
 
+    self_attentive = False  # what reads the frames once more in order keeps them at their places
+
     def __init__(
         self,
         blstm_dim: int,

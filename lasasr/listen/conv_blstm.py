@@ -11,6 +11,7 @@ from lasasr.listen.base import Encoded, Encoder
 from lasasr.listen.bilstm import BiLSTM, Lstm
 from lasasr.listen.dropout import SequenceDropout
 from lasasr.nn import lengths as length
+from lasasr.nn.sizes import check_depth
 
 
 class ConvBLSTMEncoder(Encoder):
@@ -46,6 +47,7 @@ class ConvBLSTMEncoder(Encoder):
         super().__init__()
         if layers < 1 or any(count < 1 for count in channels):
             raise ValueError(f"layers and channels must be >= 1, got {layers} and {list(channels)}")
+        check_depth(layers=layers)
         self.blocks = nn.ModuleList(
             VGGBlock(below, above) for below, above in zip([1, *channels], channels, strict=False)
         )

@@ -9,6 +9,7 @@ from lasasr.listen.bilstm import BiLSTM, Lstm
 from lasasr.listen.dropout import SequenceDropout
 from lasasr.listen.stacking import stack_frames
 from lasasr.nn import lengths as length
+from lasasr.nn.sizes import check_depth, check_widths
 
 
 class PyramidEncoder(Encoder):
@@ -74,6 +75,8 @@ def _joined(layers: int, subsampling_factor: int, stack: int) -> list[int]:
     """Frames concatenated before each layer; their product is `subsampling_factor`."""
     if layers < 1 or stack < 1:
         raise ValueError(f"layers and stack must be >= 1, got {layers} and {stack}")
+    check_depth(layers=layers)
+    check_widths(subsampling_factor=subsampling_factor, stack=stack)
     halvings = (subsampling_factor // stack).bit_length() - 1
     if subsampling_factor < stack or stack << halvings != subsampling_factor:
         raise ValueError(f"subsampling_factor must be stack ({stack}) times a power of two, got {subsampling_factor}")

@@ -45,6 +45,8 @@ class SelfAttentiveEncoder(Encoder):
         ValueError: a size below 1, an unknown `subsampling_by` or `positions`, or no such layer below the last.
     """
 
+    self_attentive = True
+
     def __init__(
         self,
         layer: Layer,

@@ -10,8 +10,8 @@ from lasasr.listen.dropout import checked, factors
 class StochasticDepth(nn.Module):
     """Leave what a layer adds out of some utterances, in training (Huang et al. 2016, §3).
 
-    It is drawn for each utterance, as all dropout by what `Updates.on_train_batch_start` seeds: (seed, epoch, batch).
-    What stays is scaled by 1 / (1 − probability), and evaluation needs no factor.
+    It is drawn for each utterance, as all dropout by what `TokenNormalizedModule.on_train_batch_start` seeds: (seed,
+    epoch, batch). What stays is scaled by 1 / (1 − probability), and evaluation needs no factor.
 
     Raises:
         ValueError: `probability` is outside [0, 1).

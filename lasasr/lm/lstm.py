@@ -8,7 +8,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from lasasr.lm.base import LanguageModel, LMStep, check_widths, without_never_emitted
+from lasasr.nn import sizes
 from lasasr.nn.shared_layers import floating
+from lasasr.nn.sizes import check_depth
 
 
 class LSTMState(NamedTuple):
@@ -44,8 +46,8 @@ class LSTMLanguageModel(LanguageModel):
         tied_embeddings: bool = False,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ValueError(f"layers must be ≥ 1, got {layers}")
+        check_depth(layers=layers)
+        sizes.check_widths(hidden_dim=hidden_dim, embedding_dim=embedding_dim)
         check_widths(tied_embeddings, embedding_dim, hidden_dim)
         self.vocabulary_size, self.depth, self.hidden_dim = vocabulary_size, layers, hidden_dim
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim)

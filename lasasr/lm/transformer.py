@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from lasasr.lm.base import LanguageModel, LMStep, without_never_emitted
 from lasasr.nn.shared_layers import floating
+from lasasr.nn.sizes import check_depth, check_widths
 
 
 class TransformerState(NamedTuple):
@@ -46,8 +47,8 @@ class TransformerLanguageModel(LanguageModel):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ValueError(f"layers must be ≥ 1, got {layers}")
+        check_depth(layers=layers)
+        check_widths(dim=dim, feedforward_dim=feedforward_dim)
         if heads < 1 or dim % heads:
             raise ValueError(f"dim must be a multiple of heads, got {dim} and {heads}")
         self.vocabulary_size, self.dim = vocabulary_size, dim

@@ -6,6 +6,7 @@ an encoded frame: frame shift times subsampling factor. docs/alignment.md has th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -130,19 +131,32 @@ def word_times(tokens: Iterable[TimedLabel]) -> list[TimedLabel]:
     """Words and their times from those of characters or pieces.
 
     "▁" begins a word: alone it is the character between two words and belongs to neither; before a piece it is not part
-    of the word's text.
+    of the word's text. What Unicode calls white space (U+00A0, U+3000) separates words, too, as where errors are
+    counted; a token that holds some in its middle is taken apart, its time in proportion to the characters.
     """
     words: list[list[TimedLabel]] = [[]]
     for token in tokens:
         if token.label.startswith(WORD_MARK):
             words.append([])
-        if token.label != WORD_MARK:
-            words[-1].append(token)
+        for part in _between_spaces(token):
+            if part.label.isspace():
+                words.append([])
+            else:
+                words[-1].append(part)
     return [
-        TimedLabel("".join(token.label.removeprefix(WORD_MARK) for token in word), word[0].start_s, word[-1].end_s)
-        for word in words
-        if word
+        TimedLabel("".join(token.label for token in word), word[0].start_s, word[-1].end_s) for word in words if word
     ]
+
+
+def _between_spaces(token: TimedLabel) -> list[TimedLabel]:
+    """A token without its word mark, white space and what stands around it apart; nothing of "▁" alone."""
+    label = token.label.removeprefix(WORD_MARK)
+    parts: list[str] = re.findall(r"\s+|\S+", label)
+    if len(parts) == 1:
+        return [TimedLabel(label, token.start_s, token.end_s)]
+    shares = np.cumsum([0, *map(len, parts)]) / max(len(label), 1)
+    edges = (token.start_s + shares * (token.end_s - token.start_s)).tolist()
+    return [TimedLabel(*fields) for fields in zip(parts, edges, edges[1:], strict=False)]
 
 
 def compare_boundaries(reference: Sequence[TimedLabel], hypothesis: Sequence[TimedLabel]) -> Boundaries:

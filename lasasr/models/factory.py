@@ -8,49 +8,60 @@ no code of theirs. The keys beside it are arguments; `_partial_: true` leaves so
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
+
+from torch import nn
 
 from lasasr.artifacts import run_paths
 from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
-from lasasr.configuration import gate
+from lasasr.configuration import gate, users_parts
+from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
+from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.configuration.returned import check_returned
 from lasasr.configuration.settings import Part, Recognition
 from lasasr.corpora.base import Corpus, TextCorpus
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.listen.base import Encoder
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Loss
+from lasasr.models import first_calls
 from lasasr.models.network import CTCHead, Model
 from lasasr.models.parts import ModelParts
-from lasasr.nn.initial_weights import built_by, initialise
-from lasasr.search.base import Scorer
+from lasasr.models.preset_weights import initialise_checked
+from lasasr.nn.initial_weights import built_by
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
+M = TypeVar("M", bound=nn.Module)
+# What a shipped class raises for options that make no sense, torch among it: a negative dimension, no memory for it
+_OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError)
 # The keys that are no arguments of a part, and the value that each has where it is left out.
 DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
+# What a constructor of the user's raises for options that make no sense
+_OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
 
 
 def check_targets(config: Any, place: str = "") -> None:
-    """Refuse every `_target_`, at any depth, that may not stand where it stands.
+    """Refuse every `_target_`, at any depth, that may not stand where it stands, and arguments of another kind.
 
     Args:
         place: of `config` in the configuration; "" for the whole.
 
     Raises:
-        UsageError: names the place, the target and the way to allow it.
+        UsageError: names the place, the target and the way to allow it, or the argument.
     """
     if isinstance(config, Mapping):
-        if "_target_" in config:
-            gate.resolve(config["_target_"], place)
+        target = gate.resolve(config["_target_"], place) if "_target_" in config else None
         for key, value in config.items():
             check_targets(value, f"{place}.{key}" if place else str(key))
+        if target is not None:
+            check_arguments(target, _arguments(config), place)
     elif isinstance(config, list | tuple):
         for position, value in enumerate(config):
             check_targets(value, f"{place}[{position}]")
@@ -76,8 +87,8 @@ def build(config: Part, place: str, **finish: Any) -> Any:
     check_targets(config, place)  # before the first of its parts is made
     maker = _maker(config, place)
     if config.get("_partial_"):
-        users_own = gate.below(str(config["_target_"]), gate.users_prefixes())  # whatever it raises, it is named
-        return _called(partial(maker, **finish), config, place, Exception if users_own else (TypeError, ValueError))
+        users_own = users_parts.is_users(config["_target_"])  # whatever it raises, it is named
+        return _called(partial(maker, **finish), config, place, Exception if users_own else _OF_OPTIONS)
     return _called(maker, config, place, Exception)
 
 
@@ -87,9 +98,14 @@ def _maker(config: Part, place: str) -> Callable[..., Any]:
     target = gate.resolve(config["_target_"], place)
     make = _argument if config.get("_recursive_", True) else lambda value, _: copy.deepcopy(value)
     positional = [make(value, f"{place}._args_") for value in config.get("_args_", ())]
-    named = {key: make(value, f"{place}.{key}") for key, value in config.items() if key not in DIRECTIVES}
-    del named["_target_"]
+    check_arguments(target, _arguments(config), place)
+    named = {key: make(value, f"{place}.{key}") for key, value in _arguments(config).items()}
     return partial(target, *positional, **named)
+
+
+def _arguments(config: Part) -> dict[str, Any]:
+    """The keys that are arguments of a part."""
+    return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
 
 
 def _argument(value: Any, place: str) -> Any:
@@ -123,12 +139,29 @@ def _called(
     except LasasrError:
         raise
     except wrong as error:
-        raise UsageError(f"{place} ({config['_target_']}): {' '.join(str(error).split())}") from error
+        defect = not isinstance(error, _OF_VALUES) or (isinstance(error, TypeError) and users_parts.went_through(error))
+        if defect and users_parts.is_users(config["_target_"]):
+            raise PartError(users_parts.fault_of(f"{place} ({config['_target_']})", error)) from error
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{place} ({config['_target_']}): {reason}{_lacking(config, place, error)}") from error
+
+
+def _lacking(config: Part, place: str, error: Exception) -> str:
+    """How a part gets an argument that the toolkit would supply, where it is refused for the lack of it."""
+    contract = contract_of(place_kind(place))
+    if contract is None or config.get("_partial_") or not isinstance(error, TypeError):
+        return ""
+    lacking = [name for name in contract.supplied if f"'{name}'" in str(error)]
+    return f"; {place}._partial_=true has the toolkit supply {' and '.join(lacking)}" if lacking else ""
 
 
 def _finished(maker: Callable[..., Any], config: Part, place: str, *positional: Any, **finish: Any) -> Any:
-    """What `maker` returns, if it is what the place takes."""
-    return check_returned(maker(*positional, **finish), config["_target_"], place)
+    """What `maker` returns, if it is what the place takes; of the user's own it is noted whose fault is whose."""
+    target = config["_target_"]
+    value = check_returned(maker(*positional, **finish), target, place)
+    if users_parts.is_users(target):
+        first_calls.watch(value, users_parts.note(value, str(target), place))
+    return value
 
 
 def corpus(part: Part) -> Corpus:
@@ -154,9 +187,8 @@ def frontend(part: Part, seed: int) -> Frontend:
     Raises:
         LasasrError: it does not keep to the contract.
     """
-    made = frontends.checked(built_by(seed, "frontend", lambda: build(part, "frontend")))
-    initialise(made, seed, "frontend.")
-    return made
+    make = lambda seed: frontends.checked(built_by(seed, "frontend", lambda: build(part, "frontend")))  # noqa: E731
+    return _initialised(make, seed, "frontend.")
 
 
 def train_tokenizer(part: Part, transcripts: Iterable[str]) -> Tokenizer:
@@ -189,9 +221,8 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
 
 def loss(part: Part, seed: int) -> Loss:
     """What training minimises; initial weights of one that has parameters follow `seed`."""
-    made: Loss = built_by(seed, "loss", lambda: build(part, "loss"))
-    initialise(made, seed, "loss.")
-    return made
+    make: Callable[[int], Loss] = lambda seed: built_by(seed, "loss", lambda: build(part, "loss"))  # noqa: E731
+    return _initialised(make, seed, "loss.")
 
 
 def model_parts(settings: Recognition) -> ModelParts:
@@ -209,7 +240,18 @@ def model_parts(settings: Recognition) -> ModelParts:
 
 def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
     """Encoder, and what the loss needs of decoder and CTC head; initial weights follow `seed` and each part's name."""
-    seed = parts.seed
+    return _initialised(lambda seed: _model(parts, seed, input_dim, vocabulary_size), parts.seed)
+
+
+def _initialised(make: Callable[[int], M], seed: int, prefix: str = "") -> M:
+    """What `make(seed)` builds, with its initial weights drawn, and nothing that was given it drawn anew."""
+    made = make(seed)
+    initialise_checked(made, seed, prefix, lambda: make(seed + 1))
+    return made
+
+
+def _model(parts: ModelParts, seed: int, input_dim: int, vocabulary_size: int) -> Model:
+    """The model as its constructors leave it, which draw by `seed`."""
     encoder = built_by(seed, "encoder", lambda: build(parts.listen, "listen", input_dim=input_dim))
     _check_intermediate(encoder, parts.heads.intermediate_ctc)
     sizes = {"encoded_dim": encoder.output_dim, "vocabulary_size": vocabulary_size}
@@ -221,9 +263,7 @@ def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
         spell = _needed(parts.spell, "spell")
         decoder = built_by(seed, "decoder", lambda: build(spell, "spell", attend=attend, **sizes))
     ctc = built_by(seed, "ctc", lambda: CTCHead(**sizes)) if parts.heads.ctc else None
-    made = Model(encoder=encoder, decoder=decoder, ctc=ctc)
-    initialise(made, seed)
-    return made
+    return Model(encoder=encoder, decoder=decoder, ctc=ctc)
 
 
 def _check_intermediate(encoder: Encoder, is_read: bool) -> None:
@@ -244,55 +284,6 @@ def _needed(part: Part | None, place: str) -> Part:
 
 def language_model(part: Part, seed: int, vocabulary_size: int) -> LanguageModel:
     """The language model; initial weights follow `seed` and each part's name."""
-    made: LanguageModel = built_by(seed, "lm", lambda: build(part, "lm", vocabulary_size=vocabulary_size))
-    initialise(made, seed)
-    return made
-
-
-def search(part: Part, lm: Callable[[str], Any], pieces: Sequence[str] = ()) -> Any:
-    """The search as configured.
-
-    Args:
-        lm: makes a scorer of what a key `lm` anywhere in the search names (`lasasr.models.language_model.scorer`).
-        pieces: the text of every token, for entries of `scorers` that are `_partial_`.
-    """
-    return _with_parts(part, "search", lm, pieces)
-
-
-def scorer(part: Part, name: str, lm: Callable[[str], Any], pieces: Sequence[str] = ()) -> Scorer:
-    """An entry of `search.scorers` by itself.
-
-    Args:
-        name: of the entry.
-        lm, pieces: as of `search`.
-    """
-    return cast(Scorer, _with_parts(part, f"search.scorers.{name}", lm, pieces))
-
-
-def _with_parts(part: Part, place: str, lm: Callable[[str], Any], pieces: Sequence[str]) -> Any:
-    finish: dict[str, Any] = {}
-    for key, value in part.items():
-        if key == "lm" and isinstance(value, str):
-            finish[key] = lm(value)
-        elif isinstance(value, Mapping) and _is_unfinished(value, f"{place}.{key}"):
-            finish[key] = _with_parts(value, f"{place}.{key}", lm, pieces)
-    takes_pieces = _takes_pieces(part, place)
-    if takes_pieces:
-        finish["pieces"] = pieces
-    if not finish:
-        return build(part, place)
-    rest = {key: value for key, value in part.items() if key == "pieces" or key not in finish}
-    if "_target_" not in part:  # a mapping of parts
-        return {**{key: build(value, f"{place}.{key}") for key, value in rest.items()}, **finish}
-    return build({**rest, "_partial_": True}, place, **finish)
-
-
-def _is_unfinished(part: Part, place: str) -> bool:
-    """Whether it, or a part in it, lacks what a configuration cannot hold."""
-    inner = ((value, f"{place}.{key}") for key, value in part.items() if isinstance(value, Mapping))
-    return isinstance(part.get("lm"), str) or _takes_pieces(part, place) or any(_is_unfinished(*one) for one in inner)
-
-
-def _takes_pieces(part: Part, place: str) -> bool:
-    """Whether it is an entry of `search.scorers` that says that the search completes it."""
-    return place.rpartition(".")[0].endswith("search.scorers") and part.get("_partial_") is True
+    build_it = partial(build, part, "lm", vocabulary_size=vocabulary_size)
+    make: Callable[[int], LanguageModel] = lambda seed: built_by(seed, "lm", build_it)  # noqa: E731
+    return _initialised(make, seed)

@@ -17,7 +17,7 @@ from lasasr.configuration.settings import Language, Part, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
-from lasasr.models import factory
+from lasasr.models import factory, search_parts
 from lasasr.models.parts import LanguageParts
 from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
@@ -86,16 +86,18 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return factory.load_tokenizer(folder)
 
 
-def search(part: Part, tokenizer: Tokenizer) -> Any:
+def search(part: Part, tokenizer: Tokenizer, place: str = "search") -> Any:
     """The search as configured, with the language models that it names.
 
     Args:
         tokenizer: the recognizer's.
+        place: of the search in the configuration.
 
     Raises:
         LasasrError: see `scorer`.
     """
-    return factory.search(_without_double(part), partial(scorer, tokenizer=tokenizer), pieces(tokenizer))
+    lm = partial(scorer, tokenizer=tokenizer)
+    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place, pieces(tokenizer))
 
 
 def _without_double(search: Part) -> Part:

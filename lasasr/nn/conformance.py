@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lasasr.errors import PartError
 from lasasr.nn import tree
 
 T = TypeVar("T")
@@ -35,15 +36,24 @@ class Finding(NamedTuple):
 def findings(promises: Mapping[str, Callable[[T], Measured]], trial: Callable[[], T], device: str) -> Iterator[Finding]:
     """Try every promise, in order, each on a trial of its own.
 
-    Whatever a third party's code raises breaks the promise that was being tried, and becomes its number.
+    Whatever a third party's code raises breaks the promise that was being tried, and becomes its number. Where a method
+    returns what is of no use at all, the promises after it are not tried.
     """
-    for promise, attempt in promises.items():
+    raised: set[str] = set()
+    for tried, (promise, attempt) in enumerate(promises.items(), start=1):
         try:
             with torch.random.fork_rng(devices=[] if device == "cpu" else None):
                 measured = attempt(trial())
+        except PartError as error:
+            yield Finding(promise, False, str(error))
+            if further := len(promises) - tried:
+                yield Finding(f"{further} further promises", False, "not tried, because they need what is broken here")
+            return
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
-            measured = Measured(False, f"{type(error).__name__}: {lines[0][:160]}")
+            number = f"{type(error).__name__}: {lines[0][:160]}"
+            measured = Measured(False, f"{type(error).__name__}, as above" if number in raised else number)
+            raised.add(number)
         yield Finding(promise, measured.kept, measured.number)
 
 

@@ -55,8 +55,9 @@ class Prepared(Splits):
         return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
 
     def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
-        """The unperturbed utterances of a split."""
-        return SpeechDataset(self.utterances(split), self.tokenizer, sample_rate_hz, verify=self.verify)
+        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not."""
+        utterances = self.utterances(split)
+        return SpeechDataset(utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False)
 
     def batches(self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE) -> Loader:
         """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each; every rank its share.

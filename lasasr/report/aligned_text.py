@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lasasr.escaping import escaped
 from lasasr.metrics.error_rates import AlignedPair, Metric, align
 
 _NAMES = ("REF: ", "HYP: ")
@@ -14,7 +15,7 @@ def aligned_text(reference: str, hypothesis: str, metric: Metric = "wer", width:
     """Two lines, one word (character, phone) below the other.
 
     Substituted, deleted and inserted units are in upper case; asterisks fill a side without a unit. Among
-    characters a space is shown as "_".
+    characters a space is shown as "_"; control characters are written out (`\\u001b`).
 
     Args:
         width: characters after which a new pair of lines begins, an empty line between; by default it never does.
@@ -32,6 +33,7 @@ def _column(pair: AlignedPair) -> tuple[str, str]:
     sides = [None if unit is None else unit.replace(" ", "_") for unit in pair]
     if not pair.correct:
         sides = [None if unit is None else unit.upper() for unit in sides]
+    sides = [None if unit is None else escaped(unit) for unit in sides]  # as wide as it is shown
     wide = max(len(unit) for unit in sides if unit is not None)
     left, right = (_GAP * wide if unit is None else unit.ljust(wide) for unit in sides)
     return left, right

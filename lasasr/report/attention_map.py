@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from lasasr.escaping import escaped
 from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.report import figures, labels
 from lasasr.report.aligned_text import aligned_text
@@ -88,7 +89,7 @@ def _check(weights: Array, tokens: Sequence[str], features: Array) -> None:
 
 def _heading(title: str, reference: str, hypothesis: str) -> str:
     spoken = aligned_text(reference, hypothesis, width=_HEADING_WIDTH) if reference or hypothesis else ""
-    return "\n".join(part for part in (title, spoken) if part)
+    return "\n".join(part for part in (escaped(title), spoken) if part)
 
 
 def _axes(heads: int, width_in: float, map_in: float, heading: str) -> tuple[Figure, list[Axes], list[Axes]]:

@@ -10,7 +10,7 @@ from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.pairs import CentreDifference, against, centre, interval_of, labels, signed
 
 NOTHING = "–"
-WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "undecided"}
+WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "cannot decide"}
 
 System = Mapping[str, Any]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasasr.errors import UsageError
+from lasasr.escaping import lines_escaped
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
 
 
@@ -17,7 +18,7 @@ def comparison_markdown(document: Mapping[str, Any]) -> str:
     """
     shown = [column for column in columns(document) if column.published]
     blocks = [" ".join(document["verdict"]), table(shown), "\n".join(_certificate(document, shown))]
-    return "\n\n".join(escaped(block) if index == 0 else block for index, block in enumerate(blocks))
+    return lines_escaped("\n\n".join(escaped(block) if index == 0 else block for index, block in enumerate(blocks)))
 
 
 def table(shown: Sequence[TableColumn]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
+from lasasr.report.escaped_text import escaped_text
 
 NARROWEST = 16  # characters of the first column, which may break lines
 _GAP = 2
@@ -31,13 +31,13 @@ def comparison_table(document: Mapping[str, Any], width: int) -> RenderableType:
             column.header, justify="right" if column.number else "left", no_wrap=not wrapped, overflow="fold"
         )
     for row in zip(*(column.cells for column in shown), strict=True):
-        table.add_row(*(Text(cell) for cell in row))
-    verdict = Text(document["verdict"][0], style="bold")
-    parts: list[RenderableType] = [verdict, Text(""), table, Text("")]
-    parts += [Text(sentence) for sentence in document["verdict"][1:]]
-    parts.append(Text(_legend(document, shown)))
+        table.add_row(*(escaped_text(cell) for cell in row))
+    verdict = escaped_text(document["verdict"][0], style="bold")
+    parts: list[RenderableType] = [verdict, escaped_text(""), table, escaped_text("")]
+    parts += [escaped_text(sentence) for sentence in document["verdict"][1:]]
+    parts.append(escaped_text(_legend(document, shown)))
     if hidden := [column.header for column in all_columns if column not in shown]:
-        parts.append(Text(f"not shown for want of width: {', '.join(hidden)}"))
+        parts.append(escaped_text(f"not shown for want of width: {', '.join(hidden)}"))
     return Group(*parts)
 
 

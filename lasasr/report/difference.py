@@ -7,14 +7,15 @@ from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.flips import Flip, flips
 from lasasr.comparison.settings import differing, shown
+from lasasr.escaping import escaped
 from lasasr.metrics.significance.comparison import SystemPair
 from lasasr.report.aligned_text import aligned_text
+from lasasr.report.escaped_text import escaped_text
 
 ABSENT = "–"
 
@@ -30,17 +31,19 @@ def difference(
         most: utterances to show of those that became better, and of those that became worse.
         width: characters of a line.
     """
-    yield Text(f"first:  {_name(first)}\nsecond: {_name(second)}\n")
+    yield escaped_text(f"first:  {_name(first)}\nsecond: {_name(second)}\n")
     yield from _configuration(first, second)
-    yield Text(_rates(first, second, pair))
-    yield from (Text(f"note: {note}") for note in notes)
+    yield escaped_text(_rates(first, second, pair))
+    yield from (escaped_text(f"note: {note}") for note in notes)
     flipped = flips(first, second)
     better = [flip for flip in reversed(flipped) if flip.errors[1] < flip.errors[0]]
     worse = [flip for flip in flipped if flip.errors[1] > flip.errors[0]]
-    yield Text(f"\nutterances: {len(first.lines)}; the second has fewer errors in {len(better)}, more in {len(worse)}")
+    yield escaped_text(
+        f"\nutterances: {len(first.lines)}; the second has fewer errors in {len(better)}, more in {len(worse)}"
+    )
     for title, selected in (("fewer", better), ("more", worse)):
         if selected[:most]:
-            yield Text(f"\n{title} errors in the second, the largest changes first", style="bold")
+            yield escaped_text(f"\n{title} errors in the second, the largest changes first", style="bold")
         for flip in selected[:most]:
             yield _flip(flip, first.summary["metric"], width)
 
@@ -58,7 +61,7 @@ def _configuration(first: DecodedRun, second: DecodedRun) -> Iterator[Renderable
     """The keys that differ; a key at its default equals an absent one."""
     keys = differing([_setting_values(run, run.settings.normal) for run in (first, second)])
     if not keys:
-        yield Text("configuration: the same\n")
+        yield escaped_text("configuration: the same\n")
         return
     settings = [_setting_values(run, run.settings.values) for run in (first, second)]
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -66,9 +69,9 @@ def _configuration(first: DecodedRun, second: DecodedRun) -> Iterator[Renderable
         table.add_column(header, overflow="fold")
     for key in sorted(keys):
         cells = [shown(values[key]) if key in values else ABSENT for values in settings]
-        table.add_row(Text(key), *(Text(cell) for cell in cells))
+        table.add_row(escaped_text(key), *(escaped_text(cell) for cell in cells))
     yield table
-    yield Text("")
+    yield escaped_text("")
 
 
 def _rates(first: DecodedRun, second: DecodedRun, pair: SystemPair) -> str:
@@ -86,6 +89,8 @@ def _rates(first: DecodedRun, second: DecodedRun, pair: SystemPair) -> str:
     return "; ".join(texts)
 
 
-def _flip(flip: Flip, metric: Any, width: int) -> Text:
+def _flip(flip: Flip, metric: Any, width: int) -> RenderableType:
     before, after = (aligned_text(flip.reference, text, metric, width) for text in (flip.first, flip.second))
-    return Text(f"\n{flip.id}: {flip.errors[0]} → {flip.errors[1]} errors\nfirst\n{before}\nsecond\n{after}")
+    return escaped_text(
+        f"\n{escaped(flip.id)}: {flip.errors[0]} → {flip.errors[1]} errors\nfirst\n{before}\nsecond\n{after}"
+    )

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasasr.artifacts.search_identity import search_words
+from lasasr.escaping import escaped, lines_escaped
 from lasasr.metrics.error_rates import Metric
 from lasasr.report.aligned_text import aligned_text
+from lasasr.report.outside_text import outside_line
 
 WIDTH = 120  # characters of a line
 
@@ -17,7 +19,8 @@ def error_text(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -
 
     Substituted, deleted and inserted units are in upper case; asterisks fill a side without a unit.
     """
-    return "\n".join([*_head(summary), *_confusions(summary["triage"]), *_utterances(summary["metric"], lines)]) + "\n"
+    text = [*_head(summary), *_confusions(summary["triage"]), *_utterances(summary["metric"], lines)]
+    return lines_escaped("\n".join(text)) + "\n"
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -27,6 +30,8 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"{summary['split']}: {rate} ({summary['errors']} of {summary['reference_length']}: {counts})"
     yield f"search: {search_words(summary.get('search'))}"
     flags = ", ".join(f"{flag} {count}" for flag, count in summary["triage"]["flags"].items() if count)
+    if outside := outside_line(summary):
+        yield outside
     yield f"utterances: {summary['utterances']}; of these {flags or 'none has a flag'}"
     yield ""
 
@@ -46,5 +51,6 @@ def _utterances(metric: Metric, lines: Sequence[Mapping[str, Any]]) -> Iterator[
         counts = f"{line['substitutions']} sub, {line['deletions']} del, {line['insertions']} ins"
         flags = f"; {', '.join(line['flags'])}" if line["flags"] else ""
         yield ""
-        yield f"{line['id']} (speaker {line['speaker'] or '?'}, {line['duration_s']:.1f} s): {counts}{flags}"
+        speaker = escaped(line["speaker"] or "?")
+        yield f"{escaped(line['id'])} (speaker {speaker}, {line['duration_s']:.1f} s): {counts}{flags}"
         yield aligned_text(line["reference"], line["hypothesis"], metric, WIDTH)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from lasasr.escaping import escaped
 from lasasr.metrics.alignment_reference import WORD_MARK, TimedLabel, word_times
 from lasasr.text import special
 
@@ -44,7 +45,7 @@ def row_labels(tokens: Sequence[str], row_in: float, font_pt: float) -> tuple[La
     """
     fitting_pt = row_in * POINTS / _LEADING
     if fitting_pt >= _SMALLEST_PT:
-        names = [token.replace(WORD_MARK, "␣") for token in tokens]
+        names = [escaped(token.replace(WORD_MARK, "␣")) for token in tokens]
         return Labels([i + 0.5 for i in range(len(tokens))], names), min(font_pt, fitting_pt)
     return _thinned(_words(tokens), height_in(font_pt) / row_in), font_pt
 
@@ -56,7 +57,7 @@ def _words(tokens: Sequence[str]) -> Labels:
     if any(token.startswith(WORD_MARK) for token in tokens):  # phones are not parts of words
         words = word_times(words)
     placed = sorted([*words, *ends], key=lambda label: label.start_s)
-    return Labels([(label.start_s + label.end_s) / 2.0 for label in placed], [label.label for label in placed])
+    return Labels([(label.start_s + label.end_s) / 2.0 for label in placed], [escaped(label.label) for label in placed])
 
 
 def _thinned(labels: Labels, apart: float) -> Labels:
@@ -74,7 +75,7 @@ def above(words: Sequence[TimedLabel], second_in: float, font_pt: float) -> tupl
 
     They are level if all fit so; otherwise upright, as many as fit.
     """
-    middles = Labels([(word.start_s + word.end_s) / 2.0 for word in words], [word.label for word in words])
+    middles = Labels([(word.start_s + word.end_s) / 2.0 for word in words], [escaped(word.label) for word in words])
     halves = [width_in(f" {text} ", font_pt) / second_in / 2.0 for text in middles.texts]
     spans = [(position - half, position + half) for position, half in zip(middles.positions, halves, strict=True)]
     if all(left[1] <= right[0] for left, right in itertools.pairwise(spans)):

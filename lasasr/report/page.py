@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lasasr.comparison.card import placeless
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
+from lasasr.escaping import lines_escaped
 from lasasr.report import charts
 from lasasr.report.comparison_columns import columns, searched_with, sorted_systems, test_set
 
@@ -36,7 +37,7 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
     differs, short_names = labels(document)
     order = [system["name"] for system in sorted_systems(document)]
     systems = {system["name"]: system for system in document["systems"]}
-    return environment.get_template("page.html").render(
+    html = environment.get_template("page.html").render(
         document=document,
         differs=differs,
         short_names=short_names,
@@ -59,6 +60,7 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
         runs=[{"system": name, **run} for name in order for run in systems[name]["runs"]],
         versions=_versions(document),
     )
+    return lines_escaped(html)  # the data that page.js reads are ASCII: it escapes them where it shows them
 
 
 def _browser(

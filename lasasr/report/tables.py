@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from lasasr.artifacts.search_identity import common_words, search_words
 from lasasr.errors import LasasrError
+from lasasr.escaping import escaped
+from lasasr.report.escaped_text import escaped_text
 
 _COUNTS = {"substitutions": "sub", "deletions": "del", "insertions": "ins", "reference_length": "of"}
 _WITHOUT_VALUE = "–"
@@ -36,9 +37,9 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     if search_text := _searches(results, bool(names)):
-        table.caption, table.caption_justify, table.caption_style = Text(search_text), "left", ""
+        table.caption, table.caption_justify, table.caption_style = escaped_text(search_text), "left", ""
     for index, result in enumerate(results):
-        table.add_row(*(Text(name) for name in names[index : index + 1]), *_row(result, counts))
+        table.add_row(*(escaped_text(name) for name in names[index : index + 1]), *_row(result, counts))
     return table
 
 
@@ -72,7 +73,7 @@ def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for result in results:
         rates = (f"{_field(result, name):.3f}" for name in ("per_token", "per_word", "per_character"))
-        counts = [str(_field(result, name)) for name in ("split", "sentences", "words")]
+        counts = [escaped(str(_field(result, name))) for name in ("split", "sentences", "words")]
         table.add_row(*counts, *rates, str(_field(result, "left_out_sentences")))
     return table
 
@@ -80,7 +81,7 @@ def perplexity_table(results: Sequence[Mapping[str, Any]]) -> Table:
 def _row(result: Mapping[str, Any], counts: Iterable[str]) -> list[str]:
     bounds = _field(result, "ci95")
     return [
-        str(_field(result, "split")),
+        escaped(str(_field(result, "split"))),
         str(_field(result, "utterances")),
         f"{_field(result, 'percent'):.2f}",
         _WITHOUT_VALUE if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}",

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.columns import Columns
 from rich.table import Table
-from rich.text import Text
+
+from lasasr.report.escaped_text import escaped_text
 
 MOST = 5  # speakers and words in a line
 
@@ -30,15 +31,14 @@ def triage_table(summary: Mapping[str, Any]) -> Table:
         "deleted": [f"{reference} {count}" for reference, count in triage["deletions"]][:MOST],
         "inserted": [f"{hypothesis} {count}" for hypothesis, count in triage["insertions"]][:MOST],
     }
-    table = Table(
-        title=f"errors of {summary['split']}", title_justify="left", box=None, pad_edge=False, show_header=False
-    )
+    title = escaped_text(f"errors of {summary['split']}", "table.title")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column()
     for name, cells in lines.items():
         if cells:
             table.add_row(
-                name, Columns([Text(cell) for cell in cells], padding=(0, 3))
+                name, Columns([escaped_text(cell) for cell in cells], padding=(0, 3))
             )  # brackets in a word are no markup
     return table
 

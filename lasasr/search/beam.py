@@ -24,6 +24,8 @@ from lasasr.search.scorers import Fused, agreed
 from lasasr.search.subtraction import Subtraction
 from lasasr.spell.base import Decoder
 
+WIDEST = 10_000  # hypotheses per utterance
+
 
 class BeamSearch(Search):
     """Joint decoding: the `beam` best beginnings by the weighted sum of all scorers go on at every step.
@@ -82,6 +84,8 @@ class BeamSearch(Search):
         fused.add(scorers or {})
         if not 1 <= nbest <= beam:
             raise ValueError(f"1 <= nbest <= beam must hold, got nbest {nbest} and beam {beam}")
+        if beam > WIDEST:
+            raise ValueError(f"beam must be ≤ {WIDEST:,}, got {beam}")
         if not 0.0 <= fused.ctc_weight <= 1.0:
             raise ValueError(f"ctc_weight must be in [0, 1], got {fused.ctc_weight}")
         if not 0.0 < temperature < math.inf:

@@ -15,6 +15,7 @@ from lasasr.attend.base import Attention
 from lasasr.errors import LasasrError
 from lasasr.nn import shared_steps, tree
 from lasasr.nn.shared_layers import SharedLinear, floating, parameter
+from lasasr.nn.sizes import check_depth, check_widths
 from lasasr.spell.base import (
     MASKED,
     Decoder,
@@ -106,6 +107,7 @@ class RecurrentDecoder(Decoder):
         super().__init__()
         self.compiles = compile
         _check(cell, layers, order, readout_dim, input_feeding)
+        check_widths(hidden_dim=hidden_dim, embedding_dim=embedding_dim, readout_dim=readout_dim or None)
         self.vocabulary_size = vocabulary_size
         self.update_first = order == "update_then_attend"
         self.input_feeding = input_feeding
@@ -270,8 +272,7 @@ def _pack(inner: _Inner, rows: torch.Size) -> DecoderState:
 def _check(cell: str, layers: int, order: str, readout_dim: int | None, input_feeding: bool) -> None:
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell}")
-    if layers < 1:
-        raise ValueError(f"layers must be ≥ 1, got {layers}")
+    check_depth(layers=layers)
     if order not in get_args(Order):
         raise ValueError(f"order must be one of {', '.join(get_args(Order))}, got {order}")
     if input_feeding and not readout_dim:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -61,6 +61,10 @@ class Task(ABC, Generic[S, P, M]):
             LasasrError: the corpus is missing or damaged.
         """
 
+    def warnings(self, prepared: P) -> Iterator[str]:
+        """What of a corpus is probably not as its maker meant it, a line each; none of most."""
+        yield from ()
+
     @abstractmethod
     def describe(self, prepared: P) -> Iterable[str]:
         """The lines that `lasasr prepare` prints."""
@@ -108,17 +112,18 @@ class Task(ABC, Generic[S, P, M]):
         """Whether there is a result of the run's own on this content of a split."""
 
     def train(self, folder: Path, resume: bool, progress: Progress) -> dict[str, Any]:
-        """Train into the run folder `folder`; return what its card says of the work (nothing but on the first rank).
+        """Train into the run folder `folder`, as `check` has found nothing wrong with; return what its card says.
+
+        Other ranks than the first return nothing.
 
         Raises:
             Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
             LasasrError: the work cannot be done; the message says why and what to do.
         """
-        from lasasr.training.console import quiet  # which loads Lightning, as an evaluation does not
         from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads
+        from lasasr.training.progress_printer import quiet  # which loads Lightning, as an evaluation does not
 
         begun = resume and Run(folder).begun
-        self.check(begun)
         computed_in = precision(self.settings)
         quiet()
         threads = set_threads(self.settings.threads)

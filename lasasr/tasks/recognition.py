@@ -37,6 +37,13 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         """See `Task`."""
         return prepare(self.settings, progress, again)
 
+    def warnings(self, prepared: Prepared) -> Iterator[str]:
+        """See `Task`."""
+        from lasasr.doctor.names import confusable
+
+        for split in prepared.manifests:
+            yield from (finding.line() for finding in confusable(split, prepared.utterances(split)))
+
     def describe(self, prepared: Prepared) -> Iterator[str]:
         """See `Task`."""
         for split in prepared.manifests:

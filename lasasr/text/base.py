@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from lasasr.configuration.configurable import configurable
+from lasasr.errors import LasasrError
 
 
 class Tokenizer(ABC):
@@ -40,6 +41,22 @@ class Tokenizer(ABC):
         Raises:
             LasasrError: a character (or phone) is outside the vocabulary; the message names it.
         """
+
+    def outside(self, text: str) -> list[str]:
+        """What of `text` is outside the vocabulary, in order: characters, or phones; empty where `encode` takes it."""
+        return [] if self._encodes(text) else [sign for sign in text if not self._encodes(sign)]
+
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of `text` without what is outside the vocabulary: of references that are scored, not trained on."""
+        outside = set(self.outside(text))
+        return self.encode("".join(sign for sign in text if sign not in outside) if outside else text)
+
+    def _encodes(self, text: str) -> bool:
+        try:
+            self.encode(text)
+        except LasasrError:
+            return False
+        return True
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:

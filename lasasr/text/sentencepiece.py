@@ -74,7 +74,8 @@ class SentencePieceTokenizer(Tokenizer):
                 character_coverage=1.0,  # every character is a piece, so all training text can be encoded
                 normalization_rule_name="identity",  # the transcript rule has normalised already
                 remove_extra_whitespaces=False,
-                max_sentence_length=1 + max(len(text.encode()) for text in texts),  # longer ones would be left out
+                # longer ones would be left out; less than ten bytes it does not take
+                max_sentence_length=max(10, 1 + max(len(text.encode()) for text in texts)),
                 unk_id=_UNKNOWN,
                 bos_id=-1,
                 eos_id=-1,
@@ -100,6 +101,10 @@ class SentencePieceTokenizer(Tokenizer):
                 "choose a transcript rule that maps it, or train the tokenizer on text that has it"
             )
         return [piece + _SHIFT for piece in pieces]
+
+    def outside(self, text: str) -> list[str]:
+        """The characters of `text` outside the vocabulary, in order."""
+        return [sign for sign in text if not self._has_piece(sign)]
 
     def _has_piece(self, sign: str) -> bool:
         return sign != SPACE and self._pieces.PieceToId(SPACE if sign == " " else sign) != _UNKNOWN

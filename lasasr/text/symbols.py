@@ -74,6 +74,14 @@ class SymbolTokenizer(Tokenizer):
                 "choose a transcript rule that maps it, or train the tokenizer on text that has it"
             ) from None
 
+    def outside(self, text: str) -> list[str]:
+        """The symbols of `text` outside the vocabulary, in order."""
+        return [symbol for symbol in self.split(text) if symbol not in self._ids]
+
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of the symbols of `text` that are in the vocabulary."""
+        return [self._ids[symbol] for symbol in self.split(text) if symbol in self._ids]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`; special ids are passed over."""
         return self.join([self.symbols[i - special.FIRST_TEXT] for i in ids if i >= special.FIRST_TEXT])

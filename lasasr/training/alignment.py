@@ -88,7 +88,7 @@ class AlignmentWatch(pl.Callback):
         tokens = host_mirror.mirrored(getitem)(batch.token_lengths, slice(UTTERANCES))
         self.recent += read_along(weights, frames, tokens).tolist()
         self.recent = self.recent[-WINDOW:]
-        pl_module.tell("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
+        pl_module.log_scalar("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
         if self.aligned_at_step is None:
             self._judge(trainer, pl_module, outputs, batch)
 
@@ -103,7 +103,7 @@ class AlignmentWatch(pl.Callback):
         if enough and self.share >= ALIGNED:
             if self.unknown is None:
                 self.aligned_at_step = trainer.global_step
-                _tell(trainer, f"attention is aligned from step {trainer.global_step} on")
+                _print_from_first_rank(trainer, f"attention is aligned from step {trainer.global_step} on")
         elif self.alarm is None:
             self._count(trainer, module, outputs, batch)
             setting = _setting(trainer, module)
@@ -112,7 +112,7 @@ class AlignmentWatch(pl.Callback):
                 causes = "; also: ".join(likely_causes(self.seen, setting))
                 told = f"attention is not aligned by step {trainer.global_step} ({self.share:.0%} of the utterances"
                 self.alarm = f"{told} are read along); likely cause: {causes}"
-                _tell(trainer, f"warning: {self.alarm}")
+                _print_from_first_rank(trainer, f"warning: {self.alarm}")
 
     def _alarm_at(self, trainer: pl.Trainer) -> float:
         if self.alarm_step is None:
@@ -151,7 +151,7 @@ def _setting(trainer: pl.Trainer, module: Training) -> Setting:
     )
 
 
-def _tell(trainer: pl.Trainer, line: str) -> None:
+def _print_from_first_rank(trainer: pl.Trainer, line: str) -> None:
     """A line that stays, on the terminal and in the loggers that take texts."""
     if not trainer.is_global_zero:
         return

@@ -16,19 +16,20 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
+from lasasr.configuration import users_parts
 from lasasr.configuration.settings import Part, Settings
 from lasasr.data.loader import naming_lost_workers
 from lasasr.distributed import launch
-from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
+from lasasr.errors import Interrupted, LasasrError, LostRankError, PartError, UsageError, nearest
 from lasasr.models import factory
 from lasasr.training.checkpoint_owner import id_of_run, misfit
 from lasasr.training.checkpoints import LAST, WholeFiles, clear, keep_best, newest, restore
-from lasasr.training.console import Console
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.loggers import begin, check_loggers, make_loggers
 from lasasr.training.machine import precision
 from lasasr.training.memory import watch_peak
 from lasasr.training.own_callbacks import make_callbacks, with_users
+from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.trainer_options import check_options, make_profiler, user_options
 from lasasr.training.validations import Validations
 
@@ -47,7 +48,7 @@ def fit(
     module: pl.LightningModule,
     data: pl.LightningDataModule,
     metric: str,
-    console: Console,
+    printer: ProgressPrinter,
     watchers: Sequence[pl.Callback],
 ) -> Fitted:
     """Train `module` in the run folder; it ends with the weights that the bundle is made from.
@@ -63,12 +64,12 @@ def fit(
     last, run_id = folder / "checkpoints" / LAST, id_of_run(folder)
     interrupt = Interrupt(last, settings.checkpoint.every_s)
     best, validations = keep_best(settings, folder, metric), Validations()
-    own = [*watchers, validations, console, best, interrupt]
+    own = [*watchers, validations, printer, best, interrupt]
     if settings.early_stopping:
         patience = settings.early_stopping
         own.append(EarlyStopping(f"dev/{metric}", patience=patience, check_on_train_epoch_end=False))
     if settings.trainer.get("enable_progress_bar") is False:
-        console.disable()
+        printer.disable()
     loggers = make_loggers(settings, folder)
     with _misconfigured():
         trainer: pl.Trainer = factory.build(
@@ -85,7 +86,13 @@ def fit(
     foreign = functools.partial(misfit, module=module, run_id=run_id)
     start = _start(last.parent, foreign) if resume else None
     watch_peak(trainer.strategy.root_device)
-    with _misconfigured(), _restoring(trainer, start) as restored, _losing_ranks(trainer), naming_lost_workers():
+    with (
+        _misconfigured(),
+        _stepping(settings),
+        _restoring(trainer, start) as restored,
+        _losing_ranks(trainer),
+        naming_lost_workers(),
+    ):
         begin(loggers, settings)
         trainer.fit(module, data, ckpt_path=start, weights_only=True)
         if restored.done or start != str(last):  # else nothing was left, but Lightning would count one epoch more
@@ -185,6 +192,18 @@ def _misconfigured() -> Iterator[None]:
 
 
 @contextmanager
+def _stepping(settings: Settings) -> Iterator[None]:
+    """Say whose fault it is that no gradients were computed."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        if "closure hasn't been executed" not in str(error):
+            raise
+        target = settings.optimizer["_target_"]
+        raise PartError(f"optimizer ({target}): step must call the closure, which computes the gradients") from error
+
+
+@contextmanager
 def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     """Say in one line that a checkpoint does not fit: it is restored, by Lightning, before the first batch."""
     before = Restored()
@@ -192,7 +211,7 @@ def _restoring(trainer: pl.Trainer, start: str | None) -> Iterator[Restored]:
     try:
         yield before
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if start is None or before.done:
+        if start is None or before.done or users_parts.fault(error):
             raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise LasasrError(f"{start} is no checkpoint of this run ({reason}); --fresh trains again") from error

@@ -14,16 +14,16 @@ from lasasr.data.batch import Batch
 from lasasr.data.sentences import TextCounts
 from lasasr.lm.perplexity import Perplexity
 from lasasr.models.language_model import TrainedLM
-from lasasr.training.updates import Updates
+from lasasr.training.token_normalized import TokenNormalizedModule
 
 
-class LMTraining(Updates):
+class LMTraining(TokenNormalizedModule):
     """Trains a language model by cross-entropy, in nats per token.
 
     Args:
         trained: the model and its tokenizer.
         dev: what the dev split holds.
-        optimizer, schedule, seed: see `Updates`.
+        optimizer, schedule, seed: see `TokenNormalizedModule`.
     """
 
     def __init__(

@@ -16,10 +16,10 @@ from lasasr.models import factory
 from lasasr.models.language_model import TrainedLM
 from lasasr.preparation.text import PreparedText
 from lasasr.training import data_check
-from lasasr.training.console import Console
 from lasasr.training.fit import check_settings, fit
-from lasasr.training.lm_meter import LMMeter
+from lasasr.training.lm_metric_logger import LMMetricLogger
 from lasasr.training.lm_module import LMTraining
+from lasasr.training.progress_printer import ProgressPrinter
 
 METRIC = "perplexity"
 
@@ -66,9 +66,9 @@ def fit_language_model(
         schedule=partial(factory.build, settings.schedule, "schedule"),
         seed=settings.seed,
     )
-    meter = LMMeter(settings.trainer["log_every_n_steps"])
-    console = Console(METRIC, METRIC)
-    trainer, validations = fit(settings, folder, resume, module, data, METRIC, console, [meter])
+    meter = LMMetricLogger(settings.trainer["log_every_n_steps"])
+    printer = ProgressPrinter(METRIC, METRIC)
+    trainer, validations = fit(settings, folder, resume, module, data, METRIC, printer, [meter])
     if not trainer.is_global_zero:
         return {}
     return {

@@ -11,8 +11,9 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 from matplotlib.figure import Figure
 
+from lasasr.configuration import users_parts
 from lasasr.configuration.settings import Part, Settings
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.models import factory
 
 PACKAGES: Final = {  # shipped logger → the package that it needs, which is also the name of lasasr's extra
@@ -73,6 +74,8 @@ def begin(loggers: Mapping[str, Logger], settings: Settings) -> None:
         try:
             logger.log_hyperparams({**settings.plain, "trainer": dict(settings.trainer)})
         except Exception as error:  # whatever its library raises where a server or an account is missing
+            if fault := users_parts.fault(error):
+                raise PartError(fault) from error
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise LasasrError(
                 f"logger.{name} cannot begin ({reason}): repair it, or leave it out of logger=..."

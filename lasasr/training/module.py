@@ -17,10 +17,10 @@ from lasasr.metrics.error_rates import pooled
 from lasasr.models.recognizer import Recognizer
 from lasasr.training.dev_loss import DevLoss
 from lasasr.training.step import RecognizerStep
-from lasasr.training.updates import Updates
+from lasasr.training.token_normalized import TokenNormalizedModule
 
 
-class Training(Updates):
+class Training(TokenNormalizedModule):
     """Trains a recognizer by its loss.
 
     Args:

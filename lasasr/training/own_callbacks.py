@@ -78,9 +78,11 @@ class PlainStates(pl.Callback):
             LasasrError: one holds other than plain values and tensors.
         """
         for key, name in self.names.items():
-            file = io.BytesIO()
+            file, state = io.BytesIO(), checkpoint["callbacks"].get(key, {})
+            if not isinstance(state, dict):
+                raise LasasrError(f"callbacks.{name}: its state_dict() must return a dict, got {type(state).__name__}")
             try:
-                torch.save(checkpoint["callbacks"].get(key), file)
+                torch.save(state, file)
                 file.seek(0)
                 torch.load(file, weights_only=True)
             except Exception as error:  # of pickle, or of whatever pickles itself

@@ -10,18 +10,18 @@ from lasasr.configuration.settings import Recognition
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.sampler import Batching
 from lasasr.errors import UsageError
-from lasasr.models import factory
+from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
 from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
-from lasasr.training.console import Console
+from lasasr.training.attention_map_logger import AttentionMapLogger
 from lasasr.training.ema import MovingAverage
 from lasasr.training.fit import check_settings, fit
-from lasasr.training.maps import Maps
 from lasasr.training.memory import peak_mib
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
+from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.warm_start import trained_bundle
 
 
@@ -57,12 +57,12 @@ def fit_recognizer(
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
     metric = settings.checkpoint.monitor or recognizer.error_metric
-    meter, watch = Meter(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
+    meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
     average = [] if settings.ema is None else [MovingAverage(settings.ema)]
-    watchers = [*average, meter, watch, Maps(settings.validation.maps)]
-    console = Console(metric, metric.upper(), " %")
-    trainer, validations = fit(settings, folder, resume, module, data, metric, console, watchers)
+    watchers = [*average, meter, watch, AttentionMapLogger(settings.validation.maps)]
+    printer = ProgressPrinter(metric, metric.upper(), " %")
+    trainer, validations = fit(settings, folder, resume, module, data, metric, printer, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
@@ -74,6 +74,7 @@ def fit_recognizer(
         "alignment_alarm": watch.alarm,
         "validations": validations,
         "infeasible_utterances": sorted(meter.infeasible),
+        "self_attentive": recognizer.model.encoder.self_attentive,
     }
 
 
@@ -109,7 +110,9 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
     return Training(
-        recognizer=recognizer.searching(factory.build(settings.validation.search, "validation.search")),
+        recognizer=recognizer.searching(
+            language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
+        ),
         loss=loss,
         specaugment=factory.build(specaugment, "augment.specaugment", seed=settings.seed) if specaugment else None,
         optimizer=partial(factory.build, settings.optimizer, "optimizer"),

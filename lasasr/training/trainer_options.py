@@ -63,7 +63,7 @@ def check_options(trainer: Part) -> None:
 
 def user_options(trainer: Part) -> dict[str, Any]:
     """What the Trainer is built from, without what it is given as objects."""
-    given_as_objects = (*REFUSED, "profiler", "enable_progress_bar")  # the console is the bar
+    given_as_objects = (*REFUSED, "profiler", "enable_progress_bar")  # the printer is the bar
     return {name: value for name, value in trainer.items() if name not in given_as_objects}
 
 

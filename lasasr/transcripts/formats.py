@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from lasasr.escaping import escaped
 from lasasr.transcripts.subtitles import cues
 from lasasr.transcripts.textgrid import textgrid
 from lasasr.transcripts.transcript import Transcript
@@ -58,7 +59,7 @@ def vtt(transcript: Transcript) -> str:
 
 def ctm(transcript: Transcript) -> str:
     """NIST's CTM: recording, channel, start (s), duration (s), word, and the confidence where there is one."""
-    name = "_".join(transcript.id.split())
+    name = escaped("_".join(transcript.id.split()))
     lines = []
     for word in transcript.timed_words():
         confidence = "" if word.confidence is None else f" {word.confidence:.4f}"
@@ -68,13 +69,14 @@ def ctm(transcript: Transcript) -> str:
 
 def tsv(transcript: Transcript) -> str:
     """Rows of a table as `corpus=table` reads it: one per recording, or per piece of long audio; none without text."""
-    audio, best = str(Path(transcript.audio).absolute()), transcript.hypothesis
-    rows = [(transcript.id, 0.0, transcript.duration_s, best.text)]
+    audio, best = escaped(str(Path(transcript.audio).absolute())), transcript.hypothesis
+    name = escaped(transcript.id)
+    rows = [(name, 0.0, transcript.duration_s, best.text)]
     if best.pieces:
-        rows = [(f"{transcript.id}-{i}", piece.start_s, piece.end_s, piece.text) for i, piece in enumerate(best.pieces)]
+        rows = [(f"{name}-{i}", piece.start_s, piece.end_s, piece.text) for i, piece in enumerate(best.pieces)]
     return "".join(
-        f"{name}\t{audio}\t{start_s:.3f}\t{min(end_s, transcript.duration_s):.3f}\t{words}\n"
-        for name, start_s, end_s, words in rows
+        f"{row}\t{audio}\t{start_s:.3f}\t{min(end_s, transcript.duration_s):.3f}\t{words}\n"
+        for row, start_s, end_s, words in rows
         if words
     )
 

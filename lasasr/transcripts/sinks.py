@@ -12,6 +12,7 @@ from typing import Self
 
 from lasasr.artifacts.files import write_text
 from lasasr.errors import UsageError, nearest
+from lasasr.escaping import escaped, takes_unicode
 from lasasr.transcripts.formats import FORMATS, Format
 from lasasr.transcripts.recordings import Recording
 from lasasr.transcripts.transcript import Transcript
@@ -69,11 +70,17 @@ class Stream(Sink):
     def write(self, recording: Recording, transcript: Transcript) -> None:
         """Print it."""
         if self.name == "text":
-            rendered = f"{transcript.audio}\t{_text(transcript, self.timestamps)}"
+            rendered = f"{escaped(transcript.audio)}\t{_text(transcript, self.timestamps)}"
         elif self.name == "json":
-            rendered = ("," if self.begun else "[") + "\n" + json.dumps(transcript.plain(), ensure_ascii=False)
+            rendered = (
+                ("," if self.begun else "[")
+                + "\n"
+                + json.dumps(transcript.plain(), ensure_ascii=not takes_unicode(sys.stdout))
+            )
         else:
             rendered = ("" if self.begun else self.format.header) + self.format.render(transcript)
+            if self.name == "jsonl" and not takes_unicode(sys.stdout):
+                rendered = json.dumps(transcript.plain()) + "\n"
         _print(rendered)
         self.begun = True
 

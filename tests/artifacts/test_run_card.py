@@ -63,7 +63,7 @@ def test_a_card_that_is_written_again_keeps_every_key_in_its_order(path: Path, t
     [
         ({"status": "done"}, "status is 'done', not unfinished or finished"),
         ({"seed": "one"}, "seed is 'one', not a whole number or nothing"),
-        ({"seed": True}, "seed is True, not a whole number or nothing"),
+        ({"seed": True}, "seed is true, not a whole number or nothing"),
         ({"steps": 1.5}, "steps is 1.5, not a whole number or nothing"),
         ({"versions": {"torch": 2}}, "versions.torch is 2, not a text"),
         ({"data": 3}, "data is 3, not a part with keys"),

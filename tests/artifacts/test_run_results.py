@@ -13,9 +13,10 @@ from loaded import recognition
 
 from lasasr.artifacts import results
 from lasasr.artifacts.result_names import ResultName
-from lasasr.artifacts.run_results import Decoding, RunResults, plot_name
+from lasasr.artifacts.run_results import Decoding, RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.search_identity import model_contents, search_identity
+from lasasr.artifacts.utterance_files import earlier_plot_name
 from lasasr.errors import LasasrError
 
 GREEDY = {"_target_": "lasasr.search.greedy.GreedySearch"}
@@ -145,7 +146,7 @@ def test_what_010_overwrote_is_known_and_makes_way(
 ) -> None:
     run = overwritten(tmp_path, **fields)
     (run.results / "test.txt").write_text("errors")
-    plot = run.folder / "plots" / plot_name("test", "s0-u0")
+    plot = run.folder / "plots" / earlier_plot_name("test", "s0-u0")
     plot.parent.mkdir()
     plot.write_bytes(b"png")
     before, of_run = content(run), RunResults(run)

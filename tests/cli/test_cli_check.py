@@ -110,7 +110,7 @@ def test_every_suite_is_run_on_what_its_group_builds(
         (["loss=joint", "spell=gru"], "loss, spell: check one part at a time"),
         (["loss=joint", "loss.ctc_weight=3"], r"ctc_weight must lie in \[0, 1\], got 3"),
         (["scorer._target_=lasasr.losses.joint.JointLoss"], "search.scorers.mine takes a subclass of lasasr.search"),
-        (["attend=loction"], "unknown choice attend=loction; nearest: location"),
+        (["attend=loction"], r"unknown choice attend=loction; nearest: location.*hydra\.searchpath=\[file://FOLDER\]"),
         (["attend=dot", "attend.dims=3"], "unknown key attend.dims; nearest: attend.dim"),
         (["attend=location", "attend.kernel_size=4"], "kernel_size must be odd, got 4"),
         (["_target_=unheard.of.Thing"], "outside the allowed prefixes; if you trust it: export LASASR_ALLOW=unheard"),

@@ -100,14 +100,19 @@ def test_training_warns_in_one_line(corpus: Corpus, capsys: pytest.CaptureFixtur
     assert line.startswith("warning: test: speaker of train, 1 (33 %): test-12; ")
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [("text", "go zebra", "outside the vocabulary.*'z'"), ("audio", "train-00.wav", "training hears what is tested")],
-)
-def test_training_stops_at_an_error(corpus: Corpus, field: str, value: str, message: str) -> None:
-    corpus.rows["test"][1][field] = value
-    with pytest.raises(LasasrError, match=message):
+def test_training_stops_at_an_error(corpus: Corpus) -> None:
+    corpus.rows["test"][1]["audio"] = "train-00.wav"
+    with pytest.raises(LasasrError, match="training hears what is tested"):
         glance(corpus)
+
+
+def test_training_goes_on_with_references_outside_the_vocabulary(
+    corpus: Corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus.rows["test"][1]["text"] = "go zebra"
+    glance(corpus)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: test: outside the vocabulary, 1 (33 %): test-12; these count as errors: ")
 
 
 def test_a_split_that_is_not_decoded_does_not_stop_training(corpus: Corpus) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lasasr.cli.compose import compose
-from lasasr.configuration import identity, moved
+from lasasr.configuration import moved
 from lasasr.configuration.identity import (
     differing,
     idle_values,
@@ -170,8 +170,8 @@ def test_moved_classes_and_renamed_keys_have_their_names_of_today(
     composed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(moved.MOVED, "old.place.LocationAttention", "lasasr.attend.location.LocationAttention")
-    monkeypatch.setitem(identity.RENAMED_KEYS, "hear.deep", "search.limits")
-    monkeypatch.setitem(identity.RENAMED_KEYS, "average", "ema")
+    monkeypatch.setitem(moved.RENAMED_KEYS, "hear.deep", "search.limits")
+    monkeypatch.setitem(moved.RENAMED_KEYS, "average", "ema")
     old = changed(composed, "attend._target_", "old.place.LocationAttention")
     old = changed(changed(old, "hear", {"deep": old["search"]["limits"]}), "search.limits", ...)
     old = changed(changed(old, "average", None), "ema", ...)

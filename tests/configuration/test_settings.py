@@ -137,7 +137,7 @@ def test_every_key_with_a_default_may_be_absent_and_every_other_is_missed(
     ("key", "value", "words"),
     [
         ("seed", "one", "'one', not a whole number"),
-        ("seed", True, "True, not a whole number"),
+        ("seed", True, "true, not a whole number"),
         ("threads", 1.5, "1.5, not a whole number or nothing"),
         ("bf16_if_fast", 1, "1, not true or false"),
         ("ema", "high", "'high', not a number or nothing"),

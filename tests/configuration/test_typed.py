@@ -56,7 +56,7 @@ def test_members_become_what_their_kind_is() -> None:
         ({"listed": {}}, "listed is {}, not a list of parts with keys"),
         ({"listed": None}, "listed is null, not a list of parts with keys"),
         ({"listed": [{"count": 1}, {}]}, "it lacks listed[1].count"),
-        ({"numbers": [{"x": 1}, {"x": True}]}, "numbers[1].x is True, not a whole number or a number"),
+        ({"numbers": [{"x": 1}, {"x": True}]}, "numbers[1].x is true, not a whole number or a number"),
     ],
 )
 def test_a_message_names_the_member(values: dict[str, Any], message: str) -> None:

@@ -26,6 +26,9 @@ class Letters:
                 raise LasasrError(f"character {letter!r} is outside the vocabulary")
         return [special.FIRST_TEXT + self.letters.index(letter) for letter in text]
 
+    def encode_inside(self, text: str) -> list[int]:
+        return self.encode("".join(letter for letter in text if letter in self.letters))
+
 
 def cut(path: Path, name: str, text: str | None, **options: Any) -> MonoCut:
     recording = Recording.from_file(path, recording_id=name)

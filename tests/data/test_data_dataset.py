@@ -16,6 +16,7 @@ from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Request
 from lasasr.errors import LasasrError
 from lasasr.text import special
+from lasasr.text.character import CharacterTokenizer
 
 NOISY = (SpeedPerturb(), AdditiveNoise(colour="pink"))
 
@@ -110,6 +111,17 @@ def test_character_outside_the_vocabulary_is_named_with_its_utterance(tmp_path: 
     manifest = write_manifest(tmp_path, [cut(tmp_path / "a.wav", "fine", "a b"), cut(tmp_path / "a.wav", "odd", "a ß")])
     with pytest.raises(LasasrError, match=r"train\.jsonl\.gz: utterance odd: character 'ß' is outside the vocabulary"):
         dataset(manifest)
+
+
+def test_what_is_only_scored_keeps_its_text_and_the_tokens_of_the_rest(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16_000)
+    texts = ("a b", "a \u00dfb", "\u00df")
+    manifest = write_manifest(tmp_path, [cut(tmp_path / "a.wav", f"u{n}", text) for n, text in enumerate(texts)])
+    tokenizer = CharacterTokenizer.train(["a b"])
+    batch = SpeechDataset(read_manifest(manifest, str), tokenizer, trained_on=False)[Request(0, (0, 1, 2))]
+    assert batch.texts == texts
+    assert batch.token_lengths.tolist() == [3, 3, 0]
+    assert batch.tokens[0].tolist() == batch.tokens[1].tolist() == tokenizer.encode("a b")
 
 
 def broken(manifest: Path) -> str:

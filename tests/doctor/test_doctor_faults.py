@@ -132,7 +132,36 @@ def test_telephone_speech(corpus: Corpus) -> None:
 
 def test_a_character_outside_the_vocabulary(corpus: Corpus) -> None:
     corpus.rows["test"][1]["text"] = "go zebra"
-    assert "'z'" in only(corpus, "outside the vocabulary", "error", "test", "test-12")
+    advice = only(corpus, "outside the vocabulary", "warning", "test", "test-12")
+    assert advice.startswith("these count as errors: character 'z'")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Eins", "eins"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "stra\u00dfe"), ("\u2460", "1")]
+)
+def test_ids_that_only_case_or_unicode_form_tell_apart(corpus: Corpus, first: str, second: str) -> None:
+    corpus.rows["train"][2]["id"], corpus.rows["train"][5]["id"] = first, second
+    only(corpus, "ids alike", "warning", "train", first, second)
+
+
+def test_an_id_too_long_for_a_file_name(corpus: Corpus) -> None:
+    corpus.rows["dev"][1]["id"] = "\u00fc" * 101
+    only(corpus, "long id", "warning", "dev", "\u00fc" * 101)
+    corpus.rows["dev"][1]["id"] = "\u00fc" * 100
+    assert faults(corpus.examine()) == []
+
+
+def test_the_same_audio_with_another_text(corpus: Corpus) -> None:
+    corpus.rows["train"][5]["audio"] = corpus.rows["train"][2]["audio"]
+    only(corpus, "audio with two texts", "warning", "train", "train-02", "train-05")
+    corpus.rows["train"][5]["text"] = corpus.rows["train"][2]["text"]
+    assert "audio with two texts" not in {finding.kind for finding in corpus.examine().findings}
+
+
+def test_columns_that_are_not_read(corpus: Corpus) -> None:
+    for row in corpus.rows["dev"]:
+        row["end"] = 1.0
+    assert "column end is not read: did you mean end_s?" in only(corpus, "columns not read", "warning", "dev")
 
 
 def test_a_transcript_that_is_empty_after_the_rule(corpus: Corpus) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from lasasr.evaluation.decoding import decode, decode_all
 from lasasr.evaluation.maps import attention_figure
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment, boundaries, summary
+from lasasr.evaluation.vocabulary import outside_vocabulary
 from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.metrics.error_rates import compare
 from lasasr.metrics.triage import FLAGS
 from lasasr.models.recognizer import Recognizer
+from lasasr.report.outside_text import outside_line
 from lasasr.search.beam import BeamSearch
 from lasasr.search.hypothesis import Hypothesis, Kind, Word
 from lasasr.search.limits import Limits
@@ -197,3 +200,34 @@ def test_the_map_shows_when_the_reference_was_said() -> None:
         assert [line.get_xdata()[0] for line in axis.lines] == [0.1, 0.2, 0.3, 0.35, 0.45]
         assert axis.images[0].get_extent()[0] == pytest.approx(0.0075)
     assert [text.get_text() for text in figure.axes[0].texts] == ["b", "a", "b"]
+
+
+@pytest.mark.parametrize("ctc_weight", KINDS_OF)
+def test_references_outside_the_vocabulary_are_scored_as_they_are(ctc_weight: float) -> None:
+    model, heard = recognizer(ctc_weight), batch(0, 1, 2)
+    usual, _ = decode(model, [heard], {})
+    odd = replace(heard, texts=("zb a", "\u8a9e", heard.texts[2]))
+    done, _ = decode(model, [odd], {})
+    assert [one.reference for one in done] == list(odd.texts)
+    assert [one.best.text for one in done] == [one.best.text for one in usual]
+    for one in done:
+        assert one.counts == compare(one.reference, one.best.text, "wer")
+    assert min(one.counts.errors for one in done[:2]) > 0
+    assert [one.spoken for one in done[:2]] == [(), ()]
+    assert done[2].spoken == usual[2].spoken
+    assert done[0].reference_score is done[1].reference_score is None
+
+
+def test_what_is_outside_the_vocabulary_is_counted_and_said() -> None:
+    tokenizer = CharacterTokenizer.train(TEXTS)
+    outside = outside_vocabulary(tokenizer, ["ab a", "zebra", "z \x1b", "\u8a9e"])
+    assert outside == {
+        "utterances": 3,
+        "symbols": 6,
+        "most_frequent": {"z": 2, "\x1b": 1, "e": 1, "r": 1, "\u8a9e": 1},
+    }
+    line = outside_line({"split": "test", "metric": "wer", "utterances": 4, "outside_vocabulary": outside})
+    counts = "'z' 2, '\\u001b' 1, 'e' 1, 'r' 1, '\u8a9e' 1"
+    assert line == f"test: 6 characters in 3 of 4 utterances are outside the vocabulary and count as errors: {counts}"
+    assert outside_line({"split": "test"}) == ""
+    assert outside_line({"split": "test", "outside_vocabulary": outside_vocabulary(tokenizer, TEXTS)}) == ""

@@ -258,28 +258,28 @@ GUARDS = (
     # training
     Guard(
         "dropout is drawn by the batch",
-        "training/updates.py",
+        "training/token_normalized.py",
         '        torch.manual_seed(int.from_bytes(digest[:7], "little"))\n',
         "",
         (MODULE,),
     ),
     Guard(
         "an update that is not finite is not made",
-        "training/updates.py",
+        "training/token_normalized.py",
         "            optimizer.zero_grad()  # to None: the optimizer has nothing to do\n",
         "",
         (MODULE, "training/test_training_losses.py"),
     ),
     Guard(
         "nonsense ends training",
-        "training/refusals.py",
+        "training/non_finite_guard.py",
         "        if self.in_a_row >= MOST_IN_A_ROW:\n",
         "        if False:\n",
         (MODULE, "training/test_training_losses.py"),
     ),
     Guard(
         "gradients are divided by the target tokens of all ranks",
-        "training/updates.py",
+        "training/token_normalized.py",
         "        scale = self.trainer.world_size / self.tokens_in_update  # DDP",
         "        scale = torch.ones(())  # DDP",
         (MODULE, "training/test_training_losses.py"),

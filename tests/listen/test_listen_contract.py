@@ -8,6 +8,7 @@ import pytest
 import torch
 from listen_encoders import NAMES, RECURRENT, F, encoder
 
+from lasasr.comparison.encoders import SELF_ATTENTIVE
 from lasasr.nn import concurrent
 from lasasr.nn import lengths as length
 
@@ -148,3 +149,9 @@ def test_layers_alone_can_be_overridden(name: str, layers: int) -> None:
     listen = encoder(name, **options)
     assert listen.output_lengths(torch.tensor([9])).tolist() == [-(-9 // listen.subsampling_factor)]
     assert listen(torch.ones(1, 9, F), torch.tensor([9])).encoded.shape[1] == -(-9 // listen.subsampling_factor)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_encoder_says_that_it_is_self_attentive_as_old_cards_are_known_by_its_class(name: str) -> None:
+    made = encoder(name)
+    assert made.self_attentive == (f"{type(made).__module__}.{type(made).__qualname__}" in SELF_ATTENTIVE)

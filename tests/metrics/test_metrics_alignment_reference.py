@@ -203,6 +203,23 @@ def test_a_label_of_two_words_is_refused() -> None:
         compare_boundaries([TimedLabel("a b", 0.0, 1.0)], [])
 
 
+@given(st.lists(st.text("ab\u2581\u00a0\u3000\u2028\x85 ", min_size=1, max_size=5), max_size=6))
+def test_words_are_those_that_errors_are_counted_in(names: list[str]) -> None:
+    """Whatever a vocabulary holds: a label with a space in it could not be matched with the reference."""
+    names = [name for name in names if "\u2581" not in name[1:]]
+    words = word_times([TimedLabel(name, float(i), i + 1.0) for i, name in enumerate(names)])
+    text = "".join(f" {name[1:]}" if name.startswith("\u2581") else name for name in names)
+    assert [word.label for word in words] == text.split()
+    assert all(word.start_s < word.end_s for word in words)
+    assert all(left.end_s <= right.start_s + 1e-9 for left, right in itertools.pairwise(words))
+
+
+def test_a_piece_with_a_space_inside_is_two_words_with_a_share_of_its_time() -> None:
+    (first, second) = word_times([TimedLabel("\u2581ab\u00a0c", 1.0, 2.0), TimedLabel("d", 2.0, 3.0)])
+    assert (first.label, first.start_s, first.end_s) == ("ab", 1.0, pytest.approx(1.5))
+    assert (second.label, second.start_s, second.end_s) == ("cd", pytest.approx(1.75), 3.0)
+
+
 def test_an_error_of_exactly_the_limit_is_within_it() -> None:
     """Errors of 10, −20, 20 and 50 ms: binary fractions of seconds must not push 20 ms over the limit."""
     reference = [TimedLabel("a", 0.31, 0.32), TimedLabel("b", 0.3, 0.7)]

@@ -12,7 +12,7 @@ from shipped_parts import names, part
 from torch import Tensor
 
 from lasasr.lm.lstm import LSTMLanguageModel
-from lasasr.models import factory
+from lasasr.models import search_parts
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.conformance import PROMISES, check
@@ -35,12 +35,15 @@ def language_model(_: str) -> Scorer:
 def test_every_shipped_scorer_keeps_every_promise(name: str) -> None:
     needed = {"lm": {"lm": "a run"}, "hotwords": {"phrases": {"ab": 3.0, "a bc": 7.0, "c": -1.0}}}
     config, pieces = {**part("scorer", name), **needed.get(name, {})}, (*special.NAMES, " ", *"abc", " a", "bc", " ab")
-    assert broken(lambda weight: factory.scorer({**config, "weight": weight}, "mine", language_model, pieces)) == {}
+    assert (
+        broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V, pieces))
+        == {}
+    )
 
 
 def test_ctc_near_the_peak_of_attention_does_too() -> None:
     config = {**part("scorer", "ctc"), "window": 2}
-    assert broken(lambda weight: factory.scorer({**config, "weight": weight}, "mine", language_model)) == {}
+    assert broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V)) == {}
 
 
 def test_words_by_an_n_gram_file_do_too() -> None:

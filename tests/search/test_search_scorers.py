@@ -15,7 +15,7 @@ from tiny_recognizer import parts
 from torch import Tensor
 
 from lasasr.errors import LasasrError, UsageError
-from lasasr.models import factory, language_model
+from lasasr.models import language_model, search_parts
 from lasasr.models.parts import LanguageParts
 from lasasr.models.recognizer import Recognizer
 from lasasr.search import conformance
@@ -255,14 +255,41 @@ def test_the_example_of_the_page_favours_the_tokens_that_its_file_lists(
     (tmp_path / "tokens.txt").write_text(f"{FAVOURED}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("LASASR_ALLOW", "favouring")
-    entry = yaml.safe_load(blocks["yaml"]) | {"file": str(tmp_path / "tokens.txt"), "vocabulary_size": V, "weight": 4.0}
+    entry = yaml.safe_load(blocks["yaml"]) | {"file": str(tmp_path / "tokens.txt"), "weight": 4.0}
     search = language_model.search(_search(mine=entry), TOKENIZER)
     by_hand = BeamSearch(limits=Limits(max_length=4), scorers={"mine": Favouring(weight=4.0)})
     decoder, utterances = TinyDecoder(vocabulary_size=V).eval(), acoustics(7, 5)
     for ours, theirs in zip(search(decoder, utterances), by_hand(decoder, utterances), strict=True):
         _same(ours, theirs)
-    suite = conformance.check(lambda weight: factory.scorer({**entry, "weight": weight}, "mine", lambda _: None))
+    suite = conformance.check(
+        lambda weight: search_parts.scorer({**entry, "weight": weight}, "mine", lambda _: None, V)
+    )
     assert [one for one in suite if not one.kept] == []
+
+
+class Sized(Favouring):
+    """Is told how many tokens there are."""
+
+    def __init__(self, vocabulary_size: int, weight: float | None = None) -> None:
+        super().__init__(weight=weight)
+        self.vocabulary_size = vocabulary_size
+
+
+@pytest.mark.usefixtures("_allowed")
+@pytest.mark.parametrize("place", ["search", "validation.search"])
+def test_a_partial_scorer_is_given_the_size_of_the_vocabulary(place: str) -> None:
+    entry = {"_target_": f"{__name__}.Sized", "weight": 1.0, "_partial_": True}
+    search = language_model.search(_search(mine=entry), TOKENIZER, place)
+    assert search.fused.entries["mine"].scorer.vocabulary_size == TOKENIZER.vocabulary_size
+    with pytest.raises(UsageError, match=r"search\.scorers\.mine\.vocabulary_size cannot be set: the toolkit"):
+        language_model.search(_search(mine={**entry, "vocabulary_size": 3}), TOKENIZER, place)
+
+
+@pytest.mark.usefixtures("_allowed")
+def test_a_scorer_that_lacks_the_size_of_the_vocabulary_is_told_how_to_get_it() -> None:
+    entry = {"_target_": f"{__name__}.Sized", "weight": 1.0}
+    with pytest.raises(UsageError, match=r"'vocabulary_size'; search\.scorers\.mine\._partial_=true has the toolkit"):
+        language_model.search(_search(mine=entry), TOKENIZER)
 
 
 @pytest.mark.usefixtures("_allowed")

@@ -110,7 +110,7 @@ class Recorded(Task[Settings, Any, str]):
 
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("first_rank", [False, True])
-def test_training_checks_then_prepares_builds_fits_and_finishes(
+def test_training_prepares_builds_fits_and_finishes(
     begun: bool, first_rank: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_check, "begin", lambda *_: {"corpus": "0"})
@@ -121,7 +121,7 @@ def test_training_checks_then_prepares_builds_fits_and_finishes(
     own = composed("synthetic/las_char", ["bf16_if_fast=true", "threads=1"])
     task = Recorded(own, fits=first_rank)
     facts = task.train(tmp_path, True, lambda *_: None)
-    expected = [("check", begun), "prepare", ("build", begun), ("fit", "bf16-mixed"), *(["finish"] * first_rank)]
+    expected = ["prepare", ("build", begun), ("fit", "bf16-mixed"), *(["finish"] * first_rank)]
     assert task.calls == expected
     assert task.settings.trainer["precision"] == "32-true"
     told = {"steps": 3, "precision": "bf16-mixed", "threads": 1, "data": {"corpus": "0"}, "results": {}}

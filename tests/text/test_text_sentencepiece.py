@@ -71,3 +71,8 @@ def test_an_unknown_algorithm_is_named() -> None:
 def test_bytes_that_are_no_model_are_refused() -> None:
     with pytest.raises(ValueError, match="not a SentencePiece model"):
         SentencePieceTokenizer(b"nonsense")
+
+
+def test_a_corpus_of_short_commands_is_learnt() -> None:
+    tokenizer = SentencePieceTokenizer.train(["yes", "no", "stop"], vocabulary_size=13)
+    assert tokenizer.decode(tokenizer.encode("stop no yes")) == "stop no yes"

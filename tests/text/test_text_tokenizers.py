@@ -154,3 +154,28 @@ def test_phones_are_scored_as_phones() -> None:
     assert tokenizer.unit == "phone"
     assert tokenizer.tokens[special.FIRST_TEXT :] == ("ax-h", "h#", "ix", "sh")
     assert tokenizer.decode(tokenizer.encode("sh  h# ix")) == "sh h# ix"
+
+
+class ByDefault(CharacterTokenizer):
+    """A tokenizer of a user's own, which has `encode` alone."""
+
+    outside = Tokenizer.outside
+    encode_inside = Tokenizer.encode_inside
+
+
+@pytest.mark.parametrize("kind", [CharacterTokenizer, ByDefault, SentencePieceTokenizer])
+def test_what_is_outside_the_vocabulary_is_told_from_the_rest(kind: type[Tokenizer]) -> None:
+    texts = ["a dog", "the cat", "a hat"] * 5
+    options = {"vocabulary_size": 16} if kind is SentencePieceTokenizer else {}
+    tokenizer = kind.train(texts, **options)
+    assert tokenizer.outside("a cat") == []
+    assert tokenizer.encode_inside("a cat") == tokenizer.encode("a cat")
+    assert tokenizer.outside("a z\u00dfdog\u00df") == ["z", "\u00df", "\u00df"]
+    assert tokenizer.encode_inside("a z\u00dfdog\u00df") == tokenizer.encode("a dog")
+    assert tokenizer.encode_inside("\u8a9e") == []
+
+
+def test_phones_outside_the_vocabulary() -> None:
+    tokenizer = PhoneTokenizer.train(["k ae t"])
+    assert tokenizer.outside("k zh ae q t") == ["zh", "q"]
+    assert tokenizer.encode_inside("k zh ae q t") == tokenizer.encode("k ae t")

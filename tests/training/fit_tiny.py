@@ -10,9 +10,9 @@ from training_tiny import Data, SignalAt, training
 
 from lasasr.cli.compose import compose
 from lasasr.configuration.settings import load
-from lasasr.training.console import Console
 from lasasr.training.fit import Fitted, check_settings, fit
 from lasasr.training.interrupt import Interrupt
+from lasasr.training.progress_printer import ProgressPrinter
 
 SHORT = (
     "trainer.accelerator=cpu",
@@ -38,7 +38,7 @@ def fit_tiny(
     plain = compose("synthetic/las_char", [*SHORT, *overrides])
     settings = load({key: value for key, value in plain.items() if key not in without}, "test")
     check_settings(settings)
-    return fit(settings, folder, resume, training(), Data(), "wer", Console("wer", "WER", " %"), watchers)
+    return fit(settings, folder, resume, training(), Data(), "wer", ProgressPrinter("wer", "WER", " %"), watchers)
 
 
 class InterruptAt(SignalAt):

@@ -32,7 +32,7 @@ from lasasr.data.batch import Batch
 from lasasr.nn import host_mirror
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.interrupt import Interrupt
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
 
 
@@ -98,7 +98,7 @@ class Watch(pl.Callback):
 def fit(folder: str) -> list[dict[str, int]]:
     """Eight updates; every fourth is logged, every fourth but one looked at."""
     watch = Watch()
-    callbacks = [Meter(4), AlignmentWatch(4), Interrupt(Path(folder) / "last.ckpt", 1e9), watch]
+    callbacks = [MetricLogger(4), AlignmentWatch(4), Interrupt(Path(folder) / "last.ckpt", 1e9), watch]
     with Pretend():
         strategy = SingleDeviceStrategy(DEVICE, accelerator=PretendAccelerator())
         trainer = pl.Trainer(

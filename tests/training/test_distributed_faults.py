@@ -11,7 +11,7 @@ import torch
 from commandline import Command
 from ranks import TORCHRUN, TRAIN, run_folder, started
 
-from lasasr.training.refusals import MOST_IN_A_ROW
+from lasasr.training.non_finite_guard import MOST_IN_A_ROW
 
 pytestmark = pytest.mark.slow
 FAULTY = """

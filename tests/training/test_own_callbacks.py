@@ -13,9 +13,9 @@ from fit_tiny import InterruptAt, fit_tiny
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from loaded import composed
 
-from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.errors import Interrupted, LasasrError, PartError, UsageError
 from lasasr.training.fit import check_settings
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
 
@@ -70,7 +70,7 @@ def mine(name: str, *options: str) -> tuple[str, ...]:
 
 
 def test_it_sees_what_was_measured_before_the_checkpoint_is_written(tmp_path: Path) -> None:
-    fitted = fit_tiny(tmp_path, *mine("Watch", "metric=dev/cer"), watchers=[Meter(1)])
+    fitted = fit_tiny(tmp_path, *mine("Watch", "metric=dev/cer"), watchers=[MetricLogger(1)])
     watch = Watch.made[-1]
     assert watch.seen == [one["cer"] for one in fitted.validations]
     assert watch.losses == 8
@@ -146,3 +146,29 @@ def test_two_that_keep_their_state_under_one_name_are_refused(tmp_path: Path) ->
 def test_what_is_no_callback_is_refused_before_anything_is_written(overrides: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_settings(composed("synthetic/las_char", overrides))
+
+
+class Counts(Watch):
+    """Its state is no dict."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state: Any = 3
+        return state  # type: ignore[no-any-return]
+
+
+def test_a_state_that_is_no_dict_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LasasrError, match=r"callbacks.mine: its state_dict\(\) must return a dict, got int"):
+        fit_tiny(tmp_path, *mine("Counts"))
+
+
+class Lazy(torch.optim.SGD):
+    """Does not call the closure."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        return None
+
+
+def test_an_optimizer_that_calls_no_closure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.optim, "SGD", Lazy)  # which the tiny training takes
+    with pytest.raises(PartError, match=r"optimizer \(torch\.optim\.AdamW?\): step must call the closure"):
+        fit_tiny(tmp_path, "logger=none")

@@ -20,11 +20,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.training.attention_map_logger import AttentionMapLogger
 from lasasr.training.fit import check_settings
 from lasasr.training.local_loggers import CSV, TensorBoard
 from lasasr.training.loggers import Media
-from lasasr.training.maps import Maps
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's advice
 
@@ -45,7 +45,7 @@ def events(folder: Path) -> EventAccumulator:
 
 
 def test_several_loggers_say_the_same_as_the_card(tmp_path: Path) -> None:
-    fitted = fit_tiny(tmp_path, "logger=[tensorboard,csv]", watchers=[Meter(1)])
+    fitted = fit_tiny(tmp_path, "logger=[tensorboard,csv]", watchers=[MetricLogger(1)])
     table, board = column(tmp_path, "dev/wer"), events(tmp_path)
     assert list(table.values()) == pytest.approx([one["wer"] for one in fitted.validations])
     for name in ("dev/wer", "train/loss", "train/gradient_norm"):
@@ -82,7 +82,7 @@ class KillAt(pl.Callback):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    fit_tiny(folder, "logger=csv", watchers=[Meter(1)])
+    fit_tiny(folder, "logger=csv", watchers=[MetricLogger(1)])
     return folder
 
 
@@ -100,9 +100,9 @@ def test_the_table_of_a_run_that_goes_on_is_that_of_one_that_was_never_stopped(
 ) -> None:
     broken = tmp_path / "broken"
     with contextlib.suppress(Interrupted, Killed):
-        fit_tiny(broken, "logger=csv", "checkpoint.every_s=0", watchers=[Meter(1), ending])
+        fit_tiny(broken, "logger=csv", "checkpoint.every_s=0", watchers=[MetricLogger(1), ending])
     stopped = len(rows(broken))
-    fit_tiny(broken, "logger=csv", resume=True, watchers=[Meter(1)])
+    fit_tiny(broken, "logger=csv", resume=True, watchers=[MetricLogger(1)])
     assert 0 < stopped < len(rows(broken)) == len(rows(whole)) - len(lost)
     for name in ("train/loss", "dev/wer", "dev/cer", "train/learning_rate"):
         expected = column(whole, name)
@@ -161,7 +161,7 @@ def test_figures_and_texts_go_to_all_that_take_them_and_the_others_are_named(
 ) -> None:
     monkeypatch.setenv("LASASR_ALLOW", __name__)
     album_of_run = f"+logger.album._target_={__name__}.Album"
-    fitted = fit_tiny(tmp_path, "logger=[tensorboard,csv]", album_of_run, watchers=[Maps(2)])
+    fitted = fit_tiny(tmp_path, "logger=[tensorboard,csv]", album_of_run, watchers=[AttentionMapLogger(2)])
     album = Album.built[-1]
     steps = [one["step"] for one in fitted.validations]
     assert [step for _, step, _ in album.texts] == steps
@@ -171,7 +171,12 @@ def test_figures_and_texts_go_to_all_that_take_them_and_the_others_are_named(
     drawn = {(name, one.step) for name in board.Tags()["images"] for one in board.Images(name)}
     assert drawn == set(album.figures)
     assert len(drawn) == 2 * len(steps)
-    assert capsys.readouterr().err.count("logger CSV takes numbers only: no attention maps, no hypotheses") == 1
+    assert (
+        capsys.readouterr().err.count(
+            "the logger CSV gets the numbers, but neither attention maps nor hypotheses: it has no show_figure"
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
@@ -218,9 +223,9 @@ def test_wandb_offline_keeps_numbers_figures_and_its_run(tmp_path: Path, monkeyp
     monkeypatch.setenv("WANDB_SILENT", "true")
     offline = ("logger=wandb", "logger.wandb.mode=offline")
     with contextlib.suppress(Interrupted):
-        fit_tiny(tmp_path, *offline, watchers=[Meter(1), Maps(1), InterruptAt(6)])
+        fit_tiny(tmp_path, *offline, watchers=[MetricLogger(1), AttentionMapLogger(1), InterruptAt(6)])
     run = (tmp_path / "wandb-run.txt").read_text().strip()
-    fit_tiny(tmp_path, *offline, resume=True, watchers=[Meter(1), Maps(1)])
+    fit_tiny(tmp_path, *offline, resume=True, watchers=[MetricLogger(1), AttentionMapLogger(1)])
     stored = [path.name for path in (tmp_path / "wandb").rglob("run-*.wandb")]
     assert stored == [f"run-{run}.wandb"] * 2
     assert list((tmp_path / "wandb").rglob("media/images/attention/*.png"))
@@ -234,12 +239,12 @@ def test_mlflow_keeps_numbers_figures_and_its_run_in_files(tmp_path: Path, monke
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with contextlib.suppress(Interrupted):
-        fit_tiny(tmp_path, "logger=[csv,mlflow]", watchers=[Meter(1), Maps(1), InterruptAt(6)])
+        fit_tiny(tmp_path, "logger=[csv,mlflow]", watchers=[MetricLogger(1), AttentionMapLogger(1), InterruptAt(6)])
     client = mlflow.MlflowClient((tmp_path / "mlflow").resolve().as_uri())
     run = (tmp_path / "mlflow-run.txt").read_text().strip()
     assert client.get_run(run).info.status == "FAILED"
     assert "MLFLOW_TRACKING_URI" not in os.environ  # which the next run of a sweep would go to
-    fit_tiny(tmp_path, "logger=[csv,mlflow]", resume=True, watchers=[Meter(1), Maps(1)])
+    fit_tiny(tmp_path, "logger=[csv,mlflow]", resume=True, watchers=[MetricLogger(1), AttentionMapLogger(1)])
     assert (tmp_path / "mlflow-run.txt").read_text().strip() == run
     told = client.get_run(run)
     assert (told.info.status, told.info.run_name) == ("FINISHED", tmp_path.name)

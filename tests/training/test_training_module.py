@@ -18,7 +18,7 @@ from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.data.batch import Batch
 from lasasr.errors import DivergenceError
 from lasasr.training.module import Training
-from lasasr.training.refusals import MOST_IN_A_ROW
+from lasasr.training.non_finite_guard import MOST_IN_A_ROW
 
 
 def fit(

@@ -17,7 +17,7 @@ from training_tiny import batch, trainer, training
 from lasasr.data.batch import Batch
 from lasasr.training.checkpoints import LAST
 from lasasr.training.interrupt import Interrupt
-from lasasr.training.meter import Meter
+from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.parallel import ddp
 
 TOGETHER = ((6, 7, 2), (1,), (3,), (4, 5, 8), (2, 5, 7, 1), (3,))  # two batches an update, of unlike size
@@ -52,7 +52,7 @@ class Logged(Logger):
 def updates(folder: Path, rank: int = 0, ranks: int = 1) -> dict[str, Any]:
     """What is logged at each update, the weights after the last, and the utterances without a CTC path."""
     shared: dict[str, Any] = {"strategy": ddp(60.0), "devices": ranks} if ranks > 1 else {"accumulate_grad_batches": 2}
-    meter, logged = Meter(1), Logged()
+    meter, logged = MetricLogger(1), Logged()
     callbacks: list[pl.Callback] = [meter, Interrupt(folder / LAST, 0.0)]  # saved after every update
     fitter = trainer(folder, callbacks, max_epochs=1, log_every_n_steps=1, **shared)
     fitter.logger = logged

@@ -33,9 +33,12 @@
   const data = JSON.parse(source.textContent);
   const at = (id) => document.getElementById(id);
   const [first, second, filter, list, panel] = ["first", "second", "filter", "list", "panel"].map(at);
+  // what would act on the page or hide in it is written out, as lasasr/escaping.py does
+  const acting = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]/gu;
+  const escaped = (text) => text.replace(acting, (sign) => "\\u" + sign.codePointAt(0).toString(16).padStart(4, "0"));
   const make = (tag, text, name) => {
     const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
+    if (text !== undefined) element.textContent = escaped(text);
     if (name) element.className = name;
     return element;
   };

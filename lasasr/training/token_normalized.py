@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
-from lasasr.training.refusals import Refusals, Seen
+from lasasr.training.non_finite_guard import NonFiniteGuard, Seen
 from lasasr.training.schedules import Plateau
 
 
-class Updates(pl.LightningModule):
+class TokenNormalizedModule(pl.LightningModule):
     """A module whose loss of a batch is a *sum* over target tokens.
 
     Gradients are divided by the number of target tokens of all batches of all ranks that went into an update
     (`configure_gradient_clipping`), so that one rank with accumulation 2 makes the update that two ranks make. A
     training step adds its target tokens, of all ranks, to `tokens_in_update`, and multiplies its sum by the number of
     accumulated batches, by which Lightning divides. It also adds the batch and its finite losses to `seen`: an update
-    with a gradient that is not finite is not made (`Refusals`).
+    with a gradient that is not finite is not made (`NonFiniteGuard`).
 
     Args:
         optimizer: params=... → optimizer.
@@ -38,7 +38,7 @@ class Updates(pl.LightningModule):
         self.tokens_in_update = torch.zeros(())  # target tokens of the batches accumulated so far, all ranks
         self.gradient_norm = float("nan")
         self.seen: list[Seen] = []  # of the batches accumulated so far
-        self.refusals = Refusals()
+        self.guard = NonFiniteGuard()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout and sampling draw by (seed, epoch, batch), not by the past: a resumed run draws the same."""
@@ -61,9 +61,9 @@ class Updates(pl.LightningModule):
         self.gradient_norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
         seen, self.seen = self.seen, []
         if math.isfinite(self.gradient_norm):
-            self.refusals.accept()
+            self.guard.accept()
         elif not self._only_scaled_too_high(seen):
-            self.refusals.refuse(self.trainer, seen)
+            self.guard.refuse(self.trainer, seen)
             optimizer.zero_grad()  # to None: the optimizer has nothing to do
 
     def _only_scaled_too_high(self, seen: list[Seen]) -> bool:
@@ -80,10 +80,10 @@ class Updates(pl.LightningModule):
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def tell(self, name: str, value: float, prog_bar: bool = False, rank_zero_only: bool = False) -> None:
+    def log_scalar(self, name: str, value: float, prog_bar: bool = False, rank_zero_only: bool = False) -> None:
         """Log a number that the host knows: as a tensor on the CPU, because Lightning puts others on the device."""
-        known = torch.tensor(value, dtype=torch.float32)
-        self.log(name, known, prog_bar=prog_bar, rank_zero_only=rank_zero_only)
+        scalar = torch.tensor(value, dtype=torch.float32)
+        self.log(name, scalar, prog_bar=prog_bar, rank_zero_only=rank_zero_only)
 
     def over_ranks(self, value: Tensor) -> Tensor:
         """Summed over the ranks."""
@@ -94,7 +94,7 @@ class Updates(pl.LightningModule):
         return summed
 
     def observe(self, dev_value: float) -> None:
-        """Tell a plateau schedule what dev said; before any checkpoint that a validation leads to."""
+        """Give a plateau schedule what dev said; before any checkpoint that a validation leads to."""
         schedule = self.lr_schedulers()
         if isinstance(schedule, Plateau) and not self.trainer.sanity_checking:
             schedule.observe(dev_value)

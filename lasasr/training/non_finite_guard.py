@@ -21,7 +21,7 @@ NAMED = 5  # utterances that a message names
 Seen = tuple[Batch, Tensor]  # a batch, and which of its utterances (B,) have finite losses
 
 
-class Refusals:
+class NonFiniteGuard:
     """Says whose losses were not finite, keeps their batches, and counts refusals in a row.
 
     The sum of gradients over the ranks holds the NaN of any of them, so that all ranks refuse the same updates without

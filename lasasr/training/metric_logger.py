@@ -14,7 +14,7 @@ from lasasr.nn import host_mirror
 from lasasr.training.module import Training
 
 
-class Meter(pl.Callback):
+class MetricLogger(pl.Callback):
     """Collects sums between two log lines and logs their ratios: nats per target token, audio-seconds per second.
 
     All are those of all ranks, so that they are the same however many ranks and accumulated batches make an update.
@@ -38,6 +38,11 @@ class Meter(pl.Callback):
     def elapsed_s(self) -> float:
         """Seconds trained, of all sessions of the run."""
         return self.train_s + time.perf_counter() - self.start
+
+    @property
+    def state_key(self) -> str:
+        """Under which checkpoints hold its state: as those of 0.1.0 do."""
+        return "Meter"
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on counting from; asked for on all ranks, as every checkpoint is."""
@@ -93,11 +98,11 @@ class Meter(pl.Callback):
         summed = module.over_ranks(torch.cat((here, here.new_full((1,), self.audio_s))))
         *sums, audio_s, count = torch.cat((summed, self.count[None].to(summed))).tolist()  # the one read, one wait
         for name, value in zip(self.sums, sums, strict=True):
-            module.tell(f"train/{name}", value / count, prog_bar=name == "loss")
-        module.tell("train/audio_s_per_s", audio_s / elapsed, prog_bar=True)
-        module.tell("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
-        module.tell("train/gradient_norm", module.gradient_norm)
+            module.log_scalar(f"train/{name}", value / count, prog_bar=name == "loss")
+        module.log_scalar("train/audio_s_per_s", audio_s / elapsed, prog_bar=True)
+        module.log_scalar("train/learning_rate", float(module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
+        module.log_scalar("train/gradient_norm", module.gradient_norm)
         self._share()
         if self.infeasible:
-            module.tell("train/infeasible_utterances", float(len(self.infeasible)))
+            module.log_scalar("train/infeasible_utterances", float(len(self.infeasible)))
         self._reset()

@@ -8,13 +8,15 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import Tensor
 
+from lasasr.artifacts.utterance_files import file_words
 from lasasr.data.batch import Batch
+from lasasr.escaping import escaped
 from lasasr.evaluation.maps import attention_figure
 from lasasr.training.loggers import Media, media
 from lasasr.training.module import Training
 
 
-class Maps(pl.Callback):
+class AttentionMapLogger(pl.Callback):
     """Draws the same few dev utterances every time, so that one can see attention find its diagonal."""
 
     def __init__(self, utterances: int) -> None:
@@ -40,7 +42,8 @@ class Maps(pl.Callback):
         for logger in trainer.loggers:
             if self.utterances and trainer.is_global_zero and not isinstance(logger, Media):
                 sys.stderr.write(
-                    f"logger {type(logger).__name__} takes numbers only: no attention maps, no hypotheses\n"
+                    f"the logger {type(logger).__name__} gets the numbers, but neither attention maps nor hypotheses: "
+                    "it has no show_figure and show_text (docs/logging.md)\n"
                 )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -50,11 +53,12 @@ class Maps(pl.Callback):
         if not loggers:
             return
         shown = [one for one in pl_module.outcomes if one.id in self.waveforms]
-        text = "\n\n".join(f"    {one.reference}\n    {one.best.text}" for one in shown)
+        words = file_words(one.id for one in shown)
+        text = "\n\n".join(f"    {escaped(one.reference)}\n    {escaped(one.best.text)}" for one in shown)
         for one in shown:
             if one.best.weights is not None:
                 figure = attention_figure(pl_module.recognizer, self.waveforms[one.id], one)
                 for logger in loggers:
-                    logger.show_figure(f"attention/{one.id}", figure, trainer.global_step)
+                    logger.show_figure(f"attention/{words[one.id]}", figure, trainer.global_step)
         for logger in loggers:
             logger.show_text("dev/hypotheses", text, trainer.global_step)

@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 
-class Console(TQDMProgressBar):
+class ProgressPrinter(TQDMProgressBar):
     """On a terminal a bar; in a file only the lines.
 
     Args:

@@ -13,7 +13,7 @@ from lasasr.nn import host_mirror
 from lasasr.training.lm_module import LMTraining
 
 
-class LMMeter(pl.Callback):
+class LMMetricLogger(pl.Callback):
     """Logs nats per token, tokens per second, learning rate and gradient norm between two log lines; of all ranks."""
 
     def __init__(self, every_steps: int) -> None:
@@ -30,6 +30,11 @@ class LMMeter(pl.Callback):
     def elapsed_s(self) -> float:
         """Seconds trained, of all sessions of the run."""
         return self.train_s + time.perf_counter() - self.start
+
+    @property
+    def state_key(self) -> str:
+        """Under which checkpoints hold its state: as those of 0.1.0 do."""
+        return "LMMeter"
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on counting from."""
@@ -54,9 +59,9 @@ class LMMeter(pl.Callback):
         if stepped and trainer.global_step % self.every_steps == 0:
             here = torch.stack((self.nats, self.nats.new_full((), self.tokens)))
             nats, tokens = pl_module.over_ranks(here).tolist()
-            pl_module.tell("train/loss", nats / tokens, prog_bar=True)
+            pl_module.log_scalar("train/loss", nats / tokens, prog_bar=True)
             elapsed = max(1e-9, time.perf_counter() - self.since)
-            pl_module.tell("train/tokens_per_s", tokens / elapsed, prog_bar=True)
-            pl_module.tell("train/learning_rate", float(pl_module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
-            pl_module.tell("train/gradient_norm", pl_module.gradient_norm)
+            pl_module.log_scalar("train/tokens_per_s", tokens / elapsed, prog_bar=True)
+            pl_module.log_scalar("train/learning_rate", float(pl_module.optimizers().param_groups[0]["lr"]))  # type: ignore[union-attr]
+            pl_module.log_scalar("train/gradient_norm", pl_module.gradient_norm)
             self._reset()
