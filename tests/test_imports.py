@@ -21,7 +21,7 @@ LAYERS = (
     ("training",),
     ("evaluation",),
     ("preparation",),
-    ("models", "transcripts"),
+    ("models", "transcription"),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),

@@ -17,9 +17,9 @@ from lasasr.errors import LasasrError, UsageError
 if TYPE_CHECKING:
     from lasasr.configuration.settings import Plain
     from lasasr.models.recognizer import Recognizer
-    from lasasr.transcripts.recordings import Recording
-    from lasasr.transcripts.sinks import Sink
-    from lasasr.transcripts.transcript import Transcript
+    from lasasr.transcription.recordings import Recording
+    from lasasr.transcription.sinks import Sink
+    from lasasr.transcription.transcript import Transcript
 
 EPILOG = """\
 examples:
@@ -65,8 +65,8 @@ def run(arguments: list[str]) -> int:
     with loading():
         from lasasr.artifacts import run_paths
         from lasasr.models.recognizer import Recognizer
-        from lasasr.transcripts.recordings import recordings
-        from lasasr.transcripts.sinks import Files, Stream, formats_of
+        from lasasr.transcription.recordings import recordings
+        from lasasr.transcription.sinks import Files, Stream, formats_of
 
     formats = formats_of("jsonl" if options.json else options.format or "text")
     listed = recordings(named)
@@ -159,7 +159,7 @@ def _transcribe(
     recognizer: Recognizer, listed: Sequence[Recording], sink: Sink, options: Namespace, timestamps: bool
 ) -> int:
     from lasasr.cli.transcribe_progress import TranscribeProgress
-    from lasasr.transcripts.transcript import Transcript
+    from lasasr.transcription.transcript import Transcript
 
     errors: list[LasasrError] = []
     audio_s, start = 0.0, time.perf_counter()

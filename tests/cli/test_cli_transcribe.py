@@ -19,8 +19,8 @@ from lasasr.cli.main import main
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
-from lasasr.transcripts import recordings
-from lasasr.transcripts.sinks import stems_of
+from lasasr.transcription import recordings
+from lasasr.transcription.sinks import stems_of
 
 RATE = 16_000
 

@@ -8,7 +8,7 @@ import pytest
 from transcript_examples import words
 
 from lasasr.search.hypothesis import Word
-from lasasr.transcripts import subtitles
+from lasasr.transcription import subtitles
 
 
 @pytest.mark.parametrize("seed", range(12))

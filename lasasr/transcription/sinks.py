@@ -13,9 +13,9 @@ from typing import Self
 from lasasr.artifacts.files import write_text
 from lasasr.errors import UsageError, nearest
 from lasasr.escaping import escaped, takes_unicode
-from lasasr.transcripts.formats import FORMATS, Format
-from lasasr.transcripts.recordings import Recording
-from lasasr.transcripts.transcript import Transcript
+from lasasr.transcription.formats import FORMATS, Format
+from lasasr.transcription.recordings import Recording
+from lasasr.transcription.transcript import Transcript
 
 
 def formats_of(names: str) -> dict[str, Format]:

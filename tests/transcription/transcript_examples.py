@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from lasasr.search.hypothesis import Hypothesis, Piece, Word
-from lasasr.transcripts.transcript import Transcript
+from lasasr.transcription.transcript import Transcript
 
 
 def words(seed: int, count: int) -> list[Word]:

@@ -15,10 +15,10 @@ from transcript_examples import transcript
 from lasasr.corpora.rows import rows
 from lasasr.errors import LasasrError
 from lasasr.search.hypothesis import Hypothesis, Word
-from lasasr.transcripts.formats import FORMATS
-from lasasr.transcripts.subtitles import cues
-from lasasr.transcripts.textgrid import partition
-from lasasr.transcripts.transcript import Transcript
+from lasasr.transcription.formats import FORMATS
+from lasasr.transcription.subtitles import cues
+from lasasr.transcription.textgrid import partition
+from lasasr.transcription.transcript import Transcript
 
 SEEDS = range(8)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lasasr.escaping import escaped
-from lasasr.transcripts.subtitles import cues
-from lasasr.transcripts.textgrid import textgrid
-from lasasr.transcripts.transcript import Transcript
+from lasasr.transcription.subtitles import cues
+from lasasr.transcription.textgrid import textgrid
+from lasasr.transcription.transcript import Transcript
 
 
 class Format(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lasasr.transcripts.transcript import Transcript
+from lasasr.transcription.transcript import Transcript
 
 Interval = tuple[float, float, str]
 
