@@ -21,13 +21,14 @@ LAYERS = (
     ("training",),
     ("evaluation",),
     ("preparation",),
-    ("models",),
+    ("models", "transcription"),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),
     ("transcripts",),
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
+    ("onnx",),  # runs without torch: it imports errors alone
     ("errors", "escaping", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
@@ -43,6 +44,7 @@ ONLY_IN = {
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
 WITHOUT_TORCH = (
+    "onnx",
     "metrics",
     "configuration",
     "artifacts",

@@ -180,7 +180,7 @@ def _initialised(group: str, build: Callable[[], Any]) -> None:
 
 
 def _maker(subject: Part) -> Callable[..., Any]:
-    """What builds the part, as training and decoding do."""
+    """What builds the part, as training and decoding do; scorers score letters."""
     from lasasr.models import factory, search_parts
 
     group, config, place = subject
@@ -191,8 +191,11 @@ def _maker(subject: Part) -> Callable[..., Any]:
     if group == "scorer":
         name = place.rpartition(".")[2]
         from lasasr.search.trial import V
+        from lasasr.text import special
 
-        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V)
+        letters = ascii_lowercase[: V - special.FIRST_TEXT - 1]
+        pieces = (*special.NAMES, " ", *letters)
+        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V, pieces=pieces)
     return partial(factory.build, factory.resolved_encoder(config) if group == "listen" else config, group)
 
 
