@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from lasasr.configuration.contracts import contract_of, place_kind
-from lasasr.configuration.settings import Part
+from lasasr.configuration.sections import Part
 from lasasr.models.factory import build
 from lasasr.search.base import Scorer
 
