@@ -34,6 +34,7 @@ examples:
   lasasr check attend=location                     a shipped variant
   lasasr check attend=location attend.dim=256      with other options
   lasasr check listen=pyramid                      an encoder
+  lasasr check listen=pyramid +listen.input_dim=40 for features of another width than 80
   lasasr check frontend=fbank80                    a front end
   lasasr check spell=lstm                          a decoder
   lasasr check loss=joint                          a loss
@@ -158,13 +159,26 @@ def _report(subject: Part, device: str) -> int:
 
 def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
+    width = _input_dim(subject)
+    if width is not None:
+        subject = subject._replace(config={key: value for key, value in subject.config.items() if key != "input_dim"})
     make = _maker(subject)
+    sizes = _sizes(subject.group) | ({} if width is None else {"input_dim": width})
     if subject.group in FINISHED:
-        _initialised(subject.group, partial(make, **_sizes(subject.group)))
+        _initialised(subject.group, partial(make, **sizes))
     else:
-        make(**_sizes(subject.group))
-    findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device)
+        make(**sizes)
+    suite = importlib.import_module(SUITES[subject.group])
+    findings: Iterator[Finding] = suite.check(make, device, **({} if width is None else {"input_dim": width}))
     return findings
+
+
+def _input_dim(subject: Part) -> int | None:
+    """That of the front end an encoder is meant for, if it is said; an encoder with weights takes no other."""
+    width = subject.config.get("input_dim") if subject.group == "listen" else None
+    if width is not None and (type(width) is not int or width < 1):
+        raise UsageError(f"listen.input_dim is {width!r}, not a whole number of at least 1")
+    return width
 
 
 def _initialised(group: str, build: Callable[[], Any]) -> None:

@@ -137,6 +137,6 @@ PROMISES: dict[str, Callable[[Trial], Measured]] = {
 }
 
 
-def check(make: Callable[..., Encoder], device: str = "cpu") -> Iterator[Finding]:
+def check(make: Callable[..., Encoder], device: str = "cpu", input_dim: int = 80) -> Iterator[Finding]:
     """Try every promise on the encoder that `make(input_dim=)` builds; one finding each, in order."""
-    return conformance.findings(PROMISES, lambda: Trial(make, device), device)
+    return conformance.findings(PROMISES, lambda: Trial(make, device, input_dim), device)
