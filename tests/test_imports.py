@@ -25,6 +25,7 @@ LAYERS = (
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),
+    ("transcripts",),
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
     ("errors", "escaping", "distributed"),
@@ -41,7 +42,15 @@ ONLY_IN = {
     "espeakng_loader": ("corpora",),
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
-WITHOUT_TORCH = ("metrics", "configuration", "artifacts", "comparison", "distributed.launch")  # packages, or modules
+WITHOUT_TORCH = (
+    "metrics",
+    "configuration",
+    "artifacts",
+    "comparison",
+    "transcripts",
+    "text.normalizers",
+    "distributed.launch",
+)  # packages, or modules
 WITH_TORCH = ("artifacts.bundle",)  # of those: it holds the weights
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 

@@ -89,7 +89,9 @@ def part(what: Sequence[str]) -> Part:
         partial = [f"+{group}._partial_=true"] if group in FINISHED else []
         what = [*partial, *(word if word.startswith("hydra.") else _added(word, place) for word in what)]
     base: dict[str, Any] = {"seed": 1, "search": {"scorers": {}}} if group == "scorer" else {"seed": 1}
-    with session.on_stored(base, {} if own or group == "scorer" else {group: None}, "check") as opened:
+    # an encoder may choose the front end that it needs, which stands before it
+    groups = {"frontend": None, "listen": None} if group == "listen" else {group: None}
+    with session.on_stored(base, {} if own or group == "scorer" else groups, "check") as opened:
         config: Any = composed(opened, what, "check")
     for key in place.split("."):
         config = config.get(key) if isinstance(config, dict) else None
@@ -159,26 +161,28 @@ def _report(subject: Part, device: str) -> int:
 
 def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
-    width = _input_dim(subject)
-    if width is not None:
+    said = _input_dim(subject)
+    if said:
         subject = subject._replace(config={key: value for key, value in subject.config.items() if key != "input_dim"})
     make = _maker(subject)
-    sizes = _sizes(subject.group) | ({} if width is None else {"input_dim": width})
+    sizes = _sizes(subject) | said
     if subject.group in FINISHED:
         _initialised(subject.group, partial(make, **sizes))
     else:
         make(**sizes)
-    suite = importlib.import_module(SUITES[subject.group])
-    findings: Iterator[Finding] = suite.check(make, device, **({} if width is None else {"input_dim": width}))
+    of_input = sizes if subject.group == "listen" else {}
+    findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device, **of_input)
     return findings
 
 
-def _input_dim(subject: Part) -> int | None:
+def _input_dim(subject: Part) -> dict[str, int]:
     """That of the front end an encoder is meant for, if it is said; an encoder with weights takes no other."""
-    width = subject.config.get("input_dim") if subject.group == "listen" else None
-    if width is not None and (type(width) is not int or width < 1):
+    if subject.group != "listen" or "input_dim" not in subject.config:
+        return {}
+    width = subject.config["input_dim"]
+    if type(width) is not int or width < 1:
         raise UsageError(f"listen.input_dim is {width!r}, not a whole number of at least 1")
-    return width
+    return {"input_dim": width}
 
 
 def _initialised(group: str, build: Callable[[], Any]) -> None:
@@ -203,18 +207,22 @@ def _maker(subject: Part) -> Callable[..., Any]:
         from lasasr.search.trial import V
 
         return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V)
-    return partial(factory.build, config, group)
+    return partial(factory.build, factory.resolved_encoder(config) if group == "listen" else config, group)
 
 
-def _sizes(group: str) -> dict[str, Any]:
+def _sizes(subject: Part) -> dict[str, Any]:
     """What a part is built with once, before its promises are tried."""
+    group = subject.group
+    if group == "listen":
+        from lasasr.models import factory
+
+        return {"input_dim": factory.required_input_dim(subject.config) or 80}
     if group == "spell":
         from lasasr.spell.trial import TrialAttention
 
         return {"attend": TrialAttention, "encoded_dim": 6, "vocabulary_size": 9}
     sizes: dict[str, dict[str, Any]] = {
         "attend": {"encoded_dim": 6, "query_dim": 5},
-        "listen": {"input_dim": 80},
         "scorer": {"weight": 1.0},
     }
     return sizes.get(group, {})

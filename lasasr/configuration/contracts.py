@@ -33,6 +33,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
     "frontend": Contract(("lasasr.audio.base.Frontend",)),
     "listen": Contract(("lasasr.listen.base.Encoder",), supplied=("input_dim",)),
+    "listen.top": Contract(("lasasr.listen.base.Encoder",), supplied=("input_dim",)),
     "lm": Contract(("lasasr.lm.base.LanguageModel",), supplied=("vocabulary_size",)),
     "loading": Contract(("lasasr.data.loader.Loading",)),
     "logger": _LOGGER,

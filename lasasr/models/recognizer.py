@@ -19,6 +19,7 @@ from lasasr.audio.pauses import Lengths
 from lasasr.configuration.sections import Plain
 from lasasr.configuration.settings import Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
+from lasasr.listen.base import Encoded, StagedEncoder
 from lasasr.losses.base import Heads
 from lasasr.metrics.error_rates import Metric
 from lasasr.models import factory, language_model, transcription
@@ -155,12 +156,48 @@ class Recognizer(nn.Module):
         return [one.get("ctc") for one in self._timed(acoustics, waveform_lengths, read)]
 
     @torch.inference_mode()
-    def hear(self, waveforms: Tensor, waveform_lengths: Tensor) -> Acoustics:
-        """Waveforms (B, S) of so many samples, on any device, as a search needs them."""
+    def hear(self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None) -> Acoustics:
+        """Waveforms (B, S) of so many samples, on any device, as a search needs them.
+
+        Args:
+            fixed: what the frozen part of the encoder gives of them, where that is kept.
+        """
         device = next(self.parameters()).device
-        return self.acoustics(
-            *self.frontend(host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device))
-        )
+        if fixed is None:
+            moved = host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device)
+            return self.acoustics(*self.encoder_input(*moved))
+        values, lengths = (host_mirror.to(tensor, device) for tensor in fixed)
+        return self.acoustics(values.float(), lengths)
+
+    def encoder_input(
+        self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What SpecAugment masks and `encode` takes, and its lengths: features, or what a frozen first stage gives.
+
+        Args:
+            fixed: what that gives, where it is kept; waveforms are not looked at then.
+        """
+        encoder = self.model.encoder
+        if not self.is_staged:
+            features, frames = self.frontend(waveforms, waveform_lengths)
+            return features, frames
+        assert isinstance(encoder, StagedEncoder)
+        if fixed is None:
+            fixed = encoder.fixed(*self.frontend(waveforms, waveform_lengths))
+        return fixed.encoded.float(), fixed.lengths
+
+    def encode(self, values: Tensor, lengths: Tensor) -> Encoded:
+        """Encode what `encoder_input` gave, augmented or not."""
+        return self.model.encode(values, lengths, self.is_staged)
+
+    def encode_with_intermediate(self, values: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
+        """The same with the outputs of intermediate layers (`Model.encode_with_intermediate`)."""
+        return self.model.encode_with_intermediate(values, lengths, self.is_staged)
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the encoder has a first stage that stays frozen."""
+        return isinstance(self.model.encoder, StagedEncoder) and self.model.encoder.keeps
 
     @torch.inference_mode()
     def spectrogram(self, waveform: Tensor) -> Spectrogram:
@@ -191,9 +228,9 @@ class Recognizer(nn.Module):
             for b, (tokens, weights) in enumerate(read)
         ]
 
-    def acoustics(self, features: Tensor, frames: Tensor) -> Acoustics:
-        """Encode features (B, T, F) into what a search needs."""
-        encoded = self.model.encode(features, frames)
+    def acoustics(self, values: Tensor, frames: Tensor) -> Acoustics:
+        """Encode what `encoder_input` gave into what a search needs."""
+        encoded = self.encode(values, frames)
         mask = lengths.mask(encoded.lengths, encoded.encoded.shape[1])
         ctc = self.model.ctc_log_probs(encoded.encoded) if self.model.ctc is not None else None
         return Acoustics(encoded.encoded, mask, ctc)
@@ -282,7 +319,9 @@ class Recognizer(nn.Module):
         parts = _parts(config, folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
-        with bundle.building(header), initial_weights.read_later():
+        with bundle.explained(folder / bundle.CONFIG):
+            elsewhere = factory.bytes_elsewhere(parts.listen)
+        with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):

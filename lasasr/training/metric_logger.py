@@ -87,7 +87,9 @@ class MetricLogger(pl.Callback):
         """Every rank learns which utterances were infeasible on the others; to be called on all of them."""
         unread, self.unread = self.unread, []
         for ids, infeasible in unread:
-            self.infeasible.update(one for one, bad in zip(ids, infeasible.tolist(), strict=True) if bad)
+            self.infeasible.update(
+                utterance_id for utterance_id, bad in zip(ids, infeasible.tolist(), strict=True) if bad
+            )
         self.infeasible = set().union(*exchange.gathered(self.infeasible))
 
     def _log(self, trainer: pl.Trainer, module: Training) -> None:

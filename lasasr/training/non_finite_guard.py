@@ -45,8 +45,13 @@ class NonFiniteGuard:
         Raises:
             DivergenceError: it is the last of `MOST_IN_A_ROW`; names the utterances.
         """
-        bad = [one for batch, finite in seen for one, good in zip(batch.ids, finite.tolist(), strict=True) if not good]
-        everywhere = [utterance for share in exchange.gathered(bad) for utterance in share]
+        bad = [
+            utterance_id
+            for batch, finite in seen
+            for utterance_id, good in zip(batch.ids, finite.tolist(), strict=True)
+            if not good
+        ]
+        everywhere = [utterance_id for share in exchange.gathered(bad) for utterance_id in share]
         if bad or not everywhere:  # where losses are finite and gradients are not, no rank knows whose they are
             _keep(trainer, seen)
         self.in_a_row += 1

@@ -53,7 +53,7 @@ def test_an_encoder_is_tried_at_the_width_that_is_said(monkeypatch: pytest.Monke
     widths = list[int]()
 
     def width(trial: Any) -> Measured:
-        widths.append(trial.features()[0].shape[-1])
+        widths.append(trial.input_dim)
         return Measured(trial.encoder().input_dim == widths[-1], f"{widths[-1]} features")
 
     monkeypatch.setattr("lasasr.listen.conformance.PROMISES", {"width": width})
