@@ -13,7 +13,8 @@ from typing import Any
 from torch import nn
 
 from lasasr.artifacts import bundle, files, run_paths
-from lasasr.configuration.settings import Language, Part, kind_of
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Language, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
