@@ -93,7 +93,8 @@ def _waveforms(
         if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
-        rate = factory.frontend(settings.frontend, settings.seed).sample_rate_hz
+        frontend, _ = factory.resolved_parts(settings.frontend, settings.listen)
+        rate = factory.frontend(frontend, settings.seed).sample_rate_hz
         dataset = prepared.dataset(split, rate)
         places = {one: index for index, one in enumerate(dataset.utterances.ids)}
         return {one: Waveform(dataset.waveform(places[one]), rate) for one in ids if one in places}

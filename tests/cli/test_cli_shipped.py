@@ -11,7 +11,7 @@ from hydra.utils import get_object
 
 from lasasr.cli import recipes
 from lasasr.cli.compose import compose
-from lasasr.cli.values import admits
+from lasasr.configuration.typed import matches
 from lasasr.models.factory import check_targets
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +19,7 @@ CONFIGS = ROOT / "configs"
 BASE = "synthetic/las_char"
 LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone
 ADDED = {"scorer": "search.scorers"}  # group → the named mapping whose entries it describes
+NEEDED = {("listen", "pretrained"): ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}  # beside it
 CHOICES = sorted(
     (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
     for path in CONFIGS.rglob("*.yaml")
@@ -60,10 +61,10 @@ def wrong_values(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fits(annotation: Any, value: Any) -> bool:
-    """As `admits`, but where fractions are meant a whole number must be written with a point."""
-    if isinstance(value, int) and not isinstance(value, bool) and admits(annotation, 0.5):
+    """As `matches`, but where fractions are meant a whole number must be written with a point."""
+    if isinstance(value, int) and not isinstance(value, bool) and matches(0.5, annotation):
         return annotation is Any or int in typing.get_args(annotation)
-    return admits(annotation, value)
+    return matches(value, annotation)
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -89,7 +90,10 @@ def test_every_recipe_takes_a_further_key(recipe: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group
-    config = compose(LM_BASE if group == "lm" else BASE, [f"{'+' if group in ADDED else ''}{added}={choice}"])
+    config = compose(
+        LM_BASE if group == "lm" else BASE,
+        [f"{'+' if group in ADDED else ''}{added}={choice}", *NEEDED.get((group, choice), [])],
+    )
     assert config["choices"][added] == choice
     check(config)
 
