@@ -21,6 +21,7 @@ from lasasr.data.loader import BatchError
 from lasasr.data.sampler import Request
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.training.checkpoints import LAST, keep_best
+from lasasr.training.ema import MovingAverage
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.validations import Validations
 
@@ -36,6 +37,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
         "val_check_interval": 3,
     },
     "accumulated": {"max_epochs": 6, "accumulate_grad_batches": 2},
+    "averaged": {"max_epochs": 3, "ema": 0.9},
     "validated every second epoch": {"max_epochs": 4, "check_val_every_n_epoch": 2},
 }
 
@@ -89,12 +91,20 @@ DamagedData.__qualname__ = Data.__qualname__  # the name of its state in checkpo
 
 
 def fit(
-    folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, data: Data | None = None, **options: Any
+    folder: Path,
+    signal_at: int = 0,
+    kill_at: int = 0,
+    every_s: float = 1e9,
+    data: Data | None = None,
+    ema: float = 0,
+    **options: Any,
 ) -> End:
     """Train on from what `folder` holds."""
     interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
     best = keep_best(recognition(checkpoint={"best": 2}), folder, "wer")
-    of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
+    averages = [MovingAverage(ema)] if ema else []
+    watchers = [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, *averages, interrupt]
+    of_it = trainer(folder, watchers, **options)
     module, start = training(), folder / "checkpoints" / LAST
     with contextlib.suppress(Interrupted, Killed, BatchError):
         of_it.fit(module, data or Data(), ckpt_path=start if start.exists() else None, weights_only=True)
