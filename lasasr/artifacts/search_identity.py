@@ -144,7 +144,7 @@ def model_name(path: str) -> str:
 
 def _model_content(folder: Path, path: str) -> str:
     try:
-        model = folder / Path(path).expanduser()
+        model = folder / files.expanded(path)
         weights = model if model.is_file() else run_paths.bundle_folder(model) / "model.safetensors"
         status = weights.stat()
         return _file_digest(weights, status.st_size, status.st_mtime_ns)
