@@ -22,7 +22,8 @@ from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
-from lasasr.configuration.settings import Plain, Settings
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.settings import Settings
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]
@@ -261,4 +262,6 @@ def _refuse_gaps(config: DictConfig, name: str) -> None:
     if gaps:
         raise UsageError(f"recipe {name} leaves {', '.join(gaps)} to you: add {gaps[0]}=...")
     if "seed" not in config:
-        raise UsageError(f"recipe {name} does not start from /base; begin it with: defaults: [/base, _self_]")
+        raise UsageError(
+            f"recipe {name} does not start from /base; begin it with: defaults: [/base, _self_] (or leave out ~seed)"
+        )

@@ -19,7 +19,7 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.sentences import Sentences, TextDataset
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 log = logging.getLogger(__name__)
 CONTENT = "content"  # in the state of a data module: split → fingerprint
@@ -74,9 +74,24 @@ class BatchDataModule(LightningDataModule, ABC):
         durations_s = dataset.durations_s
         shards = None if self.batching.shards_at_once is None else dataset.shards()
         batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank, shards)
+        self._check_validated(len(batches))
         if self._resume is not None:
             batches.start_from(*_position(self._resume, len(batches), world_size))
         return self._loader(dataset, batches, persistent=True)
+
+    def _check_validated(self, batches: int) -> None:
+        """Refuse validations so far apart that an epoch of so many batches has none."""
+        trainer = self.trainer
+        if trainer is None or trainer.check_val_every_n_epoch is None:
+            return
+        limit = trainer.limit_train_batches
+        of_epoch = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        interval = trainer.val_check_interval
+        if isinstance(interval, int) and interval > of_epoch:
+            raise UsageError(
+                f"trainer.val_check_interval is {interval} batches, but an epoch has {of_epoch}: take fewer, a part of "
+                f"an epoch as 1.0, or count across epochs with trainer.check_val_every_n_epoch=null"
+            )
 
     def val_dataloader(self) -> Loader:
         """Batches of "dev", of this rank, the longest first."""

@@ -76,7 +76,7 @@ def _needed(tokens: Tokens) -> list[tuple[int, int]]:
     for start in range(0, len(indices), _AT_ONCE):
         some = indices[start : start + _AT_ONCE]
         each = [torch.tensor(tokens[index], dtype=torch.int64) for index in some]
-        counts = torch.tensor([len(one) for one in each])
+        counts = torch.tensor([len(tokens) for tokens in each])
         frames = lengths.ctc_frames_needed(pad_sequence(each, batch_first=True), counts)
         needed += list(zip(some, frames.tolist(), strict=True))
     return needed

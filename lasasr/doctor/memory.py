@@ -73,9 +73,11 @@ def probe(settings: Recognition, shapes: Sequence[Shape]) -> Cost | None:
     return answer
 
 
-def told(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
+def findings(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
     """What the worst batch takes; a warning or an error where memory is short."""
-    batch = " or ".join(f"{one.utterances} utterances of {one.audio_s:.1f} s and {one.tokens} tokens" for one in shapes)
+    batch = " or ".join(
+        f"{shape.utterances} utterances of {shape.audio_s:.1f} s and {shape.tokens} tokens" for shape in shapes
+    )
     way_out = "lower batching.max_utterances or batching.batch_seconds (accumulate_grad_batches makes up for it)"
     if cost is None:
         return [overall("memory", "error", f"a batch of {batch} does not fit into memory: {way_out}")]

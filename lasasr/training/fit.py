@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lasasr.configuration import users_parts
-from lasasr.configuration.settings import Part, Settings
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Settings
 from lasasr.data.loader import naming_lost_workers
-from lasasr.distributed import launch
+from lasasr.distributed import exchange, launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, PartError, UsageError, nearest
 from lasasr.models import factory
 from lasasr.training.checkpoint_owner import id_of_run, misfit
@@ -125,11 +125,6 @@ def check_trainer(trainer: Part) -> None:
     """
     check_options(trainer)
     _check_accelerator(trainer["accelerator"])
-    for name in ("accumulate_grad_batches", "log_every_n_steps"):
-        if trainer[name] < 1:
-            raise UsageError(f"trainer.{name} must be at least 1, got {trainer[name]}")
-    if (trainer["gradient_clip_val"] or 0) < 0:
-        raise UsageError(f"trainer.gradient_clip_val must be above 0, or null, got {trainer['gradient_clip_val']}")
     if (algorithm := trainer.get("gradient_clip_algorithm")) not in (None, "norm"):
         raise UsageError(f"trainer.gradient_clip_algorithm={algorithm}: gradients are clipped by norm; leave it out")
 
@@ -156,15 +151,14 @@ def as_launched(trainer: Part) -> dict[str, Any]:
     if trainer["strategy"] == "auto" and shape.world > 1:
         raise UsageError(f"{shape.world} processes were started, but the trainer is one process's: add trainer=ddp")
     if trainer["devices"] not in ("auto", shape.processes):
-        asked = f"trainer.devices={trainer['devices']}"
-        raise UsageError(f"{asked}, but {shape.processes} processes were started on each node: leave it out")
+        requested = f"trainer.devices={trainer['devices']}"
+        raise UsageError(f"{requested}, but {shape.processes} processes were started on each node: leave it out")
     return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
 
 
 def _plugins(run_id: str | None) -> list[Any]:
     """How checkpoints are written; under srun also that the job script requeues, not Lightning."""
-    torchrun = torch.distributed.is_torchelastic_launched()
-    if torchrun or launch.launched() is None:
+    if launch.by_torchrun() or launch.launched() is None:
         return [WholeFiles(run_id)]
     try:
         return [WholeFiles(run_id), SLURMEnvironment(auto_requeue=False)]
@@ -234,6 +228,6 @@ def _losing_ranks(trainer: pl.Trainer) -> Iterator[None]:
         yield
     except RuntimeError as error:
         said = " ".join(str(error).split())
-        if trainer.world_size == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in said):
+        if trainer.world_size == 1 or not exchange.is_lost_connection(error):
             raise
         raise LostRankError(f"another rank has ended or hangs; it may have said why above ({said[-120:]})") from error

@@ -147,7 +147,7 @@ def data_options(settings: Recognition) -> dict[str, Any]:
         "batching": factory.build(settings.batching, "batching"),
         "validation": Batching(1 << 30, settings.evaluate.batch_s),
         "loading": factory.build(settings.loading, "loading"),
-        "perturbations": [factory.build(one, "augment.waveform") for one in settings.augment.waveform],
+        "perturbations": [factory.build(part, "augment.waveform") for part in settings.augment.waveform],
     }
 
 
