@@ -21,13 +21,14 @@ LAYERS = (
     ("training",),
     ("evaluation",),
     ("preparation",),
-    ("models",),
+    ("models", "transcription"),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),
     ("transcripts",),
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
+    ("onnx",),  # runs without torch: it imports errors alone
     ("errors", "escaping", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
@@ -43,6 +44,7 @@ ONLY_IN = {
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
 WITHOUT_TORCH = (
+    "onnx",
     "metrics",
     "configuration",
     "artifacts",
@@ -151,6 +153,16 @@ def test_a_library_stays_in_its_packages(name: str) -> None:
     for module in MODULES:
         if any(library(found.name) == name for found in imports(module)):
             assert inside(module, ONLY_IN[name]), f"{module} imports {name}, which only {', '.join(ONLY_IN[name])} may"
+
+
+def test_ranks_exchange_in_one_package_only() -> None:
+    for module, path in MODULES.items():
+        if package(module) == "distributed":
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        reached = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)]
+        reached += [name for name, _ in imports(module)]
+        assert "torch.distributed" not in reached, f"{module}: what ranks exchange goes through lasasr.distributed"
 
 
 def test_search_never_sees_an_attention_and_spell_only_the_contract() -> None:

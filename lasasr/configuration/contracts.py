@@ -48,7 +48,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "search.limits": Contract(("lasasr.search.limits.Limits",)),
     "search.pruning": Contract(("lasasr.search.pruning.Pruning",)),
     "search.rescore": Contract(("lasasr.search.rescoring.Rescoring",)),
-    "search.scorers.*": Contract(("lasasr.search.base.Scorer",), supplied=("vocabulary_size",)),
+    "search.scorers.*": Contract(("lasasr.search.base.Scorer",), supplied=("vocabulary_size", "pieces")),
     "search.subtract": Contract(("lasasr.search.subtraction.Subtraction",)),
     "spell": Contract(("lasasr.spell.base.Decoder",), supplied=("attend", "encoded_dim", "vocabulary_size")),
     "tokenizer": Contract(("lasasr.text.base.Tokenizer",), supplied=("transcripts",)),

@@ -113,7 +113,7 @@ def _with_spoken(
         return list(found)
     # a reference with characters that CTC cannot write has no times
     texts = ["" if recognizer.tokenizer.outside(text) else text for text in batch.texts]
-    aligned = recognizer.align(batch.waveforms, batch.waveform_lengths, texts, heard)
+    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, heard)
     return [
         replace(one, spoken=as_timed(words or ()), spoken_by="ctc") for one, words in zip(found, aligned, strict=True)
     ]

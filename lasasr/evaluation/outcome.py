@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lasasr.data.batch import Batch
@@ -51,7 +51,7 @@ class Outcome:
             "reference_score": self.reference_score,
             "nbest": [{"text": one.text, "score": one.score, "scores": one.scores} for one in self.nbest],
             "flags": list(self.flags),
-            "words": [asdict(word) for word in self.best.words],
+            "words": [word.plain() for word in self.best.words],
         }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from torch import nn
 
 from lasasr.artifacts import bundle, files, run_paths
-from lasasr.configuration.settings import Language, Part, kind_of
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Language, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
@@ -97,7 +98,7 @@ def search(part: Part, tokenizer: Tokenizer, place: str = "search") -> Any:
         LasasrError: see `scorer`.
     """
     lm = partial(scorer, tokenizer=tokenizer)
-    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place)
+    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place, pieces(tokenizer))
 
 
 def _without_double(search: Part) -> Part:

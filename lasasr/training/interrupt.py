@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from lasasr.data.loader import BatchError
+from lasasr.distributed import exchange
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.nn import host_mirror
 
@@ -99,8 +100,7 @@ class Interrupt(Checkpoint):
         save = int(due)
         if trainer.world_size > 1:
             agreed = host_mirror.to(torch.tensor([self.received, save]), trainer.strategy.root_device)
-            torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
-            self.received, save = agreed.tolist()
+            self.received, save = exchange.largest(agreed).tolist()
         if save or self.received:
             trainer.save_checkpoint(self.last)
             self.saved_at, self.saved_step = time.monotonic(), trainer.global_step
@@ -112,8 +112,7 @@ def _begin_together(trainer: pl.Trainer) -> None:
     """See that all ranks stand at the same update: a checkpoint that some do not see would be half a resume."""
     if trainer.world_size == 1:
         return
-    begun: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(begun, trainer.global_step)
+    begun = exchange.gathered(trainer.global_step)
     for rank, step in enumerate(begun):
         if step != begun[0]:
             raise LasasrError(

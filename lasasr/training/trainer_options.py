@@ -9,7 +9,7 @@ from typing import Any, Final
 import lightning.pytorch as pl
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
-from lasasr.configuration.settings import Part
+from lasasr.configuration.sections import Part
 from lasasr.errors import UsageError, nearest
 from lasasr.models import factory
 
