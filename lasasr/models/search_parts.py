@@ -53,7 +53,7 @@ def _supplied(part: Part, place: str, lm: Callable[[str], Any], vocabulary_size:
 def _waits(part: Part, place: str) -> bool:
     """Whether it, or a part in it, is to be given a language model or the size of the vocabulary."""
     inner = ((value, f"{place}.{key}") for key, value in part.items() if isinstance(value, Mapping))
-    return isinstance(part.get("lm"), str) or _waits_for_size(part, place) or any(_waits(*one) for one in inner)
+    return isinstance(part.get("lm"), str) or _waits_for_size(part, place) or any(_waits(*entry) for entry in inner)
 
 
 def _waits_for_size(part: Part, place: str) -> bool:
