@@ -81,9 +81,12 @@ $(PEERS_STAMP): $(STAMP) scripts/parity/peers.txt scripts/parity/peers.py
 parity: $(PEERS_STAMP) ## compare numbers with those of ESPnet, SpeechBrain, sclite and others, write docs/parity.md; under a minute once the peers are there
 	OMP_NUM_THREADS=1 PYTHONPATH=scripts $(PEERS)/bin/python -m parity
 
-tables: $(STAMP) ## put the results tables of recipes/ into their READMEs again, from the cards in recipes/*/results
+tables: $(STAMP) ## put the results tables of recipes/ into their READMEs, and the pages below docs/pages, again from the cards in recipes/*/results
 	@for card in $(wildcard recipes/*/results/*.json); do \
 		$(BIN) -m lasasr compare $$card --readme $$(dirname $$(dirname $$card))/README.md >/dev/null && echo "$$card" || exit 1; done
+	@for page in $(wildcard docs/pages/*.html); do \
+		name=$$(basename $$page .html); card=recipes/$${name%%-*}/results/$${name#*-}.json; \
+		$(BIN) -m lasasr compare $$card --html $$page >/dev/null && echo "$$page" || exit 1; done
 
 docs: $(STAMP) ## check the pages: links, names of files and modules, lengths of lines, the version
 	$(BIN) scripts/check_docs.py

@@ -21,12 +21,14 @@ LAYERS = (
     ("training",),
     ("evaluation",),
     ("preparation",),
-    ("models",),
+    ("models", "transcription"),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),
+    ("transcripts",),
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
+    ("onnx",),  # runs without torch: it imports errors alone
     ("errors", "escaping", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
@@ -41,7 +43,16 @@ ONLY_IN = {
     "espeakng_loader": ("corpora",),
 }
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
-WITHOUT_TORCH = ("metrics", "configuration", "artifacts", "comparison", "distributed.launch")  # packages, or modules
+WITHOUT_TORCH = (
+    "onnx",
+    "metrics",
+    "configuration",
+    "artifacts",
+    "comparison",
+    "transcripts",
+    "text.normalizers",
+    "distributed.launch",
+)  # packages, or modules
 WITH_TORCH = ("artifacts.bundle",)  # of those: it holds the weights
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 

@@ -134,16 +134,19 @@ def refuse_huge(plain: Plain, header: Header, parts: Sequence[str]) -> None:
 
 
 @contextmanager
-def building(header: Header) -> Iterator[None]:
+def building(header: Header, bytes_elsewhere: int = 0) -> Iterator[None]:
     """Let parts be built from the config.yaml beside weights: no larger than these; what goes wrong is one line.
 
     A config comes from anyone, and its values reach constructors that were not written against malice.
+
+    Args:
+        bytes_elsewhere: of weights that a part reads from another file.
 
     Raises:
         LasasrError: they would be far larger than the weights, or cannot be built.
     """
     config = header.path.with_name(CONFIG)
-    most_bytes = header.bytes * OF_WEIGHTS + SPARE_BYTES
+    most_bytes = (header.bytes + bytes_elsewhere) * OF_WEIGHTS + SPARE_BYTES
     try:
         with explained(config), allocation.Bounded(most_bytes, len(header.tensors) * OF_WEIGHTS + SPARE_TENSORS):
             yield
@@ -201,10 +204,16 @@ def _damaged(path: Path, reason: str) -> LasasrError:
 
 
 def _unshared(module: nn.Module) -> dict[str, Tensor]:
-    """The state dict without second names of the same tensor (tied weights), which safetensors refuses."""
+    """The state dict without second names of the same tensor (tied weights), which safetensors refuses.
+
+    Also without the parts whose attribute `stored_elsewhere` is true: they read their weights when they are built.
+    """
     first_names: dict[int, str] = {}
+    elsewhere = tuple(
+        f"{name}." for name, part in module.named_modules() if getattr(part, "stored_elsewhere", 0) is True
+    )
     return {
         name: value
         for name, value in module.state_dict(keep_vars=True).items()
-        if first_names.setdefault(id(value), name) == name
+        if first_names.setdefault(id(value), name) == name and not name.startswith(elsewhere)
     }

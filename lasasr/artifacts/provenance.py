@@ -24,6 +24,7 @@ PACKAGES: Final = (
     "numpy",
     "sentencepiece",
     "jiwer",
+    "transformers",
 )
 
 

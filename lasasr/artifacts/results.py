@@ -34,7 +34,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("cer_percent", "audio_s", "decode_s", "rtf"), kinds.NUMBER | None),
     **dict.fromkeys(("normalizer", "recipe", "corpus", "ci_method"), str),
     **dict.fromkeys(("attend", "protocol"), str | None),
-    **dict.fromkeys(("alignment", "alignment.boundaries", "triage"), dict | None),
+    **dict.fromkeys(("alignment", "alignment.boundaries", "triage", "confidence"), dict | None),
     **{f"alignment.boundaries.{name}": dict | None for name in ("combined", "attention", "ctc")},
     **{f"alignment.{name}": kinds.NUMBER | None for name in ("correlation", "focus", "skipped", "reread")},
     "search": dict | None,

@@ -57,6 +57,15 @@ class Averaged:
     checkpoints: Sequence[str] = key("names of the files", ())
 
 
+@dataclass(frozen=True, kw_only=True)
+class PretrainedWeights:
+    """What an encoder arrived with."""
+
+    weights: str | None = key("folder or name on the hub, as configured")
+    sha256: str | None = key("of its model.safetensors")
+    model_type: str | None = key("as its config.json says")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunCard(Mapping[str, Any]):
     """The card of a run.
@@ -81,6 +90,9 @@ class RunCard(Mapping[str, Any]):
     threads: int | None = key("of torch on a CPU")
     data: Data = key("what it was trained on", Data())  # noqa: RUF009
     parameters: int | None = key("how many numbers the weights are")
+    trained_parameters: int | None = key("how many of them were trained when training began; absent: all")
+    pretrained: PretrainedWeights | None = key("what the encoder arrived with; absent: nothing")  # noqa: RUF009
+    encoding_s: float | None = key("running the frozen encoder once over train and dev, where that is kept", unit="s")
     steps: int | None = key("updates that were made")
     train_s: float | None = key("training with its validations, over all resumptions", unit="s")
     peak_memory_mib: float | None = key("most memory of all tensors on the GPU; null on a CPU", unit="MiB")

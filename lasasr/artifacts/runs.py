@@ -8,6 +8,7 @@ A run is finished when its card says so; the card is written last, and whole or 
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import yaml
 
 from lasasr.artifacts import files, kinds, run_card, yaml_files
 from lasasr.artifacts.run_card import RUN_ID, RunCard
+from lasasr.artifacts.run_lock import FILE as WRITER
 from lasasr.configuration import identity, moved, settings
 from lasasr.configuration.settings import Plain, Recognition, Settings
 from lasasr.errors import LasasrError
@@ -96,6 +98,14 @@ class Run:
         files.write_text(self.folder / "overrides.txt", "".join(f"{override}\n" for override in overrides))
         card = {RUN_ID: uuid.uuid4().hex[:16], "status": "unfinished", "recipe": plain["recipe"], "seed": plain["seed"]}
         run_card.write(self.card_path, card | {"started_at": _now()} | facts)
+
+    def withdraw(self) -> None:
+        """Undo `start` where nothing but what was to be trained has been written: no run has come of it."""
+        of_start = {"config.yaml", "overrides.txt", run_card.FILE}
+        if {path.name for path in self.folder.iterdir()} <= of_start | {"data", WRITER}:
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
+            for name in of_start:
+                (self.folder / name).unlink(missing_ok=True)
 
     def note(self, **facts: Any) -> None:
         """Add facts to the card, or replace them.

@@ -81,7 +81,7 @@ class GmmAttention(Attention[GmmMemory, GmmState]):
 
     def initial(self, memory: GmmMemory, hypotheses: int) -> GmmState:
         """All means at the start of the utterance."""
-        start = at_least_float32(memory.values.new_zeros(len(memory.mask), hypotheses, self.components))
+        start = at_least_float32(memory.values.new_zeros(memory.mask.shape[0], hypotheses, self.components))
         return GmmState(start)
 
     def forward(self, query: Tensor, memory: GmmMemory, state: GmmState) -> Attended[GmmState]:

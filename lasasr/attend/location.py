@@ -148,7 +148,7 @@ class LocationRecurrentAttention(FeatureAttention[RecurrentState]):
     def initial(self, memory: ContentMemory, hypotheses: int) -> RecurrentState:
         """α_0 and an LSTM state of zeros."""
         start = self.previous.start(memory.mask, hypotheses, self.heads, memory.keys.dtype)
-        zeros = memory.keys.new_zeros(len(start), hypotheses, self.recurrent_dim)
+        zeros = memory.keys.new_zeros(start.shape[0], hypotheses, self.recurrent_dim)
         return RecurrentState(start, zeros, torch.zeros_like(zeros))
 
     def forward(self, query: Tensor, memory: ContentMemory, state: RecurrentState) -> Attended[RecurrentState]:

@@ -13,6 +13,7 @@ from lasasr.attend.base import Attended, Attention
 from lasasr.attend.energies import AdditiveEnergy
 from lasasr.attend.values import Values
 from lasasr.attend.weights import PreviousWeights, at_least_float32
+from lasasr.nn import tracing
 from lasasr.nn.shared_layers import parameter
 from lasasr.nn.sizes import check_widths
 
@@ -237,9 +238,12 @@ def first(candidates: Tensor, dtype: torch.dtype) -> Tensor:
 
 def chunkwise(stops: Tensor, energy: Tensor, chunk: int) -> Tensor:
     """β(j) = Σ_k α(k) softmax(u(k-w+1) .. u(k))(j): each stop α(k) spread over the w frames that end in it."""
-    energy = functional.pad(energy, (chunk - 1, 0), value=-torch.inf)
+    energy, frames = functional.pad(energy, (chunk - 1, 0), value=-torch.inf), stops.shape[-1]
+    if tracing.exporting():  # ONNX has no unfold of a free size, and a graph cannot ask which is smaller
+        windows = torch.stack([energy[..., n : n + frames] for n in range(chunk)], -1)
+        padded = functional.pad(stops[..., None] * windows.softmax(-1), (0, 0, 0, chunk - 1))
+        return torch.stack([padded[..., chunk - 1 - n : chunk - 1 - n + frames, n] for n in range(chunk)]).sum(0)
     shares = stops[..., None] * energy.unfold(-1, chunk, 1).softmax(-1)  # (B, K, H, T, w): frame k - w + 1 + n at n
-    frames = stops.shape[-1]
     weights = shares[..., -1]
     for back in range(1, min(chunk, frames)):
         weights = weights + functional.pad(shares[..., back:, chunk - 1 - back], (0, back))

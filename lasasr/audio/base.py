@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lasasr.configuration.configurable import configurable
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -95,3 +96,13 @@ def checked(frontend: Frontend) -> Frontend:
         if not hasattr(frontend, attribute):
             raise LasasrError(f"frontend {name} sets no {attribute}; call super().__init__(...) of Frontend with it")
     return frontend
+
+
+@configurable("frontend")
+def of_encoder() -> Frontend:
+    """In the place of the front end that an encoder needs, which replaces it before anything is built.
+
+    Raises:
+        UsageError: the encoder needs none in particular.
+    """
+    raise UsageError("frontend=of_encoder is for an encoder that needs a certain one, as listen=pretrained; choose one")

@@ -70,6 +70,39 @@ class FileInput(Input):
         return blocks.blocks(self._path, sample_rate_hz)
 
 
+class SpanInput(Input):
+    """A part of a file on disk.
+
+    Args:
+        start_s: where it begins.
+        end_s: where it ends; None: at the end of the file.
+    """
+
+    def __init__(self, path: str | Path, start_s: float, end_s: float | None) -> None:
+        self._path, self._start_s, self._end_s = Path(path), start_s, end_s
+        self.name = f"{path} from {start_s:g} s"
+
+    def duration_s(self) -> float:
+        """See the base class."""
+        whole_s = blocks.duration_s(self._path)
+        end_s = whole_s if self._end_s is None else self._end_s
+        if end_s > whole_s + read.TOLERANCE_S or self._start_s >= whole_s:
+            raise LasasrError(f"{self.name} to {end_s:g} s: the file is {whole_s:.3f} s long")
+        return min(end_s, whole_s) - self._start_s
+
+    def waveform(self, sample_rate_hz: int) -> Tensor:
+        """See the base class."""
+        seconds = self.duration_s()
+        with read.opened(self._path) as file:
+            file.go_to(round(self._start_s * file.samplerate))
+            channels = read.decoded(file, round(seconds * file.samplerate))
+            return read.finished(channels, file.samplerate, sample_rate_hz, self.name)
+
+    def blocks(self, sample_rate_hz: int) -> Iterator[Tensor]:
+        """See the base class."""
+        yield self.waveform(sample_rate_hz)
+
+
 class SampleInput(Input):
     """Samples in memory: (S,), or with an axis of length 1 before or behind it.
 
@@ -101,19 +134,22 @@ class SampleInput(Input):
         return self._checked
 
 
-class _UnusableInput(Input):
+class UnusableInput(Input):
     """What is no audio at all, said when it is asked for: others of the same list may be usable."""
 
     def __init__(self, name: str, error: LasasrError) -> None:
         self.name, self._error = name, error
 
     def duration_s(self) -> float:
+        """Raise why."""
         raise self._error
 
     def waveform(self, sample_rate_hz: int) -> Tensor:
+        """Raise why."""
         raise self._error
 
     def blocks(self, sample_rate_hz: int) -> Iterator[Tensor]:
+        """Raise why."""
         raise self._error
 
 
@@ -153,7 +189,7 @@ def _inputs(item: Any, name: str, rate_hz: int) -> list[Input]:
     if hasattr(item, "read") and hasattr(item, "seek"):
         return [_stored(item, name)]
     kinds = "a path, a file object, an array or a tensor"
-    return [_UnusableInput(name, LasasrError(f"{name} is a {type(item).__name__}, not {kinds}"))]
+    return [UnusableInput(name, LasasrError(f"{name} is a {type(item).__name__}, not {kinds}"))]
 
 
 def files_of(path: str | Path) -> list[Path]:
@@ -185,9 +221,9 @@ def _stored(file: Any, name: str) -> Input:
             read.check_whole(opened, channels.shape[-1])
             return SampleInput(read.mono(channels, opened.samplerate, name), opened.samplerate, name)
     except LasasrError as error:
-        return _UnusableInput(name, error)
+        return UnusableInput(name, error)
     except (OSError, ValueError) as error:  # closed, or not readable
-        return _UnusableInput(name, LasasrError(f"{name} cannot be read ({error})"))
+        return UnusableInput(name, LasasrError(f"{name} cannot be read ({error})"))
 
 
 def _flat(samples: Tensor | np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:

@@ -35,13 +35,13 @@ class Parser(argparse.ArgumentParser):
         return self.parse_intermixed_args(arguments)
 
 
-def add_device(parser: Parser) -> None:
+def add_device(parser: Parser, default: str = "cpu") -> None:
     """Add --device."""
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--device", default=default, help=f"cpu, cuda, cuda:1 or auto (default: {default})")
 
 
 def usable(device: str) -> str:
-    """`device`, on which torch can make a tensor.
+    """`device`, on which torch can make a tensor; of "auto" cuda where there is one, else cpu.
 
     Raises:
         UsageError: it is the name of no device.
@@ -50,10 +50,12 @@ def usable(device: str) -> str:
     with loading():
         import torch
 
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         named = torch.device(device)
     except RuntimeError:
-        raise UsageError(f"--device {device}: write cpu or cuda") from None
+        raise UsageError(f"--device {device}: write cpu, cuda, cuda:1 or auto") from None
     try:
         torch.empty(1, device=named).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA asserts

@@ -88,7 +88,9 @@ def part(what: Sequence[str]) -> Part:
         partial = [f"+{group}._partial_=true"] if group in FINISHED else []
         what = [*partial, *(word if word.startswith("hydra.") else _added(word, place) for word in what)]
     base: dict[str, Any] = {"seed": 1, "search": {"scorers": {}}} if group == "scorer" else {"seed": 1}
-    with session.on_stored(base, {} if own or group == "scorer" else {group: None}, "check") as opened:
+    # an encoder may choose the front end that it needs, which stands before it
+    groups = {"frontend": None, "listen": None} if group == "listen" else {group: None}
+    with session.on_stored(base, {} if own or group == "scorer" else groups, "check") as opened:
         config: Any = composed(opened, what, "check")
     for key in place.split("."):
         config = config.get(key) if isinstance(config, dict) else None
@@ -159,11 +161,13 @@ def _report(subject: Part, device: str) -> int:
 def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
     make = _maker(subject)
+    sizes = _sizes(subject)
     if subject.group in FINISHED:
-        _initialised(subject.group, partial(make, **_sizes(subject.group)))
+        _initialised(subject.group, partial(make, **sizes))
     else:
-        make(**_sizes(subject.group))
-    findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device)
+        make(**sizes)
+    of_input = sizes if subject.group == "listen" else {}
+    findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device, **of_input)
     return findings
 
 
@@ -176,7 +180,7 @@ def _initialised(group: str, build: Callable[[], Any]) -> None:
 
 
 def _maker(subject: Part) -> Callable[..., Any]:
-    """What builds the part, as training and decoding do."""
+    """What builds the part, as training and decoding do; scorers score letters."""
     from lasasr.models import factory, search_parts
 
     group, config, place = subject
@@ -187,20 +191,27 @@ def _maker(subject: Part) -> Callable[..., Any]:
     if group == "scorer":
         name = place.rpartition(".")[2]
         from lasasr.search.trial import V
+        from lasasr.text import special
 
-        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V)
-    return partial(factory.build, config, group)
+        letters = ascii_lowercase[: V - special.FIRST_TEXT - 1]
+        pieces = (*special.NAMES, " ", *letters)
+        return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V, pieces=pieces)
+    return partial(factory.build, factory.resolved_encoder(config) if group == "listen" else config, group)
 
 
-def _sizes(group: str) -> dict[str, Any]:
+def _sizes(subject: Part) -> dict[str, Any]:
     """What a part is built with once, before its promises are tried."""
+    group = subject.group
+    if group == "listen":
+        from lasasr.models import factory
+
+        return {"input_dim": factory.required_input_dim(subject.config) or 80}
     if group == "spell":
         from lasasr.spell.trial import TrialAttention
 
         return {"attend": TrialAttention, "encoded_dim": 6, "vocabulary_size": 9}
     sizes: dict[str, dict[str, Any]] = {
         "attend": {"encoded_dim": 6, "query_dim": 5},
-        "listen": {"input_dim": 80},
         "scorer": {"weight": 1.0},
     }
     return sizes.get(group, {})

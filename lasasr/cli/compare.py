@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,8 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
+from lasasr.cli.closer_look import looked_closer
+from lasasr.cli.compare_outputs import print_comparison, write
+from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
+from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
+from lasasr.cli.text_options import add_text_options, given
 from lasasr.errors import LasasrError, PartError, UsageError, nearest
-from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
@@ -26,7 +28,9 @@ examples:
   lasasr compare SWEEP --search greedy                        as lasasr evaluate RUN search=greedy decoded each
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
-  lasasr compare results/attention.json --markdown            the table again, from its card"""
+  lasasr compare results/attention.json --markdown            the table again, from its card
+  lasasr compare SWEEP --latex table.tex --figures figures    for a paper
+  lasasr compare --reference ref.trn ours=a.trn,b.trn espnet=exp/decode/test RUN     texts of any toolkit beside runs"""
 
 BUDGETS = ("steps", "train_s", "parameters")
 
@@ -34,6 +38,7 @@ BUDGETS = ("steps", "train_s", "parameters")
 def run(arguments: list[str]) -> int:
     """Compare, print the table, write comparison.json and what else is asked for."""
     options = _parser().read(arguments)
+    options.named, options.paths = named_paths(options.paths)
     _check(options)
 
     from lasasr.comparison.card import drawn_from
@@ -51,26 +56,36 @@ def _tell(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] |
 
     if told := unmatched(made["budgets"], options.matched or ()):
         raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
-    _write(made, details, options)
-    _print(made, options.markdown)
+    write(made, details, options)
+    print_comparison(made, options.markdown)
 
 
 def _check(options: Namespace) -> None:
     """Refuse options that do not go together."""
+    if not options.paths and not options.named:
+        raise UsageError("there is nothing to compare: give RUN|SWEEP|FILE|NAME=HYP (lasasr compare --help)")
     finished = _is_comparison(options.paths)
+    if finished and options.named:
+        raise UsageError(
+            f"{options.paths[0]} is a finished comparison and stands alone; to compare more, name the runs"
+        )
     if options.readme is not None and options.card is None and not finished:
         raise UsageError("--readme needs --card FILE, from which its table can be made again")
     if finished:
         _check_finished(options)
+    if options.table is not None and options.by is None:
+        raise UsageError("--table needs --by COLUMN")
     if options.audio and options.html is None:
         raise UsageError("--audio needs --html FILE")
     if options.maps < 0:
         raise UsageError(f"--maps must be at least 0, got {options.maps}")
     if options.points is not None and not options.points > 0.0:
         raise UsageError(f"--points must be above 0, got {options.points}")
-    for name in ("out", "html", "card"):
+    for name in ("out", "html", "card", "latex", "csv"):
         if (path := getattr(options, name)) is not None and path.is_dir():
             raise UsageError(f"--{name} takes a file, but {path} is a folder")
+    if options.figures is not None and options.figures.exists() and not options.figures.is_dir():
+        raise UsageError(f"--figures takes a folder, but {options.figures} is a file")
     if options.readme is not None and not options.readme.is_file():
         raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
 
@@ -78,7 +93,7 @@ def _check(options: Namespace) -> None:
 def _check_finished(options: Namespace) -> None:
     """What a finished comparison cannot be asked for any more."""
     for name in (
-        "html",
+        "audio",
         "baseline",
         "split",
         "search",
@@ -88,6 +103,10 @@ def _check_finished(options: Namespace) -> None:
         "normal_seeds",
         "points",
         "column",
+        "by",
+        "table",
+        "calibrate",
+        *TEXT_OPTIONS,
     ):
         if getattr(options, name) not in (None, False):
             option = name.replace("_", "-")
@@ -96,7 +115,10 @@ def _check_finished(options: Namespace) -> None:
 
 def _parser() -> Parser:
     parser = Parser("compare", "Compare systems by their error rates on the same utterances.", EPILOG)
-    parser.add_argument("paths", metavar="RUN|SWEEP|FILE", nargs="+", type=Path, help="run, sweep, or result file")
+    parser.add_argument(
+        "paths", metavar="RUN|SWEEP|FILE|NAME=HYP", nargs="*", help="runs, or a system's files of texts"
+    )
+    parser.add_argument("--reference", metavar="REF", type=Path, help="of the texts (default: those that they bring)")
     parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")
     parser.add_argument("--split", help="of the results (default: test, or the only one)")
     parser.add_argument("--search", metavar="NAME", help="of the results, by text or digits (default: the runs' own)")
@@ -113,6 +135,13 @@ def _parser() -> Parser:
     parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
     parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
+    parser.add_argument("--latex", metavar="FILE", type=Path, help="table, caption and methods; sources in FILE's .bib")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="the numbers, a row per system")
+    parser.add_argument("--figures", metavar="DIR", type=Path, help="figures for print, as SVG and PDF")
+    parser.add_argument("--by", metavar="COLUMN,...", help="error rates by columns of the reference, or of --table")
+    parser.add_argument("--table", metavar="FILE", type=Path, help="columns by id of an utterance or a speaker")
+    parser.add_argument("--calibrate", action="store_true", help="how often halves of one system are called different")
+    add_text_options(parser)
     return parser
 
 
@@ -163,17 +192,20 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
 
 
 def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, list[SystemRuns]]]:
-    from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.document import document
-    from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import groups
     from lasasr.metrics.significance.verdict import Rules
 
-    found = find(options.paths, options.split, options.search, evaluate_command)
-    systems, notes = groups(found, options.any_search, options.any_corpus)
+    if options.named or given(options):
+        found, systems, notes, columns = compared_texts(options.named, options.paths, options)
+    else:
+        columns = {}
+        found = found_runs(options.paths, options)
+        systems, notes = groups(found, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
-    return document(found, systems, notes, baseline, rules, _own_columns(options.column or ())), (found, systems)
+    made = document(found, systems, notes, baseline, rules, _own_columns(options.column or ()))
+    return made | looked_closer(systems, made, rules, columns, options), (found, systems)
 
 
 def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
@@ -188,71 +220,3 @@ def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
     if len(meant) != 1:
         raise UsageError(f"no system is called {asked}; {nearest(asked, names)}")
     return meant[0]
-
-
-def _write(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
-    """The files, each named on the way."""
-    from lasasr.artifacts import files
-    from lasasr.comparison.card import card
-
-    told = []
-    if details is not None:
-        out = options.out or _beside(options.paths)
-        files.write_json(out, made)
-        told.append(f"comparison: {out}")
-    if options.card is not None:
-        files.write_json(options.card, card(made))
-        told.append(f"card:       {options.card}")
-    if options.readme is not None:
-        _into_readme(card(made), options)
-        told.append(f"table in:   {options.readme}")
-    if details is not None and options.html is not None:
-        files.write_text(options.html, _page(made, *details, options))
-        told.append(f"page:       {options.html}")
-    if told and not options.markdown:
-        print("\n".join(told))
-
-
-def _page(made: dict[str, Any], found: RunSelection, systems: list[SystemRuns], options: Namespace) -> str:
-    from lasasr.cli.progress import progress
-    from lasasr.comparison.details import details
-    from lasasr.report.page import page
-
-    told = details(systems, made["baseline"])
-    ids = [one["id"] for one in told["utterances"][: options.maps]]
-    if not ids:
-        return page(made, told, {}, [])
-    from lasasr.evaluation.comparison_maps import draw
-
-    with progress() as report:
-        drawn = draw(systems, found.split, ids, options.audio, report)
-    return page(made, told, drawn.maps, drawn.notes)
-
-
-def _beside(paths: Sequence[Path]) -> Path:
-    """In the sweep's folder where one is all that is compared, else here."""
-    single = len(paths) == 1 and (paths[0] / "sweep.json").exists()
-    return (paths[0] if single else Path()) / "comparison.json"
-
-
-def _into_readme(made: dict[str, Any], options: Namespace) -> None:
-    from lasasr.artifacts import files
-    from lasasr.report.comparison_markdown import between_marks, comparison_markdown
-
-    source = options.card or options.paths[0]
-    name = Path(os.path.relpath(source, options.readme.parent)).as_posix()
-    page = options.readme.read_text(encoding="utf-8")
-    files.write_text(options.readme, between_marks(page, name, comparison_markdown(made)))
-
-
-def _print(made: dict[str, Any], markdown: bool) -> None:
-    from rich.console import Console
-
-    from lasasr.report.comparison_markdown import comparison_markdown
-    from lasasr.report.comparison_table import comparison_table
-
-    if markdown:
-        print(comparison_markdown(made))
-    else:
-        console = Console(file=unescaped(sys.stdout))
-        console.print(comparison_table(made, console.width))

@@ -261,4 +261,6 @@ def _refuse_gaps(config: DictConfig, name: str) -> None:
     if gaps:
         raise UsageError(f"recipe {name} leaves {', '.join(gaps)} to you: add {gaps[0]}=...")
     if "seed" not in config:
-        raise UsageError(f"recipe {name} does not start from /base; begin it with: defaults: [/base, _self_]")
+        raise UsageError(
+            f"recipe {name} does not start from /base; begin it with: defaults: [/base, _self_] (or leave out ~seed)"
+        )

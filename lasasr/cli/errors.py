@@ -113,6 +113,8 @@ def _key(override: Override, base: DictConfig) -> Iterator[str]:
     wanted = [f"{key}.{name}" for name in value] if isinstance(value, Mapping) else [key]
     for one in wanted:
         yield from _path(one, base)
+    if isinstance(value, list) and OmegaConf.is_dict(OmegaConf.select(base, key, throw_on_missing=False)):
+        yield f"{override.input_line}: {key} is a part with keys, not a list"
 
 
 def _path(key: str, base: DictConfig) -> Iterator[str]:

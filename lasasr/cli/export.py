@@ -1,4 +1,4 @@
-"""`lasasr export`: the bundle of a run, for use elsewhere."""
+"""`lasasr export`: the bundle of a run, for use elsewhere; or its graphs in ONNX, or a folder for the hub."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ from pathlib import Path
 
 from lasasr.cli.arguments import Parser
 
+EPILOG = """\
+examples:
+  lasasr export RUN --out bundle          what transcribe and Recognizer.load need
+  lasasr export RUN --out graphs --onnx   encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)"""
+
 
 def run(arguments: list[str]) -> int:
     """Load the run's bundle, so that a damaged one is not passed on, and write it to `--out`."""
-    parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.")
+    parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.", EPILOG)
     parser.add_argument("run", type=Path, help="run folder or bundle")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
     options = parser.read(arguments)
 
-    from lasasr.artifacts import files, run_paths
+    from lasasr.artifacts import run_paths
     from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
-    with files.replacing_folder(options.out) as folder:
-        recognizer.save(folder)
+    if options.onnx:
+        from lasasr.models import onnx_export
+
+        onnx_export.export(recognizer, options.out)
+    else:
+        recognizer.save(options.out)
     print(options.out)
     return 0

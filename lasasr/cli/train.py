@@ -148,6 +148,10 @@ def _write_in(run: Run, settings: Settings, overrides: list[str], resume: bool) 
         except DivergenceError as error:
             run.note(diverged=str(error))
             raise
+        except LasasrError:
+            if not resume:
+                run.withdraw()
+            raise
         run.finish(**facts, diverged=None)
     print_run(run)
 

@@ -1,91 +1,211 @@
-"""`lasasr transcribe`: audio files to text."""
+"""`lasasr transcribe`: audio to text, subtitles, word times."""
 
 from __future__ import annotations
 
-import json
+import re
 import sys
+import time
+from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
-from lasasr.errors import LasasrError
-from lasasr.escaping import escaped, takes_unicode
+from lasasr.errors import LasasrError, UsageError
+
+if TYPE_CHECKING:
+    from lasasr.configuration.settings import Plain
+    from lasasr.models.recognizer import Recognizer
+    from lasasr.transcription.recordings import Recording
+    from lasasr.transcription.sinks import Sink
+    from lasasr.transcription.transcript import Transcript
+
+EPILOG = """\
+examples:
+  lasasr transcribe RUN a.wav talks/ 'more/*.mp3'       files, folders, patterns
+  lasasr transcribe RUN list.tsv                        a table with id and audio (start_s, end_s), or JSON lines
+  ffmpeg -i film.mkv -f wav - | lasasr transcribe RUN - --format srt
+  lasasr transcribe RUN talks/ --format srt,json --out subtitles
+  lasasr transcribe RUN a.wav search=beam_ctc search.beam=20 --nbest 5
+
+formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpus=table reads (docs/transcribing.md)."""
+
+
+_OVERRIDE = re.compile(r"([+~]{0,2})([A-Za-z_][\w./@-]*)=|~")
+PATIENCE = 10  # steps without a new one among the n best, after which a search with --hotwords ends
+_CHANGEABLE = ("search", "hydra.searchpath")
 
 
 def run(arguments: list[str]) -> int:
-    """Print one line per file: path, tab, text, and below it a line per word if asked; or one JSON object per line."""
-    parser = Parser("transcribe", "Audio files to text.")
-    parser.add_argument("run", type=Path, help="run folder or bundle")
-    parser.add_argument("audio", nargs="+", type=Path, help="files of any format that soundfile reads, and folders")
-    parser.add_argument("--json", action="store_true", help="one JSON object per file, with scores and word times")
-    parser.add_argument("--timestamps", action="store_true", help="when each word was said: start, end (s), word")
+    """Print each result as soon as it is there, in order, or write one file per recording and format."""
+    parser = Parser("transcribe", "Audio to text, subtitles, word times.", EPILOG)
+    parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
+    help_text = "files, folders, patterns, tables, - for standard input; and key=value: search"
+    parser.add_argument("audio", metavar="AUDIO", nargs="+", help=help_text)
+    parser.add_argument("--format", metavar="FORMAT", help="one, or several with commas (default: text)")
+    parser.add_argument("--json", action="store_true", help="the same as --format jsonl")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a file per recording and format there")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of --out that are there")
+    parser.add_argument("--timestamps", action="store_true", help="text: when each word was said, in lines below it")
+    parser.add_argument("--nbest", type=int, metavar="N", help="the N best readings of each (search.nbest)")
+    parser.add_argument("--hotwords", type=Path, metavar="FILE", help="phrases that are likely to be said, one a line")
+    parser.add_argument("--batch-s", type=float, default=60.0, metavar="SECONDS", help="audio decoded at once (60)")
     parser.add_argument(
         "--max-piece-s",
         type=float,
         metavar="SECONDS",
         help="longer audio is cut into pieces, in pauses (default: the longest utterance of training)",
     )
-    add_device(parser)
+    add_device(parser, default="auto")
     options = parser.read(arguments)
+    _refuse_contradictions(options)
+    named, overrides = split(options.audio)
 
     with loading():
         from lasasr.artifacts import run_paths
-        from lasasr.audio.blocks import duration_s
-        from lasasr.audio.inputs import FileInput, files_of
         from lasasr.models.recognizer import Recognizer
+        from lasasr.transcription.recordings import recordings
+        from lasasr.transcription.sinks import Files, Stream, formats_of
 
-    paths = [path for given in options.audio for path in files_of(given)]
-    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
-    timestamps = options.timestamps or options.json
-    results = recognizer.transcribe_inputs(
-        [FileInput(path) for path in paths], timestamps=timestamps, max_piece_s=options.max_piece_s
+    formats = formats_of("jsonl" if options.json else options.format or "text")
+    listed = recordings(named)
+    sink = (
+        Files(options.out, formats, listed, options.timestamps, options.overwrite)
+        if options.out
+        else Stream(formats, listed, options.timestamps)
     )
-    errors = []
-    for path, hypothesis in zip(paths, results, strict=True):
-        if isinstance(hypothesis, LasasrError):
-            errors.append(hypothesis)
-            continue
-        if hypothesis.pieces:
-            print(_told(path, duration_s(path), hypothesis.pieces), file=sys.stderr)
-        if not hypothesis.text:
-            print(f"{path}: no text: silence, steady noise, or nothing recognized", file=sys.stderr)
-        if options.json:
-            print(json.dumps(_plain(path, hypothesis), ensure_ascii=not takes_unicode(sys.stdout)))
-        else:
-            print(f"{escaped(str(path))}\t{escaped(hypothesis.text)}")
-            for word in hypothesis.words:  # none unless asked for
-                print(f"{word.start_s:9.3f}{word.end_s:9.3f}  {escaped(word.word)}")
-    return _reported(errors, len(paths))
+    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
+    recognizer = _searching(recognizer, options, overrides)
+    timestamps = options.timestamps or any(chosen.timed for chosen in formats.values())
+    return _transcribe(recognizer, listed, sink, options, timestamps)
 
 
-def _reported(errors: Sequence[LasasrError], count: int) -> int:
-    """Say at the end which files could not be transcribed; the exit status."""
+def _refuse_contradictions(options: Namespace) -> None:
+    if options.json and options.format not in (None, "jsonl"):
+        raise UsageError(f"--json is --format jsonl, but --format {options.format} is given too; give one of them")
+    chosen = "jsonl" if options.json else options.format or "text"
+    if options.timestamps and not {"text", "json", "jsonl"}.intersection(chosen.split(",")):
+        raise UsageError(f"--timestamps adds lines to text; {chosen} has the times of words by itself, or none")
+    if options.overwrite and not options.out:
+        raise UsageError("--overwrite replaces files of --out, which is not given")
+    if options.nbest is not None and options.nbest < 1:
+        raise UsageError(f"--nbest must be at least 1, got {options.nbest}")
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What names audio, and what overrides the search (`search.beam=20`); what exists is audio, whatever its name.
+
+    Raises:
+        UsageError: nothing names audio, or a key is overridden that a trained recognizer cannot change.
+    """
+    overrides = [text for text in arguments if _OVERRIDE.match(text) and not Path(text).exists()]
+    for text in overrides:
+        key = text.lstrip("+~").partition("=")[0].rpartition("@")[2]
+        if key.partition(".")[0] != "search" and key not in _CHANGEABLE:
+            raise UsageError(f"{text}: there is no such file, and of a trained recognizer only search can be changed")
+    named = [text for text in arguments if text not in overrides]
+    if not named:
+        raise UsageError("no audio is named: files, folders, patterns, a table, or - for standard input")
+    if named.count("-") > 1:
+        raise UsageError("- (standard input) is named twice")
+    return named, overrides
+
+
+def _searching(recognizer: Recognizer, options: Namespace, overrides: Sequence[str]) -> Recognizer:
+    """The recognizer under the search that the command asks for."""
+    from lasasr.cli.compose import recompose
+    from lasasr.models import language_model
+
+    if options.nbest is not None:
+        overrides = [*overrides, f"search.nbest={options.nbest}"]
+    if not overrides and options.hotwords is None:
+        return recognizer
+    stored = {"recipe": str(options.run), "choices": {"search": None}, **recognizer.parts.plain()}
+    try:
+        changed = recompose(stored, overrides)
+    except UsageError as error:
+        if options.nbest is None or "search.nbest" not in str(error):
+            raise
+        raise UsageError("--nbest needs a beam search: add search=beam or search=beam_ctc") from None
+    search = changed["search"]
+    if options.hotwords is not None:
+        search = _with_hotwords(search, options.hotwords, recognizer.normalizer)
+    searching = recognizer.searching(language_model.search(search, recognizer.tokenizer))
+    searching.try_search()
+    return searching
+
+
+def _with_hotwords(search: Plain, file: Path, normalizer: str) -> Plain:
+    """A beam search with the phrases of a file, which pass through the transcript rule, beside what scores already."""
+    from lasasr.search.hotwords import read_phrases
+    from lasasr.text import transcript
+
+    scorers = search.get("scorers") or {}
+    if not search["_target_"].endswith(".BeamSearch"):
+        raise UsageError("--hotwords needs a beam search: add search=beam or search=beam_ctc")
+    if "hotwords" in scorers:
+        raise UsageError("--hotwords and search.scorers.hotwords are both given; give one of them")
+    rule = transcript.from_name(normalizer)
+    phrases = {rule(phrase): boost for phrase, boost in read_phrases(file).items()}
+    entry = {"_target_": "lasasr.search.hotwords.HotWords", "_partial_": True, "weight": 1.0, "phrases": phrases}
+    pruning = {"_target_": "lasasr.search.pruning.Pruning", **(search.get("pruning") or {})}
+    if pruning.get("end_patience") is None:  # a boost that might still come would keep every search going to its limit
+        pruning["end_patience"] = PATIENCE
+    return {**search, "scorers": {**scorers, "hotwords": entry}, "pruning": pruning}
+
+
+def _transcribe(
+    recognizer: Recognizer, listed: Sequence[Recording], sink: Sink, options: Namespace, timestamps: bool
+) -> int:
+    from lasasr.cli.transcribe_progress import TranscribeProgress
+    from lasasr.transcription.transcript import Transcript
+
+    errors: list[LasasrError] = []
+    audio_s, start = 0.0, time.perf_counter()
+    inputs = (recording.audio for recording in listed)
+    results = recognizer.stream(inputs, options.batch_s, timestamps, options.max_piece_s)
+    with TranscribeProgress(len(listed)) as progress, sink:
+        for recording, hypothesis in zip(listed, results, strict=True):
+            if isinstance(hypothesis, LasasrError):
+                errors.append(hypothesis)
+            else:
+                transcript = Transcript(recording.audio.name, recording.id, recording.audio.duration_s(), hypothesis)
+                audio_s += transcript.duration_s
+                _print_notes(transcript)
+                try:
+                    sink.write(recording, transcript)
+                except LasasrError as error:
+                    errors.append(error)
+            progress.advance(audio_s)
+    seconds = time.perf_counter() - start
+    if len(errors) < len(listed):
+        done = len(listed) - len(errors)
+        print(_speed(done, audio_s, seconds), file=sys.stderr)
+    return _report(errors, len(listed))
+
+
+def _print_notes(transcript: Transcript) -> None:
+    """What a reader of the text would not see."""
+    if pieces := transcript.hypothesis.pieces:
+        hard = sum(piece.overlaps for piece in pieces)
+        what = f"{transcript.duration_s:,.0f} s in {len(pieces)} pieces, cut at pauses ({hard} hard)"
+        print(f"{transcript.audio}: {what}", file=sys.stderr)
+    if not transcript.hypothesis.text:
+        print(f"{transcript.audio}: no text: silence, steady noise, or nothing recognized", file=sys.stderr)
+
+
+def _speed(count: int, audio_s: float, seconds: float) -> str:
+    recordings = "1 recording" if count == 1 else f"{count} recordings"
+    return f"{recordings}, {audio_s:,.1f} s of audio in {seconds:,.1f} s: real-time factor {seconds / audio_s:.3f}"
+
+
+def _report(errors: Sequence[LasasrError], count: int) -> int:
+    """Say at the end which recordings could not be transcribed; the exit status."""
     if len(errors) == 1 == count:
         raise errors[0]
     for error in errors:
         print(f"lasasr: {error}", file=sys.stderr)
     if errors:
-        print(f"lasasr: {len(errors)} of {count} files were not transcribed", file=sys.stderr)
+        print(f"lasasr: {len(errors)} of {count} recordings were not transcribed", file=sys.stderr)
     return LasasrError.exit_status if errors else 0
-
-
-def _told(path: Path, seconds: float, pieces: Sequence[Any]) -> str:
-    """How long audio was taken apart."""
-    hard = sum(one.overlaps for one in pieces)
-    return f"{path}: {seconds:,.0f} s in {len(pieces)} pieces, cut at pauses ({hard} hard)"
-
-
-def _plain(path: Path, hypothesis: Any) -> dict[str, Any]:
-    return {
-        "audio": str(path),
-        "text": hypothesis.text,
-        "score": hypothesis.score,
-        "scores": hypothesis.scores,
-        "flags": list(hypothesis.flags),
-        "words": [asdict(word) for word in hypothesis.words],
-        "times_from": hypothesis.times_from,
-        "pieces": [asdict(one) for one in hypothesis.pieces],
-    }

@@ -25,6 +25,7 @@ _KINDS: Final[Mapping[str, Any]] = {
 }
 OF_RUN: Final = ("name", "seed", "percent", "commit", "command", "hardware", "precision", "aligned_at_step")
 OF_PAIR: Final = ("first", "second", "points", "verdict", "why", "verdict_of_runs", "why_of_runs", "systems", "runs")
+OF_NEWER_PAIR: Final = ("variance", "superiority")  # that comparisons of earlier versions lack
 
 
 def card(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def card(document: Mapping[str, Any]) -> dict[str, Any]:
         for system in document["systems"]
     ]
     shown = [pair for pair in document["pairs"] if centre_name in (pair["first"], pair["second"])]
-    pairs = [{name: pair[name] for name in OF_PAIR} for pair in shown]
+    pairs = [{name: pair[name] for name in (*OF_PAIR, *(n for n in OF_NEWER_PAIR if n in pair))} for pair in shown]
     return {**document, "command": placeless(str(document.get("command", ""))), "systems": systems, "pairs": pairs}
 
 

@@ -43,6 +43,7 @@ class System:
     insertions: int = 0
     reference_length: int = 0
     cer_percent: Number | None = None
+    raw_percent: Number | None = None
     parameters: Number | None = None
     steps: Number | None = None
     train_s: Number | None = None
@@ -71,6 +72,25 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeedSpread:
+    """What seeds add to the variance of a difference."""
+
+    variance: Number
+    residual: Number
+    df: Number
+    runs: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variance:
+    """The parts of the variance of a difference, of which plans are made."""
+
+    speakers: Number
+    speakers_df: Number
+    seeds: SeedSpread | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """A difference of two systems."""
 
@@ -83,6 +103,8 @@ class Pair:
     why_of_runs: str = ""
     systems: Answer | None = None
     runs: Answer | None = None
+    superiority: Number | None = None
+    variance: Variance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ def details(systems: Sequence[SystemRuns], baseline: str | None = None) -> dict[
     """
     pair = opening(systems, baseline)
     return {
-        "curves": {system.name: curve(system) for system in systems},
+        "curves": {system.name: curve(system, watched(systems)) for system in systems},
+        "watched": watched(systems),
         "validated_by": validated_by(systems),
         "breakdowns": breakdowns(systems),
         "pair": [system.name for system in pair],
@@ -49,9 +50,20 @@ def validated_by(systems: Sequence[SystemRuns]) -> list[str]:
     return [] if None in chosen else sorted({str(search) for search in chosen})
 
 
-def curve(system: SystemRuns) -> list[dict[str, float]]:
+def watched(systems: Sequence[SystemRuns]) -> str:
+    """The dev error rate by which the best checkpoint was chosen; where systems differ in it, that of the results."""
+    own = str(systems[0].runs[0].summary["metric"])
+    metrics = {
+        str(run.settings.values.get("checkpoint.monitor") or own)
+        for system in systems
+        for run in system.runs
+        if run.card.validations
+    }
+    return metrics.pop() if len(metrics) == 1 else own
+
+
+def curve(system: SystemRuns, metric: str) -> list[dict[str, float]]:
     """Dev error rate at each validated step: mean, least and most over the seeds that were validated at it."""
-    metric = system.runs[0].summary["metric"]
     rates_of_step: dict[int, list[float]] = {}
     for run in system.runs:
         for validation in run.card.validations:
@@ -69,11 +81,15 @@ def breakdowns(systems: Sequence[SystemRuns]) -> list[dict[str, Any]]:
     lengths = {key: _length(pairs) for key, pairs in first.alignments.items()}
     durations = {line["id"]: float(line.get("duration_s") or 0.0) for line in first.lines}
     speakers = {line["id"]: str(line.get("speaker") or "?") for line in first.lines}
-    by_duration, duration_parts = _parted(durations, "{:.1f}", " s")
-    by_length, length_parts = _parted({key: float(length) for key, length in lengths.items()}, "{:.0f}")
+    by_length, length_parts = parted({key: float(length) for key, length in lengths.items()}, "{:.0f}")
     by_speaker, speaker_parts = _speakers(systems, speakers)
+    timed = (
+        [_breakdown("duration", systems, lengths, *parted(durations, "{:.1f}", " s"))]
+        if any(durations.values())
+        else []
+    )
     return [
-        _breakdown("duration", systems, lengths, by_duration, duration_parts),
+        *timed,
         _breakdown("reference length", systems, lengths, by_length, length_parts),
         _breakdown("speaker", systems, lengths, by_speaker, speaker_parts),
     ]
@@ -83,7 +99,7 @@ def _length(pairs: Sequence[AlignedPair]) -> int:
     return sum(pair.reference is not None for pair in pairs)
 
 
-def _parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
+def parted(values: Mapping[str, float], form: str, unit: str = "") -> tuple[dict[str, str], list[str]]:
     """Utterance → its part, and the parts in order; each part has about equally many utterances."""
     edges = np.unique(np.quantile(list(values.values()), np.linspace(0.0, 1.0, PARTS + 1)))
     if len(edges) == 1:

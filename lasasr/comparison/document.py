@@ -21,6 +21,7 @@ from lasasr.comparison.sources import MissingRun
 from lasasr.metrics.bootstrap import Interval
 from lasasr.metrics.significance.comparison import SystemPair, compare
 from lasasr.metrics.significance.detectable import RequiredData
+from lasasr.metrics.significance.mixed import VarianceParts
 from lasasr.metrics.significance.pair import DifferenceTest
 from lasasr.metrics.significance.scores import DIVERGED
 from lasasr.metrics.significance.summary import Summary
@@ -28,6 +29,7 @@ from lasasr.metrics.significance.verdict import Rules
 
 SCHEMA: Final = 1
 KIND: Final = "comparison"
+MOST_ALIGNED: Final = 60_000  # hypotheses of all runs, up to which MAPSSWE gets their alignments
 
 
 def document(
@@ -46,9 +48,11 @@ def document(
     Raises:
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
-    compared = compare([system.system() for system in systems], baseline, rules)
+    aligned = sum(len(run.lines) for run in selection.runs) <= MOST_ALIGNED
+    compared = compare([system.system(aligned) for system in systems], baseline, rules)
     first = selection.runs[0]
-    keys = differing([system.runs[0].settings.normal for system in systems])
+    configured = [system.runs[0].settings.normal for system in systems if system.runs[0].settings.normal]
+    keys = differing(configured) if configured else []
     pairs = [_pair(pair) for pair in compared.pairs]
     contents: dict[str, Any] = {
         "schema": SCHEMA,
@@ -57,13 +61,13 @@ def document(
         "command": provenance.command(),
         "split": selection.split,
         **{name: first.summary.get(name) for name in ("metric", "normalizer", "protocol", "utterances", "audio_s")},
-        "corpora": sorted({str(run.summary.get("corpus")) for run in selection.runs}),
+        "corpora": sorted({str(run.summary["corpus"]) for run in selection.runs if run.summary.get("corpus")}),
         "search": first.summary.get("search"),
         "speakers": len({line.get("speaker") or line["id"] for line in first.lines}),
         "reference_length": first.summary["reference_length"],
         "rules": {**asdict(rules), "diverged": DIVERGED},
         "baseline": baseline,
-        "notes": list(notes),
+        "notes": [*notes, *([] if aligned else [f"MAPSSWE is left out above {MOST_ALIGNED:,} hypotheses"])],
         "settings": keys,
         "columns": [column.declaration() for column in columns],
         "systems": [
@@ -108,19 +112,23 @@ def _pair(pair: SystemPair) -> dict[str, Any]:
         "points": measurement.points,
         "relative_percent": measurement.relative,
         "relative_interval": _interval(measurement.relative_interval),
+        "superiority": measurement.superiority,
         "verdict": pair.systems.word,
         "why": pair.systems.reason,
         "verdict_of_runs": pair.runs.word,
         "why_of_runs": pair.runs.reason,
         "systems": _answer(measurement.systems, pair.p_systems),
         "runs": _answer(measurement.runs, pair.p_runs),
+        "variance": None if measurement.parts is None else _variance(measurement.parts),
         "tests": {
             "bootstrap_utterances": {
                 "p": measurement.by_utterance.p,
+                "improved": measurement.by_utterance.improved,
                 "interval": _interval(measurement.by_utterance.interval),
             },
             "bootstrap_speakers": {
                 "p": measurement.by_speaker.p,
+                "improved": measurement.by_speaker.improved,
                 "interval": _interval(measurement.by_speaker.interval),
             },
             "sign_flip": asdict(measurement.sign_flip),
@@ -139,6 +147,23 @@ def _answer(answer: DifferenceTest | None, adjusted: float | None) -> dict[str, 
         "p_holm": adjusted,
         "detectable_points": answer.detectable,
         "needed": None if answer.needed is None else _needed(answer.needed),
+    }
+
+
+def _variance(parts: VarianceParts) -> dict[str, Any]:
+    """The parts of the variance of a difference, points², of which plans are made."""
+    seeds = parts.seeds
+    return {
+        "speakers": float(parts.speakers),
+        "speakers_df": float(parts.speakers_df),
+        "seeds": None
+        if seeds is None
+        else {
+            "variance": float(seeds.variance),
+            "residual": float(seeds.residual),
+            "df": float(seeds.welch_df),
+            "runs": [int(count) for count in seeds.runs],
+        },
     }
 
 

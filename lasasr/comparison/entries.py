@@ -31,7 +31,7 @@ class DecodedRun:
     summary: dict[str, Any]  # results/<split>.json
     lines: list[dict[str, Any]]  # results/<split>.jsonl
     folder: Path | None = None  # None: only the result files are there
-    alignments: dict[str, tuple[AlignedPair, ...]] = field(default_factory=dict)
+    alignments: Mapping[str, tuple[AlignedPair, ...]] = field(default_factory=dict)
     """Utterance id → alignment of its best hypothesis."""
 
 

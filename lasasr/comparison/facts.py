@@ -31,6 +31,7 @@ def facts(runs: Sequence[DecodedRun]) -> dict[str, Any]:
     return {
         **counts,
         "cer_percent": mean(runs, lambda run: run.summary.get("cer_percent")),
+        "raw_percent": mean(runs, lambda run: run.summary.get("raw_percent")),
         "parameters": _parameters(runs),
         "steps": mean(runs, lambda run: run.card.steps),
         "train_s": mean(runs, lambda run: run.card.train_s),

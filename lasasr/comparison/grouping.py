@@ -12,6 +12,7 @@ from lasasr.comparison.entries import DecodedRun, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
 from lasasr.comparison.sources import MissingRun
 from lasasr.errors import LasasrError, UsageError
+from lasasr.metrics.error_rates import units
 from lasasr.metrics.significance import scores
 
 
@@ -23,10 +24,10 @@ class SystemRuns:
     runs: tuple[DecodedRun, ...]  # one per seed
     missing: tuple[MissingRun, ...] = ()  # seeds of it that have no result
 
-    def system(self) -> scores.System:
-        """The input of the statistics."""
+    def system(self, aligned: bool = True) -> scores.System:
+        """The input of the statistics; `aligned`: with the alignments that MAPSSWE needs."""
         lost = tuple(run.seed for run in self.missing if run.status == "diverged")
-        return scores.System(self.name, tuple(_run(run) for run in self.runs), lost)
+        return scores.System(self.name, tuple(_run(run, aligned) for run in self.runs), lost)
 
 
 def groups(
@@ -56,13 +57,14 @@ def groups(
     return [_with_missing(system, selection.missing) for system in systems], notes
 
 
-def _run(run: DecodedRun) -> scores.Run:
+def _run(run: DecodedRun, aligned: bool) -> scores.Run:
+    metric = run.summary["metric"]
     utterances = {
         line["id"]: scores.Utterance(
             errors=line["substitutions"] + line["deletions"] + line["insertions"],
-            reference_length=sum(pair.reference is not None for pair in run.alignments[line["id"]]),
+            reference_length=len(units(line["reference"], metric)),
             speaker=line.get("speaker") or line["id"],
-            pairs=run.alignments[line["id"]],
+            pairs=run.alignments[line["id"]] if aligned else (),
         )
         for line in run.lines
     }

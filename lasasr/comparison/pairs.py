@@ -20,6 +20,7 @@ class CentreDifference(NamedTuple):
     high: float | None
     p: float | None  # adjusted by Holm
     detectable: float | None
+    superiority: float | None = None  # share of pairs of seeds in which it has the lower rate
 
 
 def best(systems: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def against(document: Mapping[str, Any], centre_name: str) -> list[CentreDiffere
 def _difference_to(pair: Mapping[str, Any], centre_name: str, scope: str) -> CentreDifference:
     turned = pair["first"] == centre_name  # the other is the second, so signs and words change
     outcome, answer = verdict(pair, scope), pair[scope] or pair["runs"]
+    superiority = pair.get("superiority")  # older documents have none
     low, high = (None, None) if answer is None else (answer["interval"]["low"], answer["interval"]["high"])
     if turned and low is not None and high is not None:
         low, high = 0.0 - high, 0.0 - low
@@ -85,6 +87,7 @@ def _difference_to(pair: Mapping[str, Any], centre_name: str, scope: str) -> Cen
         high=high,
         p=None if answer is None else answer["p_holm"],
         detectable=None if answer is None else answer["detectable_points"],
+        superiority=1.0 - superiority if turned and superiority is not None else superiority,
     )
 
 

@@ -19,8 +19,10 @@ def sentences(document: dict[str, Any]) -> list[str]:
     differences = [
         difference._replace(name=short_names[difference.name]) for difference in against(document, centre_name)
     ]
+    if (plain := _nothing_shown(document, short_names[centre_name], differences)) is not None:
+        return [plain, *_needed(document), *_caveats(document)]
     headline = _headline(document, centre_name, differences)
-    return [headline, *_detectable(differences), *_needed(document), *_caveats(document)]
+    return [headline, *_detectable(document, differences), *_needed(document), *_caveats(document)]
 
 
 def _alone(system: dict[str, Any], document: dict[str, Any]) -> list[str]:
@@ -80,6 +82,36 @@ def _headline(document: dict[str, Any], centre_name: str, differences: Sequence[
     return f"{'; '.join(part for part in parts if part)}."
 
 
+def _nothing_shown(document: dict[str, Any], name: str, differences: Sequence[CentreDifference]) -> str | None:
+    """What would have been seen and what was, where no difference at all is shown; None: there is more to say."""
+    points = [abs(difference.points) for difference in differences]
+    detectable = [difference.detectable or 0.0 for difference in differences]
+    shown = any(difference.word != "no difference shown" for difference in differences)
+    # a difference that one pair would have shown is too small for many at once, which takes more words
+    if shown or document["about"] != "systems" or any(x >= y for x, y in zip(points, detectable, strict=True)):
+        return None
+    others = _named(difference.name for difference in differences)
+    between = f"{name} and {others}" if len(differences) == 1 else f"{name} and each of {others}"
+    lowest = "" if document["baseline"] else f" Lowest is {name}, {document['metric'].upper()} {_rate(document):.2f} %."
+    seen = f"between {between} we saw {_span(points)}, so no difference is shown"
+    return f"{_would_have_seen(document, detectable)}; {seen}.{lowest}"
+
+
+def _rate(document: dict[str, Any]) -> float:
+    return min(float(system["percent"]) for system in document["systems"])
+
+
+def _would_have_seen(document: dict[str, Any], points: Sequence[float]) -> str:
+    counts = sorted({len(system["seeds"]) for system in document["systems"]})
+    seeds = f" and {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "") + " seed" + "s" * (counts[-1] > 1)
+    what = f"this test set{seeds if document['about'] == 'systems' else ''}"
+    return f"With {what} we would have seen a difference of {_span(points)} points or more"
+
+
+def _span(points: Sequence[float]) -> str:
+    return f"{min(points):.2f}" if max(points) - min(points) < 0.005 else f"{min(points):.2f} to {max(points):.2f}"
+
+
 def _about_other_seeds(document: dict[str, Any]) -> str:
     reasons = dict.fromkeys(pair["why"] for pair in document["pairs"])
     return f"the data cannot decide about other seeds ({', or '.join(reasons)})"
@@ -137,13 +169,10 @@ def _named(names: Iterable[str]) -> str:
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
 
 
-def _detectable(differences: Sequence[CentreDifference]) -> list[str]:
+def _detectable(document: dict[str, Any], differences: Sequence[CentreDifference]) -> list[str]:
     """The smallest difference that would have been found."""
     points = [difference.detectable for difference in differences if difference.detectable is not None]
-    if not points:
-        return []
-    span = f"{min(points):.2f}" if max(points) - min(points) < 0.005 else f"{min(points):.2f} to {max(points):.2f}"
-    return [f"Smallest difference that this test set can show with 80 % power: {span} points."]
+    return [f"{_would_have_seen(document, points)} (80 % power)."] if points else []
 
 
 def _needed(document: dict[str, Any]) -> list[str]:

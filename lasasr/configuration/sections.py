@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from lasasr.configuration import typed
 
+Count = Annotated[int, typed.Within(0)]
+Positive = Annotated[int, typed.Within(1)]
+Limit = Annotated[int, typed.Within(-1)]  # -1: none
 Plain = Mapping[str, Any]  # what a file says, before it is loaded
 Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an object of, and its keys
 TRAINED: Final = "trained"
@@ -38,24 +41,24 @@ class Validation:
     """Decoding dev while training."""
 
     search: Part
-    maps: int = idle(2)  # attention maps drawn into TensorBoard per validation
+    maps: Count = idle(2)  # attention maps drawn into TensorBoard per validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
     """Of attention, watched on training batches."""
 
-    look_every: int = idle(10)  # updates from one look to the next
-    alarm_step: int | None = idle(None)  # updates after which attention that is not aligned is reported; 0: never
+    look_every: Positive = idle(10)  # updates from one look to the next
+    alarm_step: Count | None = idle(None)  # updates after which attention that is not aligned is reported; 0: never
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """What is kept of a training, and what the bundle is made from."""
 
-    best: int = trained(1)  # of the best are kept: none of them, and the bundle is made from the last
+    best: Limit = trained(1)  # of the best are kept: none of them, and the bundle is made from the last
     final: Literal["best", "last"] = trained("best")  # the bundle is made from it
-    every_s: float = idle(300)  # a `last` is written at least so often, seconds
+    every_s: Annotated[float, typed.Within(0)] = idle(300)  # a `last` is written at least so often, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ class RecognitionEvaluate(Evaluate):
 
     splits: Sequence[str] = idle(("test",))
     batch_s: float = idle(120)  # seconds of padded audio decoded at once
-    maps: int = idle(4)  # attention maps saved as pictures
+    maps: Count = idle(4)  # attention maps saved as pictures
     score_references: bool = idle(True)  # of wrong hypotheses, to tell the model's errors from the search's
 
 
@@ -103,14 +106,14 @@ class Augment:
     """Changes of the training audio; the groups' yaml files hold the parts."""
 
     waveform: Sequence[Part] = trained(())  # perturbations, one after the other
-    specaugment: Part | None = trained(None)  # noqa: RUF009 - of the normalised features
+    specaugment: Part | None = trained(None)  # of the normalised features
 
 
 @dataclass(frozen=True, kw_only=True)
 class Debug:
     """Ways to find out whether a model can learn at all."""
 
-    overfit_utterances: int | None = trained(None)  # every split is so many utterances of train
+    overfit_utterances: Positive | None = trained(None)  # every split is so many utterances of train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +122,12 @@ class TrainerOptions:
 
     accelerator: str = "auto"
     devices: int | str | Sequence[int] = "auto"
-    num_nodes: int = 1
+    num_nodes: Positive = 1
     strategy: str | Part = "auto"
     precision: str | int | None = "32-true"
-    max_epochs: int | None = None
-    max_steps: int = -1
-    gradient_clip_val: float | None = None
-    accumulate_grad_batches: int = 1
-    log_every_n_steps: int = 50
+    max_epochs: Limit | None = None
+    max_steps: Limit = -1
+    gradient_clip_val: Annotated[float, typed.Within(0)] | None = None
+    accumulate_grad_batches: Positive = 1
+    log_every_n_steps: Positive = 50
     limit_train_batches: int | float = 1.0

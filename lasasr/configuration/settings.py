@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Final, NamedTuple, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, get_type_hints
 
 from lasasr.configuration import moved, typed
 from lasasr.configuration.sections import (
@@ -26,6 +26,7 @@ from lasasr.configuration.sections import (
     Debug,
     Evaluate,
     LanguageEvaluate,
+    Positive,
     RecognitionCheckpoint,
     RecognitionEvaluate,
     TrainerOptions,
@@ -43,6 +44,8 @@ from lasasr.configuration.sections import (
 )
 from lasasr.errors import LasasrError, UsageError
 
+Seed = Annotated[int, typed.Within(0, 2**32 - 1)]  # what the generators of NumPy and Lightning take
+Threads = Annotated[int, typed.Within(1, 4096)]
 _NO_PARTS: Final = ("plain", "choices")  # mappings that are none, as are those that are `named_parts`
 _TENSORBOARD: Final[Part] = {"_target_": "lasasr.training.local_loggers.TensorBoard", "_partial_": True}
 
@@ -81,14 +84,14 @@ class Settings:
         {}, "callbacks takes callbacks by name, as +callbacks.mine._target_=my.module.Mine"
     )
 
-    seed: int = idle(1)  # it makes runs of one system, and stands in their folders' names
-    name: Any = idle(None)  # noqa: RUF009 - of the run's folder, in place of overrides (`artifacts.run_names` reads it)
+    seed: Seed = idle(1)  # it makes runs of one system, and stands in their folders' names
+    name: Any = idle(None)  # of the run's folder, in place of overrides (`artifacts.run_names` reads it)
     data_dir: str = idle("data")  # where corpora lie
     prepared_dir: str = idle("data/prepared")  # where what is made of them lies
     runs_dir: str = idle("runs")  # where runs lie
-    threads: int | None = idle(None)  # of torch on a CPU; null: half the cores
+    threads: Threads | None = idle(None)  # of torch on a CPU; null: half the cores
     bf16_if_fast: bool = trained(False)  # train in bf16-mixed where the device computes in it
-    early_stopping: int | None = trained(None)  # validations without a better one before training ends; null: never
+    early_stopping: Positive | None = trained(None)  # validations without a better one before it ends; null: never
     checkpoint: Checkpoint
     evaluate: Evaluate
 
@@ -149,7 +152,7 @@ class Language(Settings):
         },
     )
     lm: Part
-    tokenizer_sentences: int = trained(1_000_000)  # of train, that a tokenizer is learnt from
+    tokenizer_sentences: Positive = trained(1_000_000)  # of train, that a tokenizer is learnt from
     checkpoint: Checkpoint
     evaluate: LanguageEvaluate
 

@@ -50,7 +50,9 @@ class Within(NamedTuple):
         return all(self.least <= one <= self.most for one in numbers)
 
     def __str__(self) -> str:
-        return f"of at least {self.least:g}" if math.isinf(self.most) else f"from {self.least:g} to {self.most:g}"
+        return (
+            f"of at least {self.least:.15g}" if math.isinf(self.most) else f"from {self.least:.15g} to {self.most:.15g}"
+        )
 
 
 class KindError(ValueError):

@@ -28,9 +28,10 @@ class Columns:
     folder: str = ""
     suffix: str = ""
 
-    def required(self) -> list[str]:
-        """The columns without which there is no corpus."""
-        return list(dict.fromkeys((self.id, self.audio, self.text)))
+    def required(self, fields: Sequence[str] = ("id", "audio", "text")) -> list[str]:
+        """The columns of these fields; by default those without which there is no corpus."""
+        names = {"id": self.id, "audio": self.audio, "text": self.text}
+        return list(dict.fromkeys(names[field] for field in fields))
 
     def fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values of one line by our names; every other key stays."""

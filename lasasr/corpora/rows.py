@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,17 +23,18 @@ class Row(NamedTuple):
     where: str  # begins an error line
     id: str
     audio: Path
-    text: str
+    text: str  # empty where it may be missing
     speaker: str | None
     start_s: float
     end_s: float | None  # None: the end of the file
 
 
-def rows(table: Path, columns: Columns | None = None) -> Iterator[Row]:
+def rows(table: Path, columns: Columns | None = None, untranscribed: bool = False) -> Iterator[Row]:
     """The rows of a table: JSON lines when it is called `.jsonl`, else lines of separated values.
 
     Args:
         columns: the names of the table's columns; by default `id`, `audio`, `text` and `speaker`, tab-separated.
+        untranscribed: whether the text may be missing or empty.
 
     Raises:
         LasasrError: the table is missing, empty or no text, a column is missing or stands twice, a value is empty, no
@@ -41,8 +42,9 @@ def rows(table: Path, columns: Columns | None = None) -> Iterator[Row]:
     """
     columns = columns or Columns()
     lines: dict[str, int] = {}
-    for number, fields in _fields(table, columns):
-        row = _row(table, f"{table}, line {number}: ", columns.fields(fields))
+    required = tuple(name for name in REQUIRED if not (untranscribed and name == "text"))
+    for number, fields in _fields(table, columns, required):
+        row = _row(table, f"{table}, line {number}: ", columns.fields(fields), required)
         if row.id in lines:
             raise LasasrError(f"{row.where}id {row.id} stands in line {lines[row.id]} already")
         lines[row.id] = number
@@ -60,7 +62,7 @@ def unread(table: Path, columns: Columns | None = None) -> str:
         LasasrError: see `rows`.
     """
     configured, columns = columns is not None, columns or Columns()
-    names = dict.fromkeys(name for _, fields in _fields(table, columns) for name in fields if name)
+    names = dict.fromkeys(name for _, fields in _fields(table, columns, REQUIRED) for name in fields if name)
     ours = (*columns.required(), columns.speaker, *OPTIONAL[1:])
     others, absent = [name for name in names if name not in ours], [name for name in ours if name not in names]
     return unread_line(others, absent, meant_only=configured)
@@ -80,15 +82,15 @@ def read_lines(table: Path) -> list[str]:
         raise LasasrError(f"table {table} is no UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def _fields(table: Path, columns: Columns) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _fields(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(line number, value of every column)."""
-    return _json_lines(table) if table.suffix == ".jsonl" else _separated(table, columns)
+    return _json_lines(table) if table.suffix == ".jsonl" else _separated(table, columns, required)
 
 
-def _separated(table: Path, columns: Columns) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _separated(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     lines = [line.rstrip("\r") for line in read_lines(table)]
     names, first = (list(columns.names), 1) if columns.names else (lines.pop(0).split(columns.separator), 2)
-    missing = [name for name in columns.required() if name not in names]
+    missing = [name for name in columns.required(required) if name not in names]
     if missing:
         raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {', '.join(names)}")
     refuse_repeated(f"{table}, line 1: " if first == 2 else "corpus.columns.names: ", names)
@@ -120,13 +122,13 @@ def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _row(table: Path, where: str, fields: Mapping[str, Any]) -> Row:
+def _row(table: Path, where: str, fields: Mapping[str, Any], required: Sequence[str]) -> Row:
     values = {
         name: plain_text(where, name, fields[name]).strip()
         for name in (*REQUIRED, "speaker")
         if fields.get(name) is not None
     }
-    for name in REQUIRED:
+    for name in required:
         if name not in fields:
             raise LasasrError(f"{where}{name} is missing")
         if not values.get(name):
@@ -136,7 +138,7 @@ def _row(table: Path, where: str, fields: Mapping[str, Any]) -> Row:
     if end_s is not None and end_s <= (start_s or 0.0):
         raise LasasrError(f"{where}start_s {start_s or 0.0:g} is not before end_s {end_s:g}")
     audio = table.parent / Path(values["audio"]).expanduser()
-    return Row(where, values["id"], audio, values["text"], values.get("speaker") or None, start_s or 0.0, end_s)
+    return Row(where, values["id"], audio, values.get("text", ""), values.get("speaker") or None, start_s or 0.0, end_s)
 
 
 def _seconds(where: str, name: str, fields: Mapping[str, Any]) -> float | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lasasr.errors import UsageError
+from lasasr.listen.base import Encoded
 from lasasr.nn import host_mirror
 
 
@@ -23,11 +24,20 @@ class Batch:
     ids: tuple[str, ...]
     speakers: tuple[str, ...]
     texts: tuple[str, ...]  # references, after the transcript rule
-    waveforms: Tensor  # (B, S) float32 in [-1, 1], zeros after the end
+    waveforms: Tensor  # (B, S) float32 in [-1, 1], zeros after the end; (B, 0) in training on `fixed`
     waveform_lengths: Tensor  # (B,) int64, samples
     tokens: Tensor  # (B, U) int64, special.PAD after the end; no sos, no eos
     token_lengths: Tensor  # (B,) int64
     epoch: int = 0
+    fixed: Tensor | None = None  # (B, T', N) float16, what the frozen part of the encoder gave, where that is kept
+    fixed_lengths: Tensor | None = None  # (B,) int64
+
+    @property
+    def kept(self) -> Encoded | None:
+        """What the frozen part of the encoder gave, where that is kept."""
+        if self.fixed is None or self.fixed_lengths is None:
+            return None
+        return Encoded(self.fixed, self.fixed_lengths)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on `device`; the host keeps a mirror of its lengths and tokens (`nn/host_mirror.py`)."""

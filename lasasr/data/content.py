@@ -65,6 +65,16 @@ def of_utterances(utterances: Utterances, digests_by_path: Mapping[str, Digest],
     return Content(total.fingerprint(), total.count, rows, describe.without_digest)
 
 
+def audio_digests(utterances: Utterances, digests_by_path: Mapping[str, Digest]) -> list[str | None]:
+    """32 hexadecimal digits over what the audio of each utterance holds; None where a file has no digest."""
+    describe, named = _Description(digests_by_path), list[str | None]()
+    for cut in utterances.cuts:
+        before = describe.without_digest
+        audio = _plain(describe.audio(json.loads(cut)))
+        named.append(hashlib.sha256(audio).hexdigest()[:32] if describe.without_digest == before else None)
+    return named
+
+
 def of_sentences(sentences: Iterable[str], ordered: bool) -> Content:
     """The content of normalised sentences of text."""
     total = _Total(ordered)

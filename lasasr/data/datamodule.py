@@ -14,11 +14,12 @@ from lightning.pytorch import LightningDataModule
 from lasasr.audio.perturb import Perturbation
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.dataset import Encodes, SpeechDataset
+from lasasr.data.encodings import Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.sentences import Sentences, TextDataset
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 log = logging.getLogger(__name__)
 CONTENT = "content"  # in the state of a data module: split → fingerprint
@@ -73,9 +74,24 @@ class BatchDataModule(LightningDataModule, ABC):
         durations_s = dataset.durations_s
         shards = None if self.batching.shards_at_once is None else dataset.shards()
         batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank, shards)
+        self._check_validated(len(batches))
         if self._resume is not None:
             batches.start_from(*_position(self._resume, len(batches), world_size))
         return self._loader(dataset, batches, persistent=True)
+
+    def _check_validated(self, batches: int) -> None:
+        """Refuse validations so far apart that an epoch of so many batches has none."""
+        trainer = self.trainer
+        if trainer is None or trainer.check_val_every_n_epoch is None:
+            return
+        limit = trainer.limit_train_batches
+        of_epoch = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        interval = trainer.val_check_interval
+        if isinstance(interval, int) and interval > of_epoch:
+            raise UsageError(
+                f"trainer.val_check_interval is {interval} batches, but an epoch has {of_epoch}: take fewer, a part of "
+                f"an epoch as 1.0, or count across epochs with trainer.check_val_every_n_epoch=null"
+            )
 
     def val_dataloader(self) -> Loader:
         """Batches of "dev", of this rank, the longest first."""
@@ -144,6 +160,7 @@ class SpeechDataModule(BatchDataModule):
         batching, validation, loading, seed: see `BatchDataModule`.
         perturbations: of the training waveforms.
         sample_rate_hz: of the waveforms handed out.
+        kept: split → what the frozen part of the encoder gives; training then reads no audio.
     """
 
     def __init__(
@@ -156,17 +173,25 @@ class SpeechDataModule(BatchDataModule):
         perturbations: Sequence[Perturbation] = (),
         sample_rate_hz: int = 16_000,
         seed: int = 0,
+        kept: Mapping[str, Kept] | None = None,
     ) -> None:
         super().__init__(batching, validation, loading, seed)
-        self.utterances, self.tokenizer = utterances, tokenizer
+        self.utterances, self.tokenizer, self.kept = utterances, tokenizer, kept or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
 
     def dataset(self, split: str) -> SpeechDataset:
         """The utterances of a split, perturbed in training."""
         perturbations = self.perturbations if split == "train" else ()
         options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        trained_on = split == "train"
-        return SpeechDataset(self.utterances(split), *options, verify=self.loading.verifies, trained_on=trained_on)
+        kept, trained_on = self.kept.get(split), split == "train"
+        return SpeechDataset(
+            self.utterances(split),
+            *options,
+            verify=self.loading.verifies,
+            trained_on=trained_on,
+            kept=kept,
+            reads_audio=kept is None or not trained_on,  # dev is drawn, and told from silence
+        )
 
 
 class TextDataModule(BatchDataModule):

@@ -19,6 +19,7 @@ from lasasr.data import digests, mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
+from lasasr.data.encodings import Kept
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Request
 from lasasr.data.verify import AsPrepared
@@ -54,6 +55,8 @@ class SpeechDataset(Measured):
         verify: compare each audio file with what it was when it was prepared, when it is first read.
         trained_on: a text outside the vocabulary is refused; else its tokens are those of the rest, and the text, which
             is what errors are counted in, stays whole.
+        kept: what the frozen part of the encoder gives of the utterances; batches carry it.
+        reads_audio: False: batches carry no waveforms beside it, only their lengths.
 
     Raises:
         LasasrError: a text that is trained on holds what is outside the vocabulary; the message names character,
@@ -70,12 +73,15 @@ class SpeechDataset(Measured):
         cache_audio_mb: float = 0.0,
         verify: bool = False,
         trained_on: bool = True,
+        kept: Kept | None = None,
+        reads_audio: bool = True,
     ) -> None:
         self.utterances = utterances
         self.tokenizer = tokenizer
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
         self.seed, self.trained_on = seed, trained_on
+        self.kept, self.reads_audio = kept, reads_audio
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
@@ -105,19 +111,32 @@ class SpeechDataset(Measured):
         """
         for index in request.ahead:
             mirror.fetch_soon(self.utterances.shard(index))
-        with _one_thread():
-            waveforms = [self._perturbed(index, request.epoch) for index in request.indices]
+        waveforms, lengths = self._waveforms(request) if self.reads_audio else self._lengths(request)
+        fixed, fixed_lengths = (None, None) if self.kept is None else self.kept.batch(request.indices)
         tokens = [torch.tensor(self._encode(index), dtype=torch.int64) for index in request.indices]
         return Batch(
             ids=tuple(self.utterances.ids[index] for index in request.indices),
             speakers=tuple(self.utterances.speakers[index] for index in request.indices),
             texts=tuple(self.utterances.texts[index] for index in request.indices),
-            waveforms=pad_sequence(waveforms, batch_first=True),
-            waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+            waveforms=waveforms,
+            waveform_lengths=lengths,
             tokens=pad_sequence(tokens, batch_first=True, padding_value=special.PAD),
             token_lengths=torch.tensor([len(ids) for ids in tokens]),
             epoch=request.epoch,
+            fixed=fixed,
+            fixed_lengths=fixed_lengths,
         )
+
+    def _waveforms(self, request: Request) -> tuple[Tensor, Tensor]:
+        with _one_thread():
+            waveforms = [self._perturbed(index, request.epoch) for index in request.indices]
+        return pad_sequence(waveforms, batch_first=True), torch.tensor([len(waveform) for waveform in waveforms])
+
+    def _lengths(self, request: Request) -> tuple[Tensor, Tensor]:
+        """No waveforms, and how long they would be."""
+        durations_s = self.utterances.durations_s[list(request.indices)]
+        samples = torch.from_numpy((durations_s * self.sample_rate_hz).round().astype(np.int64))
+        return torch.zeros(len(samples), 0), samples.clamp(min=1)
 
     def _perturbed(self, index: int, epoch: int) -> Tensor:
         waveform = self.waveform(index)

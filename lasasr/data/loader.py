@@ -43,6 +43,8 @@ class Loading:
             accelerator. It cannot be swapped out: where the machine's memory is short, false.
         verify: "first_epoch": an audio file is compared with what it was when it was prepared, size and digest, when a
             process first reads it; or "never".
+        cache_encoded: whether what a frozen encoder gives of an utterance is computed once and kept below prepared_dir;
+            None: where the whole encoder is frozen and waveforms are not augmented.
 
     Raises:
         UsageError: a number is out of range, or a word unknown.
@@ -53,6 +55,7 @@ class Loading:
     cache_audio_mb: int = 0
     pin_memory: bool | None = None
     verify: str = "first_epoch"
+    cache_encoded: bool | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("num_workers", 0), ("prefetch", 1), ("cache_audio_mb", 0)):
@@ -62,6 +65,8 @@ class Loading:
                 raise UsageError(f"loading.{name} must be a whole number of at least {least}, got {value}")
         if not isinstance(self.pin_memory, bool | None):
             raise UsageError(f"loading.pin_memory must be true, false or null, got {self.pin_memory}")
+        if not isinstance(self.cache_encoded, bool | None):
+            raise UsageError(f"loading.cache_encoded must be true, false or null, got {self.cache_encoded}")
         if self.verify not in VERIFY:
             raise UsageError(f"loading.verify must be {' or '.join(VERIFY)}, got {self.verify}")
 

@@ -52,23 +52,23 @@ class Fault(NamedTuple):
 
 def audio(split: str, utterances: Utterances, sample_rate_hz: int, progress: Progress) -> list[Finding]:
     """Read every file of a split in threads; what is wrong, by kind, with the first file as an example."""
-    known = digests.recorded(utterances.path)
+    recorded = digests.recorded(utterances.path)
     files = _by_file(utterances)
-    found: dict[str, list[Fault]] = defaultdict(list)
+    faults: dict[str, list[Fault]] = defaultdict(list)
     with ThreadPoolExecutor(max(2, cores_per_process())) as readers:
-        jobs = readers.map(lambda path: list(_file(path, files[path], utterances, known, sample_rate_hz)), files)
+        jobs = readers.map(lambda path: list(_file(path, files[path], utterances, recorded, sample_rate_hz)), files)
         for done, faulty in enumerate(jobs, start=1):
             for fault in faulty:
-                found[fault.kind].append(fault)
+                faults[fault.kind].append(fault)
             if done % _EVERY == 0 or done == len(files):
                 progress(f"audio of {split}", done, len(files))
-    return [finding for kind in KINDS for finding in _told(kind, split, utterances, found[kind])]
+    return [finding for kind in KINDS for finding in _findings(kind, split, utterances, faults[kind])]
 
 
-def _told(kind: str, split: str, utterances: Utterances, found: list[Fault]) -> list[Finding]:
+def _findings(kind: str, split: str, utterances: Utterances, faults: list[Fault]) -> list[Finding]:
     severity, way_out = KINDS[kind]
-    ids = dict.fromkeys(utterances.ids[fault.place] for fault in found)
-    return about(kind, severity, split, ids, len(utterances), f"{found[0].detail}; {way_out}" if found else "")
+    ids = dict.fromkeys(utterances.ids[fault.place] for fault in faults)
+    return about(kind, severity, split, ids, len(utterances), f"{faults[0].detail}; {way_out}" if faults else "")
 
 
 def _by_file(utterances: Utterances) -> dict[str, list[int]]:
@@ -90,10 +90,10 @@ def _single_file(cut: Mapping[str, Any]) -> str | None:
 
 
 def _file(
-    path: str, indices: list[int], utterances: Utterances, known: Mapping[str, Digest], sample_rate_hz: int
+    path: str, indices: list[int], utterances: Utterances, recorded: Mapping[str, Digest], sample_rate_hz: int
 ) -> Iterator[Fault]:
     cuts = [utterances.cut(index) for index in indices]
-    changed = "; ".join(_changes(utterances.cuts[indices[0]], known))
+    changed = "; ".join(_changes(utterances.cuts[indices[0]], recorded))
     if changed:
         yield from (Fault("changed since prepared", index, changed) for index in indices)
     rate_hz = cuts[0].sampling_rate
@@ -110,13 +110,13 @@ def _file(
         yield from (Fault("unreadable", index, detail) for index in indices)
 
 
-def _changes(cut: bytes, known: Mapping[str, Digest]) -> Iterator[str]:
+def _changes(cut: bytes, recorded: Mapping[str, Digest]) -> Iterator[str]:
     for source in digests.sources(json.loads(cut)):
-        now = digests.digest(source) if source in known else None
+        now = digests.digest(source) if source in recorded else None
         if now is not None:
-            if now.bytes != known[source].bytes:
-                yield f"{source} had {known[source].bytes} bytes and has {now.bytes}"
-            elif now != known[source]:
+            if now.bytes != recorded[source].bytes:
+                yield f"{source} had {recorded[source].bytes} bytes and has {now.bytes}"
+            elif now != recorded[source]:
                 yield f"{source} has other content than when it was prepared, in as many bytes"
 
 

@@ -49,7 +49,7 @@ def sampler(utterances: Utterances, settings: Recognition, ranks: int) -> Bucket
     return BucketBatches(utterances.durations_s, batching, settings.seed, True, per_step, ranks, shards=shards)
 
 
-def batches(utterances: Utterances, tokens: Tokens, made: BucketBatches, stretch: float) -> Batches:
+def batches(utterances: Utterances, tokens: Tokens, plan: BucketBatches, stretch: float) -> Batches:
     """Measure some epochs of batches.
 
     Args:
@@ -58,32 +58,32 @@ def batches(utterances: Utterances, tokens: Tokens, made: BucketBatches, stretch
     durations_s = utterances.durations_s
     real = padded = 0.0
     for epoch in range(_EPOCHS):
-        for members in made.batches(epoch):
+        for members in plan.batches(epoch):
             real += float(durations_s[list(members)].sum())
             padded += len(members) * float(durations_s[list(members)].max())
-    count = _EPOCHS * len(made) * made.world_size
-    return Batches(len(made), real / count, 1.0 - real / padded, _worst(durations_s, tokens, made, stretch))
+    count = _EPOCHS * len(plan) * plan.world_size
+    return Batches(len(plan), real / count, 1.0 - real / padded, _worst(durations_s, tokens, plan, stretch))
 
 
-def _worst(durations_s: NDArray[np.float64], tokens: Tokens, made: BucketBatches, stretch: float) -> tuple[Shape, ...]:
+def _worst(durations_s: NDArray[np.float64], tokens: Tokens, plan: BucketBatches, stretch: float) -> tuple[Shape, ...]:
     """The largest of what could come together: a bucket's longest utterance and its longest transcript, throughout.
 
     An encoder's memory grows with utterances × frames, a decoder's with utterances × frames × tokens: where the two
     are largest in different buckets, both are named.
     """
     shapes = []
-    for members, size in made.largest():
+    for members, size in plan.largest():
         text = max((len(tokens[int(index)]) for index in members if int(index) in tokens), default=0)
         shapes.append(Shape(size, float(durations_s[members].max()) * stretch, text))
-    heard = max(shapes, key=lambda one: (one.utterances * one.audio_s, one.tokens))
-    spelled = max(shapes, key=lambda one: one.utterances * one.audio_s * (1 + one.tokens))
-    return (spelled,) if heard == spelled else (spelled, heard)
+    encoded_worst = max(shapes, key=lambda shape: (shape.utterances * shape.audio_s, shape.tokens))
+    decoded_worst = max(shapes, key=lambda shape: shape.utterances * shape.audio_s * (1 + shape.tokens))
+    return (decoded_worst,) if encoded_worst == decoded_worst else (decoded_worst, encoded_worst)
 
 
-def padding(made: Batches) -> list[Finding]:
+def padding(plan: Batches) -> list[Finding]:
     """How much is computed for nothing; a warning where that is much, and there are batches enough to do better."""
-    share = f"{percent(made.padding)} of what is computed is padding"
-    if made.padding <= PADDED or made.per_rank < FEW:
+    share = f"{percent(plan.padding)} of what is computed is padding"
+    if plan.padding <= PADDED or plan.per_rank < FEW:
         return [overall("padding", "note", share)]
     return [overall("padding", "warning", f"{share}: raise batching.buckets, or make batches smaller")]
 
@@ -97,5 +97,7 @@ def histogram(utterances: Utterances) -> list[tuple[float, float, int]]:
 
 def stretch(settings: Recognition) -> float:
     """How much longer speed perturbation can make an utterance."""
-    built = [factory.build(one, "augment.waveform") for one in settings.augment.waveform]
-    return float(np.prod([float(1 / min(one.factors)) for one in built if hasattr(one, "factors")]))
+    built = [factory.build(part, "augment.waveform") for part in settings.augment.waveform]
+    return float(
+        np.prod([float(1 / min(perturbation.factors)) for perturbation in built if hasattr(perturbation, "factors")])
+    )

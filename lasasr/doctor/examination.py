@@ -46,8 +46,9 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
         for split in {"train": 0, "dev": 0, **dict.fromkeys(evaluated)}
         if split in prepared.manifests
     }
-    found = splits.absent(prepared.manifests, evaluated)
-    return found + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
+    findings = splits.absent(prepared.manifests, evaluated)
+    findings += [finding for split in used for finding in frames.beyond(split, used[split], recognizer)]
+    return findings + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
 
 
 def warn_or_refuse(settings: Recognition, prepared: Prepared, recognizer: Recognizer) -> None:
@@ -81,24 +82,29 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     precision(settings)
     check_trainer(settings.trainer)
     try:
-        read, found, tokenizer = _read(settings, progress)
+        read, findings, tokenizer = _read(settings, progress)
     except UsageError:
         raise
     except LasasrError as error:
         return Report(settings.recipe, [overall("preparation", "error", str(error))])
-    facts: dict[str, Any] = {"splits": {split: _size(one) for split, one in read.items()}}
-    facts["durations_s"] = {split: batches.histogram(one) for split, one in read.items()}
+    facts: dict[str, Any] = {"splits": {split: _size(utterances) for split, utterances in read.items()}}
+    facts["durations_s"] = {split: batches.histogram(utterances) for split, utterances in read.items()}
     recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
-    found += splits.absent(read, settings.evaluate.splits)
+    findings += splits.absent(read, settings.evaluate.splits)
+    if recognizer.is_staged:
+        findings.append(frames.encodings_kept(settings, recognizer, read))
+    findings += [finding for split in read for finding in frames.beyond(split, read[split], recognizer)]
     on_paper, tokens = _on_paper(read, recognizer, leaks=settings.debug.overfit_utterances is None)
-    found += on_paper
-    found += [one for split in read for one in transcripts.rate_of_speech(split, read[split], tokens[split])]
+    findings += on_paper
+    findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]
     if listen:
-        found += splits.copies(read) if settings.debug.overfit_utterances is None else []
+        findings += splits.copies(read) if settings.debug.overfit_utterances is None else []
         for split, utterances in read.items():
-            found += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress)
-    found += _trained(settings, read["train"], tokens["train"], ranks or updates.ranks(settings), listen, facts, found)
-    return Report(settings.recipe, found, facts)
+            findings += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress)
+    findings += _trained(
+        settings, read["train"], tokens["train"], ranks or updates.ranks(settings), listen, facts, findings
+    )
+    return Report(settings.recipe, findings, facts)
 
 
 def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utterances], list[Finding], Tokenizer]:
@@ -107,22 +113,22 @@ def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utteranc
     corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
     read: dict[str, Utterances] = {}
-    found: list[Finding] = []
+    findings: list[Finding] = []
     refused, manifests = _manifests(corpus, settings, progress)
     for split, manifest in manifests.items():
         unusable: list[UnusableError] = []
         read[split] = _usable(manifest, rule, unusable)
         digests.record(manifest, read[split].cuts, progress)
-        found += _left_out(split, skipped(manifest), len(read[split]), refused)
-        for kind in dict.fromkeys(one.kind for one in unusable):
-            those = [one for one in unusable if one.kind == kind]
+        findings += _left_out(split, skipped(manifest), len(read[split]), refused)
+        for kind in dict.fromkeys(fault.kind for fault in unusable):
+            of_kind = [fault for fault in unusable if fault.kind == kind]
             of = len(read[split]) + len(unusable)
-            found += about(kind, "error", split, [one.id for one in those], of, str(those[0]))
+            findings += about(kind, "error", split, [fault.id for fault in of_kind], of, str(of_kind[0]))
     unread = names.unread(corpus)
-    if any(finding.severity == "error" for finding in found):  # prepare would stop at the first of them
-        return read, found + unread, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
+    if any(finding.severity == "error" for finding in findings):  # prepare would stop at the first of them
+        return read, findings + unread, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
     prepared = prepare(settings, progress)
-    return {split: prepared.utterances(split) for split in prepared.manifests}, found + unread, prepared.tokenizer
+    return {split: prepared.utterances(split) for split in prepared.manifests}, findings + unread, prepared.tokenizer
 
 
 def _manifests(corpus: Corpus, settings: Recognition, progress: Progress) -> tuple[bool, Mapping[str, Path]]:
@@ -160,16 +166,16 @@ def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError])
 
 def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[Finding], dict[str, Tokens]]:
     """What texts, durations and ids tell."""
-    found = splits.shared(read) if leaks else []
+    findings = splits.shared(read) if leaks else []
     tokens = {}
     for split, utterances in read.items():
         tokens[split], outside = transcripts.encoded(split, utterances, recognizer.tokenizer)
-        found += (
+        findings += (
             outside
             + names.confusable(split, utterances)
             + frames.infeasible(split, utterances, tokens[split], recognizer)
         )
-    return found, tokens
+    return findings, tokens
 
 
 def _trained(
@@ -188,19 +194,19 @@ def _trained(
         raise
     except LasasrError as error:
         return [overall("batches", "error", str(error))]
-    made = batches.batches(train, tokens, sampler, batches.stretch(settings))
+    plan = batches.batches(train, tokens, sampler, batches.stretch(settings))
     facts["batches"] = {
         "ranks": ranks,
-        "per_rank_and_epoch": made.per_rank,
-        "audio_s": round(made.audio_s, 3),
-        "padding_share": round(made.padding, 4),
-        "worst": [one._asdict() for one in made.worst],
+        "per_rank_and_epoch": plan.per_rank,
+        "audio_s": round(plan.audio_s, 3),
+        "padding_share": round(plan.padding, 4),
+        "worst": [shape._asdict() for shape in plan.worst],
         "updates": updates.total(sampler, settings),
     }
-    found = batches.padding(made) + updates.advice(sampler, made, settings, ranks)
-    if listen and not any(one.severity == "error" for one in before):
-        found += _probed(settings, made.worst, facts)
-    return found
+    findings = batches.padding(plan) + updates.advice(sampler, plan, settings, ranks)
+    if listen and not any(finding.severity == "error" for finding in before):
+        findings += _probed(settings, plan.worst, facts)
+    return findings
 
 
 def _probed(settings: Recognition, worst: Sequence[batches.Shape], facts: dict[str, Any]) -> list[Finding]:
@@ -210,7 +216,7 @@ def _probed(settings: Recognition, worst: Sequence[batches.Shape], facts: dict[s
         return [overall("memory", "error", str(error))]
     if cost is not None:
         facts["memory"] = {"device": cost.device, "peak_mib": round(cost.peak_bytes / 2**20)}
-    return memory.told(cost, worst)
+    return memory.findings(cost, worst)
 
 
 def _size(utterances: Utterances) -> dict[str, float]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from lasasr.configuration.settings import Recognition
 from lasasr.data.manifest import Utterances
-from lasasr.doctor.finding import Finding, Severity, about
+from lasasr.doctor.finding import Finding, Severity, about, overall
 from lasasr.doctor.transcripts import Tokens
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import lengths
+from lasasr.preparation import encodings
 
 MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
 NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
@@ -20,6 +24,29 @@ def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tens
     """T' (N,) of every utterance, from its duration."""
     samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
     return recognizer.model.encoder.output_lengths(recognizer.frontend.output_lengths(samples))
+
+
+def beyond(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
+    """Utterances that are longer than the encoder's positions reach."""
+    longest = recognizer.model.encoder.longest
+    if longest is None:
+        return []
+    samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+    too_long = (recognizer.frontend.output_lengths(samples) > longest).nonzero().flatten().tolist()
+    limit_s = longest * recognizer.frontend.frame_shift_ms / 1000.0
+    advice = f"the positions of these weights end at {limit_s:.0f} s: cut the utterances, or leave them out"
+    ids = [utterances.ids[index] for index in too_long]
+    return about("longer than the encoder reaches", "error", split, ids, len(utterances), advice)
+
+
+def encodings_kept(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utterances]) -> Finding:
+    """Whether what a frozen encoder gives is kept, and what that takes."""
+    against = encodings.reason_against(settings)
+    if against is not None:
+        return overall("encodings", "note", f"not kept, so the frozen encoder runs in every epoch: {against}")
+    kept = encodings.size(settings, recognizer, splits.values())
+    advice = f"{kept.utterances} utterances are encoded once: {kept.bytes / 2**20:.0f} MiB in {kept.folder}"
+    return overall("encodings", "note", advice)
 
 
 def infeasible(split: str, utterances: Utterances, tokens: Tokens, recognizer: Recognizer) -> list[Finding]:
@@ -49,7 +76,7 @@ def _needed(tokens: Tokens) -> list[tuple[int, int]]:
     for start in range(0, len(indices), _AT_ONCE):
         some = indices[start : start + _AT_ONCE]
         each = [torch.tensor(tokens[index], dtype=torch.int64) for index in some]
-        counts = torch.tensor([len(one) for one in each])
+        counts = torch.tensor([len(tokens) for tokens in each])
         frames = lengths.ctc_frames_needed(pad_sequence(each, batch_first=True), counts)
         needed += list(zip(some, frames.tolist(), strict=True))
     return needed

@@ -27,6 +27,7 @@ from lasasr.preparation.speech import prepare
 from lasasr.text import special
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
+from lasasr.training.pretrained import trained_parameters
 from lasasr.training.run import training_module
 from lasasr.training.step import RecognizerStep
 
@@ -72,9 +73,11 @@ def probe(settings: Recognition, shapes: Sequence[Shape]) -> Cost | None:
     return answer
 
 
-def told(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
+def findings(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
     """What the worst batch takes; a warning or an error where memory is short."""
-    batch = " or ".join(f"{one.utterances} utterances of {one.audio_s:.1f} s and {one.tokens} tokens" for one in shapes)
+    batch = " or ".join(
+        f"{shape.utterances} utterances of {shape.audio_s:.1f} s and {shape.tokens} tokens" for shape in shapes
+    )
     way_out = "lower batching.max_utterances or batching.batch_seconds (accumulate_grad_batches makes up for it)"
     if cost is None:
         return [overall("memory", "error", f"a batch of {batch} does not fit into memory: {way_out}")]
@@ -102,7 +105,7 @@ def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     if not recognizer.frontend.ready:  # its statistics change nothing here
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
     module = training_module(settings, prepared, recognizer).to(device(settings))
-    optimizer = module.make_optimizer(params=[p for p in module.parameters() if p.requires_grad])
+    optimizer = module.make_optimizer(params=trained_parameters(module))
     for batch in batches:
         update(module, optimizer, batch.to(device(settings)), settings)
     if device(settings) == "cuda":
@@ -133,7 +136,7 @@ def update(module: Training, optimizer: Optimizer, batch: Batch, settings: Setti
     kind = batch.waveforms.device.type
     trained_in = precision(settings)
     dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
-    features, frames = module.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+    features, frames = module.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths)
     step = RecognizerStep(module.recognizer, batch, features, frames, 0, module.sampling(0))
     with torch.autocast(kind, dtype, enabled=trained_in != "32-true"):
         terms = module.loss.terms(step)

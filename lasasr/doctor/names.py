@@ -28,17 +28,17 @@ def confusable(split: str, utterances: Utterances) -> list[Finding]:
     of = len(utterances)
     alike = _alike(utterances.ids)
     advice = "they differ in upper and lower case or in Unicode form only: other tools take them for the same"
-    found = about("ids alike", "warning", split, alike, of, advice)
+    findings = about("ids alike", "warning", split, alike, of, advice)
     long = [name for name in utterances.ids if len(name.encode()) > LONGEST]
     advice = f"more than {LONGEST} bytes: pictures get a shortened name, other tools may fail on them"
-    found += about("long id", "warning", split, long, of, advice)
+    findings += about("long id", "warning", split, long, of, advice)
     places = [_place(json.loads(cut)) for cut in utterances.cuts]
     texts: dict[str, set[str]] = defaultdict(set)
     for place, text in zip(places, utterances.texts, strict=True):
         texts[place].add(text)
     twice = [name for name, place in zip(utterances.ids, places, strict=True) if place and len(texts[place]) > 1]
     advice = "the same audio (file, channel and times) stands with another text, too: one of the two is wrong"
-    return found + about("audio with two texts", "warning", split, twice, of, advice)
+    return findings + about("audio with two texts", "warning", split, twice, of, advice)
 
 
 def _folded(name: str) -> str:

@@ -29,13 +29,13 @@ class Report:
 
     def of(self, severity: str) -> list[Finding]:
         """The findings of one severity."""
-        return [one for one in self.findings if one.severity == severity]
+        return [finding for finding in self.findings if finding.severity == severity]
 
     def save(self, path: Path) -> None:
         """Write it as JSON, with every id."""
-        found = [asdict(one) for one in self.findings]
+        findings = [asdict(finding) for finding in self.findings]
         counts = {f"{severity}s": len(self.of(severity)) for severity in _COLOURS}
-        content = {"schema": SCHEMA, "recipe": self.recipe, **counts, "findings": found, "facts": self.facts}
+        content = {"schema": SCHEMA, "recipe": self.recipe, **counts, "findings": findings, "facts": self.facts}
         files.write_json(path, content)
 
     def shown(self) -> RenderableType:
@@ -43,7 +43,7 @@ class Report:
         parts: list[RenderableType] = []
         if histogram := self.facts.get("durations_s", {}).get("train"):
             parts += [_histogram(histogram), ""]
-        parts.append(_table([one for severity in _COLOURS for one in self.of(severity)]))
+        parts.append(_table([finding for severity in _COLOURS for finding in self.of(severity)]))
         return Group(*parts)
 
 
@@ -51,11 +51,11 @@ def _table(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "split", "finding", "utterances", "what to do"):
         table.add_column(name, justify="right" if name == "utterances" else "left", overflow="fold")
-    for one in findings:
-        counted = f"{one.count} ({percent(one.share)})" if one.share is not None else ""
-        some = f" [{one.first_ids()}]" if one.ids else ""
-        severity = escaped_text(one.severity, style=_COLOURS[one.severity])
-        table.add_row(severity, escaped_text(one.split), one.kind, counted, escaped_text(one.advice + some))
+    for finding in findings:
+        counted = f"{finding.count} ({percent(finding.share)})" if finding.share is not None else ""
+        some = f" [{finding.first_ids()}]" if finding.ids else ""
+        severity = escaped_text(finding.severity, style=_COLOURS[finding.severity])
+        table.add_row(severity, escaped_text(finding.split), finding.kind, counted, escaped_text(finding.advice + some))
     return table
 
 

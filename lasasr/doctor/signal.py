@@ -26,15 +26,17 @@ def faults(channels: NDArray[np.float32], rate_hz: int) -> list[tuple[str, str]]
         return [("digital silence", f"all samples are {float(channels.flat[0]):g}")]
     if cancelled(channels, rate_hz):
         return [("opposite phase", "one channel is the other upside down")]
-    found = []
+    faults = []
     clipped = max(_clipped(channel) for channel in channels)
     if clipped > CLIPPED:
-        found.append(("clipping", f"{100 * clipped:.1f} % of the samples lie on a flat top"))
+        faults.append(("clipping", f"{100 * clipped:.1f} % of the samples lie on a flat top"))
     silent: NDArray[np.bool_] = np.all(channels == 0, axis=0)
     zeros = _in_long_rows(silent, round(ROW_S * rate_hz)) / channels.shape[1]
     if zeros > DROPPED:
-        found.append(("dropouts", f"{100 * zeros:.0f} % of the samples are exact zeros in rows of {ROW_S:g} s or more"))
-    return found
+        faults.append(
+            ("dropouts", f"{100 * zeros:.0f} % of the samples are exact zeros in rows of {ROW_S:g} s or more")
+        )
+    return faults
 
 
 def _clipped(samples: NDArray[np.float32]) -> float:

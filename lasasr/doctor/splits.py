@@ -31,27 +31,31 @@ def shared(splits: Mapping[str, Utterances]) -> list[Finding]:
     own voice, read prompts): warnings.
     """
     train = splits["train"]
-    heard = _intervals(train)
+    trained_intervals = _intervals(train)
     ids, speakers, texts = set(train.ids), set(train.speakers) - {""}, set(train.texts)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for split, other in splits.items():
         if split == "train":
             continue
         of = len(other)
-        known = {name for name, cut in zip(other.ids, other.cuts, strict=True) if _is_heard(json.loads(cut), heard)}
-        found += about("audio of train", _severity(split), split, sorted(known), of, LEAK)
-        same_id = [name for name in other.ids if name in ids and name not in known]
+        trained_on = {
+            name
+            for name, cut in zip(other.ids, other.cuts, strict=True)
+            if _is_trained_on(json.loads(cut), trained_intervals)
+        }
+        findings += about("audio of train", _severity(split), split, sorted(trained_on), of, LEAK)
+        same_id = [name for name in other.ids if name in ids and name not in trained_on]
         advice = "the same id names other audio in train: one of the two is mislabelled, or ids need a prefix"
-        found += about("id of train", "warning", split, same_id, of, advice)
-        voices = [name for name, one in zip(other.ids, other.speakers, strict=True) if one in speakers]
+        findings += about("id of train", "warning", split, same_id, of, advice)
+        voices = [name for name, speaker in zip(other.ids, other.speakers, strict=True) if speaker in speakers]
         advice = (
             f"{len(speakers & set(other.speakers))} speakers are in train too: the error rate is that of known voices"
         )
-        found += about("speaker of train", "warning", split, voices, of, advice)
+        findings += about("speaker of train", "warning", split, voices, of, advice)
         read = [name for name, text in zip(other.ids, other.texts, strict=True) if text in texts]
         advice = "train has the same sentences: the decoder may know them by heart"
-        found += about("text of train", "warning", split, read, of, advice)
-    return found
+        findings += about("text of train", "warning", split, read, of, advice)
+    return findings
 
 
 LEAK = "training hears what is tested: take it out of train (debug=overfit learns and tests on the same few)"
@@ -63,18 +67,18 @@ def _severity(split: str) -> Severity:
 
 def _intervals(utterances: Utterances) -> dict[Place, list[Interval]]:
     """Where train listens, per file and channel."""
-    heard: dict[Place, list[Interval]] = defaultdict(list)
+    trained_intervals: dict[Place, list[Interval]] = defaultdict(list)
     for line in utterances.cuts:
         for place, interval in _places(json.loads(line)):
-            heard[place].append(interval)
-    return heard
+            trained_intervals[place].append(interval)
+    return trained_intervals
 
 
-def _is_heard(cut: Mapping[str, Any], heard: Mapping[Place, list[Interval]]) -> bool:
+def _is_trained_on(cut: Mapping[str, Any], trained_intervals: Mapping[Place, list[Interval]]) -> bool:
     return any(
         min(end, stop) - max(start, begin) > SAME * (end - start)
         for place, (start, end) in _places(cut)
-        for begin, stop in heard.get(place, ())
+        for begin, stop in trained_intervals.get(place, ())
     )
 
 
@@ -89,18 +93,22 @@ def _places(cut: Mapping[str, Any]) -> Iterator[tuple[Place, Interval]]:
 def copies(splits: Mapping[str, Utterances]) -> list[Finding]:
     """Files of another split that are copies of one in train under another name, by their digests."""
     files = {split: digests.recorded(utterances.path) for split, utterances in splits.items()}
-    train = {one: path for path, one in files["train"].items()}
-    found: list[Finding] = []
+    train = {digest: path for path, digest in files["train"].items()}
+    findings: list[Finding] = []
     for split, utterances in splits.items():
-        known = {path: train[one] for path, one in files[split].items() if one in train and path not in files["train"]}
-        if split == "train" or not known:
+        copies = {
+            path: train[digest]
+            for path, digest in files[split].items()
+            if digest in train and path not in files["train"]
+        }
+        if split == "train" or not copies:
             continue
         of_ids = {
-            name: known[path]
+            name: copies[path]
             for name, cut in zip(utterances.ids, utterances.cuts, strict=True)
             for path in digests.sources(json.loads(cut))
-            if path in known
+            if path in copies
         }
         advice = f"the file is a copy of {next(iter(of_ids.values()))}: {LEAK}" if of_ids else ""
-        found += about("copy of train", _severity(split), split, of_ids, len(utterances), advice)
-    return found
+        findings += about("copy of train", _severity(split), split, of_ids, len(utterances), advice)
+    return findings

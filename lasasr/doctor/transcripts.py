@@ -51,7 +51,7 @@ def rate_of_speech(split: str, utterances: Utterances, tokens: Tokens) -> list[F
     distance = np.abs(np.log(rates) - np.median(np.log(rates)))
     spread = max(NARROWEST, 1.4826 * float(np.median(distance)))
     outlying = [(distance[i], rates[i], utterances.ids[index]) for i, index in enumerate(indices)]
-    outlying = sorted((one for one in outlying if one[0] > OUTLYING * spread), reverse=True)
+    outlying = sorted((rate for rate in outlying if rate[0] > OUTLYING * spread), reverse=True)
     if not outlying:
         return []
     advice = (

@@ -24,11 +24,11 @@ def ranks(settings: Settings) -> int:
     return each * int(settings.trainer["num_nodes"])
 
 
-def total(made: BucketBatches, settings: Settings) -> int | None:
+def total(plan: BucketBatches, settings: Settings) -> int | None:
     """Updates of the whole run; None if only time or early stopping ends it."""
     trainer = settings.trainer
     share = trainer["limit_train_batches"]
-    batches = int(len(made) * share) if isinstance(share, float) else min(len(made), share)
+    batches = int(len(plan) * share) if isinstance(share, float) else min(len(plan), share)
     per_epoch = max(1, -(-batches // trainer["accumulate_grad_batches"]))
     limits = [int(trainer["max_steps"])] if int(trainer["max_steps"]) > 0 else []
     if trainer["max_epochs"] is not None and int(trainer["max_epochs"]) > 0:
@@ -36,21 +36,23 @@ def total(made: BucketBatches, settings: Settings) -> int | None:
     return min(limits) if limits else None
 
 
-def advice(made: BucketBatches, batches: Batches, settings: Settings, world_size: int) -> list[Finding]:
+def advice(plan: BucketBatches, batches: Batches, settings: Settings, world_size: int) -> list[Finding]:
     """What an update consists of, and what would keep it so with other ranks."""
     accumulated = int(settings.trainer["accumulate_grad_batches"])
-    steps, rate = total(made, settings), settings.optimizer.get("lr")
+    steps, rate = total(plan, settings), settings.optimizer.get("lr")
     minutes = batches.audio_s * accumulated * world_size / 60
-    said = (
+    summary = (
         f"{world_size} rank{'s' if world_size > 1 else ''} × {accumulated} accumulated: {minutes:.2g} min of audio per "
-        f"update, {len(made) // accumulated} updates per epoch, {steps or 'any number of'} in all, lr {rate}"
+        f"update, {len(plan) // accumulated} updates per epoch, {steps or 'any number of'} in all, lr {rate}"
     )
-    found = [overall("updates", "note", f"{said}; {_more_ranks(accumulated, rate)}")]
+    findings = [overall("updates", "note", f"{summary}; {_more_ranks(accumulated, rate)}")]
     warmup = settings.schedule.get("warmup_steps")
     if steps is not None and isinstance(warmup, int | float) and warmup >= steps:
         what = f"schedule.warmup_steps={warmup} is not over when training ends after {steps} updates"
-        found.append(overall("warm-up", "warning", f"{what}: the learning rate never reaches optimizer.lr; lower it"))
-    return found
+        findings.append(
+            overall("warm-up", "warning", f"{what}: the learning rate never reaches optimizer.lr; lower it")
+        )
+    return findings
 
 
 def _more_ranks(accumulated: int, rate: Any) -> str:

@@ -93,7 +93,8 @@ def _waveforms(
         if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
-        rate = factory.frontend(settings.frontend, settings.seed).sample_rate_hz
+        frontend, _ = factory.resolved_parts(settings.frontend, settings.listen)
+        rate = factory.frontend(frontend, settings.seed).sample_rate_hz
         dataset = prepared.dataset(split, rate)
         indices = {utterance_id: index for index, utterance_id in enumerate(dataset.utterances.ids)}
         return {

@@ -18,6 +18,7 @@ from lasasr.metrics.alignment_reference import TimedLabel
 from lasasr.metrics.triage import flags, verdict
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import shared_steps
+from lasasr.preparation import encodings
 from lasasr.preparation.speech import ALONE, Prepared
 from lasasr.search.acoustics import Acoustics
 
@@ -34,7 +35,10 @@ def decode_split(
 ) -> list[Decoded]:
     """Decode a split under each search, as `settings` say; every utterance on one rank, and all known to all."""
     first, options = recognizers[0], settings.evaluate
-    batches = prepared.batches(split, first.frontend.sample_rate_hz, options.batch_s, ranks)
+    kept = None
+    if encodings.reason_against(settings) is None:
+        kept = encodings.keep(settings, first, prepared, split, progress, str(next(first.parameters()).device))
+    batches = prepared.batches(split, first.frontend.sample_rate_hz, options.batch_s, ranks, kept)
     known = read_times(prepared.manifests[split], first.tokenizer.unit, prepared.rule)
     timed = {name: tuple(TimedLabel(*label) for label in times) for name, times in known.items()}
     counted = _counted(batches, f"decoding {split}", progress)
@@ -85,7 +89,7 @@ def decode_all(
     with shared_steps.loop():
         for batch in batches:
             start = time.perf_counter()
-            heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths)
+            heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths, batch.kept)
             hearing = time.perf_counter() - start
             for i, recognizer in enumerate(recognizers):
                 start = time.perf_counter()
@@ -116,7 +120,7 @@ def _with_spoken(
         return list(decoded)
     # a reference with characters that CTC cannot write has no times
     texts = ["" if recognizer.tokenizer.outside(text) else text for text in batch.texts]
-    aligned = recognizer.align(batch.waveforms, batch.waveform_lengths, texts, heard)
+    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, heard)
     return [
         replace(outcome, spoken=as_timed(words or ()), spoken_by="ctc")
         for outcome, words in zip(decoded, aligned, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lasasr.data.batch import Batch
@@ -54,7 +54,7 @@ class Outcome:
                 for hypothesis in self.nbest
             ],
             "flags": list(self.flags),
-            "words": [asdict(word) for word in self.best.words],
+            "words": [word.plain() for word in self.best.words],
         }
 
 

@@ -11,12 +11,15 @@ from lasasr.artifacts.search_identity import model_contents, search_identity
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.distributed.ranks import Ranks
+from lasasr.evaluation.calibration import of_outcomes
 from lasasr.evaluation.decoding import decode_split
 from lasasr.evaluation.maps import draw
 from lasasr.evaluation.summary import summary
 from lasasr.evaluation.vocabulary import outside_vocabulary
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import ALONE, Prepared
+from lasasr.report import figures
+from lasasr.report.confidence_chart import confidence_chart
 from lasasr.report.error_text import error_text
 from lasasr.text import transcript
 
@@ -73,6 +76,10 @@ def evaluate_searches(
             files.write_text(folder / "results" / f"{name}.txt", error_text(summarised, lines))
             plots = folder / "plots" if name == split else folder / "plots" / name
             draw(recognizer, prepared, split, done[: settings.evaluate.maps], plots)
+            confidences, right = of_outcomes(done, recognizer.error_metric)
+            if confidences:
+                plots.mkdir(parents=True, exist_ok=True)
+                figures.save(confidence_chart(confidences, right, name), plots / f"confidence-{split}.png")
     return summaries
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lasasr.evaluation.calibration import of_outcomes
 from lasasr.evaluation.outcome import Outcome, as_timed
 from lasasr.metrics.alignment import measure, summarised
 from lasasr.metrics.alignment_reference import compare_boundaries, summarised_boundaries
 from lasasr.metrics.bootstrap import interval
+from lasasr.metrics.confidence import measured
 from lasasr.metrics.error_rates import Metric, pooled
 from lasasr.metrics.triage import TriagedUtterance, triage
 from lasasr.search.hypothesis import KINDS
@@ -36,18 +38,25 @@ def summary(split: str, done: Sequence[Outcome], decode_s: float, about: Mapping
         "rtf": round(decode_s / audio_s, 6) if audio_s else None,
         "alignment": _aligned(done, "phone" if about.get("metric") == "per" else "word"),
         "triage": _triaged(done, about.get("metric", "wer")),
+        **_confidence(done, about.get("metric", "wer")),
         **about,
     }
 
 
+def _confidence(done: Sequence[Outcome], metric: Metric) -> dict[str, Any]:
+    """How far the confidence of words can be believed; nothing where there is none."""
+    confidences, right = of_outcomes(done, metric)
+    return {"confidence": measured(confidences, right)} if confidences else {}
+
+
 def alignment(done: Sequence[Outcome]) -> dict[str, float] | None:
     """How well the attention of the best hypotheses aligns, the mean over utterances; None without attention."""
-    measured = [
+    measurements = [
         measure(one.best.weights.float().cpu().numpy())
         for one in done
         if one.best.weights is not None and one.best.tokens
     ]
-    return summarised(measured) if measured else None
+    return summarised(measurements) if measurements else None
 
 
 def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
@@ -60,7 +69,7 @@ def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
         return None
     against = timed[0].spoken_by
     kinds = KINDS if against == "corpus" else KINDS[1:2]
-    measured: dict[str, Any] = {
+    by_kind: dict[str, Any] = {
         kind: summarised_boundaries(
             compare_boundaries(one.spoken, as_timed(one.best.timed.get(kind, ()))) for one in timed
         )
@@ -68,7 +77,7 @@ def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
         if any(kind in one.best.timed for one in timed)
     }
     counts = {"utterances": len(timed), "labels": sum(len(one.spoken) for one in timed)}
-    return {"against": against, "unit": unit, **counts, **measured}
+    return {"against": against, "unit": unit, **counts, **by_kind}
 
 
 def _triaged(done: Sequence[Outcome], metric: Metric) -> dict[str, Any]:

@@ -36,19 +36,25 @@ class Trial:
         torch.manual_seed(5)
         return self.make(input_dim=self.input_dim).to(self.device).train(training)
 
-    def features(self) -> tuple[Tensor, Tensor]:
-        """(B, T, F), 0 on padding, and lengths (B,)."""
+    def features(self, unit: int) -> tuple[Tensor, Tensor]:
+        """(B, T, F), 0 on padding, and lengths (B,), where so many features stand for a frame."""
         torch.manual_seed(2)
-        lengths = torch.tensor(FRAMES, device=self.device)
-        drawn = torch.randn(len(FRAMES), max(FRAMES), self.input_dim).to(self.device)
-        return drawn * length.mask(lengths, max(FRAMES))[..., None], lengths
+        lengths = torch.tensor([_scaled(frames, unit) for frames in FRAMES], device=self.device)
+        longest = _scaled(max(FRAMES), unit)
+        drawn = torch.randn(len(FRAMES), longest, self.input_dim).to(self.device)
+        return drawn * length.mask(lengths, longest)[..., None], lengths
+
+
+def _scaled(frames: int, unit: int) -> int:
+    """So many features as stand for `frames`, and some; one for one."""
+    return frames if frames == 1 else frames * unit + frames % unit
 
 
 @torch.no_grad()
 def lengths_are_exact(trial: Trial) -> Measured:
-    """`output_lengths` against the frames that come out, alone, for the lengths 1 to 80."""
+    """`output_lengths` against the frames that come out, alone, for the lengths 1 to 80, or some of as many samples."""
     encoder, wrong = trial.encoder(), []
-    for frames in range(1, 81):
+    for frames in (_scaled(frames, encoder.unit) for frames in range(1, 81, 1 if encoder.unit == 1 else 11)):
         alone = torch.tensor([frames], device=trial.device)
         encoded, lengths = encoder(torch.ones(1, frames, trial.input_dim, device=trial.device), alone)
         if encoded.shape[2] != encoder.output_dim:
@@ -62,7 +68,8 @@ def lengths_are_exact(trial: Trial) -> Measured:
 @torch.no_grad()
 def alone_as_in_a_batch(trial: Trial) -> Measured:
     """Each utterance alone against its row of a batch."""
-    encoder, (features, lengths) = trial.encoder(), trial.features()
+    encoder = trial.encoder()
+    features, lengths = trial.features(encoder.unit)
     together = encoder(features, lengths)
     differences = []
     for row, frames in enumerate(lengths.tolist()):
@@ -76,11 +83,12 @@ def alone_as_in_a_batch(trial: Trial) -> Measured:
 @torch.no_grad()
 def padding_changes_nothing(trial: Trial) -> Measured:
     """What stands in the padding, and how much of it there is."""
-    encoder, (features, lengths) = trial.encoder(), trial.features()
+    encoder = trial.encoder()
+    features, lengths = trial.features(encoder.unit)
     reference = encoder(features, lengths)
     differences = []
     for filling in (1e3, float("nan")):
-        longer, _ = with_padding(features, length.mask(lengths, features.shape[1]), 13, filling)
+        longer, _ = with_padding(features, length.mask(lengths, features.shape[1]), 13 * encoder.unit, filling)
         padded = encoder(longer, lengths)
         if not torch.equal(padded.lengths, reference.lengths):
             return Measured(False, f"lengths {padded.lengths.tolist()}, not {reference.lengths.tolist()}")
@@ -91,7 +99,8 @@ def padding_changes_nothing(trial: Trial) -> Measured:
 @torch.no_grad()
 def zero_on_padding(trial: Trial) -> Measured:
     """The largest encoded value beyond an utterance's frames."""
-    encoded, lengths = trial.encoder()(*trial.features())
+    encoder = trial.encoder()
+    encoded, lengths = encoder(*trial.features(encoder.unit))
     return within(largest([encoded[~length.mask(lengths, encoded.shape[1])]]), 0.0)
 
 
@@ -99,12 +108,14 @@ def zero_on_padding(trial: Trial) -> Measured:
 def deterministic(trial: Trial) -> Measured:
     """The same features twice, in evaluation."""
     encoder = trial.encoder()
-    return within(largest([encoder(*trial.features()).encoded - encoder(*trial.features()).encoded]), 0.0)
+    first, second = (encoder(*trial.features(encoder.unit)).encoded for _ in range(2))
+    return within(largest([first - second]), 0.0)
 
 
 def gradients(trial: Trial) -> Measured:
     """Every parameter that is trained gets a finite gradient, and padding none."""
-    encoder, (features, lengths) = trial.encoder(training=True), trial.features()
+    encoder = trial.encoder(training=True)
+    features, lengths = trial.features(encoder.unit)
     features.requires_grad_()
     encoder(features, lengths).encoded.float().square().sum().backward()
     trained = {name: value for name, value in encoder.named_parameters() if value.requires_grad}
@@ -119,7 +130,8 @@ def gradients(trial: Trial) -> Measured:
 @torch.no_grad()
 def half_precision(trial: Trial) -> Measured:
     """bfloat16 by autocast against float32."""
-    encoder, (features, lengths) = trial.encoder(), trial.features()
+    encoder = trial.encoder()
+    features, lengths = trial.features(encoder.unit)
     exact = encoder(features, lengths).encoded.float()
     with torch.autocast(trial.device.partition(":")[0], torch.bfloat16):
         rounded = encoder(features, lengths).encoded.float()
@@ -137,6 +149,6 @@ PROMISES: dict[str, Callable[[Trial], Measured]] = {
 }
 
 
-def check(make: Callable[..., Encoder], device: str = "cpu") -> Iterator[Finding]:
+def check(make: Callable[..., Encoder], device: str = "cpu", input_dim: int = 80) -> Iterator[Finding]:
     """Try every promise on the encoder that `make(input_dim=)` builds; one finding each, in order."""
-    return conformance.findings(PROMISES, lambda: Trial(make, device), device)
+    return conformance.findings(PROMISES, lambda: Trial(make, device, input_dim), device)

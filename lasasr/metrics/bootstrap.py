@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from lasasr.metrics.error_rates import Counts, pooled
 
 RESAMPLES = 10_000
+MOST_DRAWN = 20_000  # utterances, above which equal ones are drawn together
 _AT_ONCE = 2_000_000  # drawn indices held in memory
+_KEPT = 64_000_000  # draws that are kept for the next system
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,50 @@ def _sums(counts: Sequence[Counts], clusters: Sequence[Hashable]) -> tuple[NDArr
 def resampled(errors: NDArray[np.int64], lengths: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
     """Pooled rates (resamples,) in percent, each of as many utterances as there are, drawn with replacement.
 
-    Draws whose references are all empty have no rate and are left out (they need mostly empty references).
+    Above `MOST_DRAWN` utterances, those of equal errors and length are drawn together: how often each such group occurs
+    among n draws is multinomial, so that the rates have the same distribution. Draws whose references are all empty
+    have no rate and are left out (they need mostly empty references).
     """
     generator = np.random.default_rng(seed)
-    rows = max(1, _AT_ONCE // len(errors))
     rates = []
-    for done in range(0, resamples, rows):
-        drawn = generator.integers(len(errors), size=(min(rows, resamples - done), len(errors)))
-        length = lengths[drawn].sum(1)
-        rates.append(100.0 * errors[drawn].sum(1)[length > 0] / length[length > 0])
+    rows = max(1, _AT_ONCE // len(errors))
+    parts = range(0, resamples, rows)
+    if len(errors) > MOST_DRAWN:
+        pairs, occurrences = np.unique(np.stack([errors, lengths]), axis=1, return_counts=True)
+        rows = max(1, _AT_ONCE // len(occurrences))
+        for done in range(0, resamples, rows):
+            drawn = generator.multinomial(len(errors), occurrences / len(errors), min(rows, resamples - done))
+            rates.append(_rates(drawn @ pairs[0], drawn @ pairs[1]))
+    elif len(errors) * resamples <= _KEPT:
+        for times in _times_drawn(len(errors), resamples, seed):
+            rates.append(_rates(_product(times, errors), _product(times, lengths)))
+    else:
+        for done in parts:
+            drawn = generator.integers(len(errors), size=(min(rows, resamples - done), len(errors)))
+            rates.append(_rates(errors[drawn].sum(1), lengths[drawn].sum(1)))
     return np.concatenate(rates)
+
+
+def _rates(errors: NDArray[np.number], lengths: NDArray[np.number]) -> NDArray[np.float64]:
+    return (100.0 * errors[lengths > 0] / lengths[lengths > 0]).astype(np.float64)
+
+
+@lru_cache(maxsize=2)  # utterances and speakers
+def _times_drawn(count: int, resamples: int, seed: int) -> tuple[NDArray[np.float32], ...]:
+    """How often each unit is drawn, in parts of (resamples, count): the systems of a comparison share the draws."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, _AT_ONCE // count)
+    parts = []
+    for done in range(0, resamples, rows):
+        drawn = generator.integers(count, size=(min(rows, resamples - done), count))
+        drawn += np.arange(len(drawn))[:, None] * count
+        times = np.bincount(drawn.reshape(-1), minlength=drawn.size).reshape(drawn.shape)
+        parts.append(times.astype(np.float32))
+    return tuple(parts)
+
+
+def _product(times: NDArray[np.float32], values: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Exact: in single precision only where no sum can exceed its integers."""
+    single = len(values) * int(np.abs(values).max(initial=0)) < 1 << 24
+    product = times @ values.astype(np.float32) if single else times.astype(np.float64) @ values
+    return product.astype(np.float64)

@@ -7,11 +7,12 @@ each error costs 1, so S + D + I is the Levenshtein distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jiwer
+from rapidfuzz.distance import Levenshtein
 
 from lasasr.errors import LasasrError
 
@@ -110,6 +111,14 @@ def count(pairs: Iterable[AlignedPair]) -> Counts:
 def compare(reference: str, hypothesis: str, metric: Metric) -> Counts:
     """The errors of `hypothesis`; all of it is insertions where `reference` is empty."""
     return count(align(reference, hypothesis, metric))
+
+
+def counts_between(reference: Sequence[str], hypothesis: Sequence[str]) -> Counts:
+    """The counts of `align` for two sequences of `units`, many times as fast, without the alignment."""
+    if reference == hypothesis:
+        return Counts(reference_length=len(reference))
+    kinds = [kind for kind, _, _ in Levenshtein.editops(reference, hypothesis).as_list()]
+    return Counts(kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(reference))
 
 
 def pooled(counts: Iterable[Counts]) -> Counts:

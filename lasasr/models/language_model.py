@@ -97,7 +97,7 @@ def search(part: Part, tokenizer: Tokenizer, place: str = "search") -> Any:
         LasasrError: see `scorer`.
     """
     lm = partial(scorer, tokenizer=tokenizer)
-    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place)
+    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place, pieces(tokenizer))
 
 
 def _without_double(search: Part) -> Part:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lasasr.listen.base import Encoded, Encoder
+from lasasr.listen.base import Encoded, Encoder, StagedEncoder
 from lasasr.nn import concurrent
 from lasasr.nn import lengths as length_arithmetic
 from lasasr.nn.concurrent import concurrently
@@ -65,15 +65,24 @@ class Model(nn.Module):
         self.decoder = decoder
         self.ctc = ctc
 
-    def encode(self, features: Tensor, lengths: Tensor) -> Encoded:
-        """Encode features (B, T, F) of `lengths` (B,) frames."""
+    def encode(self, features: Tensor, lengths: Tensor, fixed: bool = False) -> Encoded:
+        """Encode features (B, T, F) of `lengths` (B,) frames.
+
+        Args:
+            fixed: they are what the first stage of a `StagedEncoder` gives.
+        """
+        if fixed:
+            assert isinstance(self.encoder, StagedEncoder)
+            return self.encoder.learnt(Encoded(features, lengths))
         encoded: Encoded = self.encoder(features, lengths)
         return encoded
 
-    def encode_with_intermediate(self, features: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
+    def encode_with_intermediate(
+        self, features: Tensor, lengths: Tensor, fixed: bool = False
+    ) -> tuple[Encoded, list[Tensor]]:
         """As `encode`, with the outputs (B, T', E) of the layers in `Encoder.intermediate`."""
         with _outputs_of(self.encoder.intermediate) as outputs:
-            encoded = self.encode(features, lengths)
+            encoded = self.encode(features, lengths, fixed)
         return encoded, outputs
 
     def ctc_log_probs(self, encoded: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,14 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import bundle
+from lasasr.artifacts import bundle, hub, run_paths
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
 from lasasr.configuration.settings import Plain, Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
+from lasasr.listen.base import Encoded, StagedEncoder
 from lasasr.losses.base import Heads
+from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
 from lasasr.models import factory, language_model, transcription
 from lasasr.models.language_model import load_tokenizer
@@ -26,9 +29,12 @@ from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
 from lasasr.nn import host_mirror, initial_weights, lengths, shared_steps
 from lasasr.search.acoustics import Acoustics
+from lasasr.search.confidence import FEATURES, word_features
 from lasasr.search.ctc_greedy import required
-from lasasr.search.hypothesis import Hypothesis, Kind, Word
+from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Word, with_confidence
+from lasasr.search.rescoring import teacher_forced, token_scores
 from lasasr.search.word_times import Clock, timed_words
+from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
@@ -69,6 +75,7 @@ class Recognizer(nn.Module):
         self.frontend, self.model = frontend, model
         self.tokenizer, self.search, self.parts = tokenizer, search, parts
         self.normalizer, self.trained_on = normalizer, trained_on
+        self.calibration: Logistic | None = None  # of the confidence of words (`lasasr calibrate`)
 
     @classmethod
     def build(cls, parts: ModelParts, tokenizer: Tokenizer, normalizer: str) -> Recognizer:
@@ -80,7 +87,21 @@ class Recognizer(nn.Module):
     def searching(self, search: Any) -> Recognizer:
         """The same parts under another search."""
         same = self.frontend, self.model, self.tokenizer
-        return Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
+        recognizer = Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
+        recognizer.calibration = self.calibration
+        return recognizer
+
+    def with_search(self, **changes: Any) -> Recognizer:
+        """The same model under its search with other options: `with_search(beam=20, nbest=5)`.
+
+        Raises:
+            UsageError: the search has no such option; another search is built of its own class (`searching`).
+        """
+        part = _merged(self.parts.search, changes)
+        changed = self.searching(language_model.search(part, self.tokenizer))
+        changed.parts = replace(self.parts, search=part)
+        changed.try_search()
+        return changed
 
     @property
     def error_metric(self) -> Metric:
@@ -129,11 +150,43 @@ class Recognizer(nn.Module):
             timed = self._timed(acoustics, waveform_lengths, read)
             found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
         nbests = [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+        if timestamps and self.calibration is not None:
+            rows = zip(nbests, self.word_features(acoustics, nbests), strict=True)
+            nbests = [
+                [with_confidence(nbest[0], [self.calibration(word) for word in words]), *nbest[1:]]
+                for nbest, words in rows
+            ]
         silent = _digital_silence(waveforms, waveform_lengths)
         return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
 
     @torch.inference_mode()
-    def align(
+    def word_features(
+        self, acoustics: Acoustics, nbests: Sequence[Sequence[Hypothesis]]
+    ) -> list[list[dict[str, float]]]:
+        """What tells how sure it is of each word of the best hypotheses (`search.confidence`).
+
+        Args:
+            acoustics: of the utterances.
+            nbests: with their text, the best first.
+        """
+        best = [nbest[0].tokens for nbest in nbests]
+        decoder, ctc = self.model.decoder, acoustics.ctc_log_probs
+        scores, weights = (None, None) if decoder is None else token_scores(decoder, acoustics, best)
+        frames = acoustics.lengths.tolist()
+        return [
+            word_features(
+                nbest,
+                self.tokenizer.tokens,
+                None if scores is None else scores[b],
+                None if weights is None else weights[b],
+                None if ctc is None else ctc[b, : frames[b]].cpu(),
+                phones=self.tokenizer.unit == "phone",
+            )
+            for b, nbest in enumerate(nbests)
+        ]
+
+    @torch.inference_mode()
+    def align_batch(
         self, waveforms: Tensor, waveform_lengths: Tensor, texts: Sequence[str], heard: Acoustics | None = None
     ) -> list[tuple[Word, ...] | None]:
         """When the words of given texts were said, by CTC; None where a text is too long for its audio.
@@ -154,12 +207,48 @@ class Recognizer(nn.Module):
         return [one.get("ctc") for one in self._timed(acoustics, waveform_lengths, read)]
 
     @torch.inference_mode()
-    def hear(self, waveforms: Tensor, waveform_lengths: Tensor) -> Acoustics:
-        """Waveforms (B, S) of so many samples, on any device, as a search needs them."""
+    def hear(self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None) -> Acoustics:
+        """Waveforms (B, S) of so many samples, on any device, as a search needs them.
+
+        Args:
+            fixed: what the frozen part of the encoder gives of them, where that is kept.
+        """
         device = next(self.parameters()).device
-        return self.acoustics(
-            *self.frontend(host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device))
-        )
+        if fixed is None:
+            moved = host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device)
+            return self.acoustics(*self.encoder_input(*moved))
+        values, lengths = (host_mirror.to(tensor, device) for tensor in fixed)
+        return self.acoustics(values.float(), lengths)
+
+    def encoder_input(
+        self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What SpecAugment masks and `encode` takes, and its lengths: features, or what a frozen first stage gives.
+
+        Args:
+            fixed: what that gives, where it is kept; waveforms are not looked at then.
+        """
+        encoder = self.model.encoder
+        if not self.is_staged:
+            features, frames = self.frontend(waveforms, waveform_lengths)
+            return features, frames
+        assert isinstance(encoder, StagedEncoder)
+        if fixed is None:
+            fixed = encoder.fixed(*self.frontend(waveforms, waveform_lengths))
+        return fixed.encoded.float(), fixed.lengths
+
+    def encode(self, values: Tensor, lengths: Tensor) -> Encoded:
+        """Encode what `encoder_input` gave, augmented or not."""
+        return self.model.encode(values, lengths, self.is_staged)
+
+    def encode_with_intermediate(self, values: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
+        """The same with the outputs of intermediate layers (`Model.encode_with_intermediate`)."""
+        return self.model.encode_with_intermediate(values, lengths, self.is_staged)
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the encoder has a first stage that stays frozen."""
+        return isinstance(self.model.encoder, StagedEncoder) and self.model.encoder.keeps
 
     @torch.inference_mode()
     def spectrogram(self, waveform: Tensor) -> Spectrogram:
@@ -190,12 +279,41 @@ class Recognizer(nn.Module):
             for b, (tokens, weights) in enumerate(read)
         ]
 
-    def acoustics(self, features: Tensor, frames: Tensor) -> Acoustics:
-        """Encode features (B, T, F) into what a search needs."""
-        encoded = self.model.encode(features, frames)
+    def acoustics(self, values: Tensor, frames: Tensor) -> Acoustics:
+        """Encode what `encoder_input` gave into what a search needs."""
+        encoded = self.encode(values, frames)
         mask = lengths.mask(encoded.lengths, encoded.encoded.shape[1])
         ctc = self.model.ctc_log_probs(encoded.encoded) if self.model.ctc is not None else None
         return Acoustics(encoded.encoded, mask, ctc)
+
+    def align(self, audio: Audio, text: str, sample_rate_hz: int | None = None) -> tuple[Word, ...]:
+        """When the words of `text` were said in one recording: by attention and CTC, or what the model has of them.
+
+        Args:
+            audio: a path, a binary file object, an array or a tensor, as of `transcribe`; it is not cut.
+            text: what was said; it passes through the transcript rule of training (lower case, ...).
+            sample_rate_hz: of an array or tensor; None: `frontend.sample_rate_hz`.
+
+        Raises:
+            LasasrError: the audio cannot be used, the text holds what is outside the vocabulary, or is longer than
+                the audio can hold.
+        """
+        (entry,) = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        words = transcript.from_name(self.normalizer)(text)
+        tokens = self.tokenizer.encode(words)
+        if not tokens:
+            return ()
+        waveform = entry.waveform(self.frontend.sample_rate_hz)
+        sizes = torch.tensor([len(waveform)])
+        with torch.inference_mode():
+            acoustics = self.eval().hear(waveform[None], sizes)
+            decoder = self.model.decoder
+            weights = None if decoder is None else teacher_forced(decoder, acoustics, [tokens])[1][0]
+            (timed,) = self._timed(acoustics, sizes, [(tokens, weights)])
+        best = next((timed[kind] for kind in KINDS if kind in timed), None)
+        if best is None:
+            raise LasasrError(f"{entry.name} has too few frames for a text of {len(tokens)} tokens")
+        return best
 
     def transcribe(
         self,
@@ -224,8 +342,19 @@ class Recognizer(nn.Module):
             UsageError: `max_piece_s` is below 1, or `sample_rate_hz` is wrong.
         """
         listed = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
-        results = self.transcribe_inputs(listed, batch_s, timestamps, max_piece_s, strict=True)
-        return [result for result in results if isinstance(result, Hypothesis)]
+        return self._strict(listed, batch_s, timestamps, max_piece_s)
+
+    def _strict(
+        self, audio: Sequence[Input], batch_s: float, timestamps: bool, max_piece_s: float | None
+    ) -> list[Hypothesis]:
+        for entry in audio:  # a file that is missing is said before work on others begins
+            entry.duration_s()
+        hypotheses = []
+        for result in self.stream(audio, batch_s, timestamps, max_piece_s):
+            if isinstance(result, LasasrError):
+                raise result
+            hypotheses.append(result)
+        return hypotheses
 
     def transcribe_inputs(
         self,
@@ -233,26 +362,38 @@ class Recognizer(nn.Module):
         batch_s: float = 60.0,
         timestamps: bool = True,
         max_piece_s: float | None = None,
-        strict: bool = False,
     ) -> list[Hypothesis | LasasrError]:
         """The same of `audio.inputs`, with the reason in the place of what could not be used.
 
         Raises:
-            LasasrError: `strict`, and one cannot be used.
             UsageError: `max_piece_s` is below 1.
         """
+        return list(self.stream(audio, batch_s, timestamps, max_piece_s))
+
+    def stream(
+        self,
+        audio: Iterable[Input],
+        batch_s: float = 60.0,
+        timestamps: bool = True,
+        max_piece_s: float | None = None,
+    ) -> Iterator[Hypothesis | LasasrError]:
+        """The same one by one, in order, each as soon as it is there; arguments as of `transcribe`.
+
+        Raises:
+            UsageError: `max_piece_s` is below 1, or `batch_s` not positive.
+        """
         self.eval()
-        known = self.trained_on or UNKNOWN
-        lengths = known if max_piece_s is None else Lengths(min(known.usual_s, max_piece_s / 2.0), max_piece_s)
-        rate = self.frontend.sample_rate_hz
-        with shared_steps.loop():
-            return transcription.transcribe(audio, rate, lengths, batch_s, timestamps, self._best, strict)
+        usual = self.trained_on or UNKNOWN
+        lengths = usual if max_piece_s is None else Lengths(min(usual.usual_s, max_piece_s / 2.0), max_piece_s)
+        rate_hz = self.frontend.sample_rate_hz
+        return transcription.stream(audio, rate_hz, lengths, batch_s, timestamps, self._best)
 
     def _best(self, waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
-        """The best hypothesis of each waveform (S,), all in one batch."""
-        sizes = torch.tensor([len(one) for one in waveforms])
-        found = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
-        return [nbest[0] for nbest in found]
+        """The best hypothesis of each waveform (S,), all in one batch, with its alternatives."""
+        sizes = torch.tensor([len(waveform) for waveform in waveforms])
+        with shared_steps.loop():
+            nbests = self.recognize(pad_sequence(list(waveforms), batch_first=True), sizes, timestamps=timestamps)
+        return [replace(nbest[0], alternatives=tuple(nbest[1:])) for nbest in nbests]
 
     def try_search(self, silence_s: float = 0.5) -> None:
         """Decode some silence, in evaluation mode: a search that does not fit the model is said now."""
@@ -265,29 +406,59 @@ class Recognizer(nn.Module):
         self.tokenizer.save(folder)
         search = language_model.carried(self.parts.search, folder)
         known = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
+        if self.calibration is not None:
+            known["confidence"] = self.calibration._asdict()
         bundle.write(folder, self, SCHEMA, {**known, **self.parts.plain(), "search": search})
 
     @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        revision: str | None = None,
+        device: str = "cpu",
+        local_files_only: bool = False,
+    ) -> Recognizer:
+        """Read a recognizer from the Hugging Face hub ("user/model"), or from a folder, a run or a bundle, as `load`.
+
+        Nothing that comes with it is executed; what `SHA256SUMS` lists is compared with it.
+
+        Args:
+            revision: of the hub: a branch, tag or commit.
+            local_files_only: what was downloaded before is read, and nothing else.
+
+        Raises:
+            LasasrError: there is none, it is not a bundle, or a file has another digest.
+        """
+        folder = hub.fetch(str(name), revision, local_files_only)
+        hub.check_digests(folder)
+        return cls.load(folder, device)
+
+    @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
-        """Read a bundle; nothing in it is executed, and its `_target_`s must lie below the allowed prefixes.
+        """Read a bundle, or that of a run; nothing in it is executed, and its classes must be allowed (docs/trust.md).
 
         Raises:
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
         """
         folder = Path(folder)
+        if (folder / "card.json").exists():
+            folder = run_paths.bundle_folder(folder)
         if kind_of(bundle.read_config(folder, SCHEMA, ())) is not Recognition:
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         parts = _parts(config, folder)
         header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
         bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
-        with bundle.building(header), initial_weights.read_later():
+        with bundle.explained(folder / bundle.CONFIG):
+            elsewhere = factory.bytes_elsewhere(parts.listen)
+        with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):
             search = language_model.search(parts.search, tokenizer)
         made = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
         made.trained_on = _lengths(config.get("trained_on"), folder)
+        made.calibration = _calibration(config.get("confidence"), folder)
         bundle.read_weights(made, header)
         with bundle.explained(folder / bundle.CONFIG):
             made.try_search(TRIAL_S)
@@ -306,6 +477,15 @@ def _empty(hypothesis: Hypothesis) -> Hypothesis:
     weights = None if hypothesis.weights is None else hypothesis.weights[-1:]
     timed: dict[Kind, tuple[Word, ...]] = dict.fromkeys(hypothesis.timed, ())
     return Hypothesis((), 0.0, weights=weights, flags=("empty",), timed=timed)
+
+
+def _merged(part: Plain, changes: Plain) -> dict[str, Any]:
+    """A part with some options changed, those of parts in it too (`limits={"max_length": 9}`)."""
+    merged = dict(part)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(value, dict) and isinstance(inner, dict) else value
+    return merged
 
 
 def _parts(config: Plain, folder: Path) -> ModelParts:
@@ -335,6 +515,19 @@ def _heads(config: Plain, folder: Path) -> Heads:
     ):
         raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
     return Heads(**heads)
+
+
+def _calibration(stored: Any, folder: Path) -> Logistic | None:
+    """What a bundle says of the confidence of words."""
+    if stored is None:
+        return None
+    values = [stored.get("bias"), *(stored.get("weights") or {}).values()] if isinstance(stored, dict) else [None]
+    numbers = all(isinstance(value, float) and math.isfinite(value) for value in values)
+    if not numbers or set(stored) != {"bias", "weights"} or not set(stored["weights"]) <= set(FEATURES):
+        raise LasasrError(
+            f"{folder / bundle.CONFIG}: confidence must hold bias and weights of {', '.join(FEATURES)}, numbers"
+        )
+    return Logistic(stored["bias"], dict(stored["weights"]))
 
 
 def _lengths(told: Any, folder: Path) -> Lengths | None:

@@ -4,74 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
 from lasasr.audio.inputs import Input
 from lasasr.audio.pauses import Lengths, stretches
 from lasasr.audio.silence import holds_nothing
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.joining import Part, joined
 
 T = TypeVar("T")
 Recognize = Callable[[Sequence[Tensor], bool], Sequence[Hypothesis]]  # waveforms (S,), and whether to tell word times
+WINDOW_BATCHES = 8  # short recordings are sorted by length among so many batches
+WINDOW_RECORDINGS = 1000  # ... and at most so many recordings
 NOTHING = Hypothesis((), 0.0, flags=("empty",))  # of silence and steady noise
 
 
-def transcribe(
-    audio: Sequence[Input],
+class Waiting(NamedTuple):
+    """A recording before it is decoded."""
+
+    audio: Input
+    duration_s: float
+    error: LasasrError | None = None  # why it cannot be used
+
+
+def stream(
+    audio: Iterable[Input],
     sample_rate_hz: int,
     lengths: Lengths,
     batch_s: float,
     timestamps: bool,
     recognize: Recognize,
-    strict: bool = True,
-) -> list[Hypothesis | LasasrError]:
-    """The hypothesis of each, in order; what could not be used has the reason in its place.
+) -> Iterator[Hypothesis | LasasrError]:
+    """The hypothesis of each, in order, or why it could not be used; each as soon as those before it are there.
+
+    Short recordings are decoded together with neighbours of like length, WINDOW_BATCHES batches at a time; memory is
+    that of these.
 
     Args:
         lengths: of utterances of training; what is longer than the longest is cut into pieces.
         batch_s: seconds of padded audio recognized at once.
         recognize: the best hypotheses of one batch.
-        strict: whether the first that cannot be used ends the work.
 
     Raises:
-        LasasrError: `strict`, and one is missing, unreadable, empty or holds NaN; the message names it.
-        UsageError: see `Lengths.checked`.
+        UsageError: see `Lengths.checked`, or `batch_s` is not positive.
     """
     longest_s = lengths.checked().longest_s
+    if not batch_s > 0:
+        raise UsageError(f"batches must hold more than 0 s of audio, got {batch_s:g} s")
+    for window in _windows(map(_waiting, audio), longest_s, WINDOW_BATCHES * batch_s):
+        if len(window) == 1 and window[0].error is None and window[0].duration_s > longest_s:
+            yield _long(window[0].audio, sample_rate_hz, lengths, batch_s, timestamps, recognize)
+        else:
+            yield from _short(window, sample_rate_hz, batch_s, timestamps, recognize)
+
+
+def _waiting(audio: Input) -> Waiting:
+    try:
+        return Waiting(audio, audio.duration_s())
+    except LasasrError as error:
+        return Waiting(audio, 0.0, error)
+
+
+def _windows(recordings: Iterable[Waiting], longest_s: float, window_s: float) -> Iterator[list[Waiting]]:
+    """Neighbours that come to `window_s`; what is longer than `longest_s` stands alone."""
+    window: list[Waiting] = []
+    for recording in recordings:
+        if recording.duration_s > longest_s:
+            if window:
+                yield window
+            yield [recording]
+            window = []
+            continue
+        window.append(recording)
+        if sum(one.duration_s for one in window) >= window_s or len(window) >= WINDOW_RECORDINGS:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def _short(
+    window: Sequence[Waiting], sample_rate_hz: int, batch_s: float, timestamps: bool, recognize: Recognize
+) -> list[Hypothesis | LasasrError]:
+    """The results of recordings that are not cut."""
     results: dict[int, Hypothesis | LasasrError] = {}
-
-    def tried(i: int, make: Callable[[], T]) -> T | None:
-        try:
-            return make()
-        except LasasrError as error:
-            if strict:
-                raise
+    waveforms: dict[int, Tensor] = {}
+    for i, (entry, _, error) in enumerate(window):
+        if error is not None:
             results[i] = error
-            return None
-
-    # what is short comes first: a file that is missing is said before work on long ones begins
-    durations_s = {i: tried(i, entry.duration_s) for i, entry in enumerate(audio)}
-    whole = [i for i, seconds in durations_s.items() if seconds is not None and seconds <= longest_s]
-    read = {i: tried(i, lambda i=i: audio[i].waveform(sample_rate_hz)) for i in whole}  # type: ignore[misc]
-    waveforms = {i: waveform for i, waveform in read.items() if waveform is not None}
+            continue
+        try:
+            waveforms[i] = entry.waveform(sample_rate_hz)
+        except LasasrError as fault:
+            results[i] = fault
     longest_first = sorted(waveforms, key=lambda i: -len(waveforms[i]))
     for group in _batches(longest_first, lambda i: len(waveforms[i]), int(batch_s * sample_rate_hz)):
         best = heard([waveforms[i] for i in group], sample_rate_hz, timestamps, recognize)
         results |= dict(zip(group, best, strict=True))
-    for i, entry in enumerate(audio):
-        if i in results:
-            continue
-        joint = tried(
-            i,
-            lambda: in_pieces(entry.blocks(sample_rate_hz), sample_rate_hz, lengths, batch_s, recognize),  # noqa: B023
-        )
-        if joint is not None:
-            results[i] = joint if timestamps else replace(joint, timed={})
-    return [results[i] for i in range(len(audio))]
+    return [results[i] for i in range(len(window))]
+
+
+def _long(
+    audio: Input, sample_rate_hz: int, lengths: Lengths, batch_s: float, timestamps: bool, recognize: Recognize
+) -> Hypothesis | LasasrError:
+    try:
+        joint = in_pieces(audio.blocks(sample_rate_hz), sample_rate_hz, lengths, batch_s, recognize)
+    except LasasrError as error:
+        return error
+    return joint if timestamps else replace(joint, timed={})
 
 
 def heard(waveforms: Sequence[Tensor], sample_rate_hz: int, timestamps: bool, recognize: Recognize) -> list[Hypothesis]:

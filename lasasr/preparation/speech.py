@@ -26,6 +26,7 @@ from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
+from lasasr.data.encodings import Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching, BucketBatches
@@ -54,17 +55,25 @@ class Prepared(Splits):
         longest_s = max(LEAST_S, float(durations_s.max()))
         return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
 
-    def dataset(self, split: str, sample_rate_hz: int) -> SpeechDataset:
-        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not."""
-        utterances = self.utterances(split)
-        return SpeechDataset(utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False)
+    def dataset(self, split: str, sample_rate_hz: int, kept: Kept | None = None) -> SpeechDataset:
+        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
 
-    def batches(self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE) -> Loader:
+        Args:
+            kept: what a frozen encoder gives of them, where that is kept.
+        """
+        utterances = self.utterances(split)
+        return SpeechDataset(
+            utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False, kept=kept
+        )
+
+    def batches(
+        self, split: str, sample_rate_hz: int, batch_s: float, ranks: Ranks = ALONE, kept: Kept | None = None
+    ) -> Loader:
         """Batches of a split, the longest first, at most `batch_s` seconds of padded audio each; every rank its share.
 
         The batches are the same for any number of ranks, so that what is decoded does not depend on it.
         """
-        dataset = self.dataset(split, sample_rate_hz)
+        dataset = self.dataset(split, sample_rate_hz, kept)
         batching = Batching(max_utterances=len(dataset), batch_seconds=batch_s)
         batches = BucketBatches(dataset.utterances.durations_s, batching, shuffle=False)
         return Loader(dataset, batches if ranks.world == 1 else list(batches)[ranks.rank :: ranks.world])

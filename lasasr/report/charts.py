@@ -11,14 +11,16 @@ from lasasr.comparison.pairs import centre, verdict
 
 WIDTH, HEIGHT = 640.0, 320.0  # of the learning curves, units of the drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 26.0, 38.0
-HUES: Final = 8  # colours there are; further systems repeat them with another dash
+HUES: Final = 8  # colours there are; lines are told apart by dash and mark, too
 DASHES: Final = ("", "7 4", "2 3", "10 3 2 3")
+MARKS: Final = ("●", "■", "▲", "◆", "▼", "✚", "✖")  # seven, so that 28 systems differ in dash or mark
+MOST_MARKS: Final = 12  # on a line
 ROWS: Final = 45  # of a forest plot
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and dash of the system with an index."""
-    return {"hue": index % HUES, "dash": DASHES[index // HUES % len(DASHES)]}
+    """Colour, dash and mark of the system with an index."""
+    return {"hue": index % HUES, "dash": DASHES[index % len(DASHES)], "mark": MARKS[index % len(MARKS)]}
 
 
 def forest(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,13 @@ def curves(
             line = [at(point["step"], point["mean"]) for point in system_points]
             band = " ".join(upper + lower) if any(point["seeds"] > 1 for point in system_points) else ""
             lines.append(
-                {"name": name, "line": " ".join(line), "band": band, "last": line[-1].split(","), **style(index)}
+                {
+                    "name": name,
+                    "line": " ".join(line),
+                    "band": band,
+                    "marked": [place.split(",") for place in line[:: -(-len(line) // MOST_MARKS)]],
+                    **style(index),
+                }
             )
     return {
         "lines": lines,
@@ -123,7 +131,7 @@ def shades(breakdown: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-SIGNS: Final = {"better": "▲", "worse": "▼", "no difference shown": "=", "cannot decide": "?"}
+SIGNS: Final = {"better": "▲", "worse": "▼", "no difference shown": "○", "cannot decide": "?"}
 
 
 def matrix(document: Mapping[str, Any], order: Sequence[str]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from lasasr.artifacts.search_identity import search_words
 from lasasr.comparison.pairs import CentreDifference, against, centre, interval_of, labels, signed
 
 NOTHING = "–"
-WORDS = {"better": "better", "worse": "worse", "no difference shown": "no diff.", "cannot decide": "cannot decide"}
+WORDS = {"better": "better", "worse": "worse", "no difference shown": "not shown", "cannot decide": "cannot decide"}
 
 System = Mapping[str, Any]
 
@@ -187,6 +187,11 @@ def _about_difference(context: ColumnContext) -> str:
     return f"points against {context.centre_name}; negative is better"
 
 
+def _superiority(context: ColumnContext, system: System) -> float | None:
+    difference = context.against_centre.get(system["name"])
+    return None if difference is None or difference.superiority is None else 100.0 * difference.superiority
+
+
 def _verdict_cell(context: ColumnContext, system: System) -> str:
     difference = context.against_centre.get(system["name"])
     return NOTHING if difference is None else WORDS[difference.word]
@@ -258,6 +263,27 @@ SHIPPED_COLUMNS: Final = (
     ColumnDeclaration("interval", 30, "95 % int.", _about_interval, _interval_value, _interval_cell, explained=True),
     ColumnDeclaration("difference", 40, "Δ", _about_difference, _points, _difference_cell, explained=True),
     ColumnDeclaration("verdict", 50, "verdict", _about_verdict, _points, _verdict_cell, number=False, explained=True),
+    ColumnDeclaration(
+        "superiority",
+        56,
+        "sup. %",
+        lambda context: (
+            f"pairs of seeds in which it has a lower rate than {context.centre_name}, percent; 50: a toss-up"
+        ),
+        _superiority,
+        "{:.0f}",
+        explained=True,
+        published=False,
+    ),
+    ColumnDeclaration(
+        "raw_percent",
+        55,
+        "raw %",
+        "the same rate of the texts as they are, without the normalizer",
+        lambda context, system: system.get("raw_percent"),  # older documents have none
+        "{:.2f}",
+        explained=True,
+    ),
     ColumnDeclaration(
         "cer_percent",
         140,

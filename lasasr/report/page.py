@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lasasr.comparison.card import placeless
+from lasasr.comparison.facts import OF_CARD
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
 from lasasr.escaping import lines_escaped
 from lasasr.report import charts
 from lasasr.report.comparison_columns import columns, searched_with, sorted_systems, test_set
+from lasasr.report.part_tables import part_cell
 
 LARGEST: Final = 5_000_000  # bytes of a page for five systems of three seeds
 
 
-def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[str, Any], notes: list[str]) -> str:
+NO_DETAILS: Final[Mapping[str, Any]] = {
+    "curves": {},
+    **dict.fromkeys(("breakdowns", "validated_by", "pair", "utterances"), ()),
+    "watched": "",
+    "disputed": 0,
+}
+
+
+def page(
+    document: Mapping[str, Any], details: Mapping[str, Any] | None, maps: Mapping[str, Any], notes: list[str]
+) -> str:
     """The page.
 
     Args:
         document: the contents of comparison.json.
-        details: of `comparison.details`.
+        details: of `comparison.details`; None: a card does not hold them, and the page has fewer sections.
         maps: utterance id → spectrogram, attention maps and audio, of `evaluation.comparison_maps`; may be empty.
         notes: remarks on the maps.
     """
+    complete = details is not None
+    details = NO_DETAILS if details is None else details
     environment = Environment(
         loader=PackageLoader("lasasr.report", "page_parts"),
         autoescape=True,
@@ -39,6 +54,8 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
     systems = {system["name"]: system for system in document["systems"]}
     html = environment.get_template("page.html").render(
         document=document,
+        complete=complete,
+        part_cell=partial(part_cell, about=document["about"]),
         differs=differs,
         short_names=short_names,
         order=order,
@@ -48,16 +65,17 @@ def page(document: Mapping[str, Any], details: Mapping[str, Any], maps: Mapping[
         test_set=test_set(document),
         searched_with=searched_with(document),
         forest=charts.forest(document),
-        curves=charts.curves(details["curves"], order),
+        curves=charts.curves(details["curves"], order) if complete else None,
+        watched=details["watched"],
         validated_by=details["validated_by"],
         styles={name: charts.style(index) for index, name in enumerate(order)},
         breakdowns=[{**breakdown, "shaded": charts.shades(breakdown)} for breakdown in details["breakdowns"]],
         matrix=charts.matrix(document, order),
         needed=[_needed(pair, document) for pair in document["pairs"]],
-        browser=_browser(document, details, maps, short_names),
+        browser=_browser(document, details, maps, short_names) if complete else None,
         disputed=details["disputed"],
         notes=notes,
-        runs=[{"system": name, **run} for name in order for run in systems[name]["runs"]],
+        runs=[{**dict.fromkeys(OF_CARD), "system": name, **run} for name in order for run in systems[name]["runs"]],
         versions=_versions(document),
     )
     return lines_escaped(html)  # the data that page.js reads are ASCII: it escapes them where it shows them

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal, get_args
 
 from torch import Tensor
 
@@ -21,6 +21,11 @@ class Word:
     word: str
     start_s: float
     end_s: float
+    confidence: float | None = None  # in [0, 1]: how probable it is that the word is right, where that was estimated
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; a confidence stands there only where there is one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Hypothesis:
     text: str = ""  # filled in by the recognizer
     timed: Mapping[Kind, tuple[Word, ...]] = field(default_factory=dict)  # filled in when times are requested
     pieces: tuple[Piece, ...] = ()  # where audio was cut, those it was cut into
+    alternatives: tuple[Hypothesis, ...] = ()  # the others of the n best, the best first; none where audio was cut
 
     @property
     def times_from(self) -> Kind | None:
@@ -55,6 +61,23 @@ class Hypothesis:
     def words(self) -> tuple[Word, ...]:
         """The words with their times, of the best kind there is; none where times were not requested."""
         return self.timed[self.times_from] if self.times_from else ()
+
+    @property
+    def confidence(self) -> float | None:
+        """The share of its words that is expected to be right; None where that was not calibrated or asked for."""
+        values = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(values) / len(values) if values else None
+
+
+def with_confidence(hypothesis: Hypothesis, confidences: Sequence[float]) -> Hypothesis:
+    """The same, its words with these confidences; unchanged where it has another number of words."""
+    timed = {
+        kind: tuple(replace(word, confidence=round(value, 4)) for word, value in zip(words, confidences, strict=True))
+        if len(words) == len(confidences)
+        else words
+        for kind, words in hypothesis.timed.items()
+    }
+    return replace(hypothesis, timed=timed)
 
 
 def near_tied(ranked: Sequence[Hypothesis]) -> list[Hypothesis]:

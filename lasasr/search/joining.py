@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Piece, Word
@@ -33,7 +33,10 @@ class Part:
             word_s = self.duration_s / len(texts)
             timed = tuple(Word(text, i * word_s, (i + 1) * word_s) for i, text in enumerate(texts))
         begin_s = self.begin_s
-        return [Word(word.word, round(begin_s + word.start_s, 3), round(begin_s + word.end_s, 3)) for word in timed]
+        return [
+            replace(word, start_s=round(begin_s + word.start_s, 3), end_s=round(begin_s + word.end_s, 3))
+            for word in timed
+        ]
 
 
 def joined(parts: Sequence[Part]) -> Hypothesis:

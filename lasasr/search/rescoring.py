@@ -33,15 +33,31 @@ def teacher_forced(
     Returns:
         Scores (B,) float64, and per utterance weights (U + 1, H, T') over its own T' frames.
     """
+    scores, weights = _unrolled(decoder, acoustics, tokens, temperature)
+    return scores.sum(1), weights
+
+
+def token_scores(
+    decoder: Decoder, acoustics: Acoustics, tokens: Sequence[Sequence[int]]
+) -> tuple[list[list[float]], list[Tensor]]:
+    """log p(token | tokens before, utterance) of each token, eos left out, and the weights as of `teacher_forced`."""
+    scores, weights = _unrolled(decoder, acoustics, tokens, 1.0)
+    rows = scores.tolist()
+    return [row[: len(sequence)] for row, sequence in zip(rows, tokens, strict=True)], weights
+
+
+def _unrolled(
+    decoder: Decoder, acoustics: Acoustics, tokens: Sequence[Sequence[int]], temperature: float
+) -> tuple[Tensor, list[Tensor]]:
+    """(B, U + 1) float64 log probabilities of the tokens and eos, 0 behind it, and the weights."""
     device = acoustics.encoded.device
     wanted = _padded([[*sequence, special.EOS] for sequence in tokens], device)
     read = torch.cat([torch.full_like(wanted[:, :1], special.SOS), wanted[:, :-1]], 1)
     memory = decoder.memory(acoustics.encoded, acoustics.mask)
     unrolled = decoder.unroll(read, memory, decoder.initial(memory, 1))
     scores = log_probs(unrolled.logits, temperature).double().gather(2, wanted[..., None])[..., 0]
-    totals = scores.masked_fill(wanted == special.PAD, 0.0).sum(1)
     frames = acoustics.lengths.tolist()
-    return totals, [
+    return scores.masked_fill(wanted == special.PAD, 0.0), [
         unrolled.weights[b, : len(sequence) + 1, :, : frames[b]].clone() for b, sequence in enumerate(tokens)
     ]
 

@@ -80,7 +80,7 @@ class LSTMCell(Cell):
 
 def _squash(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gates (N, 4, D) and the candidate, the next cell and its tanh (N, D), from the pre-activations (N, 4D)."""
-    gates = gates.to(cell.dtype).view(len(cell), 4, -1)
+    gates = gates.to(cell.dtype).view(cell.shape[0], 4, -1)
     gates[:, 2] *= 2  # tanh(x) = 2σ(2x) − 1, and a sigmoid costs a fraction of a tanh on CPU
     gates.sigmoid_()
     candidate = 2 * gates[:, 2] - 1

@@ -86,7 +86,9 @@ class Task(ABC, Generic[S, P, M]):
         """
 
     @abstractmethod
-    def fit(self, trained_as: S, folder: Path, resume: bool, prepared: P, model: M) -> dict[str, Any]:
+    def fit(
+        self, trained_as: S, folder: Path, resume: bool, prepared: P, model: M, progress: Progress
+    ) -> dict[str, Any]:
         """Train; what the card says of it, and nothing on other ranks than the first.
 
         Args:
@@ -133,7 +135,7 @@ class Task(ABC, Generic[S, P, M]):
         data = data_check.begin(folder, prepared, self.settings, resume)
         model = self.build(prepared, begun, progress)
         trained_as = replace(self.settings, trainer={**self.settings.trainer, "precision": computed_in})
-        fitted = self.fit(trained_as, folder, resume, prepared, model)
+        fitted = self.fit(trained_as, folder, resume, prepared, model, progress)
         if not fitted:
             return {}
         about_work = {"precision": computed_in, "threads": threads, "data": data}

@@ -52,7 +52,13 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
         return TrainedLM.build(parts, prepared.tokenizer, str(prepared.rule))
 
     def fit(
-        self, trained_as: Language, folder: Path, resume: bool, prepared: PreparedText, model: TrainedLM
+        self,
+        trained_as: Language,
+        folder: Path,
+        resume: bool,
+        prepared: PreparedText,
+        model: TrainedLM,
+        progress: Progress,
     ) -> dict[str, Any]:
         """See `Task`."""
         from lasasr.training.lm_run import fit_language_model

@@ -74,12 +74,18 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         return recognizer.train()
 
     def fit(
-        self, trained_as: Recognition, folder: Path, resume: bool, prepared: Prepared, model: Recognizer
+        self,
+        trained_as: Recognition,
+        folder: Path,
+        resume: bool,
+        prepared: Prepared,
+        model: Recognizer,
+        progress: Progress,
     ) -> dict[str, Any]:
         """See `Task`."""
         from lasasr.training.run import fit_recognizer
 
-        return fit_recognizer(trained_as, folder, resume, prepared, model)
+        return fit_recognizer(trained_as, folder, resume, prepared, model, progress)
 
     def finish(self, folder: Path, prepared: Prepared, model: Recognizer, progress: Progress) -> dict[str, Any]:
         """See `Task`."""

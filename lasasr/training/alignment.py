@@ -110,8 +110,8 @@ class AlignmentWatch(pl.Callback):
             self.seen.highest_rate = max(self.seen.highest_rate, setting.learning_rate)
             if enough and trainer.global_step >= self._alarm_at(trainer):
                 causes = "; also: ".join(likely_causes(self.seen, setting))
-                told = f"attention is not aligned by step {trainer.global_step} ({self.share:.0%} of the utterances"
-                self.alarm = f"{told} are read along); likely cause: {causes}"
+                message = f"attention is not aligned by step {trainer.global_step} ({self.share:.0%} of the utterances"
+                self.alarm = f"{message} are read along); likely cause: {causes}"
                 _print_from_first_rank(trainer, f"warning: {self.alarm}")
 
     def _alarm_at(self, trainer: pl.Trainer) -> float:
@@ -134,9 +134,9 @@ class AlignmentWatch(pl.Callback):
 def _attention(module: Training) -> nn.Module | None:
     """The decoder's, or a third party's decoder as a whole; None: CTC alone."""
     decoder = module.recognizer.model.decoder
-    found = getattr(decoder, "attention", decoder)
-    assert found is None or isinstance(found, nn.Module)
-    return found
+    attention = getattr(decoder, "attention", decoder)
+    assert attention is None or isinstance(attention, nn.Module)
+    return attention
 
 
 def _setting(trainer: pl.Trainer, module: Training) -> Setting:

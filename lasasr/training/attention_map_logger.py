@@ -33,9 +33,9 @@ class AttentionMapLogger(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the waveforms of the first utterances; every validation sees them in the same order."""
-        for row, one in enumerate(batch.ids):
+        for row, utterance_id in enumerate(batch.ids):
             if len(self.waveforms) < self.utterances and trainer.is_global_zero:
-                self.waveforms[one] = batch.waveforms[row, : batch.waveform_lengths[row]].cpu()
+                self.waveforms[utterance_id] = batch.waveforms[row, : batch.waveform_lengths[row]].cpu()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say which loggers go without."""
@@ -52,13 +52,13 @@ class AttentionMapLogger(pl.Callback):
         loggers = media(trainer)
         if not loggers:
             return
-        shown = [one for one in pl_module.outcomes if one.id in self.waveforms]
-        words = file_words(one.id for one in shown)
-        text = "\n\n".join(f"    {escaped(one.reference)}\n    {escaped(one.best.text)}" for one in shown)
-        for one in shown:
-            if one.best.weights is not None:
-                figure = attention_figure(pl_module.recognizer, self.waveforms[one.id], one)
+        shown = [outcome for outcome in pl_module.outcomes if outcome.id in self.waveforms]
+        words = file_words(outcome.id for outcome in shown)
+        text = "\n\n".join(f"    {escaped(outcome.reference)}\n    {escaped(outcome.best.text)}" for outcome in shown)
+        for outcome in shown:
+            if outcome.best.weights is not None:
+                figure = attention_figure(pl_module.recognizer, self.waveforms[outcome.id], outcome)
                 for logger in loggers:
-                    logger.show_figure(f"attention/{words[one.id]}", figure, trainer.global_step)
+                    logger.show_figure(f"attention/{words[outcome.id]}", figure, trainer.global_step)
         for logger in loggers:
             logger.show_text("dev/hypotheses", text, trainer.global_step)

@@ -28,8 +28,8 @@ class Kept(NamedTuple):
 def kept(checkpoints: Path) -> list[Kept]:
     """The checkpoints in a run's folder that carry step and dev error rate in their names, by step."""
     names = ((path, _KEPT.fullmatch(path.name)) for path in checkpoints.glob("*.ckpt"))
-    found = [Kept(path, int(name["step"]), float(name["rate"])) for path, name in names if name]
-    return sorted(found, key=lambda one: one.step)
+    validated = [Kept(path, int(name["step"]), float(name["rate"])) for path, name in names if name]
+    return sorted(validated, key=lambda checkpoint: checkpoint.step)
 
 
 def chosen(checkpoints: Path, count: int, best: bool) -> list[Path]:
@@ -38,14 +38,18 @@ def chosen(checkpoints: Path, count: int, best: bool) -> list[Path]:
     Raises:
         LasasrError: there are fewer.
     """
-    found = kept(checkpoints)
-    if len(found) < count:
+    validated = kept(checkpoints)
+    if len(validated) < count:
         raise LasasrError(
-            f"{checkpoints} keeps {len(found)} validated checkpoint{'s' if len(found) != 1 else ''}, {count} are asked "
-            f"for; train with checkpoint.best={count} to keep the best {count}, or checkpoint.best=-1 to keep all"
+            f"{checkpoints} keeps {len(validated)} validated checkpoint{'s' if len(validated) != 1 else ''}, "
+            f"{count} are asked for; train with checkpoint.best={count} to keep the best {count}, or "
+            "checkpoint.best=-1 to keep all"
         )
-    ordered = sorted(found, key=lambda one: (one.error_rate, -one.step) if best else (-one.step,))
-    return [one.path for one in sorted(ordered[:count], key=lambda one: one.step)]
+    ordered = sorted(
+        validated,
+        key=lambda checkpoint: (checkpoint.error_rate, -checkpoint.step) if best else (-checkpoint.step,),
+    )
+    return [checkpoint.path for checkpoint in sorted(ordered[:count], key=lambda checkpoint: checkpoint.step)]
 
 
 def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:

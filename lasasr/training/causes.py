@@ -54,13 +54,13 @@ def likely_causes(seen: Seen, setting: Setting) -> list[str]:
     Args:
         seen: of at least one look.
     """
-    found = [*_too_long(seen, setting), *_nothing_learnt(seen, setting)]
+    causes = [*_too_long(seen, setting), *_nothing_learnt(seen, setting)]
     if setting.ctc_weight == 0.0:
-        found.append(
+        causes.append(
             "ctc_weight is 0, so nothing but the decoder's own loss teaches the alignment: try loss=joint, or "
             "attend.half_window=10 attend.alpha_0=first batching.shortest_first=1 (docs/alignment.md)"
         )
-    return found or [
+    return causes or [
         f"the decoder writes without listening ({_fact(seen, setting)}): more updates, more data or more CTC "
         f"(ctc_weight is {setting.ctc_weight:g})"
     ]

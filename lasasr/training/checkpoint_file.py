@@ -69,7 +69,10 @@ def _refuse_packed(path: Path) -> None:
             return  # torch says what it thinks of that
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-    if any(one.compress_type != zipfile.ZIP_STORED for one in members) or sum(one.file_size for one in members) > size:
+    if (
+        any(member.compress_type != zipfile.ZIP_STORED for member in members)
+        or sum(member.file_size for member in members) > size
+    ):
         raise LasasrError("it unpacks to more than it holds, which torch never writes")
 
 

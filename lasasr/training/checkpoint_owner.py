@@ -72,12 +72,12 @@ def misfit(path: Path, module: pl.LightningModule, run_id: str | None) -> str | 
 
 def _other_weights(content: Mapping[str, Any], module: pl.LightningModule) -> str | None:
     """Names and shapes only: the precision of a Trainer changes what numbers they are."""
-    expected, found = module.state_dict(), content[checkpoint_file.STATE]
-    if differing := sorted(set(expected) ^ set(found)):
+    expected, stored = module.state_dict(), content[checkpoint_file.STATE]
+    if differing := sorted(set(expected) ^ set(stored)):
         return f"{differing[0]} is in one but not in the other"
     for name, value in expected.items():
-        if value.shape != found[name].shape:
-            return f"{name} has shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        if value.shape != stored[name].shape:
+            return f"{name} has shape {tuple(stored[name].shape)}, not {tuple(value.shape)}"
     return None
 
 

@@ -121,7 +121,7 @@ def newest(folder: Path, misfit: Callable[[Path], str | None] = lambda path: Non
     Raises:
         LasasrError: there is none among those there are.
     """
-    places = [folder / LAST, folder / BEFORE, *(one.path for one in reversed(kept(folder)))]
+    places = [folder / LAST, folder / BEFORE, *(checkpoint.path for checkpoint in reversed(kept(folder)))]
     faults: list[str] = []
     for path in places:
         if not path.exists():

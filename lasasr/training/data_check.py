@@ -51,8 +51,8 @@ def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
         "corpus": splits.fingerprint,
         "normalizer": str(splits.rule),
         "splits": {
-            name: {"content": found.fingerprint, "utterances": found.utterances} | _left_out(splits, name)
-            for name, found in contents.items()
+            name: {"content": content.fingerprint, "utterances": content.utterances} | _left_out(splits, name)
+            for name, content in contents.items()
         },
     }
 
@@ -79,17 +79,17 @@ def begin(folder: Path, splits: AnySplits, settings: Settings, resume: bool) -> 
     run, now = Run(folder), described(splits, used_splits(settings))
     leads = launch.helper() is None
     if resume and run.begun:
-        known = _known(run)
-        if known is None and leads:
+        noted_splits = _noted_splits(run)
+        if noted_splits is None and leads:
             sys.stderr.write(f"note: {folder} {UNKNOWN}: it is noted from now on\n")
-        changed = differences(run, known or {}, splits, now["splits"])
-        if trained := [one for one in changed if one.split in TRAINED_ON]:
+        changed = differences(run, noted_splits or {}, splits, now["splits"])
+        if trained := [change for change in changed if change.split in TRAINED_ON]:
             raise LasasrError(
-                f"{folder} cannot go on: its data have changed since it was begun ({_listed(trained)}); put them back "
+                f"{folder} cannot go on: its data have changed since it was begun ({_list(trained)}); put them back "
                 f"(and run lasasr prepare where it was audio), or train anew with --fresh"
             )
-        for one in changed if leads else ():
-            sys.stderr.write(f"note: {one.split} has changed since {folder} was begun ({one.how})\n")
+        for change in changed if leads else ():
+            sys.stderr.write(f"note: {change.split} has changed since {folder} was begun ({change.how})\n")
     if leads:
         _note(run, splits, now)
     return now
@@ -108,16 +108,16 @@ def _rows_place(run: Run, split: str) -> Path:
     return run.folder / "data" / f"{split}.rows.gz"
 
 
-def _known(run: Run) -> dict[str, SplitData] | None:
+def _noted_splits(run: Run) -> dict[str, SplitData] | None:
     """What the card says of each split and, before it, what the checkpoint says of those trained on."""
     card, held = noted(run), _last_content(run)
     if card is None and held is None:
         return None
-    known = dict(card or {})
+    noted_splits = dict(card or {})
     for name, fingerprint in (held or {}).items():
-        if name in TRAINED_ON and known.get(name, SplitData()).content != fingerprint:
-            known[name] = SplitData(content=fingerprint)
-    return known
+        if name in TRAINED_ON and noted_splits.get(name, SplitData()).content != fingerprint:
+            noted_splits[name] = SplitData(content=fingerprint)
+    return noted_splits
 
 
 def _last_content(run: Run) -> dict[str, str] | None:
@@ -154,18 +154,18 @@ def of_checkpoint(path: Path) -> dict[str, str] | None:
 
 
 def differences(
-    run: Run, known: Mapping[str, SplitData], splits: AnySplits, now: Mapping[str, Mapping[str, Any]]
+    run: Run, noted_splits: Mapping[str, SplitData], splits: AnySplits, now: Mapping[str, Mapping[str, Any]]
 ) -> list[Difference]:
     """The splits that are not what they were; those of which nothing is known are not among them.
 
     Args:
-        known: split → what the card of the run says of it.
+        noted_splits: split → what the card of the run says of it.
         now: split → the same, today.
     """
     return [
-        Difference(name, _how(run, name, known[name], splits, today))
+        Difference(name, _how(run, name, noted_splits[name], splits, today))
         for name, today in now.items()
-        if name in known and known[name].content != today["content"]
+        if name in noted_splits and noted_splits[name].content != today["content"]
     ]
 
 
@@ -175,9 +175,9 @@ def changed_splits(run: Run, splits: AnySplits, settings: Settings) -> list[Diff
     Raises:
         LasasrError: a split cannot be read.
     """
-    known = noted(run) or {}
-    now = described(splits, [name for name in used_splits(settings) if name in known])["splits"]
-    return differences(run, known, splits, now)
+    noted_splits = noted(run) or {}
+    now = described(splits, [name for name in used_splits(settings) if name in noted_splits])["splits"]
+    return differences(run, noted_splits, splits, now)
 
 
 def other_data(run: Run, splits: AnySplits, names: Iterable[str]) -> list[str]:
@@ -186,8 +186,8 @@ def other_data(run: Run, splits: AnySplits, names: Iterable[str]) -> list[str]:
     Raises:
         LasasrError: there is no such split, or it cannot be read.
     """
-    known = noted(run)
-    if known is None:
+    noted_splits = noted(run)
+    if noted_splits is None:
         before = run.card().data.corpus
         if before in (None, splits.fingerprint):
             return []
@@ -195,9 +195,9 @@ def other_data(run: Run, splits: AnySplits, names: Iterable[str]) -> list[str]:
             f"{run.folder} {UNKNOWN}, and the corpus has another fingerprint now: its files were moved or have "
             f"changed, or it is another corpus"
         ]
-    now = described(splits, [name for name in names if name in known])["splits"]
-    found = differences(run, known, splits, now)
-    return [other_line(run, one) for one in found]
+    now = described(splits, [name for name in names if name in noted_splits])["splits"]
+    changes = differences(run, noted_splits, splits, now)
+    return [other_line(run, change) for change in changes]
 
 
 def other_line(run: Run, difference: Difference) -> str:
@@ -217,19 +217,19 @@ def _how(run: Run, split: str, before: SplitData, splits: AnySplits, now: Mappin
     return how_counts_differ(before.utterances, now["utterances"], "sentences" if rows is None else "utterances")
 
 
-def _listed(found: Sequence[Difference]) -> str:
-    return "; ".join(map(str, found))
+def _list(changes: Sequence[Difference]) -> str:
+    return "; ".join(map(str, changes))
 
 
-def refuse_trained(run: Run, found: Sequence[Difference]) -> None:
+def refuse_trained(run: Run, changes: Sequence[Difference]) -> None:
     """Refuse to take a finished run for the one that was asked for where it was trained on other data.
 
     Raises:
         LasasrError: the training or dev set differs.
     """
-    if trained := [one for one in found if one.split in TRAINED_ON]:
+    if trained := [change for change in changes if change.split in TRAINED_ON]:
         raise LasasrError(
-            f"{run.folder} is finished, but its data have changed since it was trained ({_listed(trained)}); put them "
+            f"{run.folder} is finished, but its data have changed since it was trained ({_list(trained)}); put them "
             f"back (and run lasasr prepare where it was audio), or train anew with --fresh"
         )
 
@@ -240,8 +240,10 @@ def refuse_other_data(run: Run, checkpoints: Iterable[Path]) -> None:
     Raises:
         LasasrError: one was, or is damaged; names it.
     """
-    known = noted(run) or {}
-    expected = {name: known[name].content for name in TRAINED_ON if name in known and known[name].content}
+    noted_splits = noted(run) or {}
+    expected = {
+        name: noted_splits[name].content for name in TRAINED_ON if name in noted_splits and noted_splits[name].content
+    }
     for path in checkpoints if expected else ():
         held = of_checkpoint(path) or {}
         for name in expected.keys() & held.keys():

@@ -36,8 +36,8 @@ class Diagonal(NamedTuple):
 
 def read_along(weights: Tensor, encoded_lengths: Tensor, token_lengths: Tensor) -> Tensor:
     """(N,) bool on the CPU for the N utterances of at least `LEAST_TOKENS` tokens; for the arguments see `measured`."""
-    found = measured(weights, encoded_lengths, token_lengths)
-    heads = (found.correlation >= CORRELATION) & (found.covered >= COVERED) & (found.gain >= GAIN)
+    shares = measured(weights, encoded_lengths, token_lengths)
+    heads = (shares.correlation >= CORRELATION) & (shares.covered >= COVERED) & (shares.gain >= GAIN)
     return heads.any(1).cpu()[host_mirror.on_host(token_lengths) >= LEAST_TOKENS]
 
 

@@ -125,11 +125,6 @@ def check_trainer(trainer: Part) -> None:
     """
     check_options(trainer)
     _check_accelerator(trainer["accelerator"])
-    for name in ("accumulate_grad_batches", "log_every_n_steps"):
-        if trainer[name] < 1:
-            raise UsageError(f"trainer.{name} must be at least 1, got {trainer[name]}")
-    if (trainer["gradient_clip_val"] or 0) < 0:
-        raise UsageError(f"trainer.gradient_clip_val must be above 0, or null, got {trainer['gradient_clip_val']}")
     if (algorithm := trainer.get("gradient_clip_algorithm")) not in (None, "norm"):
         raise UsageError(f"trainer.gradient_clip_algorithm={algorithm}: gradients are clipped by norm; leave it out")
 
@@ -156,8 +151,8 @@ def as_launched(trainer: Part) -> dict[str, Any]:
     if trainer["strategy"] == "auto" and shape.world > 1:
         raise UsageError(f"{shape.world} processes were started, but the trainer is one process's: add trainer=ddp")
     if trainer["devices"] not in ("auto", shape.processes):
-        asked = f"trainer.devices={trainer['devices']}"
-        raise UsageError(f"{asked}, but {shape.processes} processes were started on each node: leave it out")
+        requested = f"trainer.devices={trainer['devices']}"
+        raise UsageError(f"{requested}, but {shape.processes} processes were started on each node: leave it out")
     return {**trainer, "devices": shape.processes, "num_nodes": shape.nodes}
 
 

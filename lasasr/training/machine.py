@@ -54,11 +54,11 @@ def precision(settings: Settings) -> str:
     Raises:
         UsageError: trainer.precision is another one.
     """
-    asked = settings.trainer["precision"]
-    if asked not in PRECISIONS:
-        raise UsageError(f"trainer.precision={asked} is not one of {', '.join(PRECISIONS)}")
-    fast = asked == "32-true" and settings.bf16_if_fast and computes_bf16(settings.trainer["accelerator"])
-    return "bf16-mixed" if fast else str(asked)
+    precision = settings.trainer["precision"]
+    if precision not in PRECISIONS:
+        raise UsageError(f"trainer.precision={precision} is not one of {', '.join(PRECISIONS)}")
+    fast = precision == "32-true" and settings.bf16_if_fast and computes_bf16(settings.trainer["accelerator"])
+    return "bf16-mixed" if fast else str(precision)
 
 
 def computes_bf16(accelerator: str) -> bool:
@@ -73,5 +73,5 @@ def computes_bf16(accelerator: str) -> bool:
 
 
 def _cpu_computes_bf16() -> bool:
-    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(bool(ask()) for ask in asked if ask is not None)
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(bool(check()) for check in checks if check is not None)

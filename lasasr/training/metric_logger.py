@@ -86,7 +86,9 @@ class MetricLogger(pl.Callback):
         """Every rank learns which utterances were infeasible on the others; to be called on all of them."""
         unread, self.unread = self.unread, []
         for ids, infeasible in unread:
-            self.infeasible.update(one for one, bad in zip(ids, infeasible.tolist(), strict=True) if bad)
+            self.infeasible.update(
+                utterance_id for utterance_id, bad in zip(ids, infeasible.tolist(), strict=True) if bad
+            )
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             gathered: list[set[str]] = [set()] * torch.distributed.get_world_size()
             torch.distributed.all_gather_object(gathered, self.infeasible)

@@ -50,7 +50,7 @@ class Training(TokenNormalizedModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The loss, summed over the batch: an update divides by the counts of all that goes into it."""
-        features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+        features, frames = self.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
         if self.specaugment is not None:
             features = self.specaugment(features, frames, self.global_step, batch.epoch, batch.ids)
         step = RecognizerStep(
@@ -73,7 +73,7 @@ class Training(TokenNormalizedModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The loss, teacher-forced; and decode for real what was encoded for it."""
-        features, frames = self.recognizer.frontend(batch.waveforms, batch.waveform_lengths)
+        features, frames = self.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
         step = RecognizerStep(self.recognizer, batch, features, frames, self.global_step)
         self.dev_loss.add(self.loss.terms(step))
         self.outcomes.extend(outcomes(self.recognizer, batch, heard=step.acoustics))
@@ -84,10 +84,10 @@ class Training(TokenNormalizedModule):
         if self.trainer.world_size > 1:
             gathered = [[] for _ in range(self.trainer.world_size)]
             torch.distributed.all_gather_object(gathered, self.outcomes)
-        self.outcomes = list({one.id: one for part in gathered for one in part}.values())
-        rate = pooled(one.counts for one in self.outcomes).percent
+        self.outcomes = list({outcome.id: outcome for part in gathered for outcome in part}.values())
+        rate = pooled(outcome.counts for outcome in self.outcomes).percent
         self.log(f"dev/{self.recognizer.error_metric}", rate, prog_bar=True, rank_zero_only=True)
-        self.log("dev/cer", pooled(one.characters for one in self.outcomes).percent, rank_zero_only=True)
+        self.log("dev/cer", pooled(outcome.characters for outcome in self.outcomes).percent, rank_zero_only=True)
         for name, value in (alignment(self.outcomes) or {}).items():
             self.log(f"dev/alignment/{name}", float(value), rank_zero_only=True)
         for name, value in self.dev_loss.means().items():

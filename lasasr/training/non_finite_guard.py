@@ -44,12 +44,17 @@ class NonFiniteGuard:
         Raises:
             DivergenceError: it is the last of `MOST_IN_A_ROW`; names the utterances.
         """
-        bad = [one for batch, finite in seen for one, good in zip(batch.ids, finite.tolist(), strict=True) if not good]
+        bad = [
+            utterance_id
+            for batch, finite in seen
+            for utterance_id, good in zip(batch.ids, finite.tolist(), strict=True)
+            if not good
+        ]
         by_rank: list[list[str]] = [bad]
         if trainer.world_size > 1:
             by_rank = [[] for _ in range(trainer.world_size)]
             torch.distributed.all_gather_object(by_rank, bad)
-        everywhere = [one for of_rank in by_rank for one in of_rank]
+        everywhere = [utterance_id for of_rank in by_rank for utterance_id in of_rank]
         if bad or not everywhere:  # where losses are finite and gradients are not, no rank knows whose they are
             _keep(trainer, seen)
         self.in_a_row += 1

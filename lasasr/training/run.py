@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lasasr.configuration.settings import Recognition
+from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
+from lasasr.data.encodings import Kept
 from lasasr.data.sampler import Batching
+from lasasr.distributed import launch
 from lasasr.errors import UsageError
+from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
+from lasasr.preparation import encodings
 from lasasr.preparation.speech import Prepared
 from lasasr.training import data_check
 from lasasr.training.alignment import AlignmentWatch
@@ -21,6 +31,7 @@ from lasasr.training.fit import check_settings, fit
 from lasasr.training.memory import peak_mib
 from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
+from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
 from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.warm_start import trained_bundle
 
@@ -39,8 +50,9 @@ def check(settings: Recognition, begun: bool = False) -> None:
     # once before hours of preparation: what it refuses, or returns in its place, is said now
     factory.loss(settings.loss, settings.seed)
     factory.build(settings.sampling, "sampling")
-    frontend = factory.frontend(settings.frontend, settings.seed)
-    if settings.augment.specaugment and not frontend.spectral:
+    encodings.reason_against(settings)
+    frontend = factory.frontend(factory.resolved_parts(settings.frontend, settings.listen)[0], settings.seed)
+    if settings.augment.specaugment and not frontend.spectral and not factory.keeps_frozen(settings.listen):
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
             f"axis: take an augment without it, as augment=none or augment=speed"
@@ -50,22 +62,32 @@ def check(settings: Recognition, begun: bool = False) -> None:
 
 
 def fit_recognizer(
-    settings: Recognition, folder: Path, resume: bool, prepared: Prepared, recognizer: Recognizer
+    settings: Recognition, folder: Path, resume: bool, prepared: Prepared, recognizer: Recognizer, progress: Progress
 ) -> dict[str, Any]:
     """Train the recognizer; what the card says of that, on the first rank."""
-    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz)
+    begun = time.perf_counter()
+    kept = kept_splits(settings, recognizer, prepared, progress)
+    encoding_s = {"encoding_s": round(time.perf_counter() - begun, 1)} if kept else {}
+    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept)
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
     metric = settings.checkpoint.monitor or recognizer.error_metric
     meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
     average = [] if settings.ema is None else [MovingAverage(settings.ema)]
-    watchers = [*average, meter, watch, AttentionMapLogger(settings.validation.maps)]
+    encoder = recognizer.model.encoder
+    thaw = [Thaw(encoder)] if isinstance(encoder, StagedEncoder) and encoder.thaw_after is not None else []
+    watchers = [*average, *thaw, meter, watch, AttentionMapLogger(settings.validation.maps)]
+    if (share := share_line(recognizer)) is not None and launch.helper() is None:
+        sys.stderr.write(f"{share}\n")
     printer = ProgressPrinter(metric, metric.upper(), " %")
+    about_encoder = pretrained_facts(recognizer)  # before anything thaws
     trainer, validations = fit(settings, folder, resume, module, data, metric, printer, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
+        **about_encoder,
+        **encoding_s,
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
         "peak_memory_mib": peak_mib(trainer.strategy.root_device),
@@ -78,13 +100,38 @@ def fit_recognizer(
     }
 
 
-def data_module(settings: Recognition, prepared: Prepared, sample_rate_hz: int) -> SpeechDataModule:
+def kept_splits(
+    settings: Recognition, recognizer: Recognizer, prepared: Prepared, progress: Progress
+) -> dict[str, Kept]:
+    """What a frozen encoder gives of train and dev, computed where it is not there yet; nothing where it is not kept.
+
+    Raises:
+        UsageError: `loading.cache_encoded` asks for what cannot be kept.
+    """
+    against = encodings.reason_against(settings)
+    if against is not None:
+        if recognizer.is_staged and launch.helper() is None:
+            sys.stderr.write(f"note: the frozen encoder runs in every epoch: {against}\n")
+        return {}
+    accelerator = settings.trainer["accelerator"] != "cpu" and torch.cuda.is_available()
+    device = "cuda" if accelerator else "cpu"
+    kept = {
+        split: encodings.keep(settings, recognizer, prepared, split, progress, device)
+        for split in dict.fromkeys(("train", "dev"))
+    }
+    return {split: of_split for split, of_split in kept.items() if of_split is not None}
+
+
+def data_module(
+    settings: Recognition, prepared: Prepared, sample_rate_hz: int, kept: Mapping[str, Kept] | None = None
+) -> SpeechDataModule:
     """The data as configured."""
     return SpeechDataModule(
         utterances=prepared.utterances,
         tokenizer=prepared.tokenizer,
         sample_rate_hz=sample_rate_hz,
         seed=settings.seed,
+        kept=kept,
         **data_options(settings),
     )
 
@@ -100,7 +147,7 @@ def data_options(settings: Recognition) -> dict[str, Any]:
         "batching": factory.build(settings.batching, "batching"),
         "validation": Batching(1 << 30, settings.evaluate.batch_s),
         "loading": factory.build(settings.loading, "loading"),
-        "perturbations": [factory.build(one, "augment.waveform") for one in settings.augment.waveform],
+        "perturbations": [factory.build(part, "augment.waveform") for part in settings.augment.waveform],
     }
 
 

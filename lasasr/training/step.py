@@ -27,7 +27,7 @@ class RecognizerStep(StepView):
     Args:
         recognizer: whose model is trained.
         batch: of this step.
-        features: (B, T, F), augmented.
+        features: (B, T, F), augmented; or what a frozen first stage of the encoder gives (`Recognizer.encoder_input`).
         frames: (B,) int64.
         update: updates made so far.
         sampling: probability that the decoder reads its own prediction.
@@ -42,7 +42,7 @@ class RecognizerStep(StepView):
 
     @cached_property
     def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
-        return self.recognizer.model.encode_with_intermediate(self._features, self._frames)
+        return self.recognizer.encode_with_intermediate(self._features, self._frames)
 
     @property
     def _encoded(self) -> Encoded:
@@ -115,17 +115,17 @@ class RecognizerStep(StepView):
         mask = lengths.mask(self.encoded_lengths, self.encoded.shape[1])
         search = BeamSearch(beam=beam, nbest=beam, keep_weights=False)
         with _evaluating(model.decoder):
-            found = search(model.decoder, Acoustics(self.encoded.detach(), mask), self.batch.ids)
-        rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in found]
+            nbests = search(model.decoder, Acoustics(self.encoded.detach(), mask), self.batch.ids)
+        rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in nbests]
         device = self.encoded.device
         padded = pad_sequence(
-            [torch.tensor(one.tokens, dtype=torch.int64) for nbest in rows for one in nbest],
+            [torch.tensor(hypothesis.tokens, dtype=torch.int64) for nbest in rows for hypothesis in nbest],
             batch_first=True,
             padding_value=special.PAD,
         )
-        sizes = torch.tensor([[len(one.tokens) for one in nbest] for nbest in rows])
-        distinct = torch.tensor([[place < len(nbest) for place in range(beam)] for nbest in found])
-        scores = torch.tensor([[one.score for one in nbest] for nbest in rows])
+        sizes = torch.tensor([[len(hypothesis.tokens) for hypothesis in nbest] for nbest in rows])
+        distinct = torch.tensor([[place < len(nbest) for place in range(beam)] for nbest in nbests])
+        scores = torch.tensor([[hypothesis.score for hypothesis in nbest] for nbest in rows])
         tokens = padded.view(len(rows), beam, padded.shape[1])
         return Nbest(tokens.to(device), sizes.to(device), distinct.to(device), scores.to(device))
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
 from lasasr.training.non_finite_guard import NonFiniteGuard, Seen
+from lasasr.training.pretrained import trained_parameters
 from lasasr.training.schedules import Plateau
 
 
@@ -76,7 +77,7 @@ class TokenNormalizedModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and its schedule per update."""
-        optimizer = self.make_optimizer(params=[p for p in self.parameters() if p.requires_grad])
+        optimizer = self.make_optimizer(params=trained_parameters(self))
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -46,15 +46,15 @@ def check_options(trainer: Part) -> None:
         if name in REFUSED and value is not None:
             raise UsageError(f"trainer.{name}={value} cannot be set: {REFUSED[name]}")
     if trainer.get("_target_") == "lightning.pytorch.Trainer":
-        known = inspect.signature(pl.Trainer).parameters
+        parameters = inspect.signature(pl.Trainer).parameters
         for name in trainer:
-            if name not in known and not name.startswith("_"):
-                names = [f"trainer.{one}" for one in known if one not in REFUSED]
+            if name not in parameters and not name.startswith("_"):
+                names = [f"trainer.{name}" for name in parameters if name not in REFUSED]
                 raise UsageError(
                     f"trainer.{name} is no option of Lightning's Trainer; {nearest(f'trainer.{name}', names)}"
                 )
-    for name in ("limit_train_batches", "limit_val_batches"):
-        if not (trainer.get(name) is None or trainer[name] > 0):
+    for name in ("limit_train_batches", "limit_val_batches", "val_check_interval"):
+        if isinstance(trainer.get(name), int | float) and not trainer[name] > 0:
             raise UsageError(f"trainer.{name} must be above 0, got {trainer[name]}: a run is trained, and validated")
     option = trainer.get("profiler")
     if isinstance(option, str) and option not in PROFILERS:

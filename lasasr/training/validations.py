@@ -21,11 +21,11 @@ class Validations(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {"history": [dict(one) for one in self.history]}
+        return {"history": [dict(values) for values in self.history]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint stood."""
-        self.history = [dict(one) for one in state_dict["history"]]
+        self.history = [dict(values) for values in state_dict["history"]]
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget the last one's values: Lightning would give those that are not measured this time once more."""

@@ -60,12 +60,12 @@ def _take(name: str, part: nn.Module | None, trained: nn.Module | None, folder: 
     if part is None or trained is None:
         where = "this recognizer" if part is None else str(folder)
         raise UsageError(f"warm_start.parts names {name}, which {where} does not have (loss.ctc_weight says why)")
-    wanted, found = part.state_dict(), trained.state_dict()
-    for key in sorted(set(wanted) | set(found)):
-        shapes = [tuple(state[key].shape) if key in state else None for state in (wanted, found)]
+    wanted, trained_state = part.state_dict(), trained.state_dict()
+    for key in sorted(set(wanted) | set(trained_state)):
+        shapes = [tuple(state[key].shape) if key in state else None for state in (wanted, trained_state)]
         if shapes[0] != shapes[1]:
             raise LasasrError(
                 f"warm_start: {name}.{key} is {shapes[0] or 'absent'} here and {shapes[1] or 'absent'} in {folder}: "
                 "give both the same options, or leave the part out of warm_start.parts"
             )
-    part.load_state_dict(found)
+    part.load_state_dict(trained_state)

@@ -1,6 +1,7 @@
 """What the arguments of several verbs have in common."""
 
 import pytest
+import torch
 
 from lasasr.cli.arguments import usable
 from lasasr.cli.main import main
@@ -9,12 +10,13 @@ from lasasr.errors import LasasrError, UsageError
 
 def test_a_device_that_is_there_is_taken() -> None:
     assert usable("cpu") == "cpu"
+    assert usable("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.parametrize(
     ("device", "kind", "message"),
     [
-        ("gpu", UsageError, "--device gpu: write cpu or cuda"),
+        ("gpu", UsageError, "--device gpu: write cpu, cuda, cuda:1 or auto"),
         ("cuda:99", LasasrError, "--device cuda:99 cannot be used here: "),
         ("meta", LasasrError, "--device meta cannot be used here: "),
     ],

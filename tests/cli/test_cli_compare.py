@@ -226,10 +226,17 @@ def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> Non
     assert "No attention maps: the corpus is not prepared here" in Path("page.html").read_text()
 
 
-def test_a_comparison_has_no_page_without_its_runs(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_comparison_has_a_page_without_its_runs_and_cannot_be_made_again(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compare", str(sweep)]) == 0
-    assert main(["compare", str(sweep / "comparison.json"), "--html", "page.html"]) == 2
-    assert "--html needs the runs" in capsys.readouterr().err
+    finished = ["compare", str(sweep / "comparison.json")]
+    assert main([*finished, "--html", "page.html", "--latex", "t.tex", "--csv", "t.csv", "--figures", "figures"]) == 0
+    assert "learning curves, parts of the test set and alignment maps need the runs" in capsys.readouterr().out
+    assert "made from the card of a published table" in Path("page.html").read_text()
+    assert {path.name for path in Path().glob("t.*")} == {"t.tex", "t.bib", "t.csv"}
+    assert main([*finished, "--html", "page.html", "--audio"]) == 2
+    assert "--audio needs the runs" in capsys.readouterr().err
     for option in (
         ["--baseline", "none"],
         ["--normal-seeds"],

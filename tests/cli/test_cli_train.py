@@ -60,6 +60,32 @@ def test_what_is_refused_leaves_no_folder(tmp_path: Path, recipe: str, wrong: st
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_bad_table_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_text("id\taudio\ttext\n1\tgone.wav\tone\n")
+    place = runs.Run(tmp_path / "runs" / "run")
+    tables = [f"corpus.{split}={tmp_path}/train.tsv" for split in ("train", "dev")]
+    wrong = ["corpus=table", *tables, f"prepared_dir={tmp_path}/prepared", "evaluate.splits=[dev]"]
+    with pytest.raises(LasasrError, match=r"train\.tsv"):
+        train.run_in(place, load(RECIPE, wrong), wrong, resume=False)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "tensorboard", "results"])
+def test_what_training_has_written_stays_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    place = runs.Run(tmp_path / "run")
+
+    def work(*arguments: Any) -> dict[str, Any]:
+        (place.folder / name).mkdir()
+        raise LasasrError("the disk is full")
+
+    monkeypatch.setattr(RecognitionTask, "train", work)
+    with pytest.raises(LasasrError, match="the disk is full"):
+        train.run_in(place, composed(RECIPE), [], resume=False)
+    assert {path.name for path in place.folder.iterdir()} >= {name, "config.yaml", "card.json"}
+
+
 def test_what_has_begun_needs_its_warm_start_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = composed(RECIPE, ["warm_start.run='~/run'"])
     check(gone, begun=True)

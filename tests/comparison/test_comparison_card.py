@@ -43,7 +43,7 @@ def test_published_cards_of_any_version_are_read(path: Path) -> None:
         ("systems[0].aligned_at_step.1", [1], "is [1], not a whole number or a number or nothing"),
         ("pairs[0].points", None, "is null, not a whole number or a number"),
         ("pairs[0].systems.p", {}, "is {}, not a whole number or a number or nothing"),
-        ("pairs[0].verdict", True, "is True, not a text"),
+        ("pairs[0].verdict", True, "is true, not a text"),
     ],
 )
 def test_a_value_of_another_kind_is_named(key: str, value: object, reason: str, tmp_path: Path) -> None:

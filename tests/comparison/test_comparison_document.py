@@ -100,6 +100,17 @@ def test_curves_are_means_over_seeds(compared: tuple[dict[str, Any], list[System
     )
 
 
+def test_curves_are_of_the_metric_that_chose_the_checkpoint(tmp_path: Path) -> None:
+    watching = write_run(tmp_path, "dot", checkpoint={"monitor": "cer"})
+    other = write_run(tmp_path, "additive", checkpoint={"monitor": "cer"})
+    selection = find([watching.folder, other.folder])
+    parts = details(groups(selection)[0])
+    assert parts["watched"] == "cer"
+    assert [point["mean"] for point in parts["curves"]["attend=dot"]] == pytest.approx([50.0, 25.0, 50.0 / 3.0])
+    mixed = find([watching.folder, write_run(tmp_path, "none").folder])
+    assert details(groups(mixed)[0])["watched"] == "wer"
+
+
 def test_flips_are_all_utterances_whose_errors_differ(compared: tuple[dict[str, Any], list[SystemRuns]]) -> None:
     _, systems = compared
     first, second = (group.runs[0] for group in systems[:2])

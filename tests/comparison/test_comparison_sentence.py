@@ -77,6 +77,8 @@ def test_the_first_sentence_says_every_verdict(count: int, equal: bool) -> None:
 def test_against_a_baseline_too(words: tuple[str, ...]) -> None:
     text = sentences(compared(words, baseline=True))[0]
     for word, said in zip(WORDS, ("better: ", "worse: ", "no difference shown: ", "cannot decide"), strict=True):
+        if set(words) == {"no difference shown"}:
+            said = said.replace("no difference shown: ", "so no difference is shown")
         assert (said in text) == (word in words), text
     assert (REASON in text or RUNS_REASON in text) == ("cannot decide" in words), text
 
@@ -97,3 +99,27 @@ def test_where_nothing_is_decided_about_the_systems_the_first_sentence_says_so(
     assert "hese runs of" in text
     assert not text.startswith("No difference")
     assert ("no difference shown" in text or "no difference is shown" in text) == ("no difference shown" in of_runs)
+
+
+def test_where_nothing_is_shown_the_first_sentence_says_what_would_have_been() -> None:
+    document = compared(("no difference shown",))
+    for system in document["systems"]:
+        system["seeds"] = ["1", "2", "3", "4"]
+    assert sentences(document) == [
+        "With this test set and 4 seeds we would have seen a difference of 3.00 points or more; between centre and "
+        "system0 we saw 1.00, so no difference is shown. Lowest is centre, WER 10.00 %."
+    ]
+
+
+def test_what_is_large_but_not_enough_for_many_pairs_is_not_said_to_be_too_small() -> None:
+    """The detectable difference is that of one pair; Holm's adjustment for many asks for more."""
+    document = compared(("no difference shown",) * 4)  # the last is 4 points away, and 3 would show alone
+    text = sentences(document)[0]
+    assert "would have seen" not in text
+
+
+def test_seeds_are_left_out_of_what_is_about_these_runs() -> None:
+    document = compared(("cannot decide",) * 2, ("worse", "no difference shown"))
+    assert "With this test set we would have seen a difference of 3.00 points or more (80 % power)." in sentences(
+        document
+    )

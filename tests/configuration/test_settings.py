@@ -138,7 +138,7 @@ def test_every_key_with_a_default_may_be_absent_and_every_other_is_missed(
     [
         ("seed", "one", "'one', not a whole number"),
         ("seed", True, "true, not a whole number"),
-        ("threads", 1.5, "1.5, not a whole number or nothing"),
+        ("threads", 1.5, "1.5, not a whole number from 1 to 4096 or nothing"),
         ("bf16_if_fast", 1, "1, not true or false"),
         ("ema", "high", "'high', not a number or nothing"),
         ("ema", float("nan"), "nan, not a number or nothing"),
@@ -154,6 +154,15 @@ def test_every_key_with_a_default_may_be_absent_and_every_other_is_missed(
         ("trainer.devices", {"x": 1}, "{'x': 1}, not a whole number or a text or a list of whole numbers"),
         ("callbacks", "mine", "'mine', not a part with keys; callbacks takes callbacks by name, as "),
         ("recipe", 3, "3, not a text"),
+        ("threads", 0, "0, not a whole number from 1 to 4096 or nothing"),
+        ("threads", 10**15, "1000000000000000, not a whole number from 1 to 4096 or nothing"),
+        ("seed", -1, "-1, not a whole number from 0 to 4294967295"),
+        ("seed", 2**32, "4294967296, not a whole number from 0 to 4294967295"),
+        ("debug.overfit_utterances", 0, "0, not a whole number of at least 1 or nothing"),
+        ("checkpoint.best", -2, "-2, not a whole number of at least -1"),
+        ("checkpoint.every_s", float("inf"), "inf, not a number of at least 0"),
+        ("trainer.accumulate_grad_batches", 0, "0, not a whole number of at least 1"),
+        ("trainer.gradient_clip_val", -0.5, "-0.5, not a number of at least 0 or nothing"),
     ],
 )
 def test_a_value_of_another_kind_is_one_line_that_names_file_and_key(

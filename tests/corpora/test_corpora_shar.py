@@ -51,6 +51,9 @@ SUBTYPES = {
 class Bytes:
     """A tokenizer whose vocabulary has every letter."""
 
+    def encode_inside(self, text: str) -> list[int]:
+        return self.encode(text)
+
     def encode(self, text):
         return [special.FIRST_TEXT + byte for byte in text.encode()]
 

@@ -289,6 +289,6 @@ def test_what_the_audio_check_refuses_is_what_training_refuses(corpus: Corpus) -
 
 def test_memory_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     shape = Shape(4, 2.0, 10)
-    assert memory.told(None, [shape])[0].severity == "error"
-    assert memory.told(Cost(90, 100, "cpu"), [shape])[0].severity == "warning"
-    assert memory.told(Cost(10, 100, "cpu"), [shape])[0].severity == "note"
+    assert memory.findings(None, [shape])[0].severity == "error"
+    assert memory.findings(Cost(90, 100, "cpu"), [shape])[0].severity == "warning"
+    assert memory.findings(Cost(10, 100, "cpu"), [shape])[0].severity == "note"

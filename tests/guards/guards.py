@@ -216,8 +216,8 @@ GUARDS = (
     Guard(
         "a checkpoint that unpacks to more than it holds is refused",
         "training/checkpoint_file.py",
-        "    if any(one.compress_type != zipfile.ZIP_STORED for one in members) or sum(",
-        "    if False and sum(",
+        "        any(member.compress_type != zipfile.ZIP_STORED for member in members)\n        or sum(",
+        "        False and sum(",
         ("training/test_checkpoint_file.py",),
     ),
     Guard(
@@ -301,8 +301,8 @@ GUARDS = (
     Guard(
         "an utterance that two ranks decoded counts once",
         "training/module.py",
-        "        self.outcomes = list({one.id: one for part in gathered for one in part}.values())\n",
-        "        self.outcomes = [one for part in gathered for one in part]\n",
+        "        self.outcomes = list({outcome.id: outcome for part in gathered for outcome in part}.values())\n",
+        "        self.outcomes = [outcome for part in gathered for outcome in part]\n",
         ("training/test_validation_ranks.py",),
     ),
     Guard(

@@ -21,6 +21,13 @@ SAMPLE = (
     "'optimizer.betas=[]'",
     "'frontend.cmvn=banana'",
     "'corpus.columns=0'",
+    "'threads=-3'",
+    "'seed=-3'",
+    "'~seed'",
+    "'callbacks=[[1]]'",
+    "'checkpoint.best=-3'",
+    "'trainer.val_check_interval=0'",
+    "'trainer.val_check_interval=1000000000000000'",
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.bootstrap import interval, resampled
+from lasasr.metrics.bootstrap import _times_drawn, interval, resampled
 from lasasr.metrics.error_rates import Counts
 
 
@@ -45,11 +45,31 @@ def test_resampled_rates_are_those_of_all_possible_draws() -> None:
         assert np.isclose(rates, value).mean() == pytest.approx(share, abs=0.015)
 
 
+@pytest.mark.parametrize("attribute", ["MOST_DRAWN", "_KEPT"])
+def test_other_ways_to_draw_give_the_same_distribution(attribute: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors, lengths = np.array([0, 1, 1, 4, 0]), np.array([3, 2, 2, 5, 0])
+    draws = [list(draw) for draw in itertools.product(range(5), repeat=5)]
+    exact = [100 * errors[draw].sum() / lengths[draw].sum() for draw in draws if lengths[draw].sum()]
+    monkeypatch.setattr(f"lasasr.metrics.bootstrap.{attribute}", 1)
+    rates = resampled(errors, lengths, 40_000, seed=0)
+    for limit in np.linspace(0.0, 80.0, 17):
+        assert (rates <= limit).mean() == pytest.approx((np.array(exact) <= limit).mean(), abs=0.01)
+
+
+def test_draws_are_exact_where_single_precision_is_not() -> None:
+    errors, lengths = np.array([1, 0, 16_777_217]), np.array([16_777_217, 33_554_433, 3])
+    _times_drawn.cache_clear()
+    rates = resampled(errors, lengths, 50, seed=5)
+    drawn = np.random.default_rng(5).integers(3, size=(50, 3))
+    assert np.array_equal(rates, 100.0 * errors[drawn].sum(1) / lengths[drawn].sum(1))
+
+
 @pytest.mark.parametrize("utterances", [2, 500])
 def test_as_many_resamples_as_asked_for_also_in_parts(utterances: int, monkeypatch: pytest.MonkeyPatch) -> None:
     errors, lengths = np.arange(utterances), np.full(utterances, utterances)
     whole = resampled(errors, lengths, 1001, seed=3)
     monkeypatch.setattr("lasasr.metrics.bootstrap._AT_ONCE", 700)
+    _times_drawn.cache_clear()
     parts = resampled(errors, lengths, 1001, seed=3)
     assert whole.shape == (1001,)
     assert np.array_equal(whole, parts)

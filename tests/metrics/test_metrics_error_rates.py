@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.error_rates import AlignedPair, Counts, align, compare, count, pooled, units
+from lasasr.metrics.error_rates import AlignedPair, Counts, align, compare, count, counts_between, pooled, units
 
 words = st.lists(st.sampled_from(["a", "b", "ab", "c"]), max_size=7).map(" ".join)
 every_metric = pytest.mark.parametrize("metric", ["wer", "cer", "per"])
@@ -102,3 +102,10 @@ def test_an_alignment_shows_each_kind_of_error() -> None:
         AlignedPair(None, "now"),
     ]
     assert count(pairs) == Counts(1, 1, 1, 6)
+
+
+@every_metric
+@given(reference=words, hypothesis=words)
+def test_counts_without_an_alignment_are_those_of_the_alignment(metric: str, reference: str, hypothesis: str) -> None:
+    expected = compare(reference, hypothesis, metric)
+    assert counts_between(units(reference, metric), units(hypothesis, metric)) == expected

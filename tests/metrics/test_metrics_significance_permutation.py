@@ -25,6 +25,19 @@ def test_exact_sign_flips_are_scipys(n: int) -> None:
     assert sign_flip(differences).p == pytest.approx(scipys(differences, 10_000))
 
 
+def test_units_of_equal_size_are_flipped_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.random.default_rng(3).integers(-3, 4, 15)
+    exact = sign_flip(differences).p
+    monkeypatch.setattr("lasasr.metrics.significance.permutation.EXACT", 1)
+    monkeypatch.setattr("lasasr.metrics.significance.permutation.MOST_FLIPPED", 1)
+    assert sign_flip(differences, draws=40_000).p == pytest.approx(exact, abs=0.01)
+
+
+def test_thousands_of_speakers_have_a_smallest_p() -> None:
+    assert least_sign_flip(5_000) == 0.0
+    assert sign_flip(np.ones(5_000, dtype=np.int64)).p < 0.001
+
+
 def test_drawn_sign_flips_are_near_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = np.random.default_rng(3).integers(-9, 13, 12)
     exact = sign_flip(differences)

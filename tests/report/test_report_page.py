@@ -194,8 +194,19 @@ def test_a_curve_is_nowhere_cut() -> None:
 
 
 def test_curves_say_whose_they_are(text: str) -> None:
-    assert "WER of the dev split over training steps, as the validations decoded it (greedy)" in words(text)
+    assert "WER of the dev split over training steps, by which the best checkpoint was chosen" in words(text)
+    assert "as the validations decoded it (greedy)" in words(text)
     assert "WER %, dev" in words(text)
+
+
+def test_the_four_verdicts_are_explained(text: str) -> None:
+    explained = words(text).partition("What the columns are")[2].partition("Budgets:")[0]
+    assert all(word in explained for word in ("better", "worse", "no difference shown", "cannot decide"))
+    assert "it is not said that the two are equal" in explained
+
+
+def test_shades_are_told_for_light_and_dark(text: str) -> None:
+    assert '<span class="by-day">darker</span><span class="by-night">brighter</span>' in text
 
 
 def test_local_folders_are_not_shown(tmp_path: Path) -> None:

@@ -33,8 +33,12 @@ def language_model(_: str) -> Scorer:
 
 @pytest.mark.parametrize("name", names("scorer"))
 def test_every_shipped_scorer_keeps_every_promise(name: str) -> None:
-    config = {**part("scorer", name), **({"lm": "a run"} if name == "lm" else {})}
-    assert broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V)) == {}
+    needed = {"lm": {"lm": "a run"}, "hotwords": {"phrases": {"ab": 3.0, "a bc": 7.0, "c": -1.0}}}
+    config, pieces = {**part("scorer", name), **needed.get(name, {})}, (*special.NAMES, " ", *"abc", " a", "bc", " ab")
+    assert (
+        broken(lambda weight: search_parts.scorer({**config, "weight": weight}, "mine", language_model, V, pieces))
+        == {}
+    )
 
 
 def test_ctc_near_the_peak_of_attention_does_too() -> None:

@@ -93,7 +93,9 @@ class Recorded(Task[Settings, Any, str]):
         self.calls.append(("build", begun))
         return "model"
 
-    def fit(self, trained_as: Settings, folder: Path, resume: bool, prepared: Any, model: str) -> dict[str, Any]:
+    def fit(
+        self, trained_as: Settings, folder: Path, resume: bool, prepared: Any, model: str, progress: Any
+    ) -> dict[str, Any]:
         self.calls.append(("fit", trained_as.trainer["precision"]))
         return {"steps": 3} if self.fits else {}
 

@@ -54,6 +54,7 @@ def test_what_the_toolkit_sets_itself_is_refused_by_name(name: str, value: str) 
     [
         ("+trainer.limit_val_batch=3", "sets trainer.limit_val_batch, which .* nearest: trainer.limit_val_batches"),
         ("+trainer.limit_val_batches=0", "trainer.limit_val_batches must be above 0, got 0"),
+        ("trainer.val_check_interval=0", "trainer.val_check_interval must be above 0, got 0"),
         ("trainer.limit_train_batches=0.0", "trainer.limit_train_batches must be above 0, got 0"),
         ("trainer.profiler=simpel", "trainer.profiler=simpel is unknown; nearest: simple"),
     ],
@@ -61,6 +62,20 @@ def test_what_the_toolkit_sets_itself_is_refused_by_name(name: str, value: str) 
 def test_nonsense_is_refused_by_name(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_trainer(compose("synthetic/las_char", [override])["trainer"])
+
+
+@pytest.mark.parametrize(("limits", "of_epoch"), [((), 4), (("trainer.limit_train_batches=2",), 2)])
+def test_an_epoch_without_a_validation_is_refused_by_name(
+    tmp_path: Path, limits: tuple[str, ...], of_epoch: int
+) -> None:
+    short = ("logger=none", "trainer.max_epochs=1", *limits)
+    message = f"trainer.val_check_interval is {of_epoch + 1} batches, but an epoch has {of_epoch}: .*"
+    with pytest.raises(UsageError, match=message):
+        fit_tiny(tmp_path / "wide", *short, f"trainer.val_check_interval={of_epoch + 1}")
+    fitted = fit_tiny(tmp_path / "fits", *short, f"trainer.val_check_interval={of_epoch}")
+    assert [one["step"] for one in fitted.validations] == [of_epoch]
+    across = ("trainer.check_val_every_n_epoch=null", f"trainer.val_check_interval={of_epoch + 1}")
+    assert fit_tiny(tmp_path / "across", *short, *across).validations
 
 
 @pytest.mark.parametrize("name", PROFILERS)

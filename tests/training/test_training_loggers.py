@@ -200,7 +200,7 @@ def test_what_is_no_logger_is_refused_by_name(override: str, message: str) -> No
 
 
 def test_loggers_have_names() -> None:
-    with pytest.raises(UsageError, match=r"logger is True, not a part with keys; logger takes loggers by name, as "):
+    with pytest.raises(UsageError, match=r"logger is true, not a part with keys; logger takes loggers by name, as "):
         recognition(logger=True)
 
 

@@ -8,7 +8,7 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from lasasr.metrics.significance.mixed import (
     SeedVariance,
@@ -38,7 +38,8 @@ def detectable(uncertainty: Uncertainty, level: float = LEVEL, power: float = PO
     (t_{1 − level/2, df} + t_{power, df})·√V: the minimum detectable effect of Bloom 1995 ("Minimum detectable effects",
     Evaluation Review 19(5)) with Student's t, as V is estimated; df are those of planning.
     """
-    t = stats.t.ppf(1.0 - level / 2.0, uncertainty.planning_df) + stats.t.ppf(power, uncertainty.planning_df)
+    df = uncertainty.planning_df
+    t = special.stdtrit(df, 1.0 - level / 2.0) + special.stdtrit(df, power)
     points: NDArray[np.float64] = t * np.sqrt(uncertainty.variance)
     return points
 

@@ -14,7 +14,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from lasasr.metrics.error_rates import AlignedPair
 
@@ -51,42 +51,44 @@ def segments(
     if boundary < 1:
         raise ValueError(f"boundary must be at least 1, got {boundary}")
     left, right = _slots(first), _slots(second)
-    if [slot.word for slot in left] != [slot.word for slot in right]:
+    if left.words != right.words:
         raise ValueError("first and second must be alignments to the same reference")
     counts: list[tuple[int, int]] = []
-    errors, right_in_a_row = (0, 0), 0
-    for first_slot, second_slot in zip(left, right, strict=True):
-        errors = (
-            errors[0] + first_slot.inserted + first_slot.wrong,
-            errors[1] + second_slot.inserted + second_slot.wrong,
-        )
-        if first_slot.wrong or second_slot.wrong or first_slot.inserted or second_slot.inserted:
+    first_errors = second_errors = right_in_a_row = 0
+    slots = zip(left.inserted, left.wrong, right.inserted, right.wrong, strict=True)
+    for first_inserted, first_wrong, second_inserted, second_wrong in slots:
+        first_errors += first_inserted + first_wrong
+        second_errors += second_inserted + second_wrong
+        if first_wrong or second_wrong:
             right_in_a_row = 0
-        right_in_a_row += not (first_slot.wrong or second_slot.wrong)
-        if any(errors) and right_in_a_row >= boundary:
-            counts.append(errors)
-            errors = (0, 0)
-    return [*counts, errors] if any(errors) else counts
-
-
-class _ReferenceSlot(NamedTuple):
-    """A reference word, or the end of the utterance (None)."""
-
-    word: str | None
-    inserted: int  # words before it
-    wrong: bool
-
-
-def _slots(pairs: Sequence[AlignedPair]) -> list[_ReferenceSlot]:
-    slots: list[_ReferenceSlot] = []
-    inserted = 0
-    for pair in pairs:
-        if pair.reference is None:
-            inserted += 1
         else:
-            slots.append(_ReferenceSlot(pair.reference, inserted, not pair.correct))
-            inserted = 0
-    return [*slots, _ReferenceSlot(None, inserted, False)]
+            right_in_a_row = 1 if first_inserted or second_inserted else right_in_a_row + 1
+        if right_in_a_row >= boundary and (first_errors or second_errors):
+            counts.append((first_errors, second_errors))
+            first_errors = second_errors = 0
+    return [*counts, (first_errors, second_errors)] if first_errors or second_errors else counts
+
+
+class _ReferenceSlots(NamedTuple):
+    """The reference words and the end of the utterance (None)."""
+
+    words: list[str | None]
+    inserted: list[int]  # words before each
+    wrong: list[bool]
+
+
+def _slots(pairs: Sequence[AlignedPair]) -> _ReferenceSlots:
+    words: list[str | None] = []
+    inserted = [0]
+    wrong: list[bool] = []
+    for reference, hypothesis in pairs:
+        if reference is None:
+            inserted[-1] += 1
+        else:
+            words.append(reference)
+            wrong.append(reference != hypothesis)
+            inserted.append(0)
+    return _ReferenceSlots([*words, None], inserted, [*wrong, False])
 
 
 def mapsswe(
@@ -106,4 +108,4 @@ def mapsswe(
     if not spread:
         return Mapsswe(len(rows), mean, None, 1.0 if mean == 0.0 else None)
     z = mean / (spread / sqrt(len(rows)))
-    return Mapsswe(len(rows), mean, z, float(2.0 * stats.norm.sf(abs(z))))
+    return Mapsswe(len(rows), mean, z, float(2.0 * special.ndtr(-abs(z))))

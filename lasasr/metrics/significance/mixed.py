@@ -38,7 +38,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # what scipy.stats calls, without its half second of loading
 
 Array = NDArray[np.float64]
 
@@ -92,6 +92,11 @@ class Uncertainty(NamedTuple):
     variance: Array
     df: Array
     planning_df: Array  # at most `df`: for what another comparison will find, whose X is another
+
+
+def scalar(value: float) -> Array:
+    """A number as the arrays here are."""
+    return np.array(value, dtype=np.float64)
 
 
 def variance_parts(
@@ -191,12 +196,12 @@ def p_value(estimate: Array, uncertainty: Uncertainty) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(estimate) / np.sqrt(uncertainty.variance)
     p: Array = np.where(
-        estimate == 0.0, 1.0, np.where(uncertainty.variance > 0.0, 2.0 * stats.t.sf(t, uncertainty.df), np.nan)
+        estimate == 0.0, 1.0, np.where(uncertainty.variance > 0.0, 2.0 * special.stdtr(uncertainty.df, -t), np.nan)
     )
     return p
 
 
 def half_width(uncertainty: Uncertainty, level: float) -> Array:
     """Half of the interval estimate ± t_{(1 + level)/2, df}·√V."""
-    half: Array = stats.t.ppf(0.5 * (1.0 + level), uncertainty.df) * np.sqrt(uncertainty.variance)
+    half: Array = special.stdtrit(uncertainty.df, 0.5 * (1.0 + level)) * np.sqrt(uncertainty.variance)
     return half

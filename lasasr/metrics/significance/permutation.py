@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 EXACT = 16  # units up to which all 2^n signs are tried
 DRAWS = 20_000
+MOST_FLIPPED = 1_000  # units, above which those of equal size are drawn together
 _AT_ONCE = 2_000_000  # signs held in memory
 
 
@@ -44,17 +45,29 @@ def sign_flip(differences: NDArray[np.int64], draws: int = DRAWS, seed: int = 0)
             sums = np.concatenate([sums + difference, sums - difference])
         p = float((np.abs(sums) >= observed).mean())
         return SignFlip(p, least, f"exact sign flips of {n} speakers")
-    generator = np.random.default_rng(seed)
-    hits, rows = 0, max(1, _AT_ONCE // n)
-    for done in range(0, draws, rows):
-        signs = 2 * generator.integers(2, size=(min(rows, draws - done), n)) - 1
-        hits += int((np.abs(signs @ differences) >= observed).sum())
+    hits = int((np.abs(_flipped_sums(differences, draws, seed)) >= observed).sum())
     return SignFlip((1 + hits) / (1 + draws), least, f"{draws} random sign flips of {n} speakers, seed {seed}")
+
+
+def _flipped_sums(differences: NDArray[np.int64], draws: int, seed: int) -> NDArray[np.int64]:
+    """Σ ±d (draws,) with random signs; many units of equal size are drawn together: of n, a binomial number is +."""
+    generator = np.random.default_rng(seed)
+    if len(differences) > MOST_FLIPPED:
+        sizes, occurrences = np.unique(np.abs(differences), return_counts=True)
+        positive = generator.binomial(occurrences, 0.5, size=(draws, len(sizes)))
+        together: NDArray[np.int64] = (2 * positive - occurrences) @ sizes
+        return together
+    rows = max(1, _AT_ONCE // len(differences))
+    sums = []
+    for done in range(0, draws, rows):
+        signs = 2 * generator.integers(2, size=(min(rows, draws - done), len(differences))) - 1
+        sums.append(signs @ differences)
+    return np.concatenate(sums)
 
 
 def least_sign_flip(speakers: int) -> float:
     """The smallest two-sided p of signs alone, 2/2^n: 0.125 with four speakers."""
-    return min(1.0, 2.0 / 2.0**speakers)
+    return 2.0 ** (1 - speakers) if speakers else 1.0
 
 
 def least_exchange(first: int, second: int) -> float:

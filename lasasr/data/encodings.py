@@ -1,0 +1,115 @@
+"""What the frozen part of an encoder gives of each utterance, kept in a few large files that are mapped into memory.
+
+A folder belongs to one encoder as it is (`StagedEncoder.identity`) and is shared by all runs and splits. A tensor is
+named by what its audio holds, whatever it is called and wherever it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lasasr.artifacts import files
+from lasasr.errors import LasasrError
+
+DTYPE: Final = torch.float16
+SHARD_BYTES: Final = 1 << 29  # a file is closed once it holds so many
+_SUFFIX: Final = ".safetensors"
+
+
+class Encodings:
+    """Name → frames (T', N) float16, of a folder as it is when this is made.
+
+    Args:
+        folder: of one encoder; it need not be there.
+
+    Raises:
+        LasasrError: a file in it is damaged; the message names it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[Path, Any] = {}
+        self._places: dict[str, Path] = {}
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            try:
+                self._files[path] = safe_open(path, "pt")
+                self._places |= dict.fromkeys(self._files[path].keys(), path)
+            except Exception as error:
+                reason = " ".join(str(error).split())[:200]
+                raise LasasrError(f"{path} is damaged ({reason}); delete it, and it is computed again") from None
+
+    def __reduce__(self) -> tuple[type[Encodings], tuple[Path]]:
+        return Encodings, (self.folder,)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def get(self, name: str) -> Tensor:
+        """A copy of the frames (T', N) of an utterance.
+
+        Raises:
+            KeyError: they are not there.
+        """
+        frames: Tensor = self._files[self._places[name]].get_tensor(name)
+        return frames
+
+
+class Kept(NamedTuple):
+    """Those of the utterances of a split."""
+
+    encodings: Encodings
+    names: Sequence[str]  # of each utterance, in the order of the manifest
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Of some utterances: (B, T', N) float16, 0 after the end, and their lengths (B,) int64."""
+        frames = [self.encodings.get(self.names[index]) for index in indices]
+        return pad_sequence(frames, batch_first=True), torch.tensor([len(one) for one in frames])
+
+
+def write(folder: Path, encoded: Iterable[tuple[str, Tensor]], shard_bytes: int = SHARD_BYTES) -> None:
+    """Add frames (T', N) by name to a folder, file by file, each whole or not at all.
+
+    Args:
+        shard_bytes: of a file, about.
+
+    Raises:
+        LasasrError: a value does not fit float16.
+    """
+    for tensors in _shards(encoded, shard_bytes):
+        name = hashlib.sha256("".join(sorted(tensors)).encode()).hexdigest()[:16]
+        with files.replacing(folder / f"{name}{_SUFFIX}") as path:
+            save_file(tensors, path)
+
+
+def _shards(encoded: Iterable[tuple[str, Tensor]], shard_bytes: int) -> Iterator[dict[str, Tensor]]:
+    tensors: dict[str, Tensor] = {}
+    held = 0
+    for name, frames in encoded:
+        rounded = frames.to(DTYPE).cpu().contiguous()
+        if not bool(rounded.isfinite().all()):
+            raise LasasrError(
+                f"the encoder gives values of up to {float(frames.abs().max()):.0f}, and float16 ends at 65504: set "
+                "loading.cache_encoded=false"
+            )
+        tensors[name] = rounded
+        held += rounded.nbytes
+        if held >= shard_bytes:
+            yield tensors
+            tensors, held = {}, 0
+    if tensors:
+        yield tensors
+
+
+def digest(plain: Any) -> str:
+    """The name of the folder of an encoder that these plain values identify."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:24]

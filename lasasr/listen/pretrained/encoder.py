@@ -1,0 +1,248 @@
+"""`listen=pretrained`: a speech encoder that was trained elsewhere, a projection, and an encoder on top."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lasasr.errors import LasasrError
+from lasasr.listen.base import Encoded, Encoder, StagedEncoder
+from lasasr.listen.pretrained import folder, types, weights
+from lasasr.listen.pretrained.body import Body
+from lasasr.listen.pretrained.mix import LayerMix
+from lasasr.nn import initial_weights
+from lasasr.nn import lengths as length
+
+Layers = Literal["last", "weighted"]
+Freeze = Literal["all", "features", "none"]
+Stored = Literal["weights", "reference"]
+
+
+_VERSION = 1  # of what `fixed` computes of weights and features: another number, and kept values are computed anew
+
+
+class PretrainedEncoder(StagedEncoder):
+    """The frames of a pretrained encoder, then a linear projection, then another encoder; the last two if wanted.
+
+    Args:
+        input_dim: F.
+        weights: a folder with config.json and model.safetensors, or a name on the Hugging Face hub whose files are in
+            the local cache.
+        window: of Whisper: "real" (the frames of the utterance alone) or "full" (in silence of 30 s).
+        layers: "last", or "weighted" (softmax-weighted sum over all).
+        freeze: what is not trained: "all", "features" (what computes features of the waveform) or "none".
+        thaw_after: with freeze=all: updates after which layers are trained, too; None: never.
+        thaw_layers: how many of them, from the last on; None: all.
+        learning_rate: of what is trained of the pretrained encoder; None: optimizer.lr.
+        layer_drop: probability that a layer that is trained is passed by, in training (Fan et al. 2020).
+        recompute: keep only what goes into each layer, and run it once more in the backward pass.
+        projection_dim: of the linear layer above; 0: none.
+        top: makes the encoder above from the keyword `input_dim`; None: none.
+        bundle: what a bundle holds of the pretrained encoder: its "weights", or a "reference" to this folder.
+        architecture, sha256: of the weights, as bundles carry them; None: as the folder says.
+
+    Raises:
+        LasasrError: the weights cannot be used; the message says why.
+        ValueError: an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_dim: int,
+        weights: str,
+        window: str = "real",
+        layers: Layers = "last",
+        freeze: Freeze = "all",
+        thaw_after: int | None = None,
+        thaw_layers: int | None = None,
+        learning_rate: float | None = None,
+        layer_drop: float = 0.0,
+        recompute: bool = False,
+        projection_dim: int = 0,
+        top: Callable[..., Encoder] | None = None,
+        bundle: Stored = "weights",
+        architecture: Mapping[str, Any] | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__()
+        _check(layers=(layers, Layers), freeze=(freeze, Freeze), bundle=(bundle, Stored))
+        if architecture is None:
+            part = self.resolved({"weights": weights})
+            architecture, sha256 = part["architecture"], part["sha256"]
+        self.weights, self.sha256, self.freeze, self.window = weights, sha256, freeze, window
+        self.architecture = dict(architecture)
+        self.thaw_after, self.learning_rate = thaw_after, learning_rate
+        self.layer_drop, self.recompute = layer_drop, recompute
+        self.body = types.body(str(architecture.get("model_type")), architecture, window, weights)
+        if bundle == "reference" and (freeze != "all" or thaw_after is not None):
+            raise ValueError("bundle=reference is for weights that stay as they are: freeze=all, and thaw_after=null")
+        self.body.stored_elsewhere = bundle == "reference"
+        if initial_weights.wanted() or self.body.stored_elsewhere:
+            _read(self.body, weights, sha256)
+        total = len(self.body.layers)
+        self._check_freezing(thaw_layers, total)
+        self.boundary = total - (total if thaw_layers is None else thaw_layers) if thaw_after is not None else total
+        self._thawed = False
+        self.mix = LayerMix(total + 1) if layers == "weighted" else None
+        self.projection = nn.Linear(self.body.width, projection_dim) if projection_dim else None
+        width = projection_dim or self.body.width
+        self.top = None if top is None else top(input_dim=width)
+        self.input_dim, self.unit, self.longest = input_dim, self.body.unit, self.body.longest
+        self.self_attentive = self.top is None or self.top.self_attentive
+        self.output_dim = width if self.top is None else self.top.output_dim
+        self.subsampling_factor = self.body.factor * (1 if self.top is None else self.top.subsampling_factor)
+        self.keeps = self.keeps_frozen({"freeze": freeze, "window": window, "thaw_after": thaw_after})
+        self.fixed_dim = self.body.width * (self.boundary + 1 if self.mix is not None else 1)
+        self._freeze()
+
+    @classmethod
+    def resolved(cls, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See the contract: with `architecture` and `sha256`."""
+        if part.get("architecture") is not None:
+            return part
+        types.require_transformers()
+        found = folder.find(str(part.get("weights")))
+        types.type_of(found.name, found.model_type)
+        return {**part, "architecture": types.architecture(found), "sha256": found.sha256()}
+
+    @classmethod
+    def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """See the contract: the one that the weights were trained with."""
+        return types.frontend_part(folder.find(str(part["weights"])))
+
+    @classmethod
+    def bytes_elsewhere(cls, part: Mapping[str, Any]) -> int:
+        """See the contract."""
+        if part.get("bundle", "weights") == "weights":
+            return 0
+        return folder.find(str(part.get("weights"))).tensors.stat().st_size
+
+    @classmethod
+    def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
+        """See the contract: in a window of silence, layers that are thawed would want the frames of the silence."""
+        whole = part.get("thaw_after") is None or part.get("window", types.WINDOWS[0]) == types.WINDOWS[0]
+        return part.get("freeze", "all") == "all" and whole
+
+    def identity(self) -> Mapping[str, Any]:
+        """See the contract: a digest over the weights as they are, wherever they came from."""
+        digest, learning = hashlib.sha256(), {id(parameter) for parameter in self.brought()}
+        for name, value in self.body.state_dict(keep_vars=True).items():
+            if id(value) not in learning:
+                digest.update(f"{name} {tuple(value.shape)}".encode())
+                digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+        options = {"window": self.window, "mixed": self.mix is not None, "boundary": self.boundary}
+        return {"version": _VERSION, "sha256": digest.hexdigest(), "architecture": self.architecture, **options}
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """See the contract."""
+        frames = self.body.output_lengths(lengths)
+        return frames if self.top is None else self.top.output_lengths(frames)
+
+    def fixed_lengths(self, lengths: Tensor) -> Tensor:
+        """See the contract."""
+        return self.body.output_lengths(lengths)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Encoded:
+        """Features (B, T, F) and lengths (B,) → encoded (B, T', E)."""
+        states, frames = self._first(features, lengths)
+        return self._second(states, frames, self._frames(features))
+
+    def fixed(self, features: Tensor, lengths: Tensor) -> Encoded:
+        """See the contract."""
+        states, frames = self._first(features, lengths)
+        joined = torch.cat(states if self.mix is not None else states[-1:], 2)[:, : self._frames(features)]
+        return Encoded(joined.masked_fill(~length.mask(frames, joined.shape[1])[..., None], 0.0), frames)
+
+    def learnt(self, fixed: Encoded) -> Encoded:
+        """See the contract."""
+        states = list(torch.split(fixed.encoded, self.body.width, 2))
+        return self._second(states, fixed.lengths, fixed.encoded.shape[1])
+
+    def brought(self) -> Iterable[nn.Parameter]:
+        """See the contract."""
+        if self.freeze != "all":
+            return [parameter for parameter in self.body.parameters() if parameter.requires_grad]
+        return [parameter for part in self._thawing() for parameter in part.parameters()]
+
+    def thaw(self) -> None:
+        """See the contract."""
+        for parameter in self.brought():
+            parameter.requires_grad_(True)
+        self._thawed = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> PretrainedEncoder:
+        """What is frozen stays as in evaluation: without dropout."""
+        super().train(mode)
+        if self.freeze == "all":
+            self.body.eval()
+            for part in self._thawing() if self._thawed else ():
+                part.train(mode)
+        elif self.freeze == "features":
+            for part in self.body.features:
+                part.eval()
+        for part in self.body.modules():
+            if isinstance(part, nn.BatchNorm1d):  # of its own statistics an utterance would know its batch
+                part.eval()
+        return self
+
+    def _first(self, features: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The frames below the first layer and above each up to the boundary, and their lengths."""
+        real = length.mask(lengths, features.shape[1])[..., None]
+        hidden, frames = self.body.begin(torch.where(real, features, 0.0), lengths)
+        return self.body.run([hidden], frames, 0, self.boundary, self.layer_drop, self.recompute), frames
+
+    def _second(self, states: list[Tensor], frames: Tensor, longest: int) -> Encoded:
+        states = self.body.run(states, frames, self.boundary, len(self.body.layers), self.layer_drop, self.recompute)
+        hidden = (states[-1] if self.mix is None else self.mix(states))[:, :longest]
+        hidden = hidden if self.projection is None else self.projection(hidden)
+        hidden = hidden.masked_fill(~length.mask(frames, longest)[..., None], 0.0)
+        return Encoded(hidden, frames) if self.top is None else self.top(hidden, frames)
+
+    def _frames(self, features: Tensor) -> int:
+        """T' of T."""
+        return int(self.body.output_lengths(torch.tensor([features.shape[1]])))
+
+    def _thawing(self) -> list[nn.Module]:
+        if self.thaw_after is None:
+            return []
+        return [*self.body.layers[self.boundary :], *self.body.ending]
+
+    def _freeze(self) -> None:
+        parts: dict[str, tuple[nn.Module, ...]] = {"all": (self.body,), "features": self.body.features, "none": ()}
+        for part in parts[self.freeze]:
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def _check_freezing(self, thaw_layers: int | None, total: int) -> None:
+        if self.thaw_after is not None and self.freeze != "all":
+            raise ValueError(f"thaw_after={self.thaw_after} is for freeze=all, and freeze is {self.freeze}")
+        if self.thaw_after is not None and self.thaw_after < 1:
+            raise ValueError(f"thaw_after must be at least 1, got {self.thaw_after}; freeze=none trains from the start")
+        if thaw_layers is not None and (self.thaw_after is None or not 1 <= thaw_layers <= total):
+            raise ValueError(f"thaw_layers must be 1 to {total}, and thaw_after says when, got {thaw_layers}")
+        if self.learning_rate is not None and self.freeze == "all" and self.thaw_after is None:
+            raise ValueError(f"learning_rate={self.learning_rate} is of nothing: freeze=all, and nothing is thawed")
+        if not 0.0 <= self.layer_drop < 1.0:
+            raise ValueError(f"layer_drop must lie in [0, 1), got {self.layer_drop}")
+
+
+def _read(body: Body, name: str, sha256: str | None) -> None:
+    found = folder.find(name)
+    if sha256 is not None and found.sha256() != sha256:
+        raise LasasrError(
+            f"listen.weights={name}: {found.tensors} has sha256 {found.sha256()[:12]}..., not {sha256[:12]}... as when "
+            "it was trained with"
+        )
+    weights.read(body, found)
+
+
+def _check(**options: tuple[str, Any]) -> None:
+    for name, (value, choices) in options.items():
+        if value not in get_args(choices):
+            raise ValueError(f"{name} must be {' or '.join(get_args(choices))}, got {value!r}")

@@ -1,0 +1,140 @@
+"""A recognizer of ONNX graphs: a waveform becomes text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lasasr.errors import LasasrError, UsageError
+from lasasr.onnx import search
+from lasasr.onnx.ctc import best_path
+from lasasr.onnx.features import Features
+
+SCHEMA = 1
+SPACE = "▁"
+
+
+class Reading(NamedTuple):
+    """What was recognized."""
+
+    text: str
+    tokens: list[int]
+    score: float  # log
+
+
+class OnnxRecognizer:
+    """The graphs of a folder that `lasasr export RUN --onnx --out DIR` wrote.
+
+    Args:
+        folder: with encoder.onnx, perhaps step.onnx and ctc.onnx, tokens.txt and metadata.json.
+        threads: of each operation.
+        search: other options of the search (`{"beam": 20}`; `{"kind": "greedy"}`).
+
+    Raises:
+        LasasrError: a file is missing or of another version, or onnxruntime is not installed.
+        UsageError: the search has no such option.
+    """
+
+    def __init__(self, folder: str | Path, threads: int = 1, search: Mapping[str, Any] | None = None) -> None:
+        self.folder = Path(folder)
+        metadata = _metadata(self.folder)
+        self.names = (self.folder / "tokens.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        self.unit, self.options = metadata["unit"], {**metadata["search"], **(search or {})}
+        if unknown := sorted(self.options.keys() - metadata["search"].keys()):
+            raise UsageError(f"the search of {folder} has no option {unknown[0]}: {', '.join(metadata['search'])}")
+        self.features = Features(metadata["frontend"])
+        self._memory, self._state = metadata["memory"], metadata["state"]
+        self._encoder = _session(self.folder / "encoder.onnx", threads)
+        self._step = _session(self.folder / "step.onnx", threads) if self._state else None
+        has_ctc = (self.folder / "ctc.onnx").exists()
+        self._ctc = _session(self.folder / "ctc.onnx", threads) if has_ctc else None
+
+    @classmethod
+    def load(cls, folder: str | Path, threads: int = 1, search: Mapping[str, Any] | None = None) -> OnnxRecognizer:
+        """See the class."""
+        return cls(folder, threads, search)
+
+    def transcribe(self, audio: str | Path | NDArray[Any]) -> Reading:
+        """Recognize one recording: a file that soundfile reads, or a waveform (S,), at the model's sampling rate.
+
+        Raises:
+            LasasrError: its rate is another one, or it cannot be read.
+        """
+        waveform = audio if isinstance(audio, np.ndarray) else self._read(Path(audio))
+        if not len(waveform) or bool((waveform == waveform[0]).all()):
+            return Reading("", [], 0.0)  # digital silence
+        return self.decode(self.features(waveform.astype(np.float32)))
+
+    def decode(self, features: NDArray[np.float32]) -> Reading:
+        """Recognize features (T, F)."""
+        feed = {"features": features[None], "lengths": np.array([len(features)])}
+        names = ["encoded", "encoded_lengths", *self._memory, *self._state]
+        heard = dict(zip(names, self._encoder.run(names, feed), strict=True))
+        frames = int(heard["encoded_lengths"][0])
+        ctc = None if self._ctc is None else self._ctc.run(None, {"encoded": heard["encoded"]})[0][0, :frames]
+        found = self._search(heard, ctc, frames)
+        return Reading(self._text(found.tokens), found.tokens, found.score)
+
+    def _search(self, heard: dict[str, Any], ctc: Any, frames: int) -> search.Found:
+        kind = self.options["kind"]
+        if kind == "ctc_greedy" or (kind == "greedy" and self._step is None):
+            return search.Found(*best_path(ctc))
+        memory = {name: heard[name] for name in self._memory}
+        state = [heard[name] for name in self._state]
+
+        def step(tokens: search.Ints, state: search.Leaves) -> tuple[search.Floats, search.Leaves]:
+            assert self._step is not None
+            feed = {**memory, **dict(zip(self._state, state, strict=True)), "tokens": tokens[None]}
+            taken = {given.name for given in self._step.get_inputs()}  # tracing leaves out what a step does not read
+            logits, _, *after = self._step.run(None, {name: value for name, value in feed.items() if name in taken})
+            return logits[0], after
+
+        if kind == "greedy":
+            return search.greedy(step, state, frames, self.options)
+        return search.beam(step if self._step else None, state, ctc, frames, self.options)
+
+    def _text(self, tokens: list[int]) -> str:
+        names = [self.names[token] for token in tokens]
+        return " ".join(names) if self.unit == "phone" else " ".join("".join(names).replace(SPACE, " ").split())
+
+    def _read(self, path: Path) -> NDArray[np.float32]:
+        import soundfile
+
+        try:
+            samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        except Exception as error:  # of libsndfile
+            raise LasasrError(f"{path} cannot be read as audio ({' '.join(str(error).split())})") from None
+        if rate_hz != self.features.sample_rate_hz:
+            raise LasasrError(f"{path} has {rate_hz} Hz, the model {self.features.sample_rate_hz}: convert it first")
+        return np.asarray(samples.mean(1))
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    path = folder / "metadata.json"
+    try:
+        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LasasrError(f"{path} is missing: lasasr export RUN --onnx --out DIR writes such a folder") from None
+    except ValueError as error:
+        raise LasasrError(f"{path} is no JSON ({error})") from None
+    if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA:
+        raise LasasrError(f"{path} is none of schema {SCHEMA}, which this version reads")
+    return metadata
+
+
+def _session(path: Path, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise LasasrError(f"{path} needs onnxruntime: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of onnxruntime
+        raise LasasrError(f"{path} cannot be loaded ({' '.join(str(error).split())[:200]})") from None

@@ -1,0 +1,145 @@
+"""The frozen part of an encoder, run once over each utterance (`loading.cache_encoded`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lasasr.artifacts import files
+from lasasr.configuration.settings import Recognition
+from lasasr.corpora.base import Progress
+from lasasr.data import content, digests, encodings
+from lasasr.data.encodings import Encodings, Kept
+from lasasr.data.loader import Loader, Loading
+from lasasr.data.manifest import Utterances
+from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.distributed import launch
+from lasasr.errors import UsageError
+from lasasr.listen.base import StagedEncoder
+from lasasr.models import factory
+from lasasr.models.recognizer import Recognizer
+from lasasr.preparation.speech import Prepared
+
+FOLDER = "encoded"  # below prepared_dir
+
+
+class Size(NamedTuple):
+    """What keeping them takes."""
+
+    utterances: int
+    bytes: int
+    folder: Path
+
+
+def reason_against(settings: Recognition) -> str | None:
+    """Why what an encoder gives is not the same in every epoch, or is not kept; None: it is.
+
+    Raises:
+        UsageError: `loading.cache_encoded` asks for it none the less.
+    """
+    loading: Loading = factory.build(settings.loading, "loading")
+    against = None
+    if not factory.keeps_frozen(settings.listen):
+        against = "the encoder is trained (listen=pretrained with listen.freeze=all is not)"
+    elif settings.augment.waveform:
+        against = "augment.waveform changes the audio in every epoch"
+    if against is not None and loading.cache_encoded:
+        raise UsageError(f"loading.cache_encoded=true, but {against}: leave one of them out")
+    return against or ("loading.cache_encoded is false" if loading.cache_encoded is False else None)
+
+
+def size(settings: Recognition, recognizer: Recognizer, splits: Iterable[Utterances]) -> Size:
+    """What keeping the encodings of these splits takes, whether they are there or not."""
+    encoder = recognizer.model.encoder
+    assert isinstance(encoder, StagedEncoder)
+    frames, utterances = 0, 0
+    for split in splits:
+        durations_s = torch.from_numpy(split.durations_s)
+        samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+        frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
+        utterances += len(samples)
+    bytes_each = encoder.fixed_dim * torch.finfo(encodings.DTYPE).bits // 8
+    return Size(utterances, frames * bytes_each, folder_of(settings, recognizer))
+
+
+def folder_of(settings: Recognition, recognizer: Recognizer) -> Path:
+    """Where the encodings of this encoder lie."""
+    encoder = recognizer.model.encoder
+    assert isinstance(encoder, StagedEncoder)
+    identity = {"encoder": encoder.identity(), "frontend": recognizer.parts.frontend}
+    return Path(settings.prepared_dir) / FOLDER / encodings.digest(identity)
+
+
+def keep(
+    settings: Recognition, recognizer: Recognizer, prepared: Prepared, split: str, progress: Progress, device: str
+) -> Kept | None:
+    """The encodings of a split, computed where they are not there yet; None where the audio cannot be told apart.
+
+    Args:
+        device: to compute on.
+    """
+    utterances = prepared.utterances(split)
+    named = content.audio_digests(utterances, digests.recorded(utterances.path))
+    names = [name for name in named if name is not None]
+    if len(names) < len(named):  # no digest: fetched when it is read
+        return None
+    folder = folder_of(settings, recognizer)
+    with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
+        there = Encodings(folder)
+        missing = [index for index, name in enumerate(names) if name not in there]
+        if missing:
+            expected = size(settings, recognizer, [utterances])
+            if launch.helper() is None:
+                share = expected.bytes * len(missing) / expected.utterances / 2**20
+                sys.stderr.write(f"encoding {split} once: {len(missing)} utterances, {share:.0f} MiB, in {folder}\n")
+            encodings.write(folder, _encoded(settings, recognizer, prepared, split, names, missing, progress, device))
+    return Kept(Encodings(folder), names)
+
+
+def _say_waiting(split: str) -> None:
+    if launch.helper() is None:
+        sys.stderr.write(f"another process encodes {split}: waiting for it\n")
+
+
+@torch.inference_mode()
+def _encoded(
+    settings: Recognition,
+    recognizer: Recognizer,
+    prepared: Prepared,
+    split: str,
+    names: Sequence[str],
+    missing: Sequence[int],
+    progress: Progress,
+    device: str,
+) -> Iterator[tuple[str, Tensor]]:
+    """(name, frames (T', N)) of the missing utterances, the longest first."""
+    encoder, frontend = recognizer.model.encoder, recognizer.frontend
+    assert isinstance(encoder, StagedEncoder)
+    before, training = next(recognizer.parameters()).device, recognizer.training
+    recognizer.to(device).eval()
+    dataset = prepared.dataset(split, frontend.sample_rate_hz)
+    durations_s = dataset.utterances.durations_s[list(missing)]
+    batching = Batching(max_utterances=len(missing), batch_seconds=settings.evaluate.batch_s)
+    requests = [
+        request._replace(indices=tuple(missing[index] for index in request.indices))
+        for request in BucketBatches(durations_s, batching, shuffle=False)
+    ]
+    done: set[str] = set()
+    encoded = 0
+    for request, batch in zip(requests, Loader(dataset, requests), strict=True):
+        batch = batch.to(device)
+        fixed = encoder.fixed(*frontend(batch.waveforms, batch.waveform_lengths))
+        frames = fixed.lengths.tolist()
+        for row, index in enumerate(request.indices):
+            if names[index] not in done:  # two utterances of the same audio
+                done.add(names[index])
+                yield names[index], fixed.encoded[row, : frames[row]]
+        encoded += len(request.indices)
+        progress(f"encoding {split}", encoded, len(missing))
+    recognizer.to(before).train(training)

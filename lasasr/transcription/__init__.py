@@ -1,0 +1,1 @@
+"""What was recognized, written in the formats of other programs."""

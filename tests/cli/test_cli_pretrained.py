@@ -1,0 +1,132 @@
+"""Training on a frozen encoder from the command line: encoded once, or in every epoch; then moved and used."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from doctor_corpus import Corpus
+
+from lasasr.artifacts.runs import Run
+from lasasr.cli.main import main
+
+sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
+from pretrained_folders import folder_of, shelf
+
+assert shelf  # a fixture
+
+RECIPE = """\
+defaults:
+  - /base
+  - /listen@listen.top: pyramid
+  - override /corpus: table
+  - override /listen: pretrained
+  - override /search: greedy
+  - override /logger: csv
+  - _self_
+corpus: {train: tables/train.jsonl, dev: tables/dev.jsonl, test: tables/test.jsonl}
+batching: {max_utterances: 4}
+listen: {weights: weights, top: {hidden_dim: 4, layers: 1, subsampling_factor: 2}}
+attend: {dim: 8}
+spell: {hidden_dim: 8, embedding_dim: 8, readout_dim: 8}
+trainer: {accelerator: cpu, max_steps: 3, val_check_interval: 3, check_val_every_n_epoch: null, log_every_n_steps: 1}
+evaluate: {maps: 0}
+validation: {maps: 0}
+"""
+
+
+@pytest.fixture
+def place(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe, tables and weights; also the working directory."""
+    (tmp_path / "tables").mkdir()
+    Corpus(tmp_path / "tables", (8, 3, 3)).plain()
+    shutil.copytree(folder_of("whisper", shelf), tmp_path / "weights")
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    for name in ("PREPARED", "RUNS", "DATA"):
+        monkeypatch.setenv(f"LASASR_{name}", name.lower())
+    return tmp_path
+
+
+def trained(place: Path, *overrides: str) -> Run:
+    shutil.rmtree(place / "runs", ignore_errors=True)
+    assert main(["train", "mine.yaml", *overrides]) == 0
+    (folder,) = (place / "runs" / "mine").iterdir()
+    return Run(folder)
+
+
+def losses(run: Run) -> list[float]:
+    with (run.folder / "csv" / "metrics.csv").open() as file:
+        return [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+
+
+def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    once = trained(place)
+    said = capsys.readouterr().err
+    assert "encoding train once: 8 utterances, " in said
+    assert "trained: " in said
+    files = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
+    assert len(files) == 3  # of train, dev and test
+    expected, card = losses(once), once.card()
+    assert card["pretrained"]["model_type"] == "whisper"
+    assert 0 < card["trained_parameters"] < card["parameters"]
+
+    again = trained(place, "loading.cache_encoded=false")
+    assert "runs in every epoch: loading.cache_encoded is false" in capsys.readouterr().err
+    assert losses(again) == pytest.approx(expected, rel=1e-3)
+    assert again.card()["results"]["test"]["errors"] == card["results"]["test"]["errors"]
+
+
+def test_another_run_finds_what_is_encoded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(place)
+    files = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    (place / "tables").rename(place / "elsewhere")  # audio that was moved is the same audio
+    shutil.copytree(place / "elsewhere", place / "tables")
+    capsys.readouterr()
+    trained(place, "attend=dot")
+    assert "encoding" not in capsys.readouterr().err
+    assert files == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    trained(place, "listen.layers=weighted")
+    assert "encoding train once" in capsys.readouterr().err
+
+
+def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:
+    augmented = ("augment=specaugment_lb", "+augment.specaugment.time_width=9")
+    plain, once = losses(trained(place)), losses(trained(place, *augmented))
+    assert once != pytest.approx(plain, rel=1e-3)
+    assert losses(trained(place, *augmented, "loading.cache_encoded=false")) == pytest.approx(once, rel=1e-3)
+
+
+def test_audio_that_changes_in_every_epoch_is_not_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "mine.yaml", "augment=speed", "loading.cache_encoded=true"]) == 2
+    assert "cache_encoded=true, but augment.waveform changes the audio in every epoch" in capsys.readouterr().err
+    assert main(["train", "mine.yaml", "listen.freeze=none", "loading.cache_encoded=true"]) == 2
+    assert "cache_encoded=true, but the encoder is trained" in capsys.readouterr().err
+    assert not (place / "runs").exists()
+    trained(place, "augment=speed")
+    assert "every epoch: augment.waveform changes the audio" in capsys.readouterr().err
+    assert not (place / "prepared" / "encoded").exists()
+
+
+def test_doctor_says_the_size(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "mine.yaml", "--quick", "listen.layers=weighted"]) == 0
+    assert "14 utterances are encoded once" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_bundle_is_moved_and_transcribes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained(place)
+    assert main(["export", str(run.folder), "--out", "bundle"]) == 0
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(place / "bundle", elsewhere)
+    shutil.rmtree(place / "weights")
+    audio = next((place / "tables").glob("*.wav"))
+    assert main(["transcribe", str(elsewhere / "bundle"), str(audio)]) == 0
+
+
+def test_check_tries_the_contract(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "listen=pretrained", "listen.weights=weights"]) == 0
+    assert capsys.readouterr().out.count("kept") == 7

@@ -1,0 +1,135 @@
+"""Graphs run by onnxruntime and numpy against torch: the same text, scores within 1e-4, random weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from shipped_parts import names, part
+from tiny_recognizer import parts
+
+from lasasr.errors import LasasrError, UsageError
+from lasasr.models.recognizer import Recognizer
+from lasasr.onnx import OnnxRecognizer
+from lasasr.text.character import CharacterTokenizer
+
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+pytest.importorskip("onnx", reason="the extra onnx is not installed")
+
+from lasasr.models import onnx_export
+
+RATE = 16_000
+FAST = ("location", "forward_ta", "mocha", "none")  # the others take a minute together
+LIMITS = {"_target_": "lasasr.search.limits.Limits", "min_length": 2, "max_ratio": 0.4}
+SEARCHES: dict[str, dict[str, Any]] = {
+    "greedy": {"_target_": "lasasr.search.greedy.GreedySearch", "limits": LIMITS},
+    "joint": {"_target_": "lasasr.search.beam.BeamSearch", "limits": LIMITS, "beam": 4, "ctc_weight": 0.3},
+    "attention": {"_target_": "lasasr.search.beam.BeamSearch", "limits": LIMITS, "beam": 3, "length_bonus": 0.2},
+    "ctc": {"_target_": "lasasr.search.beam.BeamSearch", "limits": LIMITS, "beam": 5, "ctc_weight": 1.0},
+    "best path": {"_target_": "lasasr.search.ctc_greedy.CTCGreedySearch"},
+}
+
+
+def waveform(seed: int) -> np.ndarray[Any, Any]:
+    """Noise that swells: what is steady is not decoded."""
+    draw = np.random.default_rng(seed)
+    seconds = np.arange(int(RATE * (0.3 + 0.2 * seed))) / RATE
+    return (0.1 * draw.normal(size=len(seconds)) * (1.3 + np.cos(6.0 * np.pi * seconds))).astype(np.float32)
+
+
+def build(search: str, **changes: Any) -> Recognizer:
+    torch.manual_seed(0)
+    tokenizer = CharacterTokenizer.train(["ab c", "ba de"])
+    made = Recognizer.build(parts(0.3, search=SEARCHES[search], **changes), tokenizer, "none/1").eval()
+    with torch.no_grad():
+        for parameter in made.parameters():  # so that hypotheses differ
+            parameter.mul_(2.0)
+    return made
+
+
+def assert_same(recognizer: Recognizer, folder: Path, utterances: int = 6) -> None:
+    onnx_export.export(recognizer, folder)
+    exported = OnnxRecognizer.load(folder)
+    for seed in range(utterances):
+        samples = torch.from_numpy(waveform(seed))[None]
+        ((expected, *_),) = recognizer.recognize(samples, torch.tensor([samples.shape[1]]))
+        found = exported.transcribe(samples[0].numpy())
+        assert found.tokens == list(expected.tokens)
+        assert found.text == " ".join(expected.text.split())
+        assert found.score == pytest.approx(expected.score, abs=1e-4)
+
+
+def params(group: str, fast: tuple[str, ...]) -> list[Any]:
+    return [pytest.param(name, marks=[] if name in fast else pytest.mark.slow) for name in names(group)]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_search_finds_the_same(search: str, tmp_path: Path) -> None:
+    assert_same(build(search), tmp_path / "graphs", utterances=10)
+
+
+@pytest.mark.parametrize("name", params("attend", FAST))
+def test_every_attention_finds_the_same(name: str, tmp_path: Path) -> None:
+    assert_same(build("joint", attend=part("attend", name)), tmp_path / "graphs")
+
+
+@pytest.mark.parametrize("name", params("listen", ("blstm",)))
+def test_every_encoder_finds_the_same(name: str, tmp_path: Path) -> None:
+    assert_same(build("joint", listen=part("listen", name)), tmp_path / "graphs")
+
+
+@pytest.mark.parametrize("name", params("spell", ("gru",)))
+def test_every_decoder_finds_the_same(name: str, tmp_path: Path) -> None:
+    assert_same(build("joint", spell=part("spell", name)), tmp_path / "graphs")
+
+
+@pytest.mark.parametrize("cmvn", ["utterance", "none"])
+def test_features_are_those_of_the_front_end(cmvn: str, tmp_path: Path) -> None:
+    frontend = {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 23, "cmvn": cmvn}
+    recognizer = build("greedy", frontend=frontend)
+    onnx_export.export(recognizer, tmp_path / "graphs")
+    features = OnnxRecognizer.load(tmp_path / "graphs").features
+    for samples in (waveform(3), waveform(1)[:100]):
+        expected, _ = recognizer.frontend(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        assert features(samples) == pytest.approx(expected[0].numpy(), abs=2e-4)
+
+
+def test_it_runs_where_torch_cannot_be_imported(tmp_path: Path) -> None:
+    recognizer = build("joint")
+    onnx_export.export(recognizer, tmp_path / "graphs")
+    np.save(tmp_path / "waveform.npy", waveform(2))
+    script = (
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'torchaudio', 'scipy', 'hydra', 'lightning')));"
+        "import numpy; from lasasr.onnx import OnnxRecognizer;"
+        "print(OnnxRecognizer.load(sys.argv[1]).transcribe(numpy.load(sys.argv[2])).tokens)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "graphs"), str(tmp_path / "waveform.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    samples = torch.from_numpy(waveform(2))[None]
+    ((expected, *_),) = recognizer.recognize(samples, torch.tensor([samples.shape[1]]))
+    assert done.stdout.strip() == str(list(expected.tokens))
+
+
+def test_what_cannot_be_exported_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    scorer = {"_target_": "lasasr.search.scorer_set.LengthBonus", "weight": 0.5}
+    beyond = {**SEARCHES["joint"], "scorers": {"mine": scorer}}
+    torch.manual_seed(0)
+    recognizer = Recognizer.build(parts(0.3, search=beyond), CharacterTokenizer.train(["ab"]), "none/1")
+    with pytest.raises(LasasrError, match=r"search\.scorers cannot be exported"):
+        onnx_export.export(recognizer, tmp_path / "graphs")
+    assert not (tmp_path / "graphs").exists()
+    with pytest.raises(LasasrError, match=r"metadata\.json is missing"):
+        OnnxRecognizer.load(tmp_path)
+
+
+def test_an_unknown_option_is_named(tmp_path: Path) -> None:
+    onnx_export.export(build("joint"), tmp_path / "graphs")
+    with pytest.raises(UsageError, match="has no option beem"):
+        OnnxRecognizer.load(tmp_path / "graphs", search={"beem": 3})
+    assert OnnxRecognizer.load(tmp_path / "graphs", search={"beam": 1}).transcribe(waveform(1)).tokens

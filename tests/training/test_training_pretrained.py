@@ -1,0 +1,146 @@
+"""Training on top of a pretrained encoder: what is trained, from when on, at which rate, and what a bundle holds."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_tiny import Data, batch, trainer, training
+
+from lasasr.errors import LasasrError, UsageError
+from lasasr.listen.base import StagedEncoder
+from lasasr.models import factory
+from lasasr.models.recognizer import Recognizer
+from lasasr.training.module import Training
+from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
+
+sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
+from pretrained_folders import folder_of, shelf
+
+assert shelf  # a fixture
+
+
+def module(shelf: Path, **options: Any) -> Training:
+    listen = {
+        "_target_": "lasasr.listen.pretrained.encoder.PretrainedEncoder",
+        "_partial_": True,
+        "weights": str(folder_of("whisper", shelf)),
+        "projection_dim": 6,
+        **options,
+    }
+    frontend, listen = factory.resolved_parts({"_target_": factory.OF_ENCODER}, listen)
+    return training(frontend=frontend, listen=listen)
+
+
+def weights_of(made: Training) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in made.recognizer.model.encoder.named_parameters()}
+
+
+def changed(before: dict[str, torch.Tensor], made: Training) -> set[str]:
+    return {name for name, value in weights_of(made).items() if not torch.equal(before[name], value)}
+
+
+def fit(made: Training, folder: Path, steps: int) -> None:
+    encoder = made.recognizer.model.encoder
+    assert isinstance(encoder, StagedEncoder)
+    callbacks = [Thaw(encoder)] if encoder.thaw_after is not None else []
+    trainer(folder, callbacks, max_steps=steps, limit_val_batches=0).fit(made, Data())
+
+
+def test_what_is_frozen_does_not_change(shelf: Path, tmp_path: Path) -> None:
+    made = module(shelf)
+    before = weights_of(made)
+    trained, total = (
+        sum(p.numel() for p in made.parameters() if p.requires_grad or frozen) for frozen in (False, True)
+    )
+    share = f"({100 * trained / total:.1f} %)"
+    assert share_line(made.recognizer) == f"trained: {trained:,} of {total:,} parameters {share}"
+    fit(made, tmp_path, 2)
+    assert changed(before, made) == {"projection.weight", "projection.bias"}
+
+
+def test_only_what_computes_features_is_frozen(shelf: Path, tmp_path: Path) -> None:
+    made = module(shelf, freeze="features")
+    before = weights_of(made)
+    fit(made, tmp_path, 1)
+    assert {name for name in before if ".conv" in name or "positions" in name} == set(before) - changed(before, made)
+
+
+@pytest.mark.parametrize(("steps", "thawed"), [(2, False), (3, True)])
+def test_layers_thaw_after_so_many_updates(shelf: Path, tmp_path: Path, steps: int, thawed: bool) -> None:
+    made = module(shelf, thaw_after=2, thaw_layers=1)
+    before = weights_of(made)
+    assert "more later" in (share_line(made.recognizer) or "")
+    fit(made, tmp_path, steps)
+    expected = {"projection.weight", "projection.bias"}
+    if thawed:
+        expected |= {name for name in before if ".layers.2." in name or "net.layer_norm" in name}
+    assert changed(before, made) == expected
+
+
+def test_a_rate_of_its_own(shelf: Path, tmp_path: Path) -> None:
+    made = module(shelf, freeze="none", learning_rate=0.125)
+    fit(made, tmp_path, 1)
+    first, second = made.optimizers().optimizer.param_groups  # type: ignore[union-attr]
+    assert (first["lr"], second["lr"]) == (0.5, 0.125)
+    assert {id(p) for p in second["params"]} == {id(p) for p in made.recognizer.model.encoder.brought()}
+    assert not {id(p) for p in first["params"]} & {id(p) for p in second["params"]}
+
+
+def test_what_is_frozen_stays_without_dropout(shelf: Path) -> None:
+    made = module(shelf, thaw_after=2, thaw_layers=1)
+    encoder = made.train().recognizer.model.encoder
+    layers = encoder.body.layers
+    assert encoder.training
+    assert not any(layer.training for layer in layers)
+    encoder.thaw()
+    assert [layer.training for layer in layers] == [False, False, True]
+    encoder.eval()
+    assert not layers[2].training
+
+
+def heard(recognizer: Recognizer) -> torch.Tensor:
+    some = batch([0, 3])
+    return recognizer.eval().hear(some.waveforms, some.waveform_lengths).encoded
+
+
+def test_a_bundle_holds_the_weights(shelf: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(folder_of("whisper", shelf), tmp_path / "weights"))
+    made = module(shelf, weights=str(folder)).recognizer
+    made.save(tmp_path / "bundle")
+    shutil.rmtree(folder)
+    loaded = Recognizer.load(tmp_path / "bundle")
+    torch.testing.assert_close(heard(loaded), heard(made), rtol=0, atol=0)
+    assert pretrained_facts(loaded)["pretrained"] == {
+        "weights": str(folder),
+        "sha256": made.parts.listen["sha256"],
+        "model_type": "whisper",
+    }
+    loaded.save(tmp_path / "again")
+    torch.testing.assert_close(heard(Recognizer.load(tmp_path / "again")), heard(made), rtol=0, atol=0)
+
+
+def test_a_bundle_refers_to_the_weights(shelf: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(folder_of("whisper", shelf), tmp_path / "weights"))
+    whole, made = module(shelf).recognizer, module(shelf, weights=str(folder), bundle="reference").recognizer
+    whole.save(tmp_path / "whole")
+    made.save(tmp_path / "bundle")
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("bundle", "whole")]
+    assert sizes[0] < sizes[1] - 4 * sum(p.numel() for p in made.model.encoder.body.parameters()) // 2
+    torch.testing.assert_close(heard(Recognizer.load(tmp_path / "bundle")), heard(made), rtol=0, atol=0)
+    shutil.copyfile(folder_of("whisper", shelf) / "config.json", folder / "model.safetensors")
+    with pytest.raises(LasasrError, match=r"has sha256 \S+, not \S+ as when it was trained with"):
+        Recognizer.load(tmp_path / "bundle")
+    shutil.rmtree(folder)
+    with pytest.raises(LasasrError, match="is no folder"):
+        Recognizer.load(tmp_path / "bundle")
+
+
+def test_a_reference_to_weights_that_are_trained_is_refused(shelf: Path) -> None:
+    for options in ({"freeze": "none"}, {"freeze": "features"}, {"thaw_after": 3}):
+        with pytest.raises(UsageError, match="bundle=reference is for weights that stay as they are"):
+            module(shelf, bundle="reference", **options)
