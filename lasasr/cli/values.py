@@ -104,9 +104,11 @@ def _admitted(config: Plain, key: str, value: Any, before_loading: Callable[[], 
 def _annotations(target: str, place: str) -> dict[str, Any]:
     from lasasr.configuration import gate
 
-    made = gate.resolve(target, place)
+    resolved = gate.resolve(target, place)
     try:
-        return typing.get_type_hints(inspect.getattr_static(made, "__init__") if isinstance(made, type) else made)
+        return typing.get_type_hints(
+            inspect.getattr_static(resolved, "__init__") if isinstance(resolved, type) else resolved
+        )
     except Exception:  # whatever reading it raises: then only the yaml speaks
         return {}
 
@@ -118,7 +120,7 @@ def admits(annotation: Any, value: Any) -> bool:
     """
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return any(admits(one, value) for one in typing.get_args(annotation))
+        return any(admits(member, value) for member in typing.get_args(annotation))
     if origin is Literal:
         return value in typing.get_args(annotation)
     if annotation is Any:
