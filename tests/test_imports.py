@@ -155,6 +155,16 @@ def test_a_library_stays_in_its_packages(name: str) -> None:
             assert inside(module, ONLY_IN[name]), f"{module} imports {name}, which only {', '.join(ONLY_IN[name])} may"
 
 
+def test_ranks_exchange_in_one_package_only() -> None:
+    for module, path in MODULES.items():
+        if package(module) == "distributed":
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        reached = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)]
+        reached += [name for name, _ in imports(module)]
+        assert "torch.distributed" not in reached, f"{module}: what ranks exchange goes through lasasr.distributed"
+
+
 def test_search_never_sees_an_attention_and_spell_only_the_contract() -> None:
     for module in MODULES:
         attends = {found.name for found in own(module) if package(found.name) == "attend"}

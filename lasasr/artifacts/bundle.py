@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lasasr.artifacts import files, yaml_files
 from lasasr.configuration import moved, users_parts
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.nn import allocation
 

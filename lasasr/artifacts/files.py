@@ -95,6 +95,14 @@ def _umask() -> int:
     return mask
 
 
+def expanded(path: str | Path) -> Path:
+    """With `~` and `~user` written out; of a user that there is not, as it stands, as a shell does."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user, or no home
+        return Path(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with replacing(path) as written:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lasasr.artifacts.search_identity import digest, flattened, model_name, normal, search_name, shown_value
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.errors import LasasrError
 
 LONGEST: Final = 60  # characters of the text in a name

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from lasasr.artifacts.run_names import folder_words
 from lasasr.artifacts.runs import Run
 from lasasr.configuration import identity
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import as_text
 from lasasr.errors import LasasrError
 

@@ -34,7 +34,8 @@ from lasasr.artifacts.search_identity import (
     search_words,
 )
 from lasasr.artifacts.utterance_files import earlier_plot_name
-from lasasr.configuration.settings import Part, Plain, Recognition
+from lasasr.configuration.sections import Part, Plain
+from lasasr.configuration.settings import Recognition
 from lasasr.errors import LasasrError
 
 ENDINGS: Final = (".json", ".jsonl", ".txt")  # of a result's files, the summary first

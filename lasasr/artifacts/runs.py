@@ -22,7 +22,8 @@ from lasasr.artifacts import files, kinds, run_card, yaml_files
 from lasasr.artifacts.run_card import RUN_ID, RunCard
 from lasasr.artifacts.run_lock import FILE as WRITER
 from lasasr.configuration import identity, moved, settings
-from lasasr.configuration.settings import Plain, Recognition, Settings
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.settings import Recognition, Settings
 from lasasr.errors import LasasrError
 
 SCHEMA: Final = 1  # of config.yaml

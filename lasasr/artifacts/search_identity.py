@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from lasasr.artifacts import files, run_paths
 from lasasr.configuration import moved
+from lasasr.configuration.identity import BUILDING
+from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import canonical, without_defaults
 from lasasr.errors import LasasrError
 
 DIGITS = 8  # hexadecimal, of an id
 _NEVER_SHOWN = ("_target_", "keep_weights")
-
-Plain = Mapping[str, Any]
 
 
 class SearchIdentity(NamedTuple):
@@ -57,17 +57,18 @@ def digest(*texts: str) -> str:
 def normal(part: Plain) -> dict[str, Any]:
     """Without the keys that are at their default; whole numbers as such, whether they were written 1 or 1.0.
 
-    The weight of a language model is left out where none is named: it weighs nothing.
+    The weight of a language model is left out where none is named: it weighs nothing. So is what only says how parts
+    are made: `_partial_`.
     """
-    form: dict[str, Any] = canonical(without_defaults(_without_idle_weights(moved.current_config(part))))
+    form: dict[str, Any] = canonical(without_defaults(_without_idle(moved.current_config(part))))
     return form
 
 
-def _without_idle_weights(part: Plain) -> dict[str, Any]:
+def _without_idle(part: Plain) -> dict[str, Any]:
     return {
-        key: _without_idle_weights(value) if isinstance(value, Mapping) else value
+        key: _without_idle(value) if isinstance(value, Mapping) else value
         for key, value in part.items()
-        if key != "lm_weight" or part.get("lm") is not None
+        if key not in BUILDING and (key != "lm_weight" or part.get("lm") is not None)
     }
 
 
@@ -143,7 +144,7 @@ def model_name(path: str) -> str:
 
 def _model_content(folder: Path, path: str) -> str:
     try:
-        model = folder / Path(path).expanduser()
+        model = folder / files.expanded(path)
         weights = model if model.is_file() else run_paths.bundle_folder(model) / "model.safetensors"
         status = weights.stat()
         return _file_digest(weights, status.st_size, status.st_mtime_ns)

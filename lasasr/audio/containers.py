@@ -1,31 +1,33 @@
 """What is wrong with a file that its decoder does not say: a part is missing, or another recording follows.
 
 Decoders read a cut MP3 or Ogg file to where it ends, and of two recordings in one file the first. Only headers are
-looked at, and in FLAC files what a second one begins with.
+looked at, in FLAC files what a second one begins with, and in Ogg files the checksums.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from lasasr.audio import chunks, mpeg_frames
 from lasasr.errors import LasasrError
 
 WAY_OUT = "convert it anew from the original"
 _CUT = "is cut off: {}"
+_DAMAGED = "is damaged: {}"
 _TWICE = "holds a second recording behind the first, which would not be read; split it"
 _FLAC: Final = b"fLaC\x00\x00\x00\x22"  # the first block has 34 bytes, in every file
 _PAGE: Final = 27  # bytes of an Ogg page before the table of its segments
 _FIRST: Final = 2  # flag of the first page of a stream
 _SLACK: Final = 2048  # bytes: more than a frame of an MP3 file
 _CHUNK: Final = 1 << 20  # bytes searched at once
-_MOST_CHUNKS: Final = 1000  # of a WAV file before its data
-_STREAM: Final = 0x7F000000  # bytes: what writers of streams put in, for want of a size, is larger
 UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF)  # of the data of a WAV stream
+_FEW_FRAMES: Final = 2  # of an MP3 file: by which counts differ
+_REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # the bits of each byte
 
 
 def check(source: Path | bytes, name: str) -> None:
@@ -45,7 +47,7 @@ def check(source: Path | bytes, name: str) -> None:
 
 
 def _ogg(file: BinaryIO, size: int) -> str:
-    """Walks from page to page."""
+    """Walks from page to page; a decoder leaves out, and does not say so, those whose checksum is wrong."""
     position, begun = 0, False
     while position < size:
         file.seek(position)
@@ -53,44 +55,49 @@ def _ogg(file: BinaryIO, size: int) -> str:
         if not head.startswith(b"OggS") or len(head) < _PAGE:
             return _CUT.format("its last page is not whole") if b"OggS".startswith(head[:4]) else ""
         segments = file.read(head[26])
+        packets = file.read(sum(segments))
         if head[5] & _FIRST and begun:
             return _TWICE
         begun = begun or not head[5] & _FIRST
         position += _PAGE + head[26] + sum(segments)
         if len(segments) < head[26] or position > size:
             return _CUT.format("its last page is not whole")
+        if _checksum(head[:22] + bytes(4) + head[26:] + segments + packets) != head[22:26]:
+            return _DAMAGED.format(f"the checksum of the page before byte {position:,} is wrong")
     return ""
 
 
+def _checksum(page: bytes) -> bytes:
+    """Of Ogg: that of zlib, with all bits the other way round, and neither begun nor ended with ones."""
+    state = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return state.to_bytes(4, "big").translate(_REVERSED)
+
+
 def _mp3(file: BinaryIO, size: int) -> str:
-    """Compares the size that the encoder wrote into the first frame with what is there."""
-    begin = _behind_id3(file)
-    file.seek(begin)
-    frame = file.read(200)
-    at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if len(frame) < 4 or frame[0] != 0xFF or frame[1] < 0xE0 or at < 0 or len(frame) < at + 16:
-        return ""
-    flags, _, written = struct.unpack_from(">3I", frame, at + 4) if frame[at + 7] & 1 else (frame[at + 7], 0, 0)
-    if not flags & 2:
-        return ""
-    if not flags & 1:
-        (written,) = struct.unpack_from(">I", frame, at + 8)
-    if size - begin < written - max(_SLACK, written // 50):
-        return _CUT.format(f"{size - begin:,} of {written:,} bytes are there")
-    file.seek(begin + written)
-    following = file.read(2 * _SLACK)
-    behind = [following.find(mark) for mark in (b"Xing", b"Info")]
-    return _TWICE if size - begin - written > _SLACK and max(behind) >= 0 else ""
+    """Compares what the first frame says with what is there: a decoder believes it, or else guesses."""
+    begin = mpeg_frames.first_frame(file)
+    told = mpeg_frames.promised(file, begin)
+    if told is None:
+        return _guessed(mpeg_frames.frames(file, begin))
+    if told.size is not None:
+        if size - begin < told.size - max(_SLACK, told.size // 50):
+            return _CUT.format(f"{size - begin:,} of {told.size:,} bytes are there")
+        file.seek(begin + told.size)
+        following = file.read(2 * _SLACK)
+        behind = [following.find(mark) for mark in (b"Xing", b"Info")]
+        if size - begin - told.size > _SLACK and max(behind) >= 0:
+            return _TWICE
+    there = mpeg_frames.frames(file, begin).number - 1
+    if told.frames is not None and there > told.frames + _FEW_FRAMES:
+        return f"holds {there:,} frames, its header says {told.frames:,}: the others would not be read"
+    return ""
 
 
-def _behind_id3(file: BinaryIO) -> int:
-    position = 0
-    while True:
-        file.seek(position)
-        head = file.read(10)
-        if len(head) < 10 or not head.startswith(b"ID3"):
-            return position
-        position += 10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+def _guessed(frames: mpeg_frames.Frames) -> str:
+    """Without a header all frames are taken to be as large as the first."""
+    if frames.number < 2 or abs(frames.size / frames.first_size - frames.number) <= _FEW_FRAMES:
+        return ""
+    return "has a variable bit rate and no header that tells its length, so that a part would not be read"
 
 
 def _flac(file: BinaryIO, size: int) -> str:
@@ -105,17 +112,19 @@ def _flac(file: BinaryIO, size: int) -> str:
 
 
 def _wav(file: BinaryIO, size: int) -> str:
-    """Compares the size of its data with what is there; streams have none, or the largest there is."""
+    """Looks for a second file behind the first."""
     file.seek(4)
     end = 8 + int.from_bytes(file.read(4), "little")
     file.seek(min(end, size))
-    if file.read(4) == b"RIFF":
-        return _TWICE
-    at, told = _data_size(file)
-    if at is None or told == 0 or told >= _STREAM:
+    return _TWICE if file.read(4) == b"RIFF" else _chunks(file, size)
+
+
+def _chunks(file: BinaryIO, size: int) -> str:
+    """Compares the size of the samples with what is there."""
+    samples = chunks.samples(file)
+    if samples is None or not samples.length_known or size - samples.begin >= samples.promised - _SLACK // 8:
         return ""
-    there = size - at - 4
-    return _CUT.format(f"{there:,} of {told:,} bytes of samples are there") if there < told - _SLACK // 8 else ""
+    return _CUT.format(f"{max(0, size - samples.begin):,} of {samples.promised:,} bytes of samples are there")
 
 
 _FINDERS: Final[dict[bytes, Callable[[BinaryIO, int], str]]] = {
@@ -123,6 +132,7 @@ _FINDERS: Final[dict[bytes, Callable[[BinaryIO, int], str]]] = {
     b"ID3": _mp3,
     b"\xff": _mp3,
     b"fLaC": _flac,
+    **dict.fromkeys(chunks.SIGNATURES, _chunks),
     b"RIFF": _wav,
 }
 
@@ -136,27 +146,10 @@ def stream_size_at(file: BinaryIO) -> int | None:
     file.seek(4)
     if _near(int.from_bytes(file.read(4), "little"), size):
         return None
-    at, told = _data_size(file)
-    return at if at is not None and told in UNKNOWN_SIZES and at + 4 < size else None
-
-
-def _data_size(file: BinaryIO) -> tuple[int | None, int]:
-    """Where a WAV file says how many bytes its samples have, and how many; None: nowhere."""
-    file.seek(0)
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return None, 0
-    position = 12
-    for _ in range(_MOST_CHUNKS):
-        file.seek(position)
-        chunk = file.read(8)
-        if len(chunk) < 8:
-            break
-        length = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"data":
-            return position + 4, length
-        position += 8 + length + length % 2
-    return None, 0
+    samples = chunks.samples(file)
+    if samples is None or samples.promised not in UNKNOWN_SIZES or samples.begin >= size:
+        return None
+    return samples.size_at
 
 
 def _near(told: int, size: int) -> bool:

@@ -72,6 +72,7 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]
 
     def __init__(self, source: Any, name: str) -> None:
         self.source_name, self._source = name, source  # `name` and `title` are soundfile's
+        self.position = 0  # of the next frame
         super().__init__(source)
 
     def __str__(self) -> str:
@@ -95,7 +96,7 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]
         frame = min(frame, self.frames)
         if self._info.seekable:
             try:
-                self.seek(frame)
+                self.position = self.seek(frame)
             except Exception as error:
                 raise UnreadableError(self.source_name, error) from None
             return
@@ -185,8 +186,9 @@ def parts(file: AudioFile, frames: int = -1, dtype: str = "float32") -> Iterator
     Raises:
         LasasrError: the data is damaged, or there is more of it than LONGEST_S.
     """
-    most = LONGEST_S * file.samplerate + 1
-    left = most if frames < 0 else frames
+    # no further than the header says: what may stand behind the samples, as a tag, is nothing to decode
+    there = file.frames - file.position if file.length_known else LONGEST_S * file.samplerate + 1
+    left = there if frames < 0 else min(frames, there)
     while left > 0:
         try:
             part = file.read(min(left, max(1, _AT_ONCE // file.channels)), dtype=dtype, always_2d=True)
@@ -195,8 +197,9 @@ def parts(file: AudioFile, frames: int = -1, dtype: str = "float32") -> Iterator
         if len(part) == 0:
             return
         left -= len(part)
+        file.position += len(part)
         yield part
-    if frames < 0:
+    if frames < 0 and not file.length_known:
         raise _too_long(file, "holds more audio")
 
 

@@ -34,6 +34,7 @@ examples:
   lasasr check attend=location                     a shipped variant
   lasasr check attend=location attend.dim=256      with other options
   lasasr check listen=pyramid                      an encoder
+  lasasr check listen=pyramid +listen.input_dim=40 for features of another width than 80
   lasasr check frontend=fbank80                    a front end
   lasasr check spell=lstm                          a decoder
   lasasr check loss=joint                          a loss
@@ -160,8 +161,11 @@ def _report(subject: Part, device: str) -> int:
 
 def _findings(subject: Part, device: str) -> Iterator[Finding]:
     """The findings on one device; options without a meaning are a usage error, not a broken promise."""
+    said = _input_dim(subject)
+    if said:
+        subject = subject._replace(config={key: value for key, value in subject.config.items() if key != "input_dim"})
     make = _maker(subject)
-    sizes = _sizes(subject)
+    sizes = _sizes(subject) | said
     if subject.group in FINISHED:
         _initialised(subject.group, partial(make, **sizes))
     else:
@@ -169,6 +173,16 @@ def _findings(subject: Part, device: str) -> Iterator[Finding]:
     of_input = sizes if subject.group == "listen" else {}
     findings: Iterator[Finding] = importlib.import_module(SUITES[subject.group]).check(make, device, **of_input)
     return findings
+
+
+def _input_dim(subject: Part) -> dict[str, int]:
+    """That of the front end an encoder is meant for, if it is said; an encoder with weights takes no other."""
+    if subject.group != "listen" or "input_dim" not in subject.config:
+        return {}
+    width = subject.config["input_dim"]
+    if type(width) is not int or width < 1:
+        raise UsageError(f"listen.input_dim is {width!r}, not a whole number of at least 1")
+    return {"input_dim": width}
 
 
 def _initialised(group: str, build: Callable[[], Any]) -> None:

@@ -22,7 +22,8 @@ from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.known import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
-from lasasr.configuration.settings import Plain, Settings
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.settings import Settings
 from lasasr.errors import UsageError
 
 Config = dict[str, Any]

@@ -16,7 +16,8 @@ from lasasr.errors import UsageError
 if TYPE_CHECKING:
     from lasasr.artifacts.run_results import Decoding
     from lasasr.artifacts.runs import Run
-    from lasasr.configuration.settings import Plain, Recognition, Settings, TaskKind
+    from lasasr.configuration.sections import Plain
+    from lasasr.configuration.settings import Recognition, Settings, TaskKind
     from lasasr.distributed.ranks import Ranks
     from lasasr.tasks.base import Evaluated
 

@@ -28,7 +28,7 @@ from yaml import YAMLError
 from lasasr.artifacts.files import MOST_DEPTH
 from lasasr.cli import bounded, recipes
 from lasasr.cli.hydra_section import check_composed, check_search_path
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.errors import LasasrError, UsageError
 
 DICTIONARY = ("pkg://lasasr.configs", f"pkg://{recipes.PACKAGE}")

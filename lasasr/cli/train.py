@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lasasr.cli.announce import announce
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.configuration.loading import loading
-from lasasr.configuration.settings import Plain, Settings
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.settings import Settings
 from lasasr.configuration.settings import load as load_settings
 from lasasr.distributed import launch
 from lasasr.errors import DivergenceError, Interrupted, LasasrError, UsageError

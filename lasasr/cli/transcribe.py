@@ -15,7 +15,7 @@ from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
-    from lasasr.configuration.settings import Plain
+    from lasasr.configuration.sections import Plain
     from lasasr.models.recognizer import Recognizer
     from lasasr.transcription.recordings import Recording
     from lasasr.transcription.sinks import Sink

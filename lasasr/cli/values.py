@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.arguments import annotations_of
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.typed import matches
 from lasasr.errors import UsageError
 
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
@@ -98,38 +97,7 @@ def _admitted(config: Plain, key: str, value: Any, before_loading: Callable[[], 
     if not isinstance(target, str):
         return False
     before_loading()
-    return admits(_annotations(target, parent).get(name, None), value)
-
-
-def _annotations(target: str, place: str) -> dict[str, Any]:
     from lasasr.configuration import gate
 
-    resolved = gate.resolve(target, place)
-    try:
-        return typing.get_type_hints(
-            inspect.getattr_static(resolved, "__init__") if isinstance(resolved, type) else resolved
-        )
-    except Exception:  # whatever reading it raises: then only the yaml speaks
-        return {}
-
-
-def admits(annotation: Any, value: Any) -> bool:
-    """Whether a parameter so annotated takes `value`; no annotation (None) takes nothing.
-
-    Only the outermost kind of a container is looked at.
-    """
-    origin = typing.get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return any(admits(member, value) for member in typing.get_args(annotation))
-    if origin is Literal:
-        return value in typing.get_args(annotation)
-    if annotation is Any:
-        return True
-    kind = origin or annotation
-    if not isinstance(kind, type):
-        return False
-    if isinstance(value, bool):
-        return kind is bool
-    if isinstance(value, int) and kind is float:
-        return True
-    return kind is not object and isinstance(value, kind)
+    hints = annotations_of(gate.resolve(target, parent))
+    return name in hints and matches(value, hints[name])

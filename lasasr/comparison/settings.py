@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from lasasr.configuration import identity as identities
 from lasasr.configuration.identity import Values
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import as_text
 
 LONGEST: Final = 60  # characters of a name

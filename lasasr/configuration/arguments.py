@@ -31,7 +31,7 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pl
     """
     if not f"{getattr(target, '__module__', '')}.".startswith(SHIPPED):
         return
-    hints = _hints(target)
+    hints = annotations_of(target)
     for name, value in arguments.items():
         if name in hints and not _holds_part(value) and not _fits(value, hints[name]):
             raise UsageError(f"{place}.{name} is {shown(value)}, not {described(hints[name], of_objects=True)}")
@@ -50,7 +50,8 @@ def _holds_part(value: Any) -> bool:
 
 
 @cache
-def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
+def annotations_of(target: Callable[..., Any]) -> Mapping[str, Any]:
+    """Of the parameters of a class or function, by name; none where they cannot be read."""
     function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     try:
         hints = typing.get_type_hints(function, include_extras=True)

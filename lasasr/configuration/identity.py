@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from lasasr.configuration import moved, settings
-from lasasr.configuration.settings import Plain
+from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import as_text, canonical, is_default, same, without_defaults
 
 PLACES: Final = ("data_dir", "prepared_dir", "runs_dir")  # where things lie does not change what a run is

@@ -26,6 +26,8 @@ from lasasr.configuration.sections import (
     Debug,
     Evaluate,
     LanguageEvaluate,
+    Part,
+    Plain,
     Positive,
     RecognitionCheckpoint,
     RecognitionEvaluate,
@@ -35,12 +37,6 @@ from lasasr.configuration.sections import (
     idle,
     named_parts,
     trained,
-)
-from lasasr.configuration.sections import (
-    Part as Part,
-)
-from lasasr.configuration.sections import (
-    Plain as Plain,
 )
 from lasasr.errors import LasasrError, UsageError
 

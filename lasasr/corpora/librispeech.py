@@ -67,8 +67,7 @@ class LibriSpeechCorpus(Corpus):
     def fetch(self, progress: Progress) -> None:
         if self.download:
             parts = [original for originals in self.originals.values() for original in originals]
-            above = self.root.parent if self.root.name == "LibriSpeech" else self.root
-            download_librispeech(parts, above, progress, self.source)
+            download_librispeech(parts, folder_above(self.root), progress, self.source)
 
     def identity(self) -> Mapping[str, Any]:
         """Includes which transcripts are there: a corpus that grew is another one."""
@@ -77,8 +76,11 @@ class LibriSpeechCorpus(Corpus):
             "root": str(root.resolve()),
             "originals": self.originals,
             "hold_out_speakers": self.hold_out_speakers,
-            "transcripts": _listing(
-                path for originals in self.originals.values() for name in originals for path in _transcripts(root, name)
+            "transcripts": listing(
+                path
+                for originals in self.originals.values()
+                for name in originals
+                for path in original_transcripts(root / name)
             ),
         }
 
@@ -96,7 +98,7 @@ class LibriSpeechCorpus(Corpus):
         Raises:
             LasasrError: it is not there, or a named split is not.
         """
-        folder = self.root / "LibriSpeech" if (self.root / "LibriSpeech").is_dir() else self.root
+        folder = splits_folder(self.root)
         splits = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         splits = [name for name in splits if next((folder / name).glob("*/*/*.trans.txt"), None)]
         if not splits:
@@ -112,7 +114,9 @@ class LibriSpeechCorpus(Corpus):
 
     def _lines(self, folder: Path, split: str) -> list[Line]:
         originals = self.originals[split] or self.originals["train"]
-        lines = [line for name in originals for path in _transcripts(folder, name) for line in _read(path)]
+        lines = [
+            line for name in originals for path in original_transcripts(folder / name) for line in chapter_lines(path)
+        ]
         if not self.hold_out_speakers or split not in ("train", "dev"):
             return lines
         speakers = sorted({line.speaker for line in lines}, key=_by_number)
@@ -125,20 +129,32 @@ class LibriSpeechCorpus(Corpus):
         return [line for line in lines if (line.speaker in held_out) == (split == "dev")]
 
 
-def _transcripts(folder: Path, original: str) -> list[Path]:
-    return sorted((folder / original).glob("*/*/*.trans.txt"))
+def original_transcripts(folder: Path) -> list[Path]:
+    """The files with transcripts of an original split, one per chapter; none where it is no such folder."""
+    return sorted(folder.glob("*/*/*.trans.txt"))
+
+
+def splits_folder(root: Path) -> Path:
+    """The folder that holds the original splits, where `root` is it or the one above."""
+    return root / "LibriSpeech" if (root / "LibriSpeech").is_dir() else root
+
+
+def folder_above(root: Path) -> Path:
+    """The folder that holds `LibriSpeech`, where `root` is it or `LibriSpeech` itself."""
+    return root.parent if root.name == "LibriSpeech" else root
 
 
 def _by_number(speaker: str) -> tuple[int, str]:
     return (int(speaker) if speaker.isdecimal() else 0, speaker)
 
 
-def _listing(transcripts: Iterable[Path]) -> str:
+def listing(transcripts: Iterable[Path]) -> str:
+    """Twelve digits over names and sizes of files with transcripts."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in transcripts)
     return hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
-def _read(transcripts: Path) -> list[Line]:
+def chapter_lines(transcripts: Path) -> list[Line]:
     """Utterances of one chapter.
 
     Raises:

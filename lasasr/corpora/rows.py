@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasasr.artifacts.files import parse_json
+from lasasr.artifacts.files import expanded, parse_json
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.names import check_id, plain_text, refuse_repeated, unread_line
 from lasasr.errors import LasasrError
@@ -137,7 +137,7 @@ def _row(table: Path, where: str, fields: Mapping[str, Any], required: Sequence[
     start_s, end_s = _seconds(where, "start_s", fields), _seconds(where, "end_s", fields)
     if end_s is not None and end_s <= (start_s or 0.0):
         raise LasasrError(f"{where}start_s {start_s or 0.0:g} is not before end_s {end_s:g}")
-    audio = table.parent / Path(values["audio"]).expanduser()
+    audio = table.parent / expanded(values["audio"])
     return Row(where, values["id"], audio, values.get("text", ""), values.get("speaker") or None, start_s or 0.0, end_s)
 
 

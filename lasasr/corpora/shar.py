@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut, MultiCut
 
-from lasasr.artifacts.files import open_regular
+from lasasr.artifacts.files import expanded, open_regular
 from lasasr.corpora import foreign_cuts
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.manifest import write_cuts
@@ -66,7 +66,7 @@ class SharCorpus(Corpus):
         self.paths = {name: str(path) for name, path in paths.items() if path is not None}  # 3 is a name too
         root = self.paths.pop("root", None)
         self.address = root.rstrip("/") if root and "://" in root else None
-        self.root = str(Path(cache_dir).expanduser() / _named(self.address)) if self.address else root
+        self.root = str(expanded(cache_dir) / _named(self.address)) if self.address else root
         self.transcript, self.cache_gb, self.shards_at_once = transcript, cache_gb, shards_at_once
 
     def fetch(self, progress: Progress) -> None:
@@ -112,7 +112,7 @@ class SharCorpus(Corpus):
         if self.address is None:
             _refuse_mirrors(folders.values())
         for split, path in self.paths.items():
-            folders[split] = Path(path).expanduser().resolve()
+            folders[split] = expanded(path).resolve()
             if not folders[split].is_dir():
                 raise LasasrError(f"corpus.{split}={path} is missing, or no folder")
             _refuse_mirrors([folders[split]])
@@ -149,7 +149,7 @@ def _named(address: str) -> str:
 
 def _below(root: str) -> dict[str, Path]:
     """Split → folder; a split that is listed and missing fails when its shards are read."""
-    base = Path(root).expanduser().resolve()
+    base = expanded(root).resolve()
     if not base.is_dir():
         raise LasasrError(f"corpus.root={root} is missing, or no folder")
     splits = {path.name for path in base.iterdir() if holds_shards(path)}

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from lhotse import MonoCut
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.audio_faults import skippable
 from lasasr.corpora.audio_files import Size, check_audio, mixed, read, size, write_downmixed
 from lasasr.corpora.base import Corpus, Progress
@@ -63,7 +64,7 @@ class TableCorpus(Corpus):
         for split in ("train", "dev"):
             if not self.paths[split]:
                 raise UsageError(f"corpus.{split} is not set: corpus=table needs corpus.{split}=FILE.tsv")
-        chosen = {split: Path(path).expanduser() for split, path in self.paths.items() if path}
+        chosen = {split: expanded(path) for split, path in self.paths.items() if path}
         for split, table in chosen.items():
             if not table.is_file():  # before it is resolved, which a link to itself cannot be
                 raise LasasrError(f"corpus.{split}={table} is missing, or no file")

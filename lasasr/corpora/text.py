@@ -56,7 +56,7 @@ class PlainText(TextCorpus):
         self.layout, self.most_words = layout, most_words
         self.transcript = transcript if dictionary is None else "phones"
         self._words = rule(transcript)  # the rule that makes the dictionary's words of the text
-        self.dictionary = None if dictionary is None else Path(dictionary).expanduser()
+        self.dictionary = None if dictionary is None else files.expanded(dictionary)
 
     def identity(self) -> Mapping[str, Any]:
         """Includes what the files hold, so that edited text is another corpus."""
@@ -100,7 +100,7 @@ class PlainText(TextCorpus):
         paths = self.paths[split]
         assert paths is not None
         roots = [paths] if isinstance(paths, str) else list(paths)
-        return [path for root in roots for path in _below(Path(root).expanduser().resolve(), f"corpus.{split}")]
+        return [path for root in roots for path in _below(files.expanded(root).resolve(), f"corpus.{split}")]
 
     def _sentences(self, paths: Sequence[Path]) -> Iterator[str]:
         for path in paths:

@@ -26,13 +26,18 @@ class Shape(NamedTuple):
 def launched() -> Shape | None:
     """What torchrun or srun started; None: this process is alone, or Lightning starts the others."""
     variables = os.environ
-    if "TORCHELASTIC_RUN_ID" in variables:
+    if by_torchrun():
         processes = int(variables["LOCAL_WORLD_SIZE"])
         return Shape(int(variables["WORLD_SIZE"]) // processes, processes)
     if int(variables.get("SLURM_NTASKS", "1")) > 1 and variables.get("SLURM_JOB_NAME") not in INTERACTIVE:
         nodes = int(variables.get("SLURM_NNODES", "1"))
         return Shape(nodes, int(variables["SLURM_NTASKS"]) // nodes)
     return None
+
+
+def by_torchrun() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def helper() -> str | None:

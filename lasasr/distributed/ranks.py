@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch.distributed as dist
+
+from lasasr.distributed import exchange
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)  # for the slowest rank
@@ -51,11 +53,7 @@ class Ranks:
 
     def gather(self, share: T) -> list[T]:
         """The shares of all ranks, in the order of the ranks, on every rank."""
-        if self.world == 1:
-            return [share]
-        shares: list[Any] = [None] * self.world
-        dist.all_gather_object(shares, share)
-        return shares
+        return exchange.gathered(share)
 
     def leave(self) -> None:
         """Part, when all is done."""

@@ -24,7 +24,8 @@ from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
 from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.configuration.returned import check_returned
-from lasasr.configuration.settings import Part, Recognition
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Corpus, TextCorpus
 from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.listen.base import Encoder

@@ -13,7 +13,9 @@ from typing import Any
 from torch import nn
 
 from lasasr.artifacts import bundle, files, run_paths
-from lasasr.configuration.settings import Language, Part, kind_of
+from lasasr.artifacts.files import expanded
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Language, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
@@ -127,7 +129,7 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     Raises:
         LasasrError: there is no model, it is damaged, or its tokenizer is another one.
     """
-    location = Path(path).expanduser()
+    location = expanded(path)
     if location.suffix in N_GRAM_SUFFIXES and not location.exists():
         raise LasasrError(f"the language model {path} is missing")
     if location.is_file():
@@ -171,11 +173,11 @@ def carried(search: Part, folder: Path) -> dict[str, Any]:
     def take(path: str) -> str:
         if path not in copies:
             copies[path] = f"lm-{len(copies)}"
-            _copy(Path(path).expanduser(), folder / copies[path])
+            _copy(expanded(path), folder / copies[path])
         return copies[path]
 
     def take_file(path: str) -> str:
-        source = Path(path).expanduser()
+        source = expanded(path)
         if not source.is_file():
             raise LasasrError(f"{path}, which search.scorers names, is no file, so the bundle cannot carry it")
         if path not in files:

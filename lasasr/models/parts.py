@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lasasr.configuration.settings import Part
+from lasasr.configuration.sections import Part
 from lasasr.losses.base import Heads
 
 

@@ -17,7 +17,8 @@ from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
-from lasasr.configuration.settings import Plain, Recognition, kind_of
+from lasasr.configuration.sections import Plain
+from lasasr.configuration.settings import Recognition, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.listen.base import Encoded, StagedEncoder
 from lasasr.losses.base import Heads

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from lasasr.configuration import gate
 from lasasr.configuration.contracts import contract_of, place_kind
-from lasasr.configuration.settings import Part
+from lasasr.configuration.sections import Part
 from lasasr.models.factory import build
 from lasasr.search.base import Scorer
 

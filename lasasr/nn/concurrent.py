@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from lasasr.distributed import exchange
 from lasasr.nn import tracing
 
 Function = Callable[..., Tensor | tuple[Tensor, ...]]
@@ -25,8 +26,7 @@ R = TypeVar("R")
 def cores_per_process() -> int:
     """Cores this process may use, shared evenly with the other ranks of a distributed run."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return max(1, cores // torch.distributed.get_world_size()) if distributed else cores
+    return max(1, cores // exchange.world_size())
 
 
 def concurrently(first: Function, second: Function, firsts: Sequence[Tensor], seconds: Sequence[Tensor]) -> list[Any]:

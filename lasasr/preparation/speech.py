@@ -20,7 +20,8 @@ from lasasr.artifacts import files
 from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
-from lasasr.configuration.settings import Part, Recognition, Settings
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
 from lasasr.corpora.base import Corpus, Progress, Source
 from lasasr.data import digests

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from lasasr.distributed import exchange
 from lasasr.losses.base import Terms
 
 TOTAL = "loss"
@@ -36,10 +37,7 @@ class DevLoss:
 
     def means(self) -> dict[str, float]:
         """`loss`, and `loss_<part>` of each named part; called on all ranks."""
-        ranks = [self.share()]
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            ranks = ranks * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(ranks, ranks[0])
+        ranks = exchange.gathered(self.share())
         names = dict.fromkeys(name for sums, _ in ranks for name in sums)
         divisor = math.fsum(share for _, share in ranks)
         return {name: math.fsum(sums.get(name, 0.0) for sums, _ in ranks) / divisor for name in names}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
@@ -27,6 +30,7 @@ class MovingAverage(WeightAveraging):
         if not 0.0 < decay < 1.0:
             raise UsageError(f"ema must be null or a decay between 0 and 1, got {decay}")
         self.decay = decay
+        self._validates = False  # the module holds the average, and this the weights
         super().__init__(use_buffers=False, avg_fn=self._followed)
 
     def _followed(self, average: Tensor, weights: Tensor, updates: Tensor | int) -> Tensor:
@@ -34,3 +38,16 @@ class MovingAverage(WeightAveraging):
         count = torch.as_tensor(updates, dtype=torch.float64)
         decay = torch.clamp((1 + count) / (10 + count), max=self.decay).to(average)
         return average + (1 - decay) * (weights - average)
+
+    def _swap_models(self, pl_module: pl.LightningModule) -> None:
+        super()._swap_models(pl_module)
+        self._validates = not self._validates
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """In a validation that fails, too, the weights being trained stand where a resumed run looks for them."""
+        if self._validates:
+            self._swap_models(pl_module)
+            checkpoint["state_dict"] = pl_module.state_dict()
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping
 
 from lasasr.configuration import users_parts
-from lasasr.configuration.settings import Part, Settings
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Settings
 from lasasr.data.loader import naming_lost_workers
-from lasasr.distributed import launch
+from lasasr.distributed import exchange, launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, PartError, UsageError, nearest
 from lasasr.models import factory
 from lasasr.training.checkpoint_owner import id_of_run, misfit
@@ -158,8 +158,7 @@ def as_launched(trainer: Part) -> dict[str, Any]:
 
 def _plugins(run_id: str | None) -> list[Any]:
     """How checkpoints are written; under srun also that the job script requeues, not Lightning."""
-    torchrun = torch.distributed.is_torchelastic_launched()
-    if torchrun or launch.launched() is None:
+    if launch.by_torchrun() or launch.launched() is None:
         return [WholeFiles(run_id)]
     try:
         return [WholeFiles(run_id), SLURMEnvironment(auto_requeue=False)]
@@ -229,6 +228,6 @@ def _losing_ranks(trainer: pl.Trainer) -> Iterator[None]:
         yield
     except RuntimeError as error:
         said = " ".join(str(error).split())
-        if trainer.world_size == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in said):
+        if trainer.world_size == 1 or not exchange.is_lost_connection(error):
             raise
         raise LostRankError(f"another rank has ended or hangs; it may have said why above ({said[-120:]})") from error

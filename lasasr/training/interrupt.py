@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from lasasr.data.loader import BatchError
+from lasasr.distributed import exchange
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.nn import host_mirror
 
@@ -79,11 +80,13 @@ class Interrupt(Checkpoint):
         """Save what has been trained when the next batch cannot be loaded; several ranks would wait for each other."""
         loop = trainer.fit_loop.epoch_loop
         progress: Any = loop.batch_progress
+        unsaved = (trainer.training or trainer.validating) and trainer.global_step > self.saved_step
         between_updates = progress.current.ready == progress.current.completed and not loop._should_accumulate()
-        unsaved = trainer.training and trainer.global_step > self.saved_step
         if not (isinstance(exception, BatchError) and unsaved and between_updates and trainer.world_size == 1):
             return
-        if progress.current.completed:  # as in on_train_batch_end, from where a resume goes on
+        if trainer.validating:
+            _begin_validation(loop)
+        elif progress.current.completed:  # as in on_train_batch_end, from where a resume goes on
             for count in (progress.current, progress.total):
                 count.completed -= 1
             loop._batches_that_stepped -= 1
@@ -99,8 +102,7 @@ class Interrupt(Checkpoint):
         save = int(due)
         if trainer.world_size > 1:
             agreed = host_mirror.to(torch.tensor([self.received, save]), trainer.strategy.root_device)
-            torch.distributed.all_reduce(agreed, torch.distributed.ReduceOp.MAX)
-            self.received, save = agreed.tolist()
+            self.received, save = exchange.largest(agreed).tolist()
         if save or self.received:
             trainer.save_checkpoint(self.last)
             self.saved_at, self.saved_step = time.monotonic(), trainer.global_step
@@ -108,12 +110,20 @@ class Interrupt(Checkpoint):
             raise Interrupted(self.received)
 
 
+def _begin_validation(loop: Any) -> None:
+    """Have what goes on from here begin with the validation under way: Lightning continues one that it finds begun."""
+    progress = loop.val_loop.batch_progress
+    progress.reset_on_run()
+    total = progress.total
+    total.processed = total.completed = total.ready
+    total.ready = total.started = total.ready + 1
+
+
 def _begin_together(trainer: pl.Trainer) -> None:
     """See that all ranks stand at the same update: a checkpoint that some do not see would be half a resume."""
     if trainer.world_size == 1:
         return
-    begun: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(begun, trainer.global_step)
+    begun = exchange.gathered(trainer.global_step)
     for rank, step in enumerate(begun):
         if step != begun[0]:
             raise LasasrError(

@@ -12,7 +12,8 @@ from lightning.pytorch.loggers import Logger
 from matplotlib.figure import Figure
 
 from lasasr.configuration import users_parts
-from lasasr.configuration.settings import Part, Settings
+from lasasr.configuration.sections import Part
+from lasasr.configuration.settings import Settings
 from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.models import factory
 

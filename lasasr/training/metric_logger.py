@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 
 from lasasr.data.batch import Batch
+from lasasr.distributed import exchange
 from lasasr.losses.base import Terms
 from lasasr.nn import host_mirror
 from lasasr.training.module import Training
@@ -89,10 +90,7 @@ class MetricLogger(pl.Callback):
             self.infeasible.update(
                 utterance_id for utterance_id, bad in zip(ids, infeasible.tolist(), strict=True) if bad
             )
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            gathered: list[set[str]] = [set()] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(gathered, self.infeasible)
-            self.infeasible = set().union(*gathered)
+        self.infeasible = set().union(*exchange.gathered(self.infeasible))
 
     def _log(self, trainer: pl.Trainer, module: Training) -> None:
         elapsed = max(1e-9, time.perf_counter() - self.since)

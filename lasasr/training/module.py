@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
 from lasasr.audio.specaugment import SpecAugment
 from lasasr.data.batch import Batch
+from lasasr.distributed import exchange
 from lasasr.evaluation.outcome import Outcome, outcomes
 from lasasr.evaluation.summary import alignment
 from lasasr.losses.base import Loss
@@ -80,11 +80,8 @@ class Training(TokenNormalizedModule):
 
     def on_validation_epoch_end(self) -> None:
         """Error rates over the whole split, every utterance once whatever the number of ranks."""
-        gathered: list[list[Outcome]] = [self.outcomes]
-        if self.trainer.world_size > 1:
-            gathered = [[] for _ in range(self.trainer.world_size)]
-            torch.distributed.all_gather_object(gathered, self.outcomes)
-        self.outcomes = list({outcome.id: outcome for part in gathered for outcome in part}.values())
+        shares = exchange.gathered(self.outcomes)
+        self.outcomes = list({outcome.id: outcome for share in shares for outcome in share}.values())
         rate = pooled(outcome.counts for outcome in self.outcomes).percent
         self.log(f"dev/{self.recognizer.error_metric}", rate, prog_bar=True, rank_zero_only=True)
         self.log("dev/cer", pooled(outcome.characters for outcome in self.outcomes).percent, rank_zero_only=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lasasr.artifacts import files
 from lasasr.data.batch import Batch
+from lasasr.distributed import exchange
 from lasasr.errors import DivergenceError
 
 MOST_IN_A_ROW = 5  # a batch or two of nonsense are outlived; weights that have gone wrong are not
@@ -50,11 +51,7 @@ class NonFiniteGuard:
             for utterance_id, good in zip(batch.ids, finite.tolist(), strict=True)
             if not good
         ]
-        by_rank: list[list[str]] = [bad]
-        if trainer.world_size > 1:
-            by_rank = [[] for _ in range(trainer.world_size)]
-            torch.distributed.all_gather_object(by_rank, bad)
-        everywhere = [utterance_id for of_rank in by_rank for utterance_id in of_rank]
+        everywhere = [utterance_id for share in exchange.gathered(bad) for utterance_id in share]
         if bad or not everywhere:  # where losses are finite and gradients are not, no rank knows whose they are
             _keep(trainer, seen)
         self.in_a_row += 1

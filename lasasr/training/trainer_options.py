@@ -9,7 +9,7 @@ from typing import Any, Final
 import lightning.pytorch as pl
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
-from lasasr.configuration.settings import Part
+from lasasr.configuration.sections import Part
 from lasasr.errors import UsageError, nearest
 from lasasr.models import factory
 
@@ -53,7 +53,7 @@ def check_options(trainer: Part) -> None:
                 raise UsageError(
                     f"trainer.{name} is no option of Lightning's Trainer; {nearest(f'trainer.{name}', names)}"
                 )
-    for name in ("limit_train_batches", "limit_val_batches", "val_check_interval"):
+    for name in ("limit_train_batches", "limit_val_batches", "val_check_interval", "check_val_every_n_epoch"):
         if isinstance(trainer.get(name), int | float) and not trainer[name] > 0:
             raise UsageError(f"trainer.{name} must be above 0, got {trainer[name]}: a run is trained, and validated")
     option = trainer.get("profiler")

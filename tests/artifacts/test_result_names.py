@@ -30,6 +30,8 @@ GREEDY = {"_target_": "lasasr.search.greedy.GreedySearch"}
         ({**OWN, "length_bonus": 0.0}, "length_bonus-0"),
         ({key: value for key, value in OWN.items() if key != "length_bonus"}, "length_bonus-default"),
         (GREEDY, "greedy"),
+        ({**OWN, "scorers": {"mine": {"_target_": "mine.Mine", "_partial_": True}}}, "scorers.mine._target_-mine.Mine"),
+        ({**OWN, "scorers": {"mine": {"_target_": "mine.Mine", "_partial_": True, "weight": 0.2}}}, "weight-0.2"),
         ({**GREEDY, "limits": {"_target_": "lasasr.search.limits.Limits", "max_ratio": 1.5}}, "greedy_max_ratio-1.5"),
     ],
 )

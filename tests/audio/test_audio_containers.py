@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from lasasr.audio import containers
+from lasasr.audio import chunks, containers, mpeg_frames
 from lasasr.audio.blocks import blocks, duration_s
+from lasasr.audio.inputs import inputs
 from lasasr.audio.read import read
 from lasasr.corpora.audio_files import size
 from lasasr.errors import LasasrError
@@ -148,3 +149,98 @@ def test_a_wav_file_that_was_not_copied_whole_is_refused(tmp_path: Path) -> None
             duration_s(path)
     path.write_bytes(content[:-1])  # a last sample that is not whole
     assert size(path).samples == 2 * RATE - 1
+
+
+SIZED = {"aiff": "AIFF", "caf": "CAF", "w64": "W64", "rf64": "RF64", "au": "AU"}
+
+
+@pytest.mark.parametrize("suffix", SIZED)
+def test_other_formats_that_were_not_copied_whole_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"copied.{suffix}"
+    soundfile.write(path, tone(), RATE, "PCM_16", format=SIZED[suffix])
+    content = path.read_bytes()
+    assert size(path).samples == 2 * RATE
+    assert duration_s(path) == 2.0
+    for share in (0.3, 0.5, 0.97):
+        path.write_bytes(content[: int(share * len(content))])
+        for use in (duration_s, size, lambda path: inputs(path.open("rb"), RATE)[0].duration_s()):
+            with pytest.raises(LasasrError, match=rf"copied\.{suffix} "):
+                use(path)
+
+
+@pytest.mark.parametrize("suffix", SIZED)
+@pytest.mark.parametrize("width", ["PCM_24", "FLOAT"])
+def test_samples_begin_where_a_header_says(tmp_path: Path, suffix: str, width: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, tone(), RATE, width, format=SIZED[suffix])
+    with path.open("rb") as file:
+        found = chunks.samples(file)
+    assert found is not None
+    assert found.length_known
+    assert 0 <= found.promised - 2 * RATE * (3 if width == "PCM_24" else 4) <= 8  # AIFF and CAF begin with an offset
+    assert found.begin + found.promised <= path.stat().st_size
+
+
+def test_a_damaged_page_of_ogg_is_said(tmp_path: Path) -> None:
+    """A decoder leaves the page out: half of the recording would be gone."""
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 2 * RATE), RATE)
+    assert duration_s(path) == 2.0
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    assert soundfile.info(path).duration < 1.5
+    for use in (duration_s, size):
+        with pytest.raises(LasasrError, match=r"a\.ogg is damaged: the checksum of the page before byte [\d,]+ is"):
+            use(path)
+
+
+def mp3(folder: Path) -> tuple[bytes, int]:
+    """Noise, which makes a variable bit rate vary; and where its first frame tells the length."""
+    random, path = np.random.default_rng(0), folder / "whole.mp3"
+    loudness = np.repeat([0.001, 0.5, 0.001], RATE)
+    soundfile.write(path, random.uniform(-1, 1, 3 * RATE) * loudness, RATE, format="MP3", bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    return content, max(content.find(b"Xing"), content.find(b"Info"))
+
+
+def test_an_mp3_header_that_tells_less_than_there_is_is_refused(tmp_path: Path) -> None:
+    content, at = mp3(tmp_path)
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content)
+    count = struct.unpack_from(">I", content, at + 8)[0]
+    with path.open("rb") as file:
+        assert mpeg_frames.frames(file, 0)[:2] == (count + 1, len(content))
+    assert abs(size(path).samples - 3 * RATE) < 2_500
+    path.write_bytes(content[: at + 8] + struct.pack(">I", count // 2) + content[at + 12 :])
+    with pytest.raises(LasasrError, match=rf"a\.mp3 holds {count} frames, its header says {count // 2}"):
+        size(path)
+
+
+def test_mp3_of_variable_bit_rate_without_a_header_is_refused(tmp_path: Path) -> None:
+    content, at = mp3(tmp_path)
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content[content.find(content[:2], at) :])
+    assert abs(soundfile.info(path).duration - 3) > 0.5  # what would be read of it
+    with pytest.raises(LasasrError, match=r"a\.mp3 has a variable bit rate and no header that tells its length"):
+        size(path)
+
+
+def test_mp3_of_constant_bit_rate_needs_no_header(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mp3"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE)
+    soundfile.write(whole, noise, RATE, format="MP3", compression_level=0.5, bitrate_mode="CONSTANT")
+    content = whole.read_bytes()
+    at = max(content.find(b"Xing"), content.find(b"Info"))
+    (tmp_path / "a.mp3").write_bytes(content[content.find(content[:2], at) :])
+    assert abs(size(tmp_path / "a.mp3").samples - 3 * RATE) < 2_500
+
+
+def test_what_stands_behind_the_samples_of_flac_is_not_decoded(tmp_path: Path) -> None:
+    """Some programs write tags of MP3 there."""
+    path = tmp_path / "a.flac"
+    path.write_bytes(written(tmp_path, "a.flac") + b"TAG" + bytes(range(125)))
+    expected = soundfile.read(tmp_path / "whole-a.flac", dtype="float32")[0]
+    np.testing.assert_array_equal(read(path, RATE), expected)
+    np.testing.assert_array_equal(np.concatenate(list(blocks(path, RATE, 2))), expected)
+    assert size(path).samples == 2 * RATE

@@ -11,6 +11,7 @@ import pytest
 from lasasr.attend.conformance import PROMISES
 from lasasr.cli import check
 from lasasr.errors import LasasrError
+from lasasr.nn.conformance import Measured
 
 PADDING = "weights are exactly 0 on padding"
 STRANGER = """
@@ -46,6 +47,22 @@ def test_a_shipped_variant_is_kept_line_by_line(capsys: pytest.CaptureFixture[st
     title, line = capsys.readouterr().out.splitlines()
     assert title == "lasasr.attend.location.LocationAttention on cpu"
     assert line.split() == ["kept", *PADDING.split(), "0.0e+00", "<=", "0e+00"]
+
+
+def test_an_encoder_is_tried_at_the_width_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = list[int]()
+
+    def width(trial: Any) -> Measured:
+        widths.append(trial.input_dim)
+        return Measured(trial.encoder().input_dim == widths[-1], f"{widths[-1]} features")
+
+    monkeypatch.setattr("lasasr.listen.conformance.PROMISES", {"width": width})
+    for said, expected in (([], 80), (["+listen.input_dim=12"], 12)):
+        assert check.run(["listen=pyramid", "listen.hidden_dim=4", *said, "--device", "cpu"]) == 0
+        assert widths.pop() == expected
+    for wrong in ("0", "x", "true"):
+        with pytest.raises(LasasrError, match=r"listen\.input_dim is .*, not a whole number of at least 1"):
+            check.run(["listen=pyramid", f"+listen.input_dim={wrong}", "--device", "cpu"])
 
 
 def test_options_of_a_shipped_variant_are_set() -> None:

@@ -11,7 +11,7 @@ from hydra.utils import get_object
 
 from lasasr.cli import recipes
 from lasasr.cli.compose import compose
-from lasasr.cli.values import admits
+from lasasr.configuration.typed import matches
 from lasasr.models.factory import check_targets
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,10 @@ def wrong_values(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fits(annotation: Any, value: Any) -> bool:
-    """As `admits`, but where fractions are meant a whole number must be written with a point."""
-    if isinstance(value, int) and not isinstance(value, bool) and admits(annotation, 0.5):
+    """As `matches`, but where fractions are meant a whole number must be written with a point."""
+    if isinstance(value, int) and not isinstance(value, bool) and matches(0.5, annotation):
         return annotation is Any or int in typing.get_args(annotation)
-    return admits(annotation, value)
+    return matches(value, annotation)
 
 
 def check(config: Mapping[str, Any]) -> None:

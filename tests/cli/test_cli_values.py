@@ -1,41 +1,12 @@
 """The kind of value that a key takes, by yaml and by annotation."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Union
 
 import pytest
 from cli_yaml import write
 
 from lasasr.cli.compose import compose
-from lasasr.cli.values import admits
 from lasasr.errors import UsageError
-
-
-@pytest.mark.parametrize(
-    ("annotation", "value", "takes"),
-    [
-        (int, 3, True),
-        (int, True, False),
-        (int, 3.0, False),
-        (int, None, False),
-        (float, 3, True),
-        (float, "3", False),
-        (bool, True, True),
-        (bool, 1, False),
-        (int | str, "auto", True),
-        (Union[int, None], None, True),  # noqa: UP007 - what older packages write
-        (list[int] | str | int, [0, 1], True),
-        (Sequence[float], [1.0], True),
-        (dict[str, int], {"a": 1}, True),
-        (Literal["min", "max"], "max", True),
-        (Literal["min", "max"], "mean", False),
-        (Any, object(), True),
-        (None, 3, False),
-    ],
-)
-def test_admits_reads_annotations(annotation: Any, value: Any, takes: bool) -> None:
-    assert admits(annotation, value) is takes
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Union
 
 import pytest
 
@@ -62,3 +62,31 @@ def test_members_become_what_their_kind_is() -> None:
 def test_a_message_names_the_member(values: dict[str, Any], message: str) -> None:
     with pytest.raises(typed.KindError, match=f"^{re.escape(message)}$"):
         typed.read(Outer, values)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "takes"),
+    [
+        (int, 3, True),
+        (int, True, False),
+        (int, 3.0, False),
+        (int, None, False),
+        (float, 3, True),
+        (float, "3", False),
+        (bool, True, True),
+        (bool, 1, False),
+        (int | str, "auto", True),
+        (Union[int, None], None, True),  # noqa: UP007 - what older packages write
+        (list[int] | str | int, [0, 1], True),
+        (Sequence[float], [1.0], True),
+        (dict[str, int], {"a": 1}, True),
+        (Literal["min", "max"], "max", True),
+        (Literal["min", "max"], "mean", False),
+        (Any, object(), True),
+        (None, 3, False),
+        (float, float("nan"), False),
+        (list[int], ["a"], False),
+    ],
+)
+def test_a_value_is_of_the_kind_of_an_annotation(annotation: Any, value: Any, takes: bool) -> None:
+    assert typed.matches(value, annotation) is takes

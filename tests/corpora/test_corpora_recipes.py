@@ -1,8 +1,11 @@
 """Every shipped recipe of a corpus makes a step, decodes and writes its results on a corpus of the same layout."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
+import torch
 from corpora_tiny import silent
 
 from lasasr.cli import recipes
@@ -34,9 +37,17 @@ OF_ITS_OWN = {
     "timit/joint_phone39": ["listen.projection_dim=8"],
     "speechocean762/attention_phone39": ["++warm_start.run=null"],  # it has no run to begin with here
     "librispeech/las_100h_bpe1k": PIECES,
+    "librispeech40/conformer": ["listen.heads=2", "listen.feedforward_dim=8", "listen.layers=1"],
+    "speechocean762/pretrained_phone39": ["listen.weights=weights", "listen.top.hidden_dim=8"],
+    "librispeech40/pretrained": [
+        "listen.weights=weights",
+        "listen.top.hidden_dim=8",
+        "tokenizer.vocabulary_size=40",
+    ],
     "librispeech/joint_960h_wp1k": [*PIECES, "listen.layers=1", "listen.channels=[2]", *NARROW],
 }
-RECIPES = [name for name in recipes.shipped() if name.partition("/")[0] in ("librispeech", "speechocean762", "timit")]
+CORPORA = ("librispeech", "librispeech40", "speechocean762", "timit")
+RECIPES = [name for name in recipes.shipped() if name.partition("/")[0] in CORPORA]
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +83,45 @@ def write_speechocean(cuts, folder):
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
 
 
+def speakers_in(data):
+    """The speakers that are there in place of those that librispeech40 lists."""
+    there = sorted(path.name for path in (data / "LibriSpeech" / "train-clean-100").iterdir())
+    return [
+        "~corpus.splits.train",
+        f"+corpus.splits.train={{train-clean-100: [{','.join(there)}]}}",
+        "~corpus.splits.dev",
+        "+corpus.splits.dev={dev-clean: [1000]}",
+        "corpus.splits.test.test-clean=[3000]",
+        "corpus.splits.test-other.test-other=[4000]",
+    ]
+
+
+def write_weights(folder):
+    """A small Whisper with random weights and Whisper's positions; skips where transformers is not installed."""
+    pytest.importorskip("transformers", reason="no transformers: pip install 'lasasr[pretrained]'")
+    sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
+    from pretrained_folders import model_of
+    from transformers.models.whisper.modeling_whisper import sinusoids
+
+    model = model_of("whisper")
+    positions = model.model.encoder.embed_positions.weight
+    with torch.no_grad():
+        positions.copy_(sinusoids(*positions.shape))
+    model.save_pretrained(folder)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_makes_a_step(recipe, data, tmp_path, monkeypatch):
     monkeypatch.setenv("LASASR_DATA", str(data))
     monkeypatch.setenv("LASASR_PREPARED", str(data.parent / "prepared"))
     # the tiny corpora share audio and have few frames, which the look before training refuses
     monkeypatch.setattr("lasasr.doctor.examination.warn_or_refuse", lambda *_: None)
-    settings = load(recipe, [*SMALL, *OF_ITS_OWN.get(recipe, [])])
+    monkeypatch.chdir(tmp_path)
+    if "pretrained" in recipe:
+        write_weights("weights")
+    small = [one for one in SMALL if not (one.startswith("listen.hidden_dim") and "pretrained" in recipe)]
+    speakers = speakers_in(data) if recipe.startswith("librispeech40") else []
+    settings = load(recipe, [*small, *speakers, *OF_ITS_OWN.get(recipe, [])])
     assert settings.trainer["max_steps"] == 1
     facts = task_of(settings).train(tmp_path, resume=False, progress=silent)
     assert facts["steps"] == 1

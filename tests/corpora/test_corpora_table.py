@@ -88,6 +88,10 @@ def test_channels_are_averaged(folder):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        (
+            {"audio": "~nobody-of-this-name/a.wav"},
+            r"train.tsv, line 3: audio file .*~nobody-of-this-name/a.wav is missing",
+        ),
         ({"audio": "absent.wav"}, r"train.tsv, line 3: audio file .*absent.wav is missing"),
         ({"audio": "empty.wav"}, r"train.tsv, line 3: audio file .*empty.wav has zero length"),
         ({"audio": "broken.wav"}, r"train.tsv, line 3: audio file .*broken.wav is unreadable"),

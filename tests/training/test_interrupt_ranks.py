@@ -31,6 +31,8 @@ def test_what_any_rank_has_received_stops_this_one(
         assert op == torch.distributed.ReduceOp.MAX
         tensor.copy_(torch.maximum(tensor, torch.tensor(there)))
 
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
     saved: list[Path] = []
     strategy = SimpleNamespace(root_device=torch.device("cpu"))

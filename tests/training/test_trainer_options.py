@@ -55,6 +55,7 @@ def test_what_the_toolkit_sets_itself_is_refused_by_name(name: str, value: str) 
         ("+trainer.limit_val_batch=3", "sets trainer.limit_val_batch, which .* nearest: trainer.limit_val_batches"),
         ("+trainer.limit_val_batches=0", "trainer.limit_val_batches must be above 0, got 0"),
         ("trainer.val_check_interval=0", "trainer.val_check_interval must be above 0, got 0"),
+        ("trainer.check_val_every_n_epoch=0", "trainer.check_val_every_n_epoch must be above 0, got 0"),
         ("trainer.limit_train_batches=0.0", "trainer.limit_train_batches must be above 0, got 0"),
         ("trainer.profiler=simpel", "trainer.profiler=simpel is unknown; nearest: simple"),
     ],

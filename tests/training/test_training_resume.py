@@ -21,6 +21,7 @@ from lasasr.data.loader import BatchError
 from lasasr.data.sampler import Request
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.training.checkpoints import LAST, keep_best
+from lasasr.training.ema import MovingAverage
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.validations import Validations
 
@@ -36,6 +37,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
         "val_check_interval": 3,
     },
     "accumulated": {"max_epochs": 6, "accumulate_grad_batches": 2},
+    "averaged": {"max_epochs": 3, "ema": 0.9},
     "validated every second epoch": {"max_epochs": 4, "check_val_every_n_epoch": 2},
 }
 
@@ -65,14 +67,14 @@ class KillAt(pl.Callback):
 
 
 class DamagedData(Data):
-    """A training batch of which a file cannot be read: the one after so many."""
+    """A batch of a split of which a file cannot be read: the one after so many."""
 
-    def __init__(self, good: int) -> None:
+    def __init__(self, good: int, split: str = "train") -> None:
         super().__init__()
-        self.left = good
+        self.left, self.damaged = good, split
 
     def dataset(self, split: str) -> Measured:
-        return self if split == "train" else super().dataset(split)
+        return self if split == self.damaged else super().dataset(split)
 
     @property
     def durations_s(self) -> NDArray[np.float64]:
@@ -89,12 +91,20 @@ DamagedData.__qualname__ = Data.__qualname__  # the name of its state in checkpo
 
 
 def fit(
-    folder: Path, signal_at: int = 0, kill_at: int = 0, every_s: float = 1e9, data: Data | None = None, **options: Any
+    folder: Path,
+    signal_at: int = 0,
+    kill_at: int = 0,
+    every_s: float = 1e9,
+    data: Data | None = None,
+    ema: float = 0,
+    **options: Any,
 ) -> End:
     """Train on from what `folder` holds."""
     interrupt, validations = Interrupt(folder / "checkpoints" / LAST, every_s), Validations()
     best = keep_best(recognition(checkpoint={"best": 2}), folder, "wer")
-    of_it = trainer(folder, [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, interrupt], **options)
+    averages = [MovingAverage(ema)] if ema else []
+    watchers = [KillAt(kill_at), SignalAt(signal_at, interrupt), validations, best, *averages, interrupt]
+    of_it = trainer(folder, watchers, **options)
     module, start = training(), folder / "checkpoints" / LAST
     with contextlib.suppress(Interrupted, Killed, BatchError):
         of_it.fit(module, data or Data(), ckpt_path=start if start.exists() else None, weights_only=True)
@@ -147,4 +157,16 @@ def test_a_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_pat
         assert path.exists() == (good % updates == 0)  # nothing is saved among accumulated batches
         if path.exists():
             assert torch.load(path, weights_only=True)["global_step"] == good // updates
+        assert_same(fit(folder, **WAYS[way]), whole(way, place))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_dev_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_path: Path) -> None:
+    """In the first validation or a later one, in its first batch or another: it is done again, from its beginning."""
+    for good in (0, 1, 2, 3, 5):
+        folder = tmp_path / str(good)
+        broken = fit(folder, data=DamagedData(good, "dev"), **WAYS[way])
+        saved = torch.load(folder / "checkpoints" / LAST, weights_only=True)
+        assert saved["global_step"] > 0
+        assert len(broken.history) < len(whole(way, place).history)
         assert_same(fit(folder, **WAYS[way]), whole(way, place))

@@ -24,9 +24,11 @@ def test_an_utterance_that_two_ranks_decoded_counts_once(monkeypatch: pytest.Mon
     here, there = [outcome("a", 0), outcome("b", 10)], [outcome("c", 2), outcome("b", 10)]
 
     def all_gather_object(gathered: list[Any], mine: Any) -> None:
-        gathered[:] = [mine, there]
+        gathered[:] = [mine, there if mine is here else mine]
 
     module, logged = training(), dict[str, float]()
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_gather_object", all_gather_object)
     monkeypatch.setattr(module_file, "alignment", lambda outcomes: None)
     monkeypatch.setattr(type(module), "trainer", SimpleNamespace(world_size=2))

@@ -36,12 +36,16 @@ class Body(nn.Module, ABC):
     layers: nn.ModuleList
     width: int
     factor: int
-    longest: int | None = None  # see `Encoder`
     unit: int = 1  # the same
     widens: bool = False  # whether the layers see more frames than the utterance has
 
     pretrained = True
     stored_elsewhere = False  # whether a bundle leaves its weights out
+
+    @property
+    def longest(self) -> int | None:
+        """See `Encoder`."""
+        return None
 
     @property
     @abstractmethod

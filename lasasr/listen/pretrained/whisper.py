@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from lasasr.nn import lengths as length
 RANGE = 2.0  # from the loudest feature to the floor (`audio/whisper_log_mel.py`)
 SILENCE = -1.5  # the lowest floor
 FRAMES_S = 100  # of features, per second
+POSITIONS_ATOL = 2e-3  # between sinusoids and what weights in float16 hold of them
 
 
 class WhisperBody(Body):
@@ -38,7 +40,13 @@ class WhisperBody(Body):
         self.net = WhisperEncoder(settings)
         self.layers, self.width = self.net.layers, int(settings.d_model)
         self.widens, self.reach = window == "full", 2 * int(settings.max_source_positions)
-        self.longest = self.reach
+
+    @property
+    def longest(self) -> int | None:
+        """See `Encoder`; sinusoids have no end where no window is filled."""
+        weight = self.net.embed_positions.weight
+        endless = torch.allclose(_sinusoids(len(weight), weight), weight, rtol=0.0, atol=POSITIONS_ATOL)
+        return None if endless and not self.widens else self.reach
 
     @property
     def features(self) -> tuple[nn.Module, ...]:
@@ -60,20 +68,29 @@ class WhisperBody(Body):
         Raises:
             LasasrError: an utterance is longer than the positions reach.
         """
-        if features.shape[1] > self.reach:
-            raise LasasrError(
-                f"an utterance of {features.shape[1] / FRAMES_S:.1f} s is too long: the positions of these weights end "
-                f"at {self.reach / FRAMES_S:.0f} s; cut it, or leave it out"
-            )
+        positions = self._positions(features.shape[1])
         real = length.mask(lengths, features.shape[1])[..., None]
         if self.widens:
             features, real = self._in_silence(features, real)
         hidden = functional.gelu(self.net.conv1(features.transpose(1, 2)))
         hidden = hidden if self.widens else hidden * real.transpose(1, 2)
         hidden = functional.gelu(self.net.conv2(hidden)).transpose(1, 2)
-        hidden = hidden + self.net.embed_positions.weight[: hidden.shape[1]]
+        hidden = hidden + positions[: hidden.shape[1]]
         hidden = functional.dropout(hidden, self.net.dropout, self.net.conv1.training)
         return hidden, self.output_lengths(lengths)
+
+    def _positions(self, features: int) -> Tensor:
+        """Those of the weights; beyond their end, the sinusoids that they are."""
+        weight: Tensor = self.net.embed_positions.weight
+        if features <= self.reach:
+            return weight
+        if self.longest is not None:
+            raise LasasrError(
+                f"an utterance of {features / FRAMES_S:.1f} s is too long: the positions of these weights end "
+                f"at {self.reach / FRAMES_S:.0f} s; cut it, or leave it out"
+            )
+        count = int(self.output_lengths(torch.tensor(features)))
+        return torch.cat((weight, _sinusoids(count, weight)[len(weight) :]))
 
     def _in_silence(self, features: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Features and mask of the whole window, with the floor of each utterance after its end."""
@@ -94,3 +111,11 @@ class WhisperBody(Body):
         """See the contract."""
         normalised: Tensor = self.net.layer_norm(hidden)
         return normalised
+
+
+def _sinusoids(count: int, like: Tensor) -> Tensor:
+    """(count, D): sine and cosine of position times 10000^(-i / (D/2 - 1)) (Radford et al. 2023, §2.2)."""
+    half = like.shape[1] // 2
+    rates = torch.exp(torch.arange(half, device=like.device) * (-math.log(10_000.0) / (half - 1)))
+    angles = torch.arange(count, device=like.device)[:, None] * rates
+    return torch.cat((angles.sin(), angles.cos()), 1).to(like.dtype)

@@ -108,6 +108,22 @@ def test_longer_than_the_positions_is_refused(shelf: Path) -> None:
         encoder_of("whisper", shelf)(features, frames)
 
 
+def test_sinusoids_go_on_beyond_the_end_of_the_positions(shelf: Path) -> None:
+    from transformers.models.whisper.modeling_whisper import sinusoids
+
+    features, frames = features_of("whisper", shelf, 64_000)
+    short, long = (encoder_of("whisper", shelf) for _ in range(2))
+    with torch.no_grad():
+        table = sinusoids(200, short.body.net.embed_positions.weight.shape[1])
+        short.body.net.embed_positions.weight.copy_(table[:150])
+        long.body.net.embed_positions = torch.nn.Embedding(200, table.shape[1], _weight=table)
+        long.body.reach = 400
+        torch.testing.assert_close(short(features, frames), long(features, frames), rtol=0, atol=1e-5)
+    assert short.body.longest is None
+    short.body.widens = True
+    assert short.body.longest == 300
+
+
 @every_case
 @pytest.mark.parametrize(
     ("layers", "options"),
