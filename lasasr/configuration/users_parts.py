@@ -60,7 +60,10 @@ def of_object(value: Any) -> UsersPart | None:
 
 def fault(error: BaseException) -> str | None:
     """What an exception that came out of a part of the user's is, in one line; None: it came from elsewhere."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]  # from the innermost
+    # From the innermost, without the one that has caught it: it still runs, and a look at its variables would keep a
+    # copy of them, the exception and all that hangs on it included.
+    raised = error.__traceback__ and error.__traceback__.tb_next
+    frames = [frame for frame, _ in traceback.walk_tb(raised)][::-1]
     for depth, frame in enumerate(frames):
         if _is_users_code(frame) or of_object(frame.f_locals.get("self")) is not None:
             return fault_of(_part_of(frames[depth:]) or frame.f_globals.get("__name__"), error)
