@@ -53,12 +53,12 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def print_measured(found: dict[str, Any]) -> None:
+def print_measured(summary: dict[str, Any]) -> None:
     """In lines."""
-    area = "none" if found["roc_area"] is None else f"{found['roc_area']:.3f}"
-    print(f"words: {found['words']}, {found['wrong']} of them wrong")
-    print(f"calibration error: {found['calibration_error']:.4f}, area under the ROC curve: {area}")
-    if found["worst_tenth_holds"] is not None:
-        print(f"the least sure tenth holds {found['worst_tenth_holds']:.1f} % of the wrong words")
-    for row in found["kept"]:
+    area = "none" if summary["roc_area"] is None else f"{summary['roc_area']:.3f}"
+    print(f"words: {summary['words']}, {summary['wrong']} of them wrong")
+    print(f"calibration error: {summary['calibration_error']:.4f}, area under the ROC curve: {area}")
+    if summary["worst_tenth_holds"] is not None:
+        print(f"the least sure tenth holds {summary['worst_tenth_holds']:.1f} % of the wrong words")
+    for row in summary["kept"]:
         print(f"  the surest {100 * row['share']:3.0f} %: {row['wrong_percent']:.2f} % wrong")

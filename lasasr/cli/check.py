@@ -138,11 +138,11 @@ def _group(what: Sequence[str]) -> str:
     return GROUPS[0]
 
 
-def _devices(asked: str | None) -> Iterator[str]:
+def _devices(device: str | None) -> Iterator[str]:
     import torch
 
-    if asked:
-        yield usable(asked)
+    if device:
+        yield usable(device)
         return
     yield "cpu"
     if torch.cuda.is_available():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def looked_closer(
     systems: Sequence[SystemRuns],
-    made: Mapping[str, Any],
+    comparison: Mapping[str, Any],
     rules: Rules,
     columns: Mapping[str, Texts],
     options: Namespace,
@@ -25,18 +25,18 @@ def looked_closer(
     """What comparison.json has more of, as --by and --calibrate ask for.
 
     Args:
-        made: comparison.json so far.
+        comparison: comparison.json so far.
         columns: of the reference, by utterance.
     """
     return {
-        **({} if options.by is None else {"by": _by(systems, made, rules, columns, options)}),
+        **({} if options.by is None else {"by": _by(systems, comparison, rules, columns, options)}),
         **({"calibration": _calibration(systems, rules)} if options.calibrate else {}),
     }
 
 
 def _by(
     systems: Sequence[SystemRuns],
-    made: Mapping[str, Any],
+    comparison: Mapping[str, Any],
     rules: Rules,
     columns: Mapping[str, Texts],
     options: Namespace,
@@ -53,7 +53,7 @@ def _by(
         columns = read_columns(options.table, chosen_columns(options))
     elif not columns:
         raise UsageError(f"--by {options.by}: the reference has no other columns; --table FILE names a table")
-    return by_columns(joined(names, columns, systems), systems, centre(made), rules)
+    return by_columns(joined(names, columns, systems), systems, centre(comparison), rules)
 
 
 def _calibration(systems: Sequence[SystemRuns], rules: Rules) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from lasasr.cli.closer_look import looked_closer
 from lasasr.cli.compare_outputs import print_comparison, write
 from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
 from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
-from lasasr.cli.text_options import add_text_options, given
+from lasasr.cli.text_options import add_text_options, given_options
 from lasasr.errors import LasasrError, PartError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -44,20 +44,22 @@ def run(arguments: list[str]) -> int:
     from lasasr.comparison.card import drawn_from
 
     finished = _is_comparison(options.paths)
-    made, details = _read(options) if finished else _compare(options)
+    comparison, details = _read(options) if finished else _compare(options)
     with drawn_from(options.paths[0]) if finished else nullcontext():
-        _tell(made, details, options)
+        _write_and_print(comparison, details, options)
     return 0
 
 
-def _tell(made: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
+def _write_and_print(
+    comparison: dict[str, Any], details: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace
+) -> None:
     """Write what is asked for, and print the table."""
     from lasasr.comparison.budget import unmatched
 
-    if told := unmatched(made["budgets"], options.matched or ()):
-        raise LasasrError(f"budgets are not matched: {'; '.join(told)}")
-    write(made, details, options)
-    print_comparison(made, options.markdown)
+    if unmatched_budgets := unmatched(comparison["budgets"], options.matched or ()):
+        raise LasasrError(f"budgets are not matched: {'; '.join(unmatched_budgets)}")
+    write(comparison, details, options)
+    print_comparison(comparison, options.markdown)
 
 
 def _check(options: Namespace) -> None:
@@ -150,11 +152,11 @@ def _is_comparison(paths: Sequence[Path]) -> bool:
     from lasasr.artifacts import files
     from lasasr.comparison.card import is_comparison
 
-    given = [path for path in paths if path.suffix == ".json" and path.is_file()]
-    found = [path for path in given if is_comparison(files.read_json(path))]
-    if found and len(paths) > 1:
-        raise UsageError(f"{found[0]} is a finished comparison and stands alone; to compare more, name the runs")
-    return bool(found)
+    json_paths = [path for path in paths if path.suffix == ".json" and path.is_file()]
+    comparisons = [path for path in json_paths if is_comparison(files.read_json(path))]
+    if comparisons and len(paths) > 1:
+        raise UsageError(f"{comparisons[0]} is a finished comparison and stands alone; to compare more, name the runs")
+    return bool(comparisons)
 
 
 def _own_columns(paths: Sequence[str]) -> list[Column]:
@@ -167,7 +169,7 @@ def _own_columns(paths: Sequence[str]) -> list[Column]:
     from lasasr.configuration.returned import check_returned
     from lasasr.report.comparison_columns import SHIPPED_COLUMNS
 
-    taken = {one.key for one in SHIPPED_COLUMNS}
+    taken = {column.key for column in SHIPPED_COLUMNS}
     columns: list[Column] = []
     for path in paths:
         make = gate.resolve(path, "column", "--column")
@@ -196,27 +198,27 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, li
     from lasasr.comparison.grouping import groups
     from lasasr.metrics.significance.verdict import Rules
 
-    if options.named or given(options):
-        found, systems, notes, columns = compared_texts(options.named, options.paths, options)
+    if options.named or given_options(options):
+        selection, systems, notes, columns = compared_texts(options.named, options.paths, options)
     else:
         columns = {}
-        found = found_runs(options.paths, options)
-        systems, notes = groups(found, options.any_search, options.any_corpus)
+        selection = found_runs(options.paths, options)
+        systems, notes = groups(selection, options.any_search, options.any_corpus)
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
-    made = document(found, systems, notes, baseline, rules, _own_columns(options.column or ()))
-    return made | looked_closer(systems, made, rules, columns, options), (found, systems)
+    comparison = document(selection, systems, notes, baseline, rules, _own_columns(options.column or ()))
+    return comparison | looked_closer(systems, comparison, rules, columns, options), (selection, systems)
 
 
-def _baseline(asked: str | None, systems: Sequence[SystemRuns]) -> str | None:
+def _baseline(wanted: str | None, systems: Sequence[SystemRuns]) -> str | None:
     """The system that is meant: `dot` finds `attend=dot`, and a run folder the system of that run."""
-    names = [one.name for one in systems]
-    if asked is None or asked in names:
-        return asked
-    folder = Path(asked).resolve()
-    if of_run := [one.name for one in systems for entry in one.runs if entry.folder and entry.folder == folder]:
+    names = [system.name for system in systems]
+    if wanted is None or wanted in names:
+        return wanted
+    folder = Path(wanted).resolve()
+    if of_run := [system.name for system in systems for run in system.runs if run.folder and run.folder == folder]:
         return of_run[0]
-    meant = [name for name in names if asked in (name.partition("=")[2], *name.split())]
+    meant = [name for name in names if wanted in (name.partition("=")[2], *name.split())]
     if len(meant) != 1:
-        raise UsageError(f"no system is called {asked}; {nearest(asked, names)}")
+        raise UsageError(f"no system is called {wanted}; {nearest(wanted, names)}")
     return meant[0]

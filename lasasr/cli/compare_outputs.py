@@ -24,11 +24,13 @@ class Looked(NamedTuple):
     notes: list[str]
 
 
-def write(made: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> None:
+def write(
+    comparison: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace
+) -> None:
     """The files, each named on the way.
 
     Args:
-        made: comparison.json, or a card.
+        comparison: comparison.json, or a card.
         compared: the runs; None: they are not known any more.
     """
     from lasasr.artifacts import files
@@ -37,48 +39,50 @@ def write(made: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]] 
     lines = []
     if compared is not None:
         out = options.out or _beside(options)
-        files.write_json(out, made)
+        files.write_json(out, comparison)
         lines.append(f"comparison: {out}")
     if options.card is not None:
-        files.write_json(options.card, card(made))
+        files.write_json(options.card, card(comparison))
         lines.append(f"card:       {options.card}")
     if options.readme is not None:
-        _into_readme(card(made), options)
+        _into_readme(card(comparison), options)
         lines.append(f"table in:   {options.readme}")
-    lines += _for_paper(made, options)
+    lines += _for_paper(comparison, options)
     if options.html is not None or options.figures is not None:
-        lines += _drawn(made, _looked(made, compared, options), options)
+        lines += _drawn(comparison, _looked(comparison, compared, options), options)
     if lines and not options.markdown:
         print("\n".join(lines))
 
 
-def _for_paper(made: dict[str, Any], options: Namespace) -> list[str]:
+def _for_paper(comparison: dict[str, Any], options: Namespace) -> list[str]:
     from lasasr.artifacts import files
 
     lines = []
     if options.csv is not None:
         from lasasr.report.csv_table import csv_table
 
-        files.write_text(options.csv, csv_table(made))
+        files.write_text(options.csv, csv_table(comparison))
         lines.append(f"CSV:        {options.csv}")
     if options.latex is not None:
         from lasasr.report.latex import latex
         from lasasr.report.methods import bibtex
 
         sources = options.latex.with_suffix(".bib")
-        files.write_text(options.latex, latex(made, sources.stem))
+        files.write_text(options.latex, latex(comparison, sources.stem))
         files.write_text(sources, bibtex())
         lines.append(f"LaTeX:      {options.latex}, sources: {sources}")
     return lines
 
 
-def _looked(made: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace) -> Looked:
+def _looked(
+    comparison: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]] | None, options: Namespace
+) -> Looked:
     if compared is None:
         return Looked(None, {}, [])
     from lasasr.comparison.details import details
 
     selection, systems = compared
-    looked = details(systems, made["baseline"])
+    looked = details(systems, comparison["baseline"])
     ids = [utterance["id"] for utterance in looked["utterances"][: options.maps]]
     if not ids or not any(run.folder for system in systems for run in system.runs):
         return Looked(looked, {}, [])
@@ -90,19 +94,19 @@ def _looked(made: dict[str, Any], compared: tuple[RunSelection, list[SystemRuns]
     return Looked(looked, drawn.maps, drawn.notes)
 
 
-def _drawn(made: dict[str, Any], looked: Looked, options: Namespace) -> list[str]:
+def _drawn(comparison: dict[str, Any], looked: Looked, options: Namespace) -> list[str]:
     from lasasr.artifacts import files
 
     lines = []
     if options.html is not None:
         from lasasr.report.page import page
 
-        files.write_text(options.html, page(made, looked.details, looked.maps, looked.notes))
+        files.write_text(options.html, page(comparison, looked.details, looked.maps, looked.notes))
         lines.append(f"page:       {options.html}")
     if options.figures is not None:
         from lasasr.report.paper_figures import draw
 
-        paths = draw(made, looked.details, looked.maps, options.figures)
+        paths = draw(comparison, looked.details, looked.maps, options.figures)
         names = dict.fromkeys(path.stem for path in paths)
         lines.append(f"figures:    {options.figures}: {', '.join(names) or 'none'} (SVG, PDF)")
         if looked.details is None:
@@ -117,17 +121,17 @@ def _beside(options: Namespace) -> Path:
     return (paths[0] if single else Path()) / "comparison.json"
 
 
-def _into_readme(made: dict[str, Any], options: Namespace) -> None:
+def _into_readme(comparison: dict[str, Any], options: Namespace) -> None:
     from lasasr.artifacts import files
     from lasasr.report.comparison_markdown import between_marks, comparison_markdown
 
     source = options.card or options.paths[0]
     name = Path(os.path.relpath(source, options.readme.parent)).as_posix()
     page = options.readme.read_text(encoding="utf-8")
-    files.write_text(options.readme, between_marks(page, name, comparison_markdown(made)))
+    files.write_text(options.readme, between_marks(page, name, comparison_markdown(comparison)))
 
 
-def print_comparison(made: dict[str, Any], markdown: bool) -> None:
+def print_comparison(comparison: dict[str, Any], markdown: bool) -> None:
     """The table for the terminal, or as Markdown."""
     from rich.console import Console
 
@@ -136,11 +140,11 @@ def print_comparison(made: dict[str, Any], markdown: bool) -> None:
     from lasasr.report.part_tables import calibration_table, column_tables
 
     if markdown:
-        print(comparison_markdown(made))
+        print(comparison_markdown(comparison))
         return
     console = Console(file=unescaped(sys.stdout))
-    console.print(comparison_table(made, console.width))
-    if made.get("by"):
-        console.print(column_tables(made))
-    if made.get("calibration"):
-        console.print(calibration_table(made["calibration"], made["rules"]["level"]))
+    console.print(comparison_table(comparison, console.width))
+    if comparison.get("by"):
+        console.print(column_tables(comparison))
+    if comparison.get("calibration"):
+        console.print(calibration_table(comparison["calibration"], comparison["rules"]["level"]))

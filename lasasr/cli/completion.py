@@ -43,6 +43,6 @@ def _ask_hydra(question: str, words: list[str]) -> None:
     recipe = words[1] if words else recipes.shipped()[0]
     os.environ["COMP_LINE"] = " ".join(["lasasr", *words[2:]])
     with session.on_recipe(recipe) as opened:
-        made = GlobalHydra.instance().hydra
-        assert made is not None
-        made.shell_completion(opened.config, [question])
+        opened_hydra = GlobalHydra.instance().hydra
+        assert opened_hydra is not None
+        opened_hydra.shell_completion(opened.config, [question])

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
-from lasasr.cli.known import refuse_not_taken, refuse_unknown
+from lasasr.cli.recipe_keys import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
 from lasasr.configuration.sections import Plain
@@ -99,7 +99,11 @@ def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequen
     base = start.shared(
         [f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in start.groups()]
     )
-    added = [str(one.key_or_group) for one in opened.parse(overrides) if one.is_add() or one.is_force_add()]
+    added = [
+        str(override.key_or_group)
+        for override in opened.parse(overrides)
+        if override.is_add() or override.is_force_add()
+    ]
     refuse_idle_in_recipe(composition.hydra, base.hydra, name)
     refuse_unknown(composition.config, base, choices, added, name)
 
@@ -116,12 +120,12 @@ def recompose(stored: Plain, overrides: Sequence[str]) -> Config:
     choices, name = dict(stored["choices"]), str(stored["recipe"])
     plain = {key: value for key, value in stored.items() if key not in ("choices", "recipe", "schema")}
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
-        chosen = {one.key_or_group for one in opened.parse(overrides) if opened.chooses(one)}
+        chosen = {override.key_or_group for override in opened.parse(overrides) if opened.chooses(override)}
     kept = {key: value for key, value in plain.items() if key not in chosen}
     with session.on_stored(kept, choices, name) as opened:
-        made = composed(opened, overrides, name)
-    made["choices"] = choices | {key: value for key, value in made["choices"].items() if value is not None}
-    return made
+        changed = composed(opened, overrides, name)
+    changed["choices"] = choices | {key: value for key, value in changed["choices"].items() if value is not None}
+    return changed
 
 
 def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
@@ -141,7 +145,7 @@ def _composition(
         with open_dict(config):
             del config["hydra"]
         plain = plain_config(config, choices, name)
-        setting = [one for one in parsed if _sets(opened, one)]
+        setting = [override for override in parsed if _sets(opened, override)]
         if setting:
             values.check(setting, foundation(opened, parsed), plain, partial(before_loading, plain))
     return Composition(plain, config, choices, of_hydra)
@@ -149,11 +153,15 @@ def _composition(
 
 def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:
     """Refuse +attend=dot: Hydra would lay it over the choice that is there, and keep keys of both."""
-    added = [one for one in overrides if one.is_add() and opened.chooses(one) and one.package is None]
+    added = [
+        override
+        for override in overrides
+        if override.is_add() and opened.chooses(override) and override.package is None
+    ]
     chosen = opened.shared([]).hydra.runtime.choices if added else {}
-    for one in added:
-        if one.key_or_group in chosen:
-            raise UsageError(f"{one.input_line}: leave the + out, {one.key_or_group} is chosen already")
+    for override in added:
+        if override.key_or_group in chosen:
+            raise UsageError(f"{override.input_line}: leave the + out, {override.key_or_group} is chosen already")
 
 
 def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> Config:
@@ -164,10 +172,10 @@ def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> C
         choices: config group → choice, Hydra's own groups among them (they are left out).
     """
     _refuse_gaps(config, name)
-    made = moved.current_config(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(made, dict)
+    plain = moved.current_config(OmegaConf.to_container(config, resolve=True))
+    assert isinstance(plain, dict)
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra/")}
-    return {"recipe": name, "choices": chosen, **{str(key): value for key, value in made.items()}}
+    return {"recipe": name, "choices": chosen, **{str(key): value for key, value in plain.items()}}
 
 
 def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
@@ -177,7 +185,9 @@ def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
         UsageError: an override cannot be read, or is a sweep over a continuous range.
     """
     with session.on_recipe(recipe) as opened, explained(opened, overrides):
-        fixed = opened.compose([str(one.input_line) for one in opened.parse(overrides) if not one.is_sweep_override()])
+        fixed = opened.compose(
+            [str(override.input_line) for override in opened.parse(overrides) if not override.is_sweep_override()]
+        )
         return expand_over(opened, overrides, fixed)
 
 
@@ -190,7 +200,11 @@ def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) ->
     params = fixed.hydra.sweeper.get("params") or {}
     with explained(opened, overrides):
         parsed = opened.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
-        jobs = {one.get_key_element(): _assignments(one) for one in parsed if not one.is_hydra_override()}
+        jobs = {
+            override.get_key_element(): _assignments(override)
+            for override in parsed
+            if not override.is_hydra_override()
+        }
     return _combinations(list(jobs.values()))
 
 
@@ -203,11 +217,14 @@ def expand_stored(stored: Plain, overrides: Sequence[str]) -> list[list[str]]:
     choices, name = dict(stored["choices"]), str(stored["recipe"])
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
         parsed = opened.parse(overrides)
-        for one in parsed:
-            if one.is_sweep_override() and not one.is_discrete_sweep():
-                key = one.get_key_element()
-                raise UsageError(f"{one.input_line} is no list of values: write {key}=4,10 or {key}=range(4,20,4)")
-        swept = [_assignments(one) if one.is_sweep_override() else [str(one.input_line)] for one in parsed]
+        for override in parsed:
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                key = override.get_key_element()
+                raise UsageError(f"{override.input_line} is no list of values: write {key}=4,10 or {key}=range(4,20,4)")
+        swept = [
+            _assignments(override) if override.is_sweep_override() else [str(override.input_line)]
+            for override in parsed
+        ]
     return _combinations(swept)
 
 
@@ -224,7 +241,7 @@ def _assignments(override: Override) -> list[str]:
 def spelled_out(opened: Session, overrides: Sequence[str]) -> list[str]:
     """The overrides with `group=glob(*)` as the list of choices it stands for, without `_parts` of others."""
     with explained(opened, overrides):
-        return [_spelled(one) for one in opened.parse(overrides)]
+        return [_spelled(override) for override in opened.parse(overrides)]
 
 
 def _spelled(override: Override) -> str:
@@ -245,7 +262,7 @@ def _values(override: Override) -> list[str]:
         raise UsageError(f"{override.input_line} needs a sweeper that searches: add hydra/sweeper=optuna or the like")
     values = list(islice(override.sweep_string_iterator(), MOST_JOBS + 1))  # a range has as many as it says
     if isinstance(override.value(), Glob):
-        values = [one for one in values if not one.startswith("_")]
+        values = [value for value in values if not value.startswith("_")]
     if not values:
         raise UsageError(f"{override.input_line} stands for no value at all")
     return values

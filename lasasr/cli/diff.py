@@ -39,13 +39,13 @@ def run(arguments: list[str]) -> int:
     from lasasr.errors import LasasrError
     from lasasr.report.difference import difference
 
-    found = find(options.runs, options.split)
-    if len(found.runs) != 2:
-        told = ", ".join(f"{one.name} is {one.status}" for one in found.missing)
-        raise LasasrError(f"diff takes two finished runs; {told or f'these paths hold {len(found.runs)}'}")
-    notes = refuse(found.runs, options.any_search, options.any_corpus)
+    selection = find(options.runs, options.split)
+    if len(selection.runs) != 2:
+        unfinished = ", ".join(f"{run.name} is {run.status}" for run in selection.missing)
+        raise LasasrError(f"diff takes two finished runs; {unfinished or f'these paths hold {len(selection.runs)}'}")
+    notes = refuse(selection.runs, options.any_search, options.any_corpus)
     console = Console(file=unescaped(sys.stdout))
-    first, second = found.runs
+    first, second = selection.runs
     for part in difference(first, second, pair(first, second), notes, options.flips, console.width):
         console.print(part)
     return 0

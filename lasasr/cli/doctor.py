@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli import show
 
-    if show.asked(options):
+    if show.is_requested(options):
         return show.show(options)
 
     from rich.console import Console

@@ -57,11 +57,11 @@ def _unreadable(override: str) -> str:
 
 def _missing_file(session: Session, error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
-    known = session.choices(group)
-    if group and known:
+    choices = session.choices(group)
+    if group and choices:
         own = "; choices of your own: hydra.searchpath=[file://FOLDER]" if session.config == STORED else ""
-        return f"unknown choice {group}={choice}; {nearest(choice, known)}{own}"
-    return f"recipe {session.name} names {error.missing_cfg_file}, which does not exist; {nearest(choice, known)}"
+        return f"unknown choice {group}={choice}; {nearest(choice, choices)}{own}"
+    return f"recipe {session.name} names {error.missing_cfg_file}, which does not exist; {nearest(choice, choices)}"
 
 
 def _first_wrong(session: Session, overrides: Sequence[str]) -> str | None:
@@ -96,9 +96,10 @@ def _sweep(override: Override, choices: Sequence[str]) -> str:
 def foundation(session: Session, overrides: Sequence[Override]) -> DictConfig:
     """The configuration before any key is set: only the group choices of the command line applied; see `shared`."""
     chosen = [
-        str(one.input_line)
-        for one in overrides
-        if (session.chooses(one) or one.key_or_group == "hydra.searchpath") and not one.is_sweep_override()
+        str(override.input_line)
+        for override in overrides
+        if (session.chooses(override) or override.key_or_group == "hydra.searchpath")
+        and not override.is_sweep_override()
     ]
     return session.shared(chosen)
 
@@ -111,8 +112,8 @@ def _key(override: Override, base: DictConfig) -> Iterator[str]:
             yield f"{override.input_line}: {key} is there already; leave the + out"
         return
     wanted = [f"{key}.{name}" for name in value] if isinstance(value, Mapping) else [key]
-    for one in wanted:
-        yield from _path(one, base)
+    for wanted_key in wanted:
+        yield from _path(wanted_key, base)
     if isinstance(value, list) and OmegaConf.is_dict(OmegaConf.select(base, key, throw_on_missing=False)):
         yield f"{override.input_line}: {key} is a part with keys, not a list"
 
@@ -135,9 +136,9 @@ def unknown_key(key: str, parent: str, part: str, base: DictConfig) -> str:
     """`key` does not exist: name those like it beside it, and those of its name elsewhere."""
     level = OmegaConf.select(base, parent) if parent else base
     prefix = f"{parent}." if parent else ""
-    known = [f"{prefix}{name}" for name in map(str, level) if name != "hydra"]
+    keys_beside = [f"{prefix}{name}" for name in map(str, level) if name != "hydra"]
     elsewhere = [other for other in _leaves(base, "") if other.rpartition(".")[2] == part]
-    where = f"nearest: {', '.join(elsewhere)}" if elsewhere else nearest(key, known)
+    where = f"nearest: {', '.join(elsewhere)}" if elsewhere else nearest(key, keys_beside)
     return f"unknown key {key}; {where} (+{key}=... adds a new one)"
 
 

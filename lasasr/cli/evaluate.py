@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     jobs = _jobs(own.plain, options) if options.multirun else [options.overrides]
     decodings = _decodings(own, jobs, options.multirun) if isinstance(own, Recognition) else []
     changed = decodings[0].settings if decodings else _changed(own.plain, options.overrides)
-    if any(_but_search(one.settings.plain) != _but_search(changed.plain) for one in decodings):
+    if any(_but_search(decoding.settings.plain) != _but_search(changed.plain) for decoding in decodings):
         raise UsageError("-m compares searches on the same audio; sweep keys of search only")
     ranks = Ranks.from_torchrun()
     with writing(trained.folder, "evaluated"):
@@ -94,7 +94,7 @@ def _decodings(own: Recognition, jobs: list[list[str]], multirun: bool) -> list[
     decodings, bases = [], {}
     for job in jobs:
         changed = cast("Recognition", _changed(own.plain, job))
-        if multirun and not any(one.lstrip("+").startswith("evaluate.maps=") for one in job):
+        if multirun and not any(override.lstrip("+").startswith("evaluate.maps=") for override in job):
             changed = replace(changed, evaluate=replace(changed.evaluate, maps=0))
         choice = str(changed.choices.get("search") or "")
         if choice == own.choices.get("search"):
@@ -108,12 +108,12 @@ def _decodings(own: Recognition, jobs: list[list[str]], multirun: bool) -> list[
 
 def _refuse_fixed_keys(task: TaskKind, overrides: Sequence[str]) -> None:
     """Refuse to change what a trained run cannot change any more."""
-    for one in overrides:
-        place = one.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
+    for override in overrides:
+        place = override.lstrip("+~").partition("=")[0].rpartition("@")[2]  # +scorer@search.scorers.mine=mine: search
         if place == "hydra.searchpath":  # where choices of one's own lie
             continue
         if place.partition(".")[0] not in task.changeable:
-            raise UsageError(f"{one}: {task.changeable_words}")
+            raise UsageError(f"{override}: {task.changeable_words}")
 
 
 def _refuse_other_searchs_keys(own: Settings, overrides: Sequence[str]) -> None:
@@ -121,7 +121,7 @@ def _refuse_other_searchs_keys(own: Settings, overrides: Sequence[str]) -> None:
     from lasasr.cli.compose import recompose
 
     keys, own_keys = (
-        [one.partition("=")[0] for one in overrides],
+        [override.partition("=")[0] for override in overrides],
         {f"search.{key}" for key in own.plain.get("search", ())},
     )
     absent = [key for key in keys if key.startswith("search.") and key.count(".") == 1 and key not in own_keys]
@@ -136,19 +136,19 @@ def _refuse_other_searchs_keys(own: Settings, overrides: Sequence[str]) -> None:
 def _differing(jobs: list[list[str]]) -> list[str]:
     """What each job says that not all of them say; all of it where there is only one."""
     common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
-    return [" ".join(one for one in job if one not in common) for job in jobs]
+    return [" ".join(override for override in job if override not in common) for job in jobs]
 
 
 def _without_idle(jobs: list[list[str]], search: Callable[[list[str]], dict[str, Any]]) -> list[list[str]]:
     """The jobs without options that their search does not have, if another one of the grid has; each job once."""
-    choices = sorted({one for job in jobs for one in job if one.startswith("search=")})
+    choices = sorted({override for job in jobs for override in job if override.startswith("search=")})
     having = {choice: _keys(search([choice]), "search") for choice in choices}
-    known = set().union(*having.values())
+    searched_keys = set().union(*having.values())
     kept = [
         [
-            one
-            for one in job
-            if (key := one.partition("=")[0]) not in known
+            override
+            for override in job
+            if (key := override.partition("=")[0]) not in searched_keys
             or all(key in having[choice] for choice in job if choice in having)
         ]
         for job in jobs

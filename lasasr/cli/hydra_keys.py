@@ -72,4 +72,4 @@ def _written(config: DictConfig, key: str) -> Any:
 
 def _below(override: str, keys: Sequence[str]) -> bool:
     key = override.lstrip("+~").partition("=")[0]
-    return any(key == one or key.startswith((f"{one}.", f"{one}/", f"{one}@")) for one in keys)
+    return any(key == prefix or key.startswith((f"{prefix}.", f"{prefix}/", f"{prefix}@")) for prefix in keys)

@@ -103,7 +103,7 @@ def _at(config: Any, key: str) -> Any:
 def _nested(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted key, value) of everything in plain values."""
     inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
+    for key, inner_value in inner:
         here = f"{place}.{key}" if place else str(key)
-        yield here, one
-        yield from _nested(one, here)
+        yield here, inner_value
+        yield from _nested(inner_value, here)

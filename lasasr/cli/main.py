@@ -62,8 +62,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # idle OpenMP threads sleep instead of spinning; must stand before torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(one in ("-v", "--verbose") for one in arguments)
-    arguments = [one for one in arguments if one not in ("-v", "--verbose")]
+    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(
+        argument in ("-v", "--verbose") for argument in arguments
+    )
+    arguments = [argument for argument in arguments if argument not in ("-v", "--verbose")]
     launch.end_with_parent()
     with _terminable(), escaping_output():
         try:

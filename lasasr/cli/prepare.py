@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli import show
 
-    if show.asked(options):
+    if show.is_requested(options):
         return show.show(options)
 
     from lasasr.cli.compose import load
@@ -83,10 +83,11 @@ def _write_shards(options: argparse.Namespace, settings: Settings, prepared: Pre
     target = str(settings.corpus["_target_"])
     metadata = {"corpus": target, "fingerprint": prepared.fingerprint, "transcript": rule}
     with progress() as report:
-        made = write_shards(
+        written = write_shards(
             prepared.manifests, options.shards, metadata, report, options.audio or "copy", options.shard_size or 1000
         )
-    for split, one in made["splits"].items():
-        size = sum(size for size, _ in one["files"].values()) / 2**20
-        print(f"{split:12s} {one['utterances']:7d} utterances in {len(one['files']) // 2:5d} shards, {size:,.0f} MiB")
+    for split, shards in written["splits"].items():
+        size = sum(size for size, _ in shards["files"].values()) / 2**20
+        utterances, count = shards["utterances"], len(shards["files"]) // 2
+        print(f"{split:12s} {utterances:7d} utterances in {count:5d} shards, {size:,.0f} MiB")
     print(f"read them with: corpus=shar corpus.root={options.shards} corpus.transcript={rule}")

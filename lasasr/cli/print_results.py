@@ -114,14 +114,14 @@ def _print_error_rates(summaries: Sequence[Record], names: Sequence[str] = ()) -
     """Decoded splits as one table, and how errors were counted where that needs saying."""
     if summaries:
         Console(file=unescaped(sys.stdout)).print(evaluation_table(summaries, names))
-    for one in () if names else summaries:
-        if one["errors"] and "triage" in one:
-            Console(file=unescaped(sys.stdout)).print("", triage_table(one))
+    for summary in () if names else summaries:
+        if summary["errors"] and "triage" in summary:
+            Console(file=unescaped(sys.stdout)).print("", triage_table(summary))
     for line in filter(None, dict.fromkeys(map(outside_line, summaries))):
         print(line)
-    for protocol in dict.fromkeys(one.get("protocol") for one in summaries):
+    for protocol in dict.fromkeys(summary.get("protocol") for summary in summaries):
         if protocol:
-            counted = ", ".join(f"{one['split']} {one['reference_length']:,}" for one in summaries)
+            counted = ", ".join(f"{summary['split']} {summary['reference_length']:,}" for summary in summaries)
             print(f"reference tokens: {counted}; {protocol}")
 
 

@@ -83,8 +83,8 @@ class Session:
     def groups(self) -> list[str]:
         """The config groups that the primary config chooses from, without Hydra's own."""
         if self.config not in self._groups:
-            known = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
-            self._groups[self.config] = [group for group in known if not group.startswith("hydra/")]
+            choices = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
+            self._groups[self.config] = [group for group in choices if not group.startswith("hydra/")]
         return self._groups[self.config]
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
@@ -93,9 +93,9 @@ class Session:
         Raises:
             UsageError: one has more brackets within brackets than the grammar can be followed into.
         """
-        for one in overrides:
-            if sum(map(one.count, "[{(")) > MOST_DEPTH:
-                raise UsageError(f"{one[:40]}... has more than {MOST_DEPTH} brackets; write a recipe")
+        for override in overrides:
+            if sum(map(override.count, "[{(")) > MOST_DEPTH:
+                raise UsageError(f"{override[:40]}... has more than {MOST_DEPTH} brackets; write a recipe")
         return OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
 
     def choices(self, group: str) -> list[str]:
@@ -118,8 +118,8 @@ def on_recipe(recipe: str) -> Iterator[Session]:
     Raises:
         UsageError: there is no such recipe, or it would have Hydra import a package to look for yaml files.
     """
-    found = recipes.find(recipe)
-    path = found.folder / found.config
+    file = recipes.find(recipe)
+    path = file.folder / file.config
     with _alone(), hydra.initialize_config_dir(str(path.parent), job_name="lasasr", version_base=VERSION_BASE):
         if recipe.endswith(".yaml"):
             _check_file(recipe, path.name)

@@ -12,7 +12,7 @@ from lasasr.cli import session
 from lasasr.cli.errors import explained
 
 
-def asked(options: argparse.Namespace) -> bool:
+def is_requested(options: argparse.Namespace) -> bool:
     """Whether the command line wants to see the configuration rather than to run."""
     return bool(options.cfg or options.info)
 

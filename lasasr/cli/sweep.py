@@ -40,7 +40,7 @@ class Failed:
     Were it to raise, Hydra would print a line of its own, and hold the memory of the job's frames until the last one.
     """
 
-    told: str  # the traceback
+    traceback_text: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Job:
     def __call__(self, config: DictConfig) -> Any:
         """Run one job."""
         about = HydraConfig.get()
-        overrides = [str(one) for one in about.overrides.task]
+        overrides = [str(override) for override in about.overrides.task]
 
         def planned() -> PlannedRun:
             if self.folder is not None:
@@ -160,13 +160,13 @@ def _needs_hydra(begun: Sweep) -> bool:
     """
     return (
         begun.launcher != "basic"
-        or any(one.lstrip("+~").startswith("hydra") for one in begun.overrides)
+        or any(override.lstrip("+~").startswith("hydra") for override in begun.overrides)
         or gate.below("hydra", gate.users_prefixes())
     )
 
 
 def _searches(overrides: Sequence[str]) -> bool:
-    return any(one.startswith("hydra/sweeper=") for one in overrides)
+    return any(override.startswith("hydra/sweeper=") for override in overrides)
 
 
 def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, folder: Path | None = None) -> Any:
@@ -177,7 +177,7 @@ def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, fold
     """
     parent = run_paths.root() / recipes.find(recipe).name
     if folder is None:
-        name = next((one.partition("=")[2] for one in overrides if one.startswith("name=")), None)
+        name = next((override.partition("=")[2] for override in overrides if override.startswith("name=")), None)
         folder = sweeps.choose_sweep_folder(parent, overrides, [], name)
     elif parent.resolve() != folder.resolve().parent:
         raise UsageError(sweep_plan.elsewhere(folder, parent))
@@ -196,8 +196,8 @@ def _in_turn(begun: Sweep, job: Job, why: str = "") -> Any:
         print(f"the jobs run here, one after the other, and not by the launcher {begun.launcher}: {why}", flush=True)
     try:
         results = [
-            job.attempt(number, one.overrides, lambda one=one: one)  # type: ignore[misc]
-            for number, one in enumerate(begun.jobs)
+            job.attempt(number, planned.overrides, lambda planned=planned: planned)  # type: ignore[misc]
+            for number, planned in enumerate(begun.jobs)
         ]
     except (KeyboardInterrupt, Interrupted):
         _say_how_it_goes_on(begun.folder)
@@ -220,7 +220,7 @@ def _by_hydra(begun: Sweep, job: Job) -> Any:
         except Exception as error:
             _blame_launcher(error, overrides, folder)
             raise
-    _finish(folder, [] if job.raises else [one.return_value for batch in returned for one in batch])
+    _finish(folder, [] if job.raises else [job_return.return_value for batch in returned for job_return in batch])
     return returned
 
 
@@ -234,10 +234,10 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
     Raises:
         LasasrError: a job has failed.
     """
-    if failed := [one for one in results if isinstance(one, Failed)]:
+    if failed := [result for result in results if isinstance(result, Failed)]:
         raise LasasrError(
             f"{len(failed)} job(s) failed, see above; lasasr train --resume {folder} takes up what is not finished"
-        ) from RuntimeError(failed[0].told)
+        ) from RuntimeError(failed[0].traceback_text)
     print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
 
 
@@ -259,10 +259,14 @@ def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictCon
     with session.on_stored({}, {}, opened.name) as empty:
         default = empty.compose(quiet)
     with explained(opened, overrides):
-        fixed = [one for one in opened.parse(overrides) if not one.is_sweep_override()]
-        of_files = [one for one in fixed if not one.is_hydra_override() or one.key_or_group == "hydra.searchpath"]
+        fixed = [override for override in opened.parse(overrides) if not override.is_sweep_override()]
+        of_files = [
+            override
+            for override in fixed
+            if not override.is_hydra_override() or override.key_or_group == "hydra.searchpath"
+        ]
         for allowed, keys in ((of_files, LAUNCHING + UNCHANGED), (fixed, UNCHANGED)):
-            composed = opened.shared([*quiet, *(str(one.input_line) for one in allowed)])
+            composed = opened.shared([*quiet, *(str(override.input_line) for override in allowed)])
             check_settings(composed, default, keys, f"recipe {opened.name}" if allowed is of_files else "an override")
     return composed
 
@@ -273,7 +277,7 @@ def _blame_launcher(error: Exception, overrides: Sequence[str], folder: Path) ->
     Raises:
         LasasrError: as long as the message of a launcher may be, in one line of ours.
     """
-    chosen = [one.partition("=")[2] for one in overrides if one.startswith("hydra/launcher=")]
+    chosen = [override.partition("=")[2] for override in overrides if override.startswith("hydra/launcher=")]
     if not chosen or isinstance(error, LasasrError | HydraException):
         return
     reason = " ".join(f"{type(error).__name__}: {error}".split())

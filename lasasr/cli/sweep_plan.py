@@ -49,9 +49,9 @@ def begin(
     remarks: list[str] = []
     for config, own in zip(composed, jobs_overrides, strict=True):
         plain = unnamed(config)
-        run, said = run_choice.choose_run(plain, own, fresh)
+        run, remarks_of_job = run_choice.choose_run(plain, own, fresh)
         jobs.append(PlannedRun(own, plain, run))
-        remarks += said
+        remarks += remarks_of_job
     parent = Path(composed[0]["runs_dir"]) / str(composed[0]["recipe"])
     folder = sweeps.choose_sweep_folder(parent, overrides, [job.run.folder for job in jobs], name)
     print("".join(f"note: {remark}\n" for remark in dict.fromkeys(remarks)), end="", flush=True)
@@ -68,7 +68,7 @@ def unnamed(config: Config) -> Config:
 
 def hydra_overrides(overrides: Sequence[str]) -> list[str]:
     """Those that tell Hydra how to run."""
-    return [one for one in overrides if one.startswith("hydra")]
+    return [override for override in overrides if override.startswith("hydra")]
 
 
 def lasting_name(recipe: str) -> str:

@@ -92,7 +92,7 @@ def chosen_columns(options: Namespace) -> dict[str, str]:
     return {role.strip(): name.strip() for role, _, name in pairs}
 
 
-def given(options: Namespace) -> list[str]:
+def given_options(options: Namespace) -> list[str]:
     """The options of texts that were given, as they are written."""
     return [f"--{name}" for name in OPTIONS if _set(getattr(options, name, None))]
 

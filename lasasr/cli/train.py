@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
 
     from lasasr.cli import show
 
-    if show.asked(options):
+    if show.is_requested(options):
         return show.show(options)
     return _train(options)
 

@@ -45,16 +45,16 @@ def _fits(value: Any, hint: Any) -> bool:
 def _holds_part(value: Any) -> bool:
     """Whether a value is a part, or a list or mapping with sections: their own classes say what those take."""
     if isinstance(value, Mapping):
-        return "_target_" in value or any(isinstance(one, Mapping) for one in value.values())
-    return isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value)
+        return "_target_" in value or any(isinstance(item, Mapping) for item in value.values())
+    return isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
 
 
 @cache
 def annotations_of(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Of the parameters of a class or function, by name; none where they cannot be read."""
-    made = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
+    function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     try:
-        hints = typing.get_type_hints(made, include_extras=True)
+        hints = typing.get_type_hints(function, include_extras=True)
         for hint in list(hints.values()):  # **options: Unpack[a TypedDict]
             if typing.get_origin(hint) is typing.Unpack:
                 hints |= typing.get_type_hints(typing.get_args(hint)[0], include_extras=True)

@@ -62,23 +62,23 @@ class _Value(NamedTuple):
 
 def normal_form(config: Plain) -> Values:
     """What a configuration trains: the keys that are not at their default and change it. The seed is none of them."""
-    return {one.key: one.value for one in _values(_reduced(current(config))) if not one.idle}
+    return {entry.key: entry.value for entry in _values(_reduced(current(config))) if not entry.idle}
 
 
 def trained_values(config: Plain) -> Values:
     """The same with keys at their default, as far as the configuration has them."""
-    return {one.key: one.value for one in _values(current(config)) if not one.idle}
+    return {entry.key: entry.value for entry in _values(current(config)) if not entry.idle}
 
 
 def idle_values(config: Plain) -> Values:
     """The keys that are not at their default and do not change what is trained, without the seed and the places."""
     values = _values(_reduced(current(config)))
-    return {one.key: one.value for one in values if one.idle and one.key != "seed"}
+    return {entry.key: entry.value for entry in values if entry.idle and entry.key != "seed"}
 
 
 def all_values(config: Plain) -> Values:
     """Every key that the configuration has, but the places."""
-    return {one.key: one.value for one in _values(current(config))}
+    return {entry.key: entry.value for entry in _values(current(config))}
 
 
 def system_digest(config: Plain) -> str:
@@ -127,7 +127,7 @@ def _current(value: Any, places: Sequence[tuple[str, str]]) -> Any:
 def _reduced(config: Values) -> Values:
     """Without the keys that are at their default, and without sections that hold nothing else."""
     defaults = _section_defaults(_kind(config))
-    made = {}
+    reduced = {}
     for name, value in config.items():
         if name in defaults and isinstance(value, Mapping) and "_target_" not in value:
             value = _without(value, defaults[name])
@@ -135,8 +135,8 @@ def _reduced(config: Values) -> Values:
                 continue
         elif isinstance(value, Mapping):
             value = without_defaults(value)
-        made[name] = value
-    return _without(made, defaults[""])
+        reduced[name] = value
+    return _without(reduced, defaults[""])
 
 
 def _without(section: Plain, defaults: Plain) -> Values:

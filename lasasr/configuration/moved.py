@@ -29,6 +29,7 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
     "lasasr.bundle": "lasasr.artifacts.bundle",
+    "lasasr.cli.known": "lasasr.cli.recipe_keys",
     "lasasr.cli.tell": "lasasr.cli.print_results",
     "lasasr.comparison_maps": "lasasr.evaluation.comparison_maps",
     "lasasr.concurrent": "lasasr.nn.concurrent",
@@ -105,16 +106,16 @@ def current_keys(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Plain values in which every key has its name of today; a value that has that already stays."""
     if not RENAMED_KEYS:
         return config
-    made = deepcopy(dict(config))
+    renamed = deepcopy(dict(config))
     for old, new in RENAMED_KEYS.items():
-        found, value = _taken(made, old.split("."))
-        if found:
+        is_there, value = _taken(renamed, old.split("."))
+        if is_there:
             *above, name = new.split(".")
-            section = made
+            section = renamed
             for part in above:
                 section = section.setdefault(part, {})
             section.setdefault(name, value)
-    return made
+    return renamed
 
 
 def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
@@ -123,7 +124,7 @@ def _taken(section: Any, path: Sequence[str]) -> tuple[bool, Any]:
         return False, None
     if len(path) == 1:
         return True, section.pop(path[0])
-    found, value = _taken(section[path[0]], path[1:])
-    if found and not section[path[0]]:
+    is_there, value = _taken(section[path[0]], path[1:])
+    if is_there and not section[path[0]]:
         del section[path[0]]
-    return found, value
+    return is_there, value

@@ -178,21 +178,21 @@ def load(plain: Plain, subject: str, refusal: type[LasasrError] = UsageError) ->
     plain = moved.current_keys(plain)
     kind = kind_of(plain)
     try:
-        models = [one.task for one in KINDS if one.task.section in plain]
+        models = [settings_kind.task for settings_kind in KINDS if settings_kind.task.section in plain]
         if len(models) > 1:
-            named = " and ".join(f"{one.section} ({one.trains})" for one in models)
+            named = " and ".join(f"{task.section} ({task.trains})" for task in models)
             raise typed.KindError(f"it has {named}, but trains one of them: leave the other out")
         trainer = plain.get("trainer")
         if isinstance(trainer, Mapping):
             options = typed.read(TrainerOptions, trainer, "trainer.")
             trainer = {**trainer, **vars(options)}
-        given = plain if trainer is None else {**plain, "trainer": trainer}
-        made = typed.read(kind, given, plain=plain)
+        completed = plain if trainer is None else {**plain, "trainer": trainer}
+        loaded = typed.read(kind, completed, plain=plain)
         if overlong := next(_overlong(plain), None):
             raise typed.KindError(f"{overlong} has a name of more than {LONGEST_NAME} bytes, longer than any file's")
-        if hollow := list(_parts_without_target(made)):
+        if hollow := list(_parts_without_target(loaded)):
             raise typed.KindError(f"{', '.join(hollow)} has no _target_, so there is nothing to build")
-        return made
+        return loaded
     except typed.LackError as error:
         raise refusal(f"{subject}: {error}, which {kind.task.trains} needs") from None
     except typed.KindError as error:
@@ -218,12 +218,16 @@ def _longest_name(path: str) -> int:
 def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:
     """The dotted keys of the parts that say no class."""
     hints = get_type_hints(type(section))
-    for one in fields(section):
-        value, key = getattr(section, one.name), f"{place}{one.name}"
-        if is_dataclass(hints[one.name]):
+    for section_field in fields(section):
+        value, key = getattr(section, section_field.name), f"{place}{section_field.name}"
+        if is_dataclass(hints[section_field.name]):
             yield from _parts_without_target(value, f"{key}.")
             continue
-        is_part = hints[one.name] in (Part, Part | None) and NAMED not in one.metadata and one.name not in _NO_PARTS
+        is_part = (
+            hints[section_field.name] in (Part, Part | None)
+            and NAMED not in section_field.metadata
+            and section_field.name not in _NO_PARTS
+        )
         if is_part and value is not None and "_target_" not in value:
             yield key
 
@@ -231,22 +235,22 @@ def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:
 def section_defaults(kind: type[Any]) -> dict[str, dict[str, Any]]:
     """Section → key → default; the keys beside all sections stand below "". Parts have none."""
     hints, own, sections = get_type_hints(kind), {}, {}
-    for one in fields(kind):
-        if is_dataclass(hints[one.name]):
-            sections[one.name] = section_defaults(hints[one.name])[""]
-        elif NAMED in one.metadata:
-            sections[one.name] = {}
-        elif TRAINED in one.metadata:
-            own[one.name] = one.default
+    for section_field in fields(kind):
+        if is_dataclass(hints[section_field.name]):
+            sections[section_field.name] = section_defaults(hints[section_field.name])[""]
+        elif NAMED in section_field.metadata:
+            sections[section_field.name] = {}
+        elif TRAINED in section_field.metadata:
+            own[section_field.name] = section_field.default
     return {"": own, **sections}
 
 
 def idle_keys(kind: type[Any]) -> set[str]:
     """Dotted keys that do not change what is trained."""
-    hints, found = get_type_hints(kind), set()
-    for one in fields(kind):
-        if is_dataclass(hints[one.name]):
-            found |= {f"{one.name}.{key}" for key in idle_keys(hints[one.name])}
-        elif one.metadata.get(TRAINED) is False:
-            found.add(one.name)
-    return found
+    hints, keys = get_type_hints(kind), set()
+    for section_field in fields(kind):
+        if is_dataclass(hints[section_field.name]):
+            keys |= {f"{section_field.name}.{key}" for key in idle_keys(hints[section_field.name])}
+        elif section_field.metadata.get(TRAINED) is False:
+            keys.add(section_field.name)
+    return keys

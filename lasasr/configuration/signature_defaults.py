@@ -26,19 +26,19 @@ def without_defaults(part: Mapping[str, Any]) -> dict[str, Any]:
     A nested part that holds nothing but its class is at its default where the signature's default is that part.
     """
     inner = {str(key): _inner(value) for key, value in part.items()}
-    known = defaults(str(part["_target_"])) if "_target_" in part else {}
-    return {key: value for key, value in inner.items() if not is_default(value, known.get(key, ()))}
+    part_defaults = defaults(str(part["_target_"])) if "_target_" in part else {}
+    return {key: value for key, value in inner.items() if not is_default(value, part_defaults.get(key, ()))}
 
 
 def _inner(value: Any) -> Any:
     if isinstance(value, Mapping):
         return without_defaults(value)
-    return [_inner(one) for one in value] if isinstance(value, list | tuple) else value
+    return [_inner(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def is_default(value: Any, default: Default) -> bool:
     """Whether a value of a configuration means the default."""
-    return any(same(value, one) for one in default)
+    return any(same(value, equivalent) for equivalent in default)
 
 
 def same(first: Any, second: Any) -> bool:
@@ -54,9 +54,9 @@ def as_text(value: Any) -> str:
 def canonical(value: Any) -> Any:
     """Plain values in one form: whole numbers without a fraction, lists for tuples."""
     if isinstance(value, Mapping):
-        return {str(key): canonical(one) for key, one in value.items()}
+        return {str(key): canonical(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [canonical(one) for one in value]
+        return [canonical(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -67,8 +67,8 @@ def defaults(target: str) -> Mapping[str, Default]:
         definition = source.find(target)
     except (OSError, SyntaxError, ValueError):  # no source, or not of this Python
         return {}
-    found = {} if definition is None else _of_definition(definition, frozenset())
-    return {name: default for name, default in found.items() if default}
+    parameters = {} if definition is None else _of_definition(definition, frozenset())
+    return {name: default for name, default in parameters.items() if default}
 
 
 def _of_definition(definition: Definition, seen: frozenset[ast.AST]) -> dict[str, Default]:
@@ -84,9 +84,9 @@ def _of_class(definition: Definition, seen: frozenset[ast.AST]) -> dict[str, Def
     """Of `__init__`, its own or inherited; of the fields where that is made of them."""
     node = definition.node
     assert isinstance(node, ast.ClassDef)
-    for one in node.body:
-        if isinstance(one, ast.FunctionDef) and one.name == "__init__":
-            return _of_function(one, definition, seen)
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return _of_function(statement, definition, seen)
     inherited: dict[str, Default] = {}
     for base in reversed(definition.bases()):
         inherited |= _of_definition(base, seen)
@@ -95,21 +95,21 @@ def _of_class(definition: Definition, seen: frozenset[ast.AST]) -> dict[str, Def
 
 def _is_record(node: ast.ClassDef) -> bool:
     """Whether it is a dataclass or a NamedTuple."""
-    marks = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
-    return any(source.last_name(one) in ("dataclass", "NamedTuple") for one in [*marks, *node.bases])
+    marks = [decorator.func if isinstance(decorator, ast.Call) else decorator for decorator in node.decorator_list]
+    return any(source.last_name(mark) in ("dataclass", "NamedTuple") for mark in [*marks, *node.bases])
 
 
 def _of_fields(node: ast.ClassDef, module: Module) -> dict[str, Default]:
-    found = {}
-    for one in node.body:
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
-            found[one.target.id] = _of_field(one.value, module)
-    return found
+    field_defaults = {}
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            field_defaults[statement.target.id] = _of_field(statement.value, module)
+    return field_defaults
 
 
 def _of_field(value: ast.expr | None, module: Module) -> Default:
     if isinstance(value, ast.Call) and source.last_name(value.func) == "field":
-        options = {one.arg: one.value for one in value.keywords}
+        options = {keyword.arg: keyword.value for keyword in value.keywords}
         if "default_factory" in options:
             name = source.last_name(options["default_factory"])
             return (_EMPTY[name],) if name in _EMPTY else ()
@@ -119,19 +119,19 @@ def _of_field(value: ast.expr | None, module: Module) -> Default:
 
 def _of_function(node: ast.FunctionDef, definition: Definition, seen: frozenset[ast.AST]) -> dict[str, Default]:
     """Its own parameters; and those of what it hands `**options` on to."""
-    found: dict[str, Default] = {}
+    parameters: dict[str, Default] = {}
     if node.args.kwarg is not None:
-        for callee, given in _handed_on(node, node.args.kwarg.arg, definition):
-            found |= {key: one for key, one in _of_definition(callee, seen).items() if key not in given}
+        for callee, passed in _handed_on(node, node.args.kwarg.arg, definition):
+            parameters |= {key: default for key, default in _of_definition(callee, seen).items() if key not in passed}
     own = dict(_parameters(node.args))
-    return found | {name: _of_parameter(name, own[name], node, definition.module) for name in own}
+    return parameters | {name: _of_parameter(name, own[name], node, definition.module) for name in own}
 
 
 def _parameters(taken: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]:
     positional = [*taken.posonlyargs, *taken.args]
     without = len(positional) - len(taken.defaults)
-    yield from zip((one.arg for one in positional), [None] * without + list(taken.defaults), strict=True)
-    yield from zip((one.arg for one in taken.kwonlyargs), taken.kw_defaults, strict=True)
+    yield from zip((argument.arg for argument in positional), [None] * without + list(taken.defaults), strict=True)
+    yield from zip((argument.arg for argument in taken.kwonlyargs), taken.kw_defaults, strict=True)
 
 
 def _of_parameter(name: str, default: ast.expr | None, node: ast.FunctionDef, module: Module) -> Default:
@@ -140,21 +140,23 @@ def _of_parameter(name: str, default: ast.expr | None, node: ast.FunctionDef, mo
     if value != (None,):
         return value
     parts = (
-        _made(one.values[1], module)
-        for one in ast.walk(node)
-        if isinstance(one, ast.BoolOp) and isinstance(one.op, ast.Or) and source.last_name(one.values[0]) == name
+        _made(expression.values[1], module)
+        for expression in ast.walk(node)
+        if isinstance(expression, ast.BoolOp)
+        and isinstance(expression.op, ast.Or)
+        and source.last_name(expression.values[0]) == name
     )
     return (None, *(part for part in parts if part is not None))
 
 
 def _handed_on(node: ast.FunctionDef, options: str, definition: Definition) -> Iterator[tuple[Definition, set[str]]]:
     """What is called with `**options`, and the parameters that this call gives by name."""
-    for call in (one for one in ast.walk(node) if isinstance(one, ast.Call)):
-        if not any(one.arg is None and source.last_name(one.value) == options for one in call.keywords):
+    for call in (call for call in ast.walk(node) if isinstance(call, ast.Call)):
+        if not any(keyword.arg is None and source.last_name(keyword.value) == options for keyword in call.keywords):
             continue
-        given = {one.arg for one in call.keywords if one.arg is not None}
+        passed = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
         for callee in _callees(call.func, definition):
-            yield callee, given
+            yield callee, passed
 
 
 def _callees(called: ast.expr, definition: Definition) -> Iterator[Definition]:
@@ -184,7 +186,7 @@ def _made(node: ast.expr, module: Module) -> dict[str, Any] | None:
     if definition is None or not isinstance(definition.node, ast.ClassDef):
         return None
     try:
-        options = {one.arg: ast.literal_eval(one.value) for one in node.keywords if one.arg is not None}
+        options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg is not None}
     except ValueError:
         return None
     return without_defaults({"_target_": definition.path, **options})

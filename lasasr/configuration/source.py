@@ -39,9 +39,9 @@ class Module:
 
     def constant(self, name: str, depth: int = 0) -> ast.expr | None:
         """What is assigned to a constant, here or where it is imported from; None: nothing, or more than once."""
-        found = [value for target, value in self._assignments() if isinstance(target, ast.Name) and target.id == name]
-        if found or depth == _DEEPEST:
-            return found[0] if len(found) == 1 else None
+        values = [value for target, value in self._assignments() if isinstance(target, ast.Name) and target.id == name]
+        if values or depth == _DEEPEST:
+            return values[0] if len(values) == 1 else None
         for module, original in self._imports(name):
             return module.constant(original, depth + 1)
         return None
@@ -61,7 +61,7 @@ class Module:
 
     def _imports(self, name: str) -> Iterator[tuple[Module, str]]:
         """Where the module has a name from, and what it is called there; at most one."""
-        for node in (one for one in self._statements() if isinstance(one, ast.ImportFrom)):
+        for node in (statement for statement in self._statements() if isinstance(statement, ast.ImportFrom)):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     module = load(".".join(self._origin(node)))
@@ -91,19 +91,23 @@ class Definition:
         """The base classes that can be found, in their order; of a method, those of its class."""
         holder = self.owner or self
         assert isinstance(holder.node, ast.ClassDef)
-        names = [one.value if isinstance(one, ast.Subscript) else one for one in holder.node.bases]  # Base[T]
-        found = [holder.module.definition(one.id) for one in names if isinstance(one, ast.Name)]
-        return [one for one in found if one is not None and isinstance(one.node, ast.ClassDef)]
+        names = [base.value if isinstance(base, ast.Subscript) else base for base in holder.node.bases]  # Base[T]
+        definitions = [holder.module.definition(name.id) for name in names if isinstance(name, ast.Name)]
+        return [
+            definition
+            for definition in definitions
+            if definition is not None and isinstance(definition.node, ast.ClassDef)
+        ]
 
     def method(self, name: str) -> Definition | None:
         """A method of a class, its own or an inherited one."""
         if not isinstance(self.node, ast.ClassDef):
             return None
-        for one in self.node.body:
-            if isinstance(one, ast.FunctionDef) and one.name == name:
-                return Definition(f"{self.path}.{name}", self.module, one, owner=self)
+        for statement in self.node.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == name:
+                return Definition(f"{self.path}.{name}", self.module, statement, owner=self)
         inherited = (base.method(name) for base in self.bases())
-        return next((one for one in inherited if one is not None), None)
+        return next((method for method in inherited if method is not None), None)
 
 
 def find(path: str) -> Definition | None:
@@ -116,10 +120,10 @@ def find(path: str) -> Definition | None:
     for count in range(len(names) - 1, 0, -1):
         module = load(".".join(names[:count]))
         if module is not None:
-            found = module.definition(names[count])
+            definition = module.definition(names[count])
             for name in names[count + 1 :]:
-                found = None if found is None else found.method(name)
-            return found
+                definition = None if definition is None else definition.method(name)
+            return definition
     return None
 
 
@@ -127,7 +131,7 @@ def find(path: str) -> Definition | None:
 def load(name: str) -> Module | None:
     """The source of a module; None: there is none."""
     first, *below = name.split(".")
-    if not all(one.isidentifier() for one in (first, *below)):
+    if not all(part.isidentifier() for part in (first, *below)):
         return None
     for root in _roots(first):
         place = root.joinpath(*below)
@@ -146,7 +150,7 @@ def _roots(first: str) -> list[Path]:
     if spec is None or first in sys.builtin_module_names:
         return []
     if spec.submodule_search_locations is not None:
-        return [Path(one) for one in spec.submodule_search_locations]
+        return [Path(location) for location in spec.submodule_search_locations]
     return [] if spec.origin is None else [Path(spec.origin).with_suffix("")]
 
 

@@ -46,8 +46,8 @@ class Within(NamedTuple):
     def takes(self, value: Any) -> bool:
         """Whether a value is in the range; what is no number has none."""
         values = value if isinstance(value, list | tuple) else [value]
-        numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
-        return all(self.least <= one <= self.most for one in numbers)
+        numbers = [number for number in values if isinstance(number, int | float) and not isinstance(number, bool)]
+        return all(self.least <= number <= self.most for number in numbers)
 
     def __str__(self) -> str:
         return (
@@ -82,25 +82,27 @@ def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: A
         KindError: a value is of another kind.
         LackError: one is missing.
     """
-    made, lacking = dict(more), list[str]()
+    arguments, lacking = dict(more), list[str]()
     whole: Any = kind
     hints = _hints(whole)
-    for one in fields(whole):
-        hint, key = hints[one.name], f"{place}{one.name}"
-        if one.name in more:
+    for section_field in fields(whole):
+        hint, key = hints[section_field.name], f"{place}{section_field.name}"
+        if section_field.name in more:
             continue
-        if one.name in values:
-            made[one.name] = _value(values[one.name], hint, key, one.metadata.get(WAY_OUT, ""))
+        if section_field.name in values:
+            arguments[section_field.name] = _value(
+                values[section_field.name], hint, key, section_field.metadata.get(WAY_OUT, "")
+            )
         elif is_dataclass(hint):
             try:
-                made[one.name] = read(typing.cast(type[Any], hint), {}, f"{key}.")
+                arguments[section_field.name] = read(typing.cast(type[Any], hint), {}, f"{key}.")
             except LackError as error:
                 lacking += error.keys
-        elif one.default is MISSING and one.default_factory is MISSING:
+        elif section_field.default is MISSING and section_field.default_factory is MISSING:
             lacking.append(key)
     if lacking:
         raise LackError(lacking)
-    return kind(**made)
+    return kind(**arguments)
 
 
 def _value(value: Any, hint: Any, key: str, way_out: str) -> Any:
@@ -115,7 +117,7 @@ def _value(value: Any, hint: Any, key: str, way_out: str) -> Any:
         raise _wrong(value, hint, key, way_out)
     if isinstance(value, list):
         return tuple(value) if get_origin(_bare(hint)) is Sequence else value
-    kinds = {_bare(one) for one in get_args(_bare(hint))} | {_bare(hint)}
+    kinds = {_bare(member) for member in get_args(_bare(hint))} | {_bare(hint)}
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if is_number and float in kinds and int not in kinds else value
 
@@ -170,17 +172,17 @@ def matches(value: Any, hint: Any) -> bool:
     if hint is Any:
         return True
     if origin is Annotated:
-        return matches(value, arguments[0]) and all(one.takes(value) for one in arguments[1:])
+        return matches(value, arguments[0]) and all(condition.takes(value) for condition in arguments[1:])
     if origin is typing.Literal:
         return any(value == choice and type(value) is type(choice) for choice in arguments)
     if origin in (typing.Union, types.UnionType):
-        return any(matches(value, one) for one in arguments)
+        return any(matches(value, member) for member in arguments)
     if hint is None:
         return value is None
     if origin in (list, tuple, Sequence):
         return isinstance(value, list | tuple) and _items_match(value, origin, arguments)
     if origin in (dict, Mapping):
-        return isinstance(value, Mapping) and all(matches(one, arguments[1]) for one in value.values() if arguments)
+        return isinstance(value, Mapping) and all(matches(item, arguments[1]) for item in value.values() if arguments)
     if origin in (int, float):
         return _is_number(value, origin)
     if origin in (str, bool):
@@ -199,7 +201,7 @@ def _is_number(value: Any, kind: type) -> bool:
 def _items_match(values: Sequence[Any], origin: Any, arguments: Sequence[Any]) -> bool:
     if origin is tuple and arguments and arguments[-1] is not Ellipsis:
         return len(values) == len(arguments) and all(map(matches, values, arguments))
-    return not arguments or all(matches(one, arguments[0]) for one in values)
+    return not arguments or all(matches(item, arguments[0]) for item in values)
 
 
 def described(hint: Any, of_objects: bool = False) -> str:

@@ -45,20 +45,20 @@ def draw(systems: Sequence[SystemRuns], split: str, ids: Sequence[str], audio: b
         audio: also the waveforms, to be played.
     """
     drawn = Drawn()
-    entries = {system.name: next((one for one in system.runs if one.folder), None) for system in systems}
-    waveforms = _waveforms([one for one in entries.values() if one], split, ids, drawn.notes, progress)
+    entries = {system.name: next((run for run in system.runs if run.folder), None) for system in systems}
+    waveforms = _waveforms([entry for entry in entries.values() if entry], split, ids, drawn.notes, progress)
     if not waveforms:
         return drawn
-    room = MOST_BYTES
+    bytes_left = MOST_BYTES
     for place, (name, entry) in enumerate(entries.items(), start=1):
         progress("attention maps", place, len(entries))
-        if entry is None or room <= 0:
+        if entry is None or bytes_left <= 0:
             drawn.notes.append(
                 f"No maps of {name}: {'only its results are here' if entry is None else 'the page is full'}."
             )
             continue
         try:
-            room -= _add(drawn, entry, f"{name} {entry.seed}", waveforms)
+            bytes_left -= _add(drawn, entry, f"{name} {entry.seed}", waveforms)
         except LasasrError as error:
             drawn.notes.append(f"No maps of {name}: {error}.")
     if audio:
@@ -96,8 +96,12 @@ def _waveforms(
         frontend, _ = factory.resolved_parts(settings.frontend, settings.listen)
         rate = factory.frontend(frontend, settings.seed).sample_rate_hz
         dataset = prepared.dataset(split, rate)
-        places = {one: index for index, one in enumerate(dataset.utterances.ids)}
-        return {one: Waveform(dataset.waveform(places[one]), rate) for one in ids if one in places}
+        indices = {utterance_id: index for index, utterance_id in enumerate(dataset.utterances.ids)}
+        return {
+            utterance_id: Waveform(dataset.waveform(indices[utterance_id]), rate)
+            for utterance_id in ids
+            if utterance_id in indices
+        }
     except LasasrError as error:
         notes.append(f"No attention maps: {error}.")
         return {}
@@ -106,22 +110,22 @@ def _waveforms(
 def _add(drawn: Drawn, entry: DecodedRun, key: str, waveforms: dict[str, Waveform]) -> int:
     """Decode with one run and add its maps; the bytes they take."""
     recognizer = _recognizer(entry)
-    heard_as = {line["id"]: line["hypothesis"] for line in entry.lines}
+    decoded_as = {line["id"]: line["hypothesis"] for line in entry.lines}
     scored = transcript.from_name(recognizer.normalizer).scored
     used = other = 0
-    for one, waveform in waveforms.items():
+    for utterance_id, waveform in waveforms.items():
         if waveform.sample_rate_hz != recognizer.frontend.sample_rate_hz:
             raise LasasrError(f"it hears {recognizer.frontend.sample_rate_hz} Hz")
         lengths = torch.tensor([len(waveform.samples)])
-        best = recognizer.recognize(waveform.samples[None], lengths, [one])[0][0]
-        other += scored(best.text) != heard_as[one]
-        if best.weights is None or scored(best.text) != heard_as[one]:
+        best = recognizer.recognize(waveform.samples[None], lengths, [utterance_id])[0][0]
+        other += scored(best.text) != decoded_as[utterance_id]
+        if best.weights is None or scored(best.text) != decoded_as[utterance_id]:
             continue
-        if one not in drawn.maps:
-            drawn.maps[one] = _spectrogram(recognizer, waveform.samples)
-            used += len(drawn.maps[one]["spectrogram"])
-        drawn.maps[one]["maps"][key] = _map(recognizer, best)
-        used += len(drawn.maps[one]["maps"][key]["image"])
+        if utterance_id not in drawn.maps:
+            drawn.maps[utterance_id] = _spectrogram(recognizer, waveform.samples)
+            used += len(drawn.maps[utterance_id]["spectrogram"])
+        drawn.maps[utterance_id]["maps"][key] = _map(recognizer, best)
+        used += len(drawn.maps[utterance_id]["maps"][key]["image"])
     if other:
         drawn.notes.append(f"{other} maps of {key} are left out: decoded again, the text is another.")
     return used
@@ -160,12 +164,12 @@ def _map(recognizer: Recognizer, best: Hypothesis) -> dict[str, Any]:
 
 
 def _add_audio(drawn: Drawn, waveforms: dict[str, Waveform]) -> None:
-    room, silent = MOST_BYTES, 0
-    for one, found in drawn.maps.items():
-        played = sound(waveforms[one].samples.numpy(), waveforms[one].sample_rate_hz)
-        room -= len(played)
-        if room >= 0:
-            found["audio"] = played
-        silent += room < 0
+    bytes_left, silent = MOST_BYTES, 0
+    for utterance_id, drawing in drawn.maps.items():
+        played = sound(waveforms[utterance_id].samples.numpy(), waveforms[utterance_id].sample_rate_hz)
+        bytes_left -= len(played)
+        if bytes_left >= 0:
+            drawing["audio"] = played
+        silent += bytes_left < 0
     if silent:
         drawn.notes.append(f"{silent} utterances have no audio: the page is full.")

@@ -40,7 +40,7 @@ def decode_split(
         kept = encodings.keep(settings, first, prepared, split, progress, str(next(first.parameters()).device))
     batches = prepared.batches(split, first.frontend.sample_rate_hz, options.batch_s, ranks, kept)
     known = read_times(prepared.manifests[split], first.tokenizer.unit, prepared.rule)
-    timed = {name: tuple(TimedLabel(*one) for one in times) for name, times in known.items()}
+    timed = {name: tuple(TimedLabel(*label) for label in times) for name, times in known.items()}
     counted = _counted(batches, f"decoding {split}", progress)
     shares = ranks.gather(decode_all(recognizers, counted, timed, options.score_references))
     return [_joined([share[i] for share in shares]) for i in range(len(recognizers))]
@@ -48,7 +48,7 @@ def decode_split(
 
 def _joined(shares: Sequence[Decoded]) -> Decoded:
     """What all ranks found, by id; it took as long as the slowest."""
-    done = [one for outcomes, _ in shares for one in outcomes]
+    done = [outcome for outcomes, _ in shares for outcome in outcomes]
     return sorted(done, key=lambda outcome: outcome.id), max(seconds for _, seconds in shares)
 
 
@@ -58,16 +58,18 @@ def _counted(batches: Any, task: str, progress: Progress) -> Iterable[Batch]:
         progress(task, finished, len(batches))
 
 
-def decode(recognizer: Recognizer, batches: Iterable[Batch], known: Mapping[str, tuple[TimedLabel, ...]]) -> Decoded:
+def decode(
+    recognizer: Recognizer, batches: Iterable[Batch], spoken_times: Mapping[str, tuple[TimedLabel, ...]]
+) -> Decoded:
     """`decode_all` of one recognizer."""
-    (decoded,) = decode_all([recognizer], batches, known)
+    (decoded,) = decode_all([recognizer], batches, spoken_times)
     return decoded
 
 
 def decode_all(
     recognizers: Sequence[Recognizer],
     batches: Iterable[Batch],
-    known: Mapping[str, tuple[TimedLabel, ...]],
+    spoken_times: Mapping[str, tuple[TimedLabel, ...]],
     score_references: bool = True,
 ) -> list[Decoded]:
     """Decode every batch under the search of each recognizer; one model, whose encoder runs once.
@@ -77,13 +79,13 @@ def decode_all(
 
     Args:
         recognizers: that differ in their search only.
-        known: utterance id → when the words or phones of its reference were said.
+        spoken_times: utterance id → when the words or phones of its reference were said.
         score_references: tell the model's errors from the search's, by scoring the references of wrong hypotheses.
     """
     done: list[list[Outcome]] = [[] for _ in recognizers]
     seconds = [0.0] * len(recognizers)
-    for one in recognizers:
-        one.eval()
+    for recognizer in recognizers:
+        recognizer.eval()
     with shared_steps.loop():
         for batch in batches:
             start = time.perf_counter()
@@ -91,44 +93,50 @@ def decode_all(
             hearing = time.perf_counter() - start
             for i, recognizer in enumerate(recognizers):
                 start = time.perf_counter()
-                found = outcomes(recognizer, batch, timestamps=True, heard=heard)
+                decoded = outcomes(recognizer, batch, timestamps=True, heard=heard)
                 seconds[i] += hearing + time.perf_counter() - start
-                found = _with_spoken(recognizer, batch, found, known, heard)
-                done[i].extend(_with_flags(recognizer, batch, found, heard, score_references))
-    ordered = [sorted(some, key=lambda outcome: outcome.id) for some in done]
+                decoded = _with_spoken(recognizer, batch, decoded, spoken_times, heard)
+                done[i].extend(_with_flags(recognizer, batch, decoded, heard, score_references))
+    ordered = [sorted(unordered, key=lambda outcome: outcome.id) for unordered in done]
     return list(zip(ordered, seconds, strict=True))
 
 
 def _with_spoken(
     recognizer: Recognizer,
     batch: Batch,
-    found: Sequence[Outcome],
-    known: Mapping[str, tuple[TimedLabel, ...]],
+    decoded: Sequence[Outcome],
+    spoken_times: Mapping[str, tuple[TimedLabel, ...]],
     heard: Acoustics,
 ) -> list[Outcome]:
     """Add when the references were said: as the corpus knows or, where it knows it of no utterance, by CTC."""
-    if known:
-        return [replace(one, spoken=known[one.id], spoken_by="corpus") if one.id in known else one for one in found]
+    if spoken_times:
+        return [
+            replace(outcome, spoken=spoken_times[outcome.id], spoken_by="corpus")
+            if outcome.id in spoken_times
+            else outcome
+            for outcome in decoded
+        ]
     if recognizer.model.ctc is None:
-        return list(found)
+        return list(decoded)
     # a reference with characters that CTC cannot write has no times
     texts = ["" if recognizer.tokenizer.outside(text) else text for text in batch.texts]
     aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, heard)
     return [
-        replace(one, spoken=as_timed(words or ()), spoken_by="ctc") for one, words in zip(found, aligned, strict=True)
+        replace(outcome, spoken=as_timed(words or ()), spoken_by="ctc")
+        for outcome, words in zip(decoded, aligned, strict=True)
     ]
 
 
 def _with_flags(
-    recognizer: Recognizer, batch: Batch, found: Sequence[Outcome], heard: Acoustics, score_references: bool
+    recognizer: Recognizer, batch: Batch, decoded: Sequence[Outcome], heard: Acoustics, score_references: bool
 ) -> list[Outcome]:
     """Add what is wrong with the hypotheses and, where asked for, whose error it is."""
-    wrong = [score_references and bool(one.counts.errors) for one in found]
+    wrong = [score_references and bool(outcome.counts.errors) for outcome in decoded]
     scores = reference_scores(recognizer, heard, batch.texts, wrong)
     flagged = []
-    for one, score in zip(found, scores, strict=True):
-        gap = gap_s(one.best.weights, recognizer.encoded_frame_s)
-        faults = flags(one.reference, one.best.text, recognizer.error_metric, one.best.flags, gap)
-        whose = verdict(one.best.score, score)
-        flagged.append(replace(one, flags=(*faults, whose) if whose else faults, reference_score=score))
+    for outcome, score in zip(decoded, scores, strict=True):
+        gap = gap_s(outcome.best.weights, recognizer.encoded_frame_s)
+        faults = flags(outcome.reference, outcome.best.text, recognizer.error_metric, outcome.best.flags, gap)
+        whose = verdict(outcome.best.score, score)
+        flagged.append(replace(outcome, flags=(*faults, whose) if whose else faults, reference_score=score))
     return flagged

@@ -32,13 +32,15 @@ def reference_scores(
     scores: list[float | None] = [None] * len(texts)
     score = getattr(recognizer.search, "score", None)
     tokens = {b: _encoded(recognizer, texts[b]) for b, wrong in enumerate(wanted) if wrong}
-    known = {b: one for b, one in tokens.items() if one is not None}
-    if score is None or not known:
+    encodable = {b: encoded for b, encoded in tokens.items() if encoded is not None}
+    if score is None or not encodable:
         return scores
-    for b, given in zip(
-        known, score(recognizer.model.decoder, acoustics.rows(list(known)), list(known.values())), strict=True
+    for b, scored in zip(
+        encodable,
+        score(recognizer.model.decoder, acoustics.rows(list(encodable)), list(encodable.values())),
+        strict=True,
     ):
-        scores[b] = given.score if math.isfinite(given.score) else None
+        scores[b] = scored.score if math.isfinite(scored.score) else None
     return scores
 
 

@@ -19,12 +19,12 @@ from lasasr.text import special
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
     """Save the attention maps of some outcomes as pictures."""
     dataset = prepared.dataset(split, recognizer.frontend.sample_rate_hz)
-    places = {one: index for index, one in enumerate(dataset.utterances.ids)}
-    words = file_words(one.id for one in shown)
-    for one in shown:
-        if one.best.weights is not None:
-            figure = attention_figure(recognizer, dataset.waveform(places[one.id]), one)
-            figures.save(figure, folder / plot_name(split, words[one.id]))
+    indices = {utterance_id: index for index, utterance_id in enumerate(dataset.utterances.ids)}
+    words = file_words(outcome.id for outcome in shown)
+    for outcome in shown:
+        if outcome.best.weights is not None:
+            figure = attention_figure(recognizer, dataset.waveform(indices[outcome.id]), outcome)
+            figures.save(figure, folder / plot_name(split, words[outcome.id]))
 
 
 def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome) -> Figure:

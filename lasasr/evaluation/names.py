@@ -23,7 +23,7 @@ def result_names(
     of_run, data = RunResults(run), prepared.content(split)
     of_run.make_way(split)
     references = partial(_references, prepared, split, recognizer)
-    return [str(of_run.name(split, one, data, references)) for one in decodings]
+    return [str(of_run.name(split, decoding, data, references)) for decoding in decodings]
 
 
 def _references(prepared: Prepared, split: str, recognizer: Recognizer) -> dict[str, str]:

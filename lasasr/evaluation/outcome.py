@@ -49,7 +49,10 @@ class Outcome:
             "insertions": self.counts.insertions,
             "score": self.best.score,
             "reference_score": self.reference_score,
-            "nbest": [{"text": one.text, "score": one.score, "scores": one.scores} for one in self.nbest],
+            "nbest": [
+                {"text": hypothesis.text, "score": hypothesis.score, "scores": hypothesis.scores}
+                for hypothesis in self.nbest
+            ],
             "flags": list(self.flags),
             "words": [word.plain() for word in self.best.words],
         }
@@ -63,11 +66,11 @@ def outcomes(
     Args:
         heard: what the recognizer makes of the waveforms, where that is known.
     """
-    found = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, heard)
+    decoded = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, heard)
     durations = (batch.waveform_lengths / recognizer.frontend.sample_rate_hz).tolist()
     scored = transcript.from_name(recognizer.normalizer).scored  # both sides alike
     references = [scored(text) for text in batch.texts]
-    nbests = [[replace(one, text=scored(one.text)) for one in nbest] for nbest in found]
+    nbests = [[replace(hypothesis, text=scored(hypothesis.text)) for hypothesis in nbest] for nbest in decoded]
     rows = zip(batch.ids, batch.speakers, durations, references, nbests, strict=True)
     metric = recognizer.error_metric
     return [

@@ -36,5 +36,5 @@ def perplexity(
         progress(f"perplexity of {split}", done, len(batches))
     counts = sentences.counts
     tokens = int(sentences.ends[-1])
-    found = Perplexity(nats, tokens, counts.words, counts.characters, counts.sentences)
-    return {**found.record(), "left_out_sentences": counts.left_out}
+    measured = Perplexity(nats, tokens, counts.words, counts.characters, counts.sentences)
+    return {**measured.record(), "left_out_sentences": counts.left_out}

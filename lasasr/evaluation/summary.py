@@ -18,9 +18,9 @@ from lasasr.search.hypothesis import KINDS
 
 def summary(split: str, done: Sequence[Outcome], decode_s: float, about: Mapping[str, Any]) -> dict[str, Any]:
     """results/<split>.json of docs: pooled counts, interval, cost; `about` adds seed, recipe, search, ..."""
-    total, characters = pooled(one.counts for one in done), pooled(one.characters for one in done)
-    spread = interval([one.counts for one in done])
-    audio_s = sum(one.duration_s for one in done)
+    total, characters = pooled(outcome.counts for outcome in done), pooled(outcome.characters for outcome in done)
+    spread = interval([outcome.counts for outcome in done])
+    audio_s = sum(outcome.duration_s for outcome in done)
     return {
         "split": split,
         "percent": total.percent,
@@ -82,10 +82,12 @@ def boundaries(done: Sequence[Outcome], unit: str) -> dict[str, Any] | None:
 
 def _triaged(done: Sequence[Outcome], metric: Metric) -> dict[str, Any]:
     rows = [
-        TriagedUtterance(one.speaker, one.duration_s, one.reference, one.best.text, one.counts, one.flags)
-        for one in done
+        TriagedUtterance(
+            outcome.speaker, outcome.duration_s, outcome.reference, outcome.best.text, outcome.counts, outcome.flags
+        )
+        for outcome in done
     ]
-    judged = sum(one.reference_score is not None for one in done)
+    judged = sum(outcome.reference_score is not None for outcome in done)
     return {"references_scored": judged, **triage(rows, metric)}
 
 

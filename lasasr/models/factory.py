@@ -172,10 +172,10 @@ def corpus(part: Part) -> Corpus:
     Raises:
         UsageError: it is text alone.
     """
-    made = any_corpus(part)
-    if isinstance(made, TextCorpus):
-        raise UsageError(f"corpus={made.name} holds no audio: it trains language models (lasasr train lm/...)")
-    return made
+    built = any_corpus(part)
+    if isinstance(built, TextCorpus):
+        raise UsageError(f"corpus={built.name} holds no audio: it trains language models (lasasr train lm/...)")
+    return built
 
 
 def any_corpus(part: Part) -> Corpus | TextCorpus:
@@ -308,9 +308,9 @@ def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
 
 def _initialised(make: Callable[[int], M], seed: int, prefix: str = "") -> M:
     """What `make(seed)` builds, with its initial weights drawn, and nothing that was given it drawn anew."""
-    made = make(seed)
-    initialise_checked(made, seed, prefix, lambda: make(seed + 1))
-    return made
+    module = make(seed)
+    initialise_checked(module, seed, prefix, lambda: make(seed + 1))
+    return module
 
 
 def _model(parts: ModelParts, seed: int, input_dim: int, vocabulary_size: int) -> Model:

@@ -73,11 +73,11 @@ def _looking(base: type, name: str, look: Look, part: UsersPart) -> Callable[...
         value = getattr(type(self), name)(self, *args, **kwargs)
         if tracing.active():
             return value
-        given = signature.bind(self, *args, **kwargs).arguments
-        wrong = next(look(self, given, value), None)
+        arguments = signature.bind(self, *args, **kwargs).arguments
+        wrong = next(look(self, arguments, value), None)
         if wrong is not None:
             raise PartError(f"{part}: {name} returned {wrong} ({_where(type(self), name)})")
-        sizes = [len(one) for one in given.values() if isinstance(one, Tensor) and one.dim()]
+        sizes = [len(argument) for argument in arguments.values() if isinstance(argument, Tensor) and argument.dim()]
         if not sizes or max(sizes) > 1:
             vars(self).pop(name, None)  # another thread may have been faster
         return value
@@ -87,8 +87,8 @@ def _looking(base: type, name: str, look: Look, part: UsersPart) -> Callable[...
 
 
 def _where(kind: type, name: str) -> str:
-    found: Any = inspect.getattr_static(kind, name)
-    function: Any = found.fget if isinstance(found, property) else found
+    attribute: Any = inspect.getattr_static(kind, name)
+    function: Any = attribute.fget if isinstance(attribute, property) else attribute
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     return location(code.co_filename, code.co_firstlineno) if code else f"{kind.__module__}.{kind.__qualname__}"

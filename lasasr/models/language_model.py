@@ -73,9 +73,9 @@ class TrainedLM(nn.Module):
         if config["lm"] is None:
             raise LasasrError(f"{folder / bundle.CONFIG}: lm is null, but it is the model")
         with bundle.building(header), initial_weights.read_later():
-            made = cls.build(LanguageParts(lm=config["lm"], seed=config["seed"]), tokenizer, config["normalizer"])
-        bundle.read_weights(made, header)
-        return made.eval()
+            trained = cls.build(LanguageParts(lm=config["lm"], seed=config["seed"]), tokenizer, config["normalizer"])
+        bundle.read_weights(trained, header)
+        return trained.eval()
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -116,7 +116,7 @@ def _without_double(search: Part) -> Part:
             raise UsageError(
                 f"search.{key} is {search.get(key)}, but search.scorers.lm.{own} is {entry.get(own)}; give one of them"
             )
-    return {**search, "scorers": {name: one for name, one in search["scorers"].items() if name != "lm"}}
+    return {**search, "scorers": {name: part for name, part in search["scorers"].items() if name != "lm"}}
 
 
 def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
@@ -129,12 +129,12 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     Raises:
         LasasrError: there is no model, it is damaged, or its tokenizer is another one.
     """
-    place = expanded(path)
-    if place.suffix in N_GRAM_SUFFIXES and not place.exists():
+    location = expanded(path)
+    if location.suffix in N_GRAM_SUFFIXES and not location.exists():
         raise LasasrError(f"the language model {path} is missing")
-    if place.is_file():
-        return NGramScorer(KenLM(place), pieces(tokenizer))
-    lm = TrainedLM.load(run_paths.bundle_folder(place))
+    if location.is_file():
+        return NGramScorer(KenLM(location), pieces(tokenizer))
+    lm = TrainedLM.load(run_paths.bundle_folder(location))
     if not same(lm.tokenizer, tokenizer):
         raise LasasrError(
             f"the language model {path} has another tokenizer ({_described(lm.tokenizer)}) than the recognizer "
@@ -143,9 +143,9 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     return LMScorer(lm.model)
 
 
-def same(one: Tokenizer, other: Tokenizer) -> bool:
+def same(tokenizer: Tokenizer, other: Tokenizer) -> bool:
     """Whether two tokenizers give the same ids to the same tokens."""
-    return type(one) is type(other) and list(one.tokens) == list(other.tokens)
+    return type(tokenizer) is type(other) and list(tokenizer.tokens) == list(other.tokens)
 
 
 def _described(tokenizer: Tokenizer) -> str:
@@ -196,13 +196,13 @@ def in_bundle(search: Part, folder: Path) -> dict[str, Any]:
             would be read, and copied.
     """
 
-    def place(path: str) -> str:
+    def path_in_bundle(path: str) -> str:
         if not _CARRIED.fullmatch(path):
             config = folder / bundle.CONFIG
             raise LasasrError(f"{config}: search names {path!r}, which is none of the bundle's own files (lm-0, ...)")
         return str(folder / path)
 
-    return _with_files(_renamed(search, place, _is_lm), place)
+    return _with_files(_renamed(search, path_in_bundle, _is_lm), path_in_bundle)
 
 
 def _with_files(search: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:

@@ -160,8 +160,10 @@ def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, samp
     if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles or _has_hooks(decoder):
         return spell(*whole)
     weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
-    one, two = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
-    return Unrolled(*(torch.cat(halves) for halves in zip(*concurrently(spell, spell, one, two), strict=True)))
+    first_half, second_half = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
+    return Unrolled(
+        *(torch.cat(halves) for halves in zip(*concurrently(spell, spell, first_half, second_half), strict=True))
+    )
 
 
 def _has_hooks(module: nn.Module) -> bool:

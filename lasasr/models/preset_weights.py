@@ -53,9 +53,9 @@ def _owned(module: nn.Module) -> list[str]:
 
 def _the_same(module: nn.Module, twin: nn.Module, names: list[str]) -> dict[str, Tensor]:
     """Those of the named parameters that the twin has, too, as they are now."""
-    here, there = dict(module.named_parameters()), dict(twin.named_parameters())
+    parameters, twin_parameters = dict(module.named_parameters()), dict(twin.named_parameters())
     return {
-        name: here[name].detach().clone()
+        name: parameters[name].detach().clone()
         for name in names
-        if name in here and name in there and torch.equal(here[name], there[name])
+        if name in parameters and name in twin_parameters and torch.equal(parameters[name], twin_parameters[name])
     }

@@ -80,7 +80,7 @@ def _tokens_of(part: Part, place: str, supplied: Supplied) -> dict[str, Any]:
 def _waits(part: Part, place: str) -> bool:
     """Whether it, or a part in it, is to be given a language model or the size of the vocabulary."""
     inner = ((value, f"{place}.{key}") for key, value in part.items() if isinstance(value, Mapping))
-    return isinstance(part.get("lm"), str) or _waits_for_size(part, place) or any(_waits(*one) for one in inner)
+    return isinstance(part.get("lm"), str) or _waits_for_size(part, place) or any(_waits(*entry) for entry in inner)
 
 
 def _waits_for_size(part: Part, place: str) -> bool:

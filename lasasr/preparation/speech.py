@@ -183,10 +183,10 @@ def tokenizer_in(folder: Path, part: Part, rule: TranscriptRule, transcripts: Ca
     """The tokenizer that lies in `folder`, learnt from the normalised `transcripts` where it does not yet."""
     if not part.get("_partial_"):
         return factory.train_tokenizer(part, ())  # nothing to learn: it is another run's
-    place = folder / f"tokenizer-{digest([part, str(rule)])}"
-    if not place.is_dir():
-        _save_whole(factory.train_tokenizer(part, transcripts()), place)
-    return factory.load_tokenizer(place)
+    saved = folder / f"tokenizer-{digest([part, str(rule)])}"
+    if not saved.is_dir():
+        _save_whole(factory.train_tokenizer(part, transcripts()), saved)
+    return factory.load_tokenizer(saved)
 
 
 def digest(plain: Any) -> str:
@@ -194,13 +194,13 @@ def digest(plain: Any) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _save_whole(tokenizer: Tokenizer, place: Path) -> None:
-    """Save into a folder beside `place` and rename it, so that a half-written tokenizer is never found."""
+def _save_whole(tokenizer: Tokenizer, saved: Path) -> None:
+    """Save into a folder beside `saved` and rename it, so that a half-written tokenizer is never found."""
     try:
-        with files.replacing_folder(place) as folder:
+        with files.replacing_folder(saved) as folder:
             tokenizer.save(folder)
     except OSError:
-        if not place.is_dir():  # else another process was faster and wrote the same
+        if not saved.is_dir():  # else another process was faster and wrote the same
             raise
 
 

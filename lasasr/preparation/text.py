@@ -60,19 +60,19 @@ def prepare_text(
     with preparing(corpus, settings):
         if not isinstance(corpus, TextCorpus):
             corpus.fetch(progress)
-        found = _splits(corpus, settings, progress)
+        current = _splits(corpus, settings, progress)
         if tokenizer is None:
-            sample = partial(_sampled, found.texts["train"], settings.tokenizer_sentences)
-            tokenizer = tokenizer_in(found.folder, settings.tokenizer, found.rule, sample)
-        made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(found.rule)]
-        place = found.folder / f"tokens-{digest(made_by)}"
-        wanted = set(found.texts) if splits is None else set(splits)
-        for split, source in found.texts.items():
-            if split in wanted and not (place / f"{split}.json").exists():
-                encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, place / split)
+            sample = partial(_sampled, current.texts["train"], settings.tokenizer_sentences)
+            tokenizer = tokenizer_in(current.folder, settings.tokenizer, current.rule, sample)
+        made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(current.rule)]
+        encoded_folder = current.folder / f"tokens-{digest(made_by)}"
+        wanted = set(current.texts) if splits is None else set(splits)
+        for split, source in current.texts.items():
+            if split in wanted and not (encoded_folder / f"{split}.json").exists():
+                encode_split(_reported(source(), f"encoding {split}", progress), tokenizer, encoded_folder / split)
     MANIFESTS.clear()  # the sentences lie encoded in files: training needs no cuts
-    encoded = {split: place / split for split in found.texts}
-    return PreparedText(**vars(found), splits=encoded, tokenizer=tokenizer)
+    encoded = {split: encoded_folder / split for split in current.texts}
+    return PreparedText(**vars(current), splits=encoded, tokenizer=tokenizer)
 
 
 def prepare_text_splits(settings: Language, progress: Progress) -> TextSplits:
@@ -113,8 +113,8 @@ def _sampled(texts: Callable[[], Iterable[str]], most: int) -> list[str]:
     for number, text in enumerate(texts()):
         if number < most:
             kept.append(text)
-        elif (place := rng.randrange(number + 1)) < most:
-            kept[place] = text
+        elif (index := rng.randrange(number + 1)) < most:
+            kept[index] = text
     return kept
 
 

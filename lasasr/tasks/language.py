@@ -91,5 +91,5 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
 
     def is_evaluated(self, run: Run, split: str, data: str) -> bool:
         """See `Task`."""
-        there = [perplexity_results.read(path).get(split, {}) for path in perplexity_results.others(run.folder)]
-        return any(record.get("data") == data for record in there)
+        recorded = [perplexity_results.read(path).get(split, {}) for path in perplexity_results.others(run.folder)]
+        return any(record.get("data") == data for record in recorded)

@@ -103,7 +103,10 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         """See `Task`; the model hears every batch once for all searches."""
         trained = Recognizer.load(run_paths.bundle_folder(run.folder), device)
         searches = [decoding.settings for decoding in decodings]
-        recognizers = [trained.searching(language_model.search(one.search, trained.tokenizer)) for one in searches]
+        recognizers = [
+            trained.searching(language_model.search(search_settings.search, trained.tokenizer))
+            for search_settings in searches
+        ]
         prepared = ranks.in_turn(lambda: self.prepare(progress))
         splits = self.settings.evaluate.splits
         if ranks.first:

@@ -24,7 +24,7 @@ def parser() -> Parser:
 def test_options_may_stand_between_overrides(parser: Parser) -> None:
     options = parser.read([RECIPE, "attend=dot", "-m", "seed=1,2"])
     assert (options.recipe, options.overrides, options.multirun) == (RECIPE, ["attend=dot", "seed=1,2"], True)
-    assert not show.asked(options)
+    assert not show.is_requested(options)
 
 
 def test_a_recipe_may_be_optional() -> None:
@@ -52,7 +52,7 @@ def test_a_wrong_command_line_is_one_line(parser: Parser, arguments: list[str], 
 
 def test_cfg_prints_the_configuration(dictionary: Path, parser: Parser, capsys: pytest.CaptureFixture[str]) -> None:
     options = parser.read([RECIPE, "attend=dot", "--cfg", "job", "--resolve"])
-    assert show.asked(options)
+    assert show.is_requested(options)
     assert show.show(options) == 0
     expected = compose(RECIPE, ["attend=dot"])
     del expected["recipe"], expected["choices"]

@@ -42,6 +42,8 @@ def test_a_module_of_0_1_0_is_there_or_moved(name: str) -> None:
         ("from lasasr.gathered import product", "lasasr.nn.shared_steps"),
         ("from lasasr.artifacts.runs import place", "lasasr.artifacts.run_choice.run_for"),
         ("from lasasr.attend.weights import Previous", "lasasr.attend.weights.PreviousWeights"),
+        ("from lasasr.training.updates import Updates", "lasasr.training.token_normalized"),
+        ("from lasasr.training import meter", "lasasr.training.metric_logger"),
     ],
 )
 def test_an_import_of_0_1_0_in_a_users_module_is_told_where_to_look(

@@ -31,15 +31,19 @@ def refuse_unknown(
         UsageError: a key is unknown.
     """
     groups = {group.rpartition("@")[2] for group in choices}
-    own = {one.partition(".")[0] for one in added}
+    own = {override_key.partition(".")[0] for override_key in added}
     text = OmegaConf.to_yaml(config)
     plain = OmegaConf.to_container(base, resolve=False)
     assert isinstance(plain, dict)
     for key in _unknown(OmegaConf.to_container(config, resolve=False), plain, groups):
         if f"${{{key}" not in text and key.partition(".")[0] not in own:
             section = key.rpartition(".")[0]
-            known = [f"{section}.{one}" for one in plain[section]] if section else sorted(map(str, plain))
-            raise UsageError(f"recipe {name} sets {key}, which nothing reads; {nearest(key, known)}")
+            known_keys = (
+                [f"{section}.{name_in_section}" for name_in_section in plain[section]]
+                if section
+                else sorted(map(str, plain))
+            )
+            raise UsageError(f"recipe {name} sets {key}, which nothing reads; {nearest(key, known_keys)}")
 
 
 def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> Iterator[str]:
@@ -50,7 +54,11 @@ def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> I
         elif key in NAMED_BY_USERS:
             continue
         elif isinstance(value, dict) and isinstance(base[key], dict) and not {"_target_"} & {*value, *base[key]}:
-            yield from (f"{key}.{one}" for one in value if one not in base[key] and f"{key}.{one}" not in groups)
+            yield from (
+                f"{key}.{inner_key}"
+                for inner_key in value
+                if inner_key not in base[key] and f"{key}.{inner_key}" not in groups
+            )
 
 
 def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
@@ -97,10 +105,10 @@ def _taken(target: object, place: str) -> list[str] | None:
     from lasasr.configuration import gate
 
     try:
-        made = gate.resolve(target, place)
-        function = inspect.getattr_static(made, "__init__") if isinstance(made, type) else made
+        resolved = gate.resolve(target, place)
+        function = inspect.getattr_static(resolved, "__init__") if isinstance(resolved, type) else resolved
         hints, parameters = typing.get_type_hints(function), dict(inspect.signature(function).parameters)
-        if isinstance(made, type):  # `self`
+        if isinstance(resolved, type):  # `self`
             del parameters[next(iter(parameters))]
     except Exception:  # refused, or whatever reading it raises
         return None
