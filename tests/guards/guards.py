@@ -301,14 +301,14 @@ GUARDS = (
     Guard(
         "an utterance that two ranks decoded counts once",
         "training/module.py",
-        "        self.outcomes = list({outcome.id: outcome for part in gathered for outcome in part}.values())\n",
-        "        self.outcomes = [outcome for part in gathered for outcome in part]\n",
+        "        self.outcomes = list({outcome.id: outcome for share in shares for outcome in share}.values())\n",
+        "        self.outcomes = [outcome for share in shares for outcome in share]\n",
         ("training/test_validation_ranks.py",),
     ),
     Guard(
         "a signal to one rank stops all",
         "training/interrupt.py",
-        "            self.received, save = agreed.tolist()\n",
+        "            self.received, save = exchange.largest(agreed).tolist()\n",
         "            save = agreed.tolist()[1]\n",
         ("training/test_interrupt_ranks.py",),
     ),
