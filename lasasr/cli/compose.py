@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lasasr.cli import recipes, session, values
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
-from lasasr.cli.known import refuse_not_taken, refuse_unknown
+from lasasr.cli.recipe_keys import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
 from lasasr.configuration.sections import Plain

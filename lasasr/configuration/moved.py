@@ -29,6 +29,7 @@ MOVED: Final[dict[str, str]] = {
     "lasasr.audio.frontend.Frontend": "lasasr.audio.fbank_frontend.FbankFrontend",
     "lasasr.build": "lasasr.models.factory",
     "lasasr.bundle": "lasasr.artifacts.bundle",
+    "lasasr.cli.known": "lasasr.cli.recipe_keys",
     "lasasr.cli.tell": "lasasr.cli.print_results",
     "lasasr.comparison_maps": "lasasr.evaluation.comparison_maps",
     "lasasr.concurrent": "lasasr.nn.concurrent",

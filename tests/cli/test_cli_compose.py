@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from lasasr.cli import session
 from lasasr.cli.compose import compose, expand, recompose, spelled_out
-from lasasr.cli.known import refuse_not_taken
+from lasasr.cli.recipe_keys import refuse_not_taken
 from lasasr.errors import UsageError
 
 RECIPE = "synthetic/las_char"
