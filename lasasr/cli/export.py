@@ -1,4 +1,4 @@
-"""`lasasr export`: the bundle of a run, for use elsewhere; or its graphs in ONNX, or a folder for the hub."""
+"""`lasasr export`: the bundle of a run, for use elsewhere, or its graphs in ONNX."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
     options = parser.read(arguments)
 
-    from lasasr.artifacts import run_paths
+    from lasasr.artifacts import files, run_paths
     from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
-    if options.onnx:
-        from lasasr.models import onnx_export
+    with files.replacing_folder(options.out) as folder:
+        if options.onnx:
+            from lasasr.models import onnx_export
 
-        onnx_export.export(recognizer, options.out)
-    else:
-        recognizer.save(options.out)
+            onnx_export.export(recognizer, folder)
+        else:
+            recognizer.save(folder)
     print(options.out)
     return 0

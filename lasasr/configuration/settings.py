@@ -57,6 +57,9 @@ class TaskKind(NamedTuple):
     refusals: Mapping[str, str] = {}  # verb or option → why it takes no such configuration
 
 
+LONGEST_NAME: Final = 255  # bytes, of a file on the usual file systems
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """A configuration, whatever it trains."""
@@ -185,6 +188,8 @@ def load(plain: Plain, subject: str, refusal: type[LasasrError] = UsageError) ->
             trainer = {**trainer, **vars(options)}
         completed = plain if trainer is None else {**plain, "trainer": trainer}
         loaded = typed.read(kind, completed, plain=plain)
+        if overlong := next(_overlong(plain), None):
+            raise typed.KindError(f"{overlong} has a name of more than {LONGEST_NAME} bytes, longer than any file's")
         if hollow := list(_parts_without_target(loaded)):
             raise typed.KindError(f"{', '.join(hollow)} has no _target_, so there is nothing to build")
         return loaded
@@ -192,6 +197,22 @@ def load(plain: Plain, subject: str, refusal: type[LasasrError] = UsageError) ->
         raise refusal(f"{subject}: {error}, which {kind.task.trains} needs") from None
     except typed.KindError as error:
         raise refusal(f"{subject}: {error}") from None
+
+
+def _overlong(section: Any, place: str = "") -> Iterator[str]:
+    """The keys of texts that no file system takes for a path, and that are no address either."""
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            yield from _overlong(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(section, list | tuple):
+        for index, value in enumerate(section):
+            yield from _overlong(value, f"{place}[{index}]")
+    elif isinstance(section, str) and "://" not in section and _longest_name(section) > LONGEST_NAME:
+        yield place
+
+
+def _longest_name(path: str) -> int:
+    return max(len(name.encode(errors="replace")) for name in path.split("/"))
 
 
 def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:

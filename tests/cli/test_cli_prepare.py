@@ -6,10 +6,10 @@ import pytest
 from doctor_corpus import Corpus
 from loaded import composed
 
+from lasasr.cli import train
 from lasasr.cli.prepare import run
 from lasasr.errors import LasasrError, UsageError
 from lasasr.preparation.speech import prepare
-from lasasr.tasks.recognition import RecognitionTask
 
 RECIPE = "synthetic/las_char"
 
@@ -79,7 +79,7 @@ def test_a_text_corpus_has_no_shards(tmp_path: Path) -> None:
 def test_training_says_what_is_wrong_with_its_data_before_it_prepares_any(
     tables: list[str], tmp_path: Path, override: str, message: str
 ) -> None:
-    settings = composed(RECIPE, [*tables, override, f"data_dir={tmp_path}"])
     with pytest.raises(LasasrError, match=message):
-        RecognitionTask(settings).train(tmp_path / "run", False, silent)
+        train.run([RECIPE, *tables, override, f"data_dir={tmp_path}", f"runs_dir={tmp_path}/runs"])
     assert not (tmp_path / "prepared").exists()
+    assert not (tmp_path / "runs").exists()

@@ -102,6 +102,15 @@ def test_the_section_of_the_model_says_what_is_trained(composed: dict[str, Any])
         settings.load({**composed, "lm": {}}, "mine")
 
 
+def test_a_path_that_no_file_has_is_refused_by_its_key(composed: dict[str, Any]) -> None:
+    settings.load({**composed, "runs_dir": "é" * 127 + "/" + "x" * 255}, "mine")
+    settings.load({**composed, "runs_dir": "s3://bucket/" + "x" * 300}, "mine")
+    with pytest.raises(UsageError, match=r"^mine: runs_dir has a name of more than 255 bytes"):
+        settings.load({**composed, "runs_dir": "runs/" + "é" * 128}, "mine")
+    with pytest.raises(UsageError, match=r"^mine: augment\.waveform\[0\]\.folder has a name"):
+        settings.load({**composed, "augment": {**composed["augment"], "waveform": [{"folder": "x" * 256}]}}, "mine")
+
+
 def without(plain: dict[str, Any], key: str) -> dict[str, Any]:
     section, _, name = key.rpartition(".")
     if section:

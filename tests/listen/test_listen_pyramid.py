@@ -50,7 +50,7 @@ def test_it_is_the_equation(layers: int, factor: int, stack: int, joined: list[i
     ("options", "message"),
     [
         ({"subsampling_factor": 3}, r"must be stack \(1\) times a power of two, got 3"),
-        ({"subsampling_factor": 0}, r"must be stack \(1\) times a power of two, got 0"),
+        ({"subsampling_factor": 0}, r"subsampling_factor must be ≥ 1, got 0"),
         ({"subsampling_factor": 1, "stack": 2}, r"must be stack \(2\) times a power of two, got 1"),
         ({"subsampling_factor": 7, "stack": 2}, r"must be stack \(2\) times a power of two, got 7"),
         ({"layers": 0}, "layers and stack must be >= 1, got 0 and 1"),

@@ -112,6 +112,7 @@ class Frames(nn.Module):
     def __init__(self, **sizes: int) -> None:
         super().__init__()
         self.raw = nn.Parameter(torch.randn(4))
+        self.intermediate = ()  # layers, for a loss that reads some
         self.output_dim, self.context_dim = 4, sizes.get("encoded_dim", 4)
 
 

@@ -57,7 +57,7 @@ def test_a_full_disk_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.Monke
 
     def half(value: Any, file: BinaryIO) -> None:
         plain(value, file)
-        file.truncate(file.log_scalar() // 2)
+        file.truncate(file.tell() // 2)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", half)
