@@ -29,6 +29,11 @@ def run_for(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> Run:
     return choose_run(plain, overrides, fresh).run
 
 
+def recipe_folder(plain: Plain) -> Path:
+    """Where the runs of a recipe lie; a configuration without `runs_dir` has that of the settings' default."""
+    return Path(plain.get("runs_dir", "runs")) / str(plain["recipe"])
+
+
 def choose_run(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> RunChoice:
     """The folder of the run that `plain` describes: the newest whose configuration trains the same, or a new one.
 
@@ -44,7 +49,7 @@ def choose_run(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> R
         LasasrError: the folder of that name is damaged.
         UsageError: `name` is no name.
     """
-    parent = Path(plain["runs_dir"]) / str(plain["recipe"])
+    parent = recipe_folder(plain)
     words = folder_words(plain.get("name"), overrides)
     runs = _runs_of_seed(parent, plain["seed"])
     ending = f"-s{plain['seed']}-{identity.system_digest(plain)}"

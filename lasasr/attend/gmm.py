@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from lasasr.attend.weights import at_least_float32
 from lasasr.nn.sizes import check_widths
 
 NARROWEST = 0.1  # frames; a σ of 0 would divide by zero
+WIDEST = 1e6  # frames of `step` and `width`, hours of them; squares of more leave what float32 has
 
 
 class GmmMemory(NamedTuple):
@@ -58,8 +58,8 @@ class GmmAttention(Attention[GmmMemory, GmmState]):
         super().__init__()
         check_widths(dim=dim, components=components)
         for name, size in (("step", step), ("width", width)):
-            if not 0.0 < size < math.inf:
-                raise ValueError(f"{name} must be a number above 0, got {size}")
+            if not 0.0 < size <= WIDEST:
+                raise ValueError(f"{name} must be a number above 0 and at most {WIDEST:g} encoded frames, got {size}")
         self.context_dim = encoded_dim
         self.components, self.step, self.width = components, step, width
         self.hidden = nn.Linear(query_dim, dim)

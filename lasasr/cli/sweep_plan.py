@@ -52,7 +52,7 @@ def begin(
         run, remarks_of_job = run_choice.choose_run(plain, own, fresh)
         jobs.append(PlannedRun(own, plain, run))
         remarks += remarks_of_job
-    parent = Path(composed[0]["runs_dir"]) / str(composed[0]["recipe"])
+    parent = run_choice.recipe_folder(composed[0])
     folder = sweeps.choose_sweep_folder(parent, overrides, [job.run.folder for job in jobs], name)
     print("".join(f"note: {remark}\n" for remark in dict.fromkeys(remarks)), end="", flush=True)
     launcher = str(fixed.hydra.runtime.choices["hydra/launcher"])
@@ -124,7 +124,7 @@ def refuse_elsewhere(config: Config, folder: Path) -> None:
         UsageError: they do.
     """
     recipe, parent = str(config["recipe"]), folder.resolve().parent
-    here = Path(config["runs_dir"]) / recipe
+    here = run_choice.recipe_folder(config)
     if not here.is_absolute() and parent not in (here.resolve(), (run_paths.root() / recipe).resolve()):
         raise UsageError(elsewhere(folder, here))
 

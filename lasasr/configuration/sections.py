@@ -122,7 +122,7 @@ class TrainerOptions:
 
     accelerator: str = "auto"
     devices: int | str | Sequence[int] = "auto"
-    num_nodes: Positive = 1
+    num_nodes: Annotated[int, typed.Within(1, 65536)] = 1
     strategy: str | Part = "auto"
     precision: str | int | None = "32-true"
     max_epochs: Limit | None = None

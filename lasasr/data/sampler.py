@@ -122,7 +122,8 @@ class BucketBatches(Sampler[Request]):
         durations = np.asarray(durations_s, dtype=np.float64)
         if len(durations) < batches_per_step:
             needed = f"{batches_per_step} batches per step (ranks × accumulated batches)"
-            raise LasasrError(f"{len(durations)} utterances are too few for {needed}; use fewer of these")
+            way_out = "lower trainer.accumulate_grad_batches, or use fewer devices"
+            raise LasasrError(f"{len(durations)} utterances are too few for {needed}; {way_out}")
         self.seed, self.shuffle = seed, shuffle
         self.shortest_first = batching.shortest_first
         self.world_size, self.rank = world_size, rank

@@ -33,8 +33,8 @@ def decode(recognizer: Recognizer, batches: Iterable[Batch]) -> Decoded:
     found = Decoded([], [])
     with shared_steps.loop():
         for batch in batches:
-            acoustics = recognizer.eval().hear(batch.waveforms, batch.waveform_lengths)
-            nbests = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, heard=acoustics)
+            acoustics = recognizer.eval().encode_waveforms(batch.waveforms, batch.waveform_lengths)
+            nbests = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, acoustics=acoustics)
             for nbest, text, features in zip(
                 nbests, batch.texts, recognizer.word_features(acoustics, nbests), strict=True
             ):

@@ -1,4 +1,4 @@
-"""Decoding a split under one search or several: every batch is heard once."""
+"""Decoding a split under one search or several: every batch is encoded once."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def decode_all(
     with shared_steps.loop():
         for batch in batches:
             start = time.perf_counter()
-            heard = recognizers[0].hear(batch.waveforms, batch.waveform_lengths, batch.kept)
-            hearing = time.perf_counter() - start
+            acoustics = recognizers[0].encode_waveforms(batch.waveforms, batch.waveform_lengths, batch.kept)
+            encoding_s = time.perf_counter() - start
             for i, recognizer in enumerate(recognizers):
                 start = time.perf_counter()
-                decoded = outcomes(recognizer, batch, timestamps=True, heard=heard)
-                seconds[i] += hearing + time.perf_counter() - start
-                decoded = _with_spoken(recognizer, batch, decoded, spoken_times, heard)
-                done[i].extend(_with_flags(recognizer, batch, decoded, heard, score_references))
+                decoded = outcomes(recognizer, batch, timestamps=True, acoustics=acoustics)
+                seconds[i] += encoding_s + time.perf_counter() - start
+                decoded = _with_spoken(recognizer, batch, decoded, spoken_times, acoustics)
+                done[i].extend(_with_flags(recognizer, batch, decoded, acoustics, score_references))
     ordered = [sorted(unordered, key=lambda outcome: outcome.id) for unordered in done]
     return list(zip(ordered, seconds, strict=True))
 
@@ -106,7 +106,7 @@ def _with_spoken(
     batch: Batch,
     decoded: Sequence[Outcome],
     spoken_times: Mapping[str, tuple[TimedLabel, ...]],
-    heard: Acoustics,
+    acoustics: Acoustics,
 ) -> list[Outcome]:
     """Add when the references were said: as the corpus knows or, where it knows it of no utterance, by CTC."""
     if spoken_times:
@@ -120,7 +120,7 @@ def _with_spoken(
         return list(decoded)
     # a reference with characters that CTC cannot write has no times
     texts = ["" if recognizer.tokenizer.outside(text) else text for text in batch.texts]
-    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, heard)
+    aligned = recognizer.align_batch(batch.waveforms, batch.waveform_lengths, texts, acoustics)
     return [
         replace(outcome, spoken=as_timed(words or ()), spoken_by="ctc")
         for outcome, words in zip(decoded, aligned, strict=True)
@@ -128,11 +128,11 @@ def _with_spoken(
 
 
 def _with_flags(
-    recognizer: Recognizer, batch: Batch, decoded: Sequence[Outcome], heard: Acoustics, score_references: bool
+    recognizer: Recognizer, batch: Batch, decoded: Sequence[Outcome], acoustics: Acoustics, score_references: bool
 ) -> list[Outcome]:
     """Add what is wrong with the hypotheses and, where asked for, whose error it is."""
     wrong = [score_references and bool(outcome.counts.errors) for outcome in decoded]
-    scores = reference_scores(recognizer, heard, batch.texts, wrong)
+    scores = reference_scores(recognizer, acoustics, batch.texts, wrong)
     flagged = []
     for outcome, score in zip(decoded, scores, strict=True):
         gap = gap_s(outcome.best.weights, recognizer.encoded_frame_s)

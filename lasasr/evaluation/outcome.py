@@ -59,14 +59,14 @@ class Outcome:
 
 
 def outcomes(
-    recognizer: Recognizer, batch: Batch, timestamps: bool = False, heard: Acoustics | None = None
+    recognizer: Recognizer, batch: Batch, timestamps: bool = False, acoustics: Acoustics | None = None
 ) -> list[Outcome]:
     """Decode one batch and count the errors of the best hypotheses; with the times of their words if asked.
 
     Args:
-        heard: what the recognizer makes of the waveforms, where that is known.
+        acoustics: what the recognizer makes of the waveforms, where that is known.
     """
-    decoded = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, heard)
+    decoded = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids, timestamps, acoustics)
     durations = (batch.waveform_lengths / recognizer.frontend.sample_rate_hz).tolist()
     scored = transcript.from_name(recognizer.normalizer).scored  # both sides alike
     references = [scored(text) for text in batch.texts]

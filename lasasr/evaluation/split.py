@@ -56,7 +56,7 @@ def evaluate_searches(
     ranks: Ranks = ALONE,
     names: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The summary of a split under each search of one model; every batch is heard once for all of them.
+    """The summary of a split under each search of one model; every batch is encoded once for all of them.
 
     Args:
         recognizers: that differ in their search only (`Recognizer.searching`).

@@ -94,9 +94,9 @@ def _write_graphs(recognizer: Recognizer, folder: Path, metadata: dict[str, Any]
     decoder = recognizer.model.decoder
     memory_names: list[str] = []
     state_names: list[str] = []
-    heard = [encoder(*example) for example in examples]
+    encodings = [encoder(*example) for example in examples]
     if decoder is not None:
-        memories = [decoder.memory(one[0], length.mask(one[1], one[0].shape[1])) for one in heard]
+        memories = [decoder.memory(output[0], length.mask(output[1], output[0].shape[1])) for output in encodings]
         states = [decoder.initial(one, hypotheses) for one, hypotheses in zip(memories, HYPOTHESES, strict=True)]
         memory_names = [f"memory_{i}" for i, _ in enumerate(tree.leaves(memories[0]))]
         state_names = [f"state_{i}" for i, _ in enumerate(filled_leaves(states[0]))]
@@ -111,7 +111,7 @@ def _write_graphs(recognizer: Recognizer, folder: Path, metadata: dict[str, Any]
     names = ["encoded", "encoded_lengths", *memory_names, *state_names]
     _write(encoder, examples, folder / "encoder.onnx", ["features", "lengths"], names, metadata)
     if recognizer.model.ctc is not None:
-        encoded = [(one[0],) for one in heard]
+        encoded = [(output[0],) for output in encodings]
         _write(recognizer.model.ctc, encoded, folder / "ctc.onnx", ["encoded"], ["log_probs"], metadata)
 
 

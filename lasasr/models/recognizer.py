@@ -131,7 +131,7 @@ class Recognizer(nn.Module):
         waveform_lengths: Tensor,
         ids: Sequence[str] = (),
         timestamps: bool = False,
-        heard: Acoustics | None = None,
+        acoustics: Acoustics | None = None,
     ) -> list[list[Hypothesis]]:
         """The n-best hypotheses of each utterance, best first, with their text.
 
@@ -140,17 +140,20 @@ class Recognizer(nn.Module):
             waveform_lengths: (B,) int64, samples.
             ids: the utterances' names, for error messages.
             timestamps: whether the best hypotheses get the times of their words.
-            heard: what `hear` makes of the waveforms, where that is known.
+            acoustics: what `encode_waveforms` makes of the waveforms, where that is known.
 
         Digital silence, all samples the same, has one empty hypothesis, whatever the search finds.
         """
-        acoustics = heard or self.hear(waveforms, waveform_lengths)
-        found = self.search(self.model.decoder, acoustics, ids)
+        acoustics = acoustics or self.encode_waveforms(waveforms, waveform_lengths)
+        nbests = self.search(self.model.decoder, acoustics, ids)
         if timestamps:
-            read = [(nbest[0].tokens, nbest[0].weights) for nbest in found]
+            read = [(nbest[0].tokens, nbest[0].weights) for nbest in nbests]
             timed = self._timed(acoustics, waveform_lengths, read)
-            found = [[replace(nbest[0], timed=one), *nbest[1:]] for nbest, one in zip(found, timed, strict=True)]
-        nbests = [[replace(one, text=self.tokenizer.decode(one.tokens)) for one in nbest] for nbest in found]
+            nbests = [[replace(nbest[0], timed=times), *nbest[1:]] for nbest, times in zip(nbests, timed, strict=True)]
+        nbests = [
+            [replace(hypothesis, text=self.tokenizer.decode(hypothesis.tokens)) for hypothesis in nbest]
+            for nbest in nbests
+        ]
         if timestamps and self.calibration is not None:
             rows = zip(nbests, self.word_features(acoustics, nbests), strict=True)
             nbests = [
@@ -188,7 +191,7 @@ class Recognizer(nn.Module):
 
     @torch.inference_mode()
     def align_batch(
-        self, waveforms: Tensor, waveform_lengths: Tensor, texts: Sequence[str], heard: Acoustics | None = None
+        self, waveforms: Tensor, waveform_lengths: Tensor, texts: Sequence[str], acoustics: Acoustics | None = None
     ) -> list[tuple[Word, ...] | None]:
         """When the words of given texts were said, by CTC; None where a text is too long for its audio.
 
@@ -196,19 +199,19 @@ class Recognizer(nn.Module):
             waveforms: (B, S) float32 at the frontend's sampling rate.
             waveform_lengths: (B,) int64, samples.
             texts: after the transcript rule.
-            heard: what `hear` makes of the waveforms, where that is known.
+            acoustics: what `encode_waveforms` makes of the waveforms, where that is known.
 
         Raises:
             UsageError: the model has no CTC head.
             LasasrError: a text holds what is outside the vocabulary.
         """
-        acoustics = heard or self.hear(waveforms, waveform_lengths)
+        acoustics = acoustics or self.encode_waveforms(waveforms, waveform_lengths)
         required(acoustics)
         read = [(self.tokenizer.encode(text), None) for text in texts]
-        return [one.get("ctc") for one in self._timed(acoustics, waveform_lengths, read)]
+        return [times.get("ctc") for times in self._timed(acoustics, waveform_lengths, read)]
 
     @torch.inference_mode()
-    def hear(self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None) -> Acoustics:
+    def encode_waveforms(self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None) -> Acoustics:
         """Waveforms (B, S) of so many samples, on any device, as a search needs them.
 
         Args:
@@ -307,7 +310,7 @@ class Recognizer(nn.Module):
         waveform = entry.waveform(self.frontend.sample_rate_hz)
         sizes = torch.tensor([len(waveform)])
         with torch.inference_mode():
-            acoustics = self.eval().hear(waveform[None], sizes)
+            acoustics = self.eval().encode_waveforms(waveform[None], sizes)
             decoder = self.model.decoder
             weights = None if decoder is None else teacher_forced(decoder, acoustics, [tokens])[1][0]
             (timed,) = self._timed(acoustics, sizes, [(tokens, weights)])
@@ -406,10 +409,10 @@ class Recognizer(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
         search = language_model.carried(self.parts.search, folder)
-        known = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
+        metadata = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
         if self.calibration is not None:
-            known["confidence"] = self.calibration._asdict()
-        bundle.write(folder, self, SCHEMA, {**known, **self.parts.plain(), "search": search})
+            metadata["confidence"] = self.calibration._asdict()
+        bundle.write(folder, self, SCHEMA, {**metadata, **self.parts.plain(), "search": search})
 
     @classmethod
     def from_pretrained(
@@ -457,13 +460,13 @@ class Recognizer(nn.Module):
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
         with bundle.explained(folder / bundle.CONFIG):
             search = language_model.search(parts.search, tokenizer)
-        made = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
-        made.trained_on = _lengths(config.get("trained_on"), folder)
-        made.calibration = _calibration(config.get("confidence"), folder)
-        bundle.read_weights(made, header)
+        recognizer = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
+        recognizer.trained_on = _lengths(config.get("trained_on"), folder)
+        recognizer.calibration = _calibration(config.get("confidence"), folder)
+        bundle.read_weights(recognizer, header)
         with bundle.explained(folder / bundle.CONFIG):
-            made.try_search(TRIAL_S)
-        return made.to(device).eval()
+            recognizer.try_search(TRIAL_S)
+        return recognizer.to(device).eval()
 
 
 def _digital_silence(waveforms: Tensor, lengths: Tensor) -> list[bool]:
@@ -531,14 +534,16 @@ def _calibration(stored: Any, folder: Path) -> Logistic | None:
     return Logistic(stored["bias"], dict(stored["weights"]))
 
 
-def _lengths(told: Any, folder: Path) -> Lengths | None:
+def _lengths(stored: Any, folder: Path) -> Lengths | None:
     """What a bundle tells of its training utterances; those made before it was told do not."""
     try:
-        if told is None:
+        if stored is None:
             return None
-        lengths = Lengths(float(told["usual_s"]), float(told["longest_s"])).checked()
+        lengths = Lengths(float(stored["usual_s"]), float(stored["longest_s"])).checked()
         if not 0 <= lengths.usual_s <= lengths.longest_s <= DAY_S:
             raise ValueError("no utterance is so long")
         return lengths
     except (TypeError, KeyError, ValueError, UsageError):
-        raise LasasrError(f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {told}") from None
+        raise LasasrError(
+            f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {stored}"
+        ) from None

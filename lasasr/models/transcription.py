@@ -102,7 +102,7 @@ def _short(
             results[i] = fault
     longest_first = sorted(waveforms, key=lambda i: -len(waveforms[i]))
     for group in _batches(longest_first, lambda i: len(waveforms[i]), int(batch_s * sample_rate_hz)):
-        best = heard([waveforms[i] for i in group], sample_rate_hz, timestamps, recognize)
+        best = recognize_batch([waveforms[i] for i in group], sample_rate_hz, timestamps, recognize)
         results |= dict(zip(group, best, strict=True))
     return [results[i] for i in range(len(window))]
 
@@ -117,7 +117,9 @@ def _long(
     return joint if timestamps else replace(joint, timed={})
 
 
-def heard(waveforms: Sequence[Tensor], sample_rate_hz: int, timestamps: bool, recognize: Recognize) -> list[Hypothesis]:
+def recognize_batch(
+    waveforms: Sequence[Tensor], sample_rate_hz: int, timestamps: bool, recognize: Recognize
+) -> list[Hypothesis]:
     """The best hypotheses of one batch; of what holds nothing (`audio.silence`) no text, whatever the model thinks."""
     spoken = [i for i, waveform in enumerate(waveforms) if not holds_nothing(waveform, sample_rate_hz)]
     recognized = recognize([waveforms[i] for i in spoken], timestamps) if spoken else []
@@ -135,10 +137,12 @@ def in_pieces(
     decoded: list[Part] = []
     pieces = stretches(parts, sample_rate_hz, lengths)
     for batch in _batches(pieces, lambda piece: len(piece.waveform), int(batch_s * sample_rate_hz)):
-        hypotheses = heard([piece.waveform for piece in batch], sample_rate_hz, True, recognize)
-        for one, found in zip(batch, hypotheses, strict=True):
-            seconds = len(one.waveform) / sample_rate_hz
-            decoded.append(Part(one.begin / sample_rate_hz, seconds, one.overlaps, replace(found, weights=None)))
+        hypotheses = recognize_batch([piece.waveform for piece in batch], sample_rate_hz, True, recognize)
+        for piece, hypothesis in zip(batch, hypotheses, strict=True):
+            seconds = len(piece.waveform) / sample_rate_hz
+            decoded.append(
+                Part(piece.begin / sample_rate_hz, seconds, piece.overlaps, replace(hypothesis, weights=None))
+            )
     return joined(decoded)
 
 

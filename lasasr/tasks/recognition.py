@@ -100,7 +100,7 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
     def evaluate(
         self, run: Run, decodings: Sequence[Decoding], device: str, ranks: Ranks, progress: Progress
     ) -> Evaluated:
-        """See `Task`; the model hears every batch once for all searches."""
+        """See `Task`; the model encodes every batch once for all searches."""
         trained = Recognizer.load(run_paths.bundle_folder(run.folder), device)
         searches = [decoding.settings for decoding in decodings]
         recognizers = [

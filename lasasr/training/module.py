@@ -76,7 +76,7 @@ class Training(TokenNormalizedModule):
         features, frames = self.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
         step = RecognizerStep(self.recognizer, batch, features, frames, self.global_step)
         self.dev_loss.add(self.loss.terms(step))
-        self.outcomes.extend(outcomes(self.recognizer, batch, heard=step.acoustics))
+        self.outcomes.extend(outcomes(self.recognizer, batch, acoustics=step.acoustics))
 
     def on_validation_epoch_end(self) -> None:
         """Error rates over the whole split, every utterance once whatever the number of ranks."""

@@ -162,14 +162,16 @@ def test_the_summary_holds_both_measures_or_none() -> None:
     assert summary("test", bare, 0.1, about)["alignment"] is None
 
 
-def test_several_searches_hear_every_batch_once_and_find_what_each_finds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, heard = recognizer(0.4), []
+def test_several_searches_encode_every_batch_once_and_find_what_each_finds_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, encoded = recognizer(0.4), []
     wide = BeamSearch(beam=3, ctc_weight=0.3, limits=Limits(max_length=5))
     searches = [model, model.searching(wide)]
-    listened = Recognizer.hear
-    monkeypatch.setattr(Recognizer, "hear", lambda *some: heard.append(1) or listened(*some))
+    encode = Recognizer.encode_waveforms
+    monkeypatch.setattr(Recognizer, "encode_waveforms", lambda *args: encoded.append(1) or encode(*args))
     together = decode_all(searches, [batch(0, 1), batch(2)], {})
-    assert len(heard) == 2
+    assert len(encoded) == 2
     for (done, _), one in zip(together, searches, strict=True):
         alone, _ = decode(one, [batch(0, 1), batch(2)], {})
         assert [some.best.tokens for some in done] == [some.best.tokens for some in alone]

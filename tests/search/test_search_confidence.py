@@ -66,7 +66,7 @@ def test_a_bundle_keeps_the_calibration_and_words_carry_it(ctc_weight: float, tm
     (best,) = loaded.transcribe(NOISE)
     assert best.words
     assert best.confidence == pytest.approx(sum(word.confidence or 0.0 for word in best.words) / len(best.words))
-    acoustics = loaded.hear(NOISE[None], torch.tensor([len(NOISE)]))
+    acoustics = loaded.encode_waveforms(NOISE[None], torch.tensor([len(NOISE)]))
     (features,) = loaded.word_features(acoustics, [[best]])
     expected = [1 / (1 + math.exp(-0.25 - 0.125 * sum(word.values()))) for word in features]
     assert [word.confidence for word in best.words] == pytest.approx(expected, abs=1e-4)

@@ -105,7 +105,7 @@ def test_a_bundle_carries_them_and_finds_them_again(tmp_path: Path) -> None:
     loaded = Recognizer.load(tmp_path / "bundle")
     tokens = loaded.tokenizer.encode("ab c")
     noise = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1))
-    heard = loaded.hear(noise, torch.tensor([8000]))
+    heard = loaded.encode_waveforms(noise, torch.tensor([8000]))
     (found,) = loaded.search.score(loaded.model.decoder, heard, [tokens])
     assert found.scores["hotwords"] == pytest.approx(4.5 + 1.0)
 

@@ -105,7 +105,7 @@ def test_what_is_frozen_stays_without_dropout(shelf: Path) -> None:
 
 def heard(recognizer: Recognizer) -> torch.Tensor:
     some = batch([0, 3])
-    return recognizer.eval().hear(some.waveforms, some.waveform_lengths).encoded
+    return recognizer.eval().encode_waveforms(some.waveforms, some.waveform_lengths).encoded
 
 
 def test_a_bundle_holds_the_weights(shelf: Path, tmp_path: Path) -> None:
