@@ -13,7 +13,6 @@ SUMS = "SHA256SUMS"
 # what a bundle consists of; nothing else is fetched, code least of all
 PATTERNS = ("config.yaml", "*.safetensors", "tokenizer.json", "*.model", "calibration.json", SUMS, "lm-*", "scorer-*")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_BLOCK = 1 << 20
 
 
 def fetch(name: str, revision: str | None = None, local_files_only: bool = False) -> Path:
@@ -47,12 +46,6 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
     return Path(folder)
 
 
-def write_digests(folder: Path) -> None:
-    """Write SHA256SUMS of all files of a bundle, as sha256sum does."""
-    lines = [f"{digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _bundled(folder)]
-    files.write_text(folder / SUMS, "".join(lines))
-
-
 def check_digests(folder: Path) -> None:
     """Compare a bundle with its SHA256SUMS, where it has one.
 
@@ -79,11 +72,8 @@ def check_digests(folder: Path) -> None:
 
 def digest(path: Path) -> str:
     """The sha256 of a file."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bundled(folder: Path) -> list[Path]:

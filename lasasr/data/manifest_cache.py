@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,10 @@ class ManifestCache:
             entry = (version, read_manifest(path, rule))
         self._source, self._utterances[path.name] = source, entry
         return entry[1]
+
+    def texts(self, path: Path, rule: TranscriptRule) -> Iterable[str]:
+        """The transcripts of a manifest; see `read`."""
+        return self.read(path, rule).texts
 
     def clear(self) -> None:
         """Hold nothing."""

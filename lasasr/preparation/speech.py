@@ -104,7 +104,7 @@ def prepare(settings: Recognition, progress: Progress, again: bool = False) -> P
         if again:
             _discard_changed(folder_of(corpus, settings), progress)
         splits = _splits(corpus, settings, progress)
-        transcripts = partial(_texts, splits.manifests["train"], splits.rule)
+        transcripts = partial(MANIFESTS.texts, splits.manifests["train"], splits.rule)
         tokenizer = tokenizer_in(splits.folder, settings.tokenizer, splits.rule, transcripts)
     return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
 
@@ -131,10 +131,6 @@ def _splits(corpus: Corpus, settings: Recognition, progress: Progress) -> Splits
         return splits
     # learn, validate and be tested on the same few
     return replace(splits, manifests=dict.fromkeys(manifests, manifests["train"]), first_utterances=first)
-
-
-def _texts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
-    return MANIFESTS.read(manifest, rule).texts
 
 
 def _note_content(splits: Splits, split: str, progress: Progress) -> None:

@@ -93,17 +93,13 @@ def _splits(corpus: Corpus | TextCorpus, settings: Language, progress: Progress)
         texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}
     else:
         manifests = corpus.prepare(folder, progress)
-        texts = {split: partial(_transcripts, path, rule) for split, path in manifests.items()}
+        texts = {split: partial(MANIFESTS.texts, path, rule) for split, path in manifests.items()}
     return TextSplits(folder, corpus.fingerprint(), rule, texts, manifests)
 
 
 def _normalised(raw: Callable[[], Iterator[str]], rule: TranscriptRule) -> Iterator[str]:
     """Sentences after the transcript rule; those of which nothing is left are none."""
     return (text for text in map(rule, raw()) if text.strip())
-
-
-def _transcripts(manifest: Path, rule: TranscriptRule) -> Iterable[str]:
-    return MANIFESTS.read(manifest, rule).texts
 
 
 def _sampled(texts: Callable[[], Iterable[str]], most: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def test_a_downloaded_model_is_read_without_a_network(
 
 
 def test_a_file_that_differs_is_missing_or_was_added_is_named(bundle: Path) -> None:
-    hub.write_digests(bundle)
+    paths = [path for path in sorted(bundle.rglob("*")) if path.is_file()]
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(bundle)}\n" for path in paths]
+    (bundle / hub.SUMS).write_text("".join(sums))
     Recognizer.from_pretrained(bundle)
     config = bundle / "config.yaml"
     text = config.read_text()

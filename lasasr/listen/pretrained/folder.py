@@ -21,7 +21,6 @@ WEIGHTS: Final = "model.safetensors"
 PREPROCESSOR: Final = "preprocessor_config.json"
 _HUB_ID: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _MOST_BYTES: Final = 1 << 24  # of a config.json
-_CHUNK: Final = 1 << 20
 _CODE: Final = ("auto_map", "custom_pipelines")  # ask for code of the folder's own
 _OTHER_FORMS: Final = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 
@@ -122,8 +121,5 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
