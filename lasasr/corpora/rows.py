@@ -43,7 +43,7 @@ def rows(table: Path, columns: Columns | None = None, untranscribed: bool = Fals
     columns = columns or Columns()
     lines: dict[str, int] = {}
     required = tuple(name for name in REQUIRED if not (untranscribed and name == "text"))
-    for number, fields in _fields(table, columns, required):
+    for number, fields in table_fields(table, columns, required):
         row = _row(table, f"{table}, line {number}: ", columns.fields(fields), required)
         if row.id in lines:
             raise LasasrError(f"{row.where}id {row.id} stands in line {lines[row.id]} already")
@@ -62,7 +62,7 @@ def unread(table: Path, columns: Columns | None = None) -> str:
         LasasrError: see `rows`.
     """
     configured, columns = columns is not None, columns or Columns()
-    names = dict.fromkeys(name for _, fields in _fields(table, columns, REQUIRED) for name in fields if name)
+    names = dict.fromkeys(name for _, fields in table_fields(table, columns, REQUIRED) for name in fields if name)
     ours = (*columns.required(), columns.speaker, *OPTIONAL[1:])
     others, absent = [name for name in names if name not in ours], [name for name in ours if name not in names]
     return unread_line(others, absent, meant_only=configured)
@@ -82,8 +82,15 @@ def read_lines(table: Path) -> list[str]:
         raise LasasrError(f"table {table} is no UTF-8 text ({error.reason} at byte {error.start})") from None
 
 
-def _fields(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(line number, value of every column)."""
+def table_fields(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """(line number, value of every column) of a table: JSON lines when it is called `.jsonl`, else separated values.
+
+    Args:
+        required: of the names of `Columns`, those that a table of separated values must have.
+
+    Raises:
+        LasasrError: see `rows`.
+    """
     return _json_lines(table) if table.suffix == ".jsonl" else _separated(table, columns, required)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -39,6 +39,14 @@ class Encodes(Protocol):
         ...
 
 
+class Taught(Protocol):
+    """What a teacher says of the utterances of a split."""
+
+    def batch(self, indices: Sequence[int]) -> Mapping[str, Tensor]:
+        """Of some of them: name → (B, ...), as the loss reads it."""
+        ...
+
+
 class SpeechDataset(Measured):
     """The utterances of a split; its items are whole batches.
 
@@ -57,6 +65,7 @@ class SpeechDataset(Measured):
             is what errors are counted in, stays whole.
         kept: what the frozen part of the encoder gives of the utterances; batches carry it.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
+        taught: what a teacher says of the utterances; batches carry it.
 
     Raises:
         LasasrError: a text that is trained on holds what is outside the vocabulary; the message names character,
@@ -75,13 +84,14 @@ class SpeechDataset(Measured):
         trained_on: bool = True,
         kept: Kept | None = None,
         reads_audio: bool = True,
+        taught: Taught | None = None,
     ) -> None:
         self.utterances = utterances
         self.tokenizer = tokenizer
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
         self.seed, self.trained_on = seed, trained_on
-        self.kept, self.reads_audio = kept, reads_audio
+        self.kept, self.reads_audio, self.taught = kept, reads_audio, taught
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
@@ -125,6 +135,7 @@ class SpeechDataset(Measured):
             epoch=request.epoch,
             fixed=fixed,
             fixed_lengths=fixed_lengths,
+            taught={} if self.taught is None else self.taught.batch(request.indices),
         )
 
     def _waveforms(self, request: Request) -> tuple[Tensor, Tensor]:
