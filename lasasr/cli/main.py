@@ -29,6 +29,7 @@ VERBS: Final = {
     "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
     "score": "REF HYP ...                 texts of any toolkit: WER/CER/PER with intervals",
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
+    "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",

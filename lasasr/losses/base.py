@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from lasasr.data.batch import Batch
+from lasasr.metrics.error_rates import Metric
 
 
 class Heads(NamedTuple):
@@ -81,11 +82,12 @@ class StepView(ABC):
         """
 
     @abstractmethod
-    def hypotheses(self, beam: int) -> Nbest:
+    def hypotheses(self, beam: int, longest: Tensor | None = None) -> Nbest:
         """What a beam search of the model as it stands, in evaluation mode and without gradient, finds best.
 
         Args:
             beam: N.
+            longest: (B,) int64, the most tokens of each utterance's hypotheses; None: as many as a search allows.
 
         Raises:
             ValueError: the model has no decoder.
@@ -94,6 +96,17 @@ class StepView(ABC):
     @abstractmethod
     def texts(self, tokens: Tensor, token_lengths: Tensor) -> Sequence[str]:
         """R texts of tokens (R, U), as the tokenizer writes them: for losses that count words."""
+
+    @abstractmethod
+    def errors(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor, metric: Metric | None = None) -> Tensor:
+        """(R,) int64, substitutions, deletions and insertions of texts against the references, as evaluation counts.
+
+        Args:
+            tokens: (R, U) int64, without sos and eos.
+            token_lengths: (R,) int64.
+            rows: (R,) int64, the utterance of each.
+            metric: what is counted; None: what the model is scored by, words or phones.
+        """
 
 
 class Terms(NamedTuple):
@@ -128,6 +141,9 @@ class Loss(nn.Module, ABC):
     * `terms` reads of the step what it needs; what it does not read is not computed. All batches have the same sums;
     * in evaluation mode (`dev/loss`) it is deterministic.
     """
+
+    begins_converged: ClassVar[bool] = False
+    """Whether it has a meaning only for a model that already recognizes: training warns of one that does not."""
 
     @property
     @abstractmethod

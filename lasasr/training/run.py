@@ -23,7 +23,7 @@ from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings
 from lasasr.preparation.speech import Prepared
-from lasasr.training import data_check
+from lasasr.training import converged, data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.attention_map_logger import AttentionMapLogger
 from lasasr.training.ema import MovingAverage
@@ -71,6 +71,9 @@ def fit_recognizer(
     data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept)
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
+    if not resume and launch.helper() is None:
+        for line in converged.warnings(module.loss, module.recognizer, prepared):
+            sys.stderr.write(f"warning: {line}\n")
     metric = settings.checkpoint.monitor or recognizer.error_metric
     meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
