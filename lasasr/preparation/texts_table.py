@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lasasr.corpora.columns import Columns
-from lasasr.corpora.rows import table_fields
+from lasasr.corpora.table_files import read_fields
 from lasasr.data.taught import ScoredText
 from lasasr.errors import LasasrError
 
@@ -23,7 +23,7 @@ def read_texts(table: Path) -> dict[str, list[ScoredText]]:
         LasasrError: a row has no id or text, or a score is no number; names table, line and value.
     """
     texts: dict[str, list[ScoredText]] = {}
-    for number, fields in table_fields(table, Columns(), ("id", "text")):
+    for number, fields in read_fields(table, Columns(), ("id", "text")):
         where = f"{table}, line {number}: "
         name = fields.get("id")
         if not isinstance(name, str) or not name.strip():

@@ -69,8 +69,8 @@ def fit_recognizer(
     """Train the recognizer; what the card says of that, on the first rank."""
     begun = time.perf_counter()
     kept = kept_splits(settings, recognizer, prepared, progress)
-    taught = taught_splits(settings, folder, resume, prepared, progress)
     encoding_s = {"encoding_s": round(time.perf_counter() - begun, 1)} if kept else {}
+    taught = taught_splits(settings, folder, resume, prepared, progress)
     data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept, taught)
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
@@ -162,6 +162,7 @@ def data_module(
         seed=settings.seed,
         kept=kept,
         taught=taught,
+        tokens=prepared.tokens,
         **data_options(settings),
     )
 
