@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import lasasr
 from lasasr.artifacts import provenance
 
 
@@ -44,10 +45,10 @@ def git(folder: Path, *arguments: str) -> str:
 def test_the_commit_is_that_of_the_code_and_says_if_it_was_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tmp_path / "lasasr" / "provenance.py"
+    source = tmp_path / "lasasr" / "__init__.py"
     source.parent.mkdir()
     source.write_text("one")
-    monkeypatch.setattr(provenance, "__file__", str(source))
+    monkeypatch.setattr(lasasr, "__file__", str(source))
     assert provenance.commit() is None  # an installed package
     git(tmp_path, "init", "-q")
     assert provenance.commit() is None  # nothing committed yet
@@ -63,8 +64,15 @@ def test_the_commit_is_that_of_the_code_and_says_if_it_was_changed(
 
 def test_a_package_inside_anothers_repository_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tmp_path, "init", "-q")
-    source = tmp_path / ".venv" / "site-packages" / "lasasr" / "provenance.py"
+    source = tmp_path / ".venv" / "site-packages" / "lasasr" / "__init__.py"
     source.parent.mkdir(parents=True)
     source.touch()
-    monkeypatch.setattr(provenance, "__file__", str(source))
+    monkeypatch.setattr(lasasr, "__file__", str(source))
     assert provenance.commit() is None
+
+
+def test_a_checkout_of_this_project_knows_its_commit() -> None:
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists() or Path(lasasr.__file__).resolve().parents[1] != root:
+        pytest.skip("the tests run outside a checkout")
+    assert str(provenance.commit()).startswith(git(root, "rev-parse", "HEAD"))
