@@ -135,6 +135,7 @@ def data_module(
         sample_rate_hz=sample_rate_hz,
         seed=settings.seed,
         kept=kept,
+        tokens=prepared.tokens,
         **data_options(settings),
     )
 
