@@ -77,3 +77,10 @@ def test_a_package_inside_anothers_repository_has_no_commit(tmp_path: Path, monk
     source.touch()
     monkeypatch.setattr(lasasr, "__file__", str(source))
     assert provenance.commit() is None
+
+
+def test_a_checkout_of_this_project_knows_its_commit() -> None:
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists() or Path(lasasr.__file__).resolve().parents[1] != root:
+        pytest.skip("the tests run outside a checkout")
+    assert str(provenance.commit()).startswith(git(root, "rev-parse", "HEAD"))
