@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -14,7 +13,7 @@ from lasasr.data.batch import Batch
 from lasasr.listen.base import Encoded
 from lasasr.losses.base import Nbest, StepView
 from lasasr.models.recognizer import Recognizer
-from lasasr.nn import lengths
+from lasasr.nn import frozen, lengths
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.spell.base import Unrolled
@@ -114,7 +113,7 @@ class RecognizerStep(StepView):
             raise ValueError("hypotheses need a decoder, and this model was built without one (its loss needs none)")
         mask = lengths.mask(self.encoded_lengths, self.encoded.shape[1])
         search = BeamSearch(beam=beam, nbest=beam, keep_weights=False)
-        with _evaluating(model.decoder):
+        with frozen.evaluating(model.decoder):
             nbests = search(model.decoder, Acoustics(self.encoded.detach(), mask), self.batch.ids)
         rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in nbests]
         device = self.encoded.device
@@ -133,14 +132,3 @@ class RecognizerStep(StepView):
         """See the contract."""
         sizes = token_lengths.tolist()
         return [self.recognizer.tokenizer.decode(row[:size]) for row, size in zip(tokens.tolist(), sizes, strict=True)]
-
-
-@contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Without dropout while it is open."""
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

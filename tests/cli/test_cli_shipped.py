@@ -105,6 +105,6 @@ def test_a_recipe_is_short() -> None:
 
 def test_every_group_has_a_default_in_base() -> None:
     defaults = {group.partition("@")[0] for base in (BASE, LM_BASE) for group in compose(base)["choices"]}
-    lists = {"logger"}  # of which several are chosen: Hydra notes no single choice
-    assert lists <= compose(BASE).keys() & compose(LM_BASE).keys()
+    lists = {"adapt", "logger"}  # of which several are chosen: Hydra notes no single choice
+    assert lists <= compose(BASE).keys()
     assert {group for group, _ in CHOICES} == defaults | lists | set(ADDED)
