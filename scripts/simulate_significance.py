@@ -312,11 +312,11 @@ def tables(settings: Sequence[Setting], pairs: int, seed: int) -> str:
         (
             f"`python scripts/simulate_significance.py --pairs {pairs} --seed {seed}`",
             "How often two equal systems are called different at the 5 % level, in percent of the pairs:",
-            _table((*head, *tests), called),
+            table((*head, *tests), called),
             "The difference called detectable (median, points), the power there, the power where systems differ by "
             f"{' or '.join(map(str, DIFFERENCES))} % of the rate, and how often the interval of a system's rate over "
             "speakers and seeds (95 %) holds the truth, in percent:",
-            _table((*powers, *(f"{percent} % of the rate" for percent in DIFFERENCES), "interval holds"), shown),
+            table((*powers, *(f"{percent} % of the rate" for percent in DIFFERENCES), "interval holds"), shown),
         )
     )
 
@@ -329,7 +329,8 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """In Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 

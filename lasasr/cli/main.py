@@ -23,12 +23,14 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
 
 # One module of this package per verb, with `run(arguments: list[str]) -> int`; imported only when the verb is used.
+# It is called as the verb, or as MODULES says.
 VERBS: Final = {
     "prepare": "RECIPE [override ...]       corpus -> manifests, tokenizer, statistics (train does it too)",
     "train": "RECIPE [override ...] [-m]  train a recognizer into a run folder; --resume RUN goes on",
     "evaluate": "RUN [override ...] [-m]     decode the evaluation splits: WER/CER/PER with intervals",
     "score": "REF HYP ...                 texts of any toolkit: WER/CER/PER with intervals",
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
+    "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
@@ -37,6 +39,12 @@ VERBS: Final = {
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
+    "import": "SOURCE --out table.tsv      recordings as Kaldi, NeMo, Hugging Face or a folder list them -> a table",
+}
+MODULES: Final = {
+    "import": "import_table",
+    "-sc": "completion",
+    "--shell-completion": "completion",
 }
 
 USAGE: Final = """\
@@ -90,10 +98,10 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"lasasr {__version__}")
         return 0
-    verb = "completion" if arguments[0] in ("-sc", "--shell-completion") else arguments[0]
-    if verb not in (*VERBS, "completion"):
+    verb = arguments[0]
+    if verb not in VERBS and verb not in MODULES:
         raise UsageError(f"unknown verb {verb!r}; {nearest(verb, VERBS)} (lasasr --help lists all)")
-    return int(importlib.import_module(f"lasasr.cli.{verb}").run(arguments[1:]))
+    return int(importlib.import_module(f"lasasr.cli.{MODULES.get(verb, verb)}").run(arguments[1:]))
 
 
 def _status(error: BaseException) -> int:

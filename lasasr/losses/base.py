@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from lasasr.data.batch import Batch
+from lasasr.metrics.error_rates import Metric
 
 
 class Heads(NamedTuple):
@@ -81,11 +83,12 @@ class StepView(ABC):
         """
 
     @abstractmethod
-    def hypotheses(self, beam: int) -> Nbest:
+    def hypotheses(self, beam: int, longest: Tensor | None = None) -> Nbest:
         """What a beam search of the model as it stands, in evaluation mode and without gradient, finds best.
 
         Args:
             beam: N.
+            longest: (B,) int64, the most tokens of each utterance's hypotheses; None: as many as a search allows.
 
         Raises:
             ValueError: the model has no decoder.
@@ -94,6 +97,54 @@ class StepView(ABC):
     @abstractmethod
     def texts(self, tokens: Tensor, token_lengths: Tensor) -> Sequence[str]:
         """R texts of tokens (R, U), as the tokenizer writes them: for losses that count words."""
+
+    @abstractmethod
+    def errors(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor, metric: Metric | None = None) -> Tensor:
+        """(R,) int64, substitutions, deletions and insertions of texts against the references, as evaluation counts.
+
+        Args:
+            tokens: (R, U) int64, without sos and eos.
+            token_lengths: (R,) int64.
+            rows: (R,) int64, the utterance of each.
+            metric: what is counted; None: what the model is scored by, words or phones.
+        """
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What a loss needs of a teacher before training; `preparation.teaching` makes it, `Batch.taught` carries it.
+
+    Attributes:
+        teachers: run folders or bundles.
+    """
+
+    teachers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TokenTeaching(Teaching):
+    """The distribution of each token of the reference, the mean of all teachers: see `losses.distillation.packed`.
+
+    Attributes:
+        temperature: divides the teachers' logits.
+        most: tokens that are kept of each, the most probable ones.
+    """
+
+    temperature: float
+    most: int
+
+
+@dataclass(frozen=True)
+class TextTeaching(Teaching):
+    """The n best texts of each utterance with their weights, which sum to 1.
+
+    Attributes:
+        table: a file of texts, in place of teachers; None: the teachers are asked.
+        nbest: texts of each teacher.
+    """
+
+    table: str | None
+    nbest: int
 
 
 class Terms(NamedTuple):
@@ -129,10 +180,22 @@ class Loss(nn.Module, ABC):
     * in evaluation mode (`dev/loss`) it is deterministic.
     """
 
+    begins_converged: ClassVar[bool] = False
+    """Whether it has a meaning only for a model that already recognizes: training warns of one that does not."""
+
     @property
     @abstractmethod
     def heads(self) -> Heads:
         """The heads that the model must have; the bundle keeps them."""
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """What `terms` reads of a teacher in `step.batch.taught`; None: nothing."""
+        return None
+
+    def pretend_taught(self, tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> Mapping[str, Tensor]:
+        """What a teacher might say of tokens (B, U), always the same: where there is none, as in `lasasr check`."""
+        return {}
 
     @abstractmethod
     def terms(self, step: StepView) -> Terms:

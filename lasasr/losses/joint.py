@@ -157,8 +157,12 @@ class JointLoss(Loss):
         mixed = torch.lerp(shares, self._prior(shares), self.label_smoothing)
         self._plateau = float(-torch.special.xlogy(mixed, mixed).sum())
 
-    def terms(self, step: StepView) -> Terms:
-        """The sums of one batch; see the module."""
+    def terms(self, step: StepView, attention_weight: float = 1.0) -> Terms:
+        """The sums of one batch; see the module.
+
+        Args:
+            attention_weight: of the cross-entropy in `total`, where another loss of the decoder stands beside it.
+        """
         batch = step.batch
         count = target_tokens(batch.token_lengths)
         logits = step.logits
@@ -172,6 +176,7 @@ class JointLoss(Loss):
             torch.ones_like(count),
             step.weights if self.quantity_weight else None,
             step.intermediate_ctc_log_probs if self.intermediate_ctc_weight else (),
+            attention_weight,
         )
         sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
         sums["intermediate_ctc"] = losses.intermediate_ctc
@@ -199,6 +204,7 @@ class JointLoss(Loss):
         total_tokens: Tensor | None = None,
         weights: Tensor | None = None,
         intermediate_ctc_log_probs: Sequence[Tensor] = (),
+        attention_weight: float = 1.0,
     ) -> Losses:
         """The losses of one batch.
 
@@ -214,6 +220,7 @@ class JointLoss(Loss):
             total_tokens: () target tokens of all ranks; by default this batch's.
             weights: (B, U + 1, H, T') of the attention; only the quantity loss reads them.
             intermediate_ctc_log_probs: (B, T', V) float32 of each layer that intermediate CTC reads.
+            attention_weight: of the cross-entropy in `total`.
 
         Raises:
             LasasrError: a token is outside the vocabulary.
@@ -243,7 +250,7 @@ class JointLoss(Loss):
             ctc_of = torch.lerp(ctc_of, intermediate_of, self.intermediate_ctc_weight)
             mixed = ctc_of.sum() / count
         weight = self.ctc_weight(step)
-        total = _weighted(attention, mixed, weight)
+        total = _weighted(None if attention is None else attention_weight * attention, mixed, weight)
         if self.quantity_weight:
             quantity = _quantity(weights, token_lengths).sum() / count
             total = total + self.quantity_weight * quantity

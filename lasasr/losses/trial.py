@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lasasr.data.batch import Batch
 from lasasr.losses.base import Heads, Loss, Nbest, StepView, Terms
+from lasasr.metrics.error_rates import Metric, counts_between
 from lasasr.nn import lengths as length
 from lasasr.nn.conformance import largest
 from lasasr.spell.base import mask_never_emitted
@@ -110,8 +111,8 @@ class TrialStep(StepView):
         return self._forced(tokens, token_lengths, rows)[0]
 
     @torch.no_grad()
-    def hypotheses(self, beam: int) -> Nbest:
-        """See the contract; of at most three tokens."""
+    def hypotheses(self, beam: int, longest: Tensor | None = None) -> Nbest:
+        """See the contract; of at most three tokens, whatever `longest` allows."""
         nbests = [self._nbest(row, beam) for row in range(len(self._frames))]
         padded = [
             [[*text, *[special.PAD] * (_LONGEST_HYPOTHESIS - len(text))] for text, _ in nbest] for nbest in nbests
@@ -128,6 +129,13 @@ class TrialStep(StepView):
         """See the contract; a letter per token."""
         pairs = zip(tokens.tolist(), token_lengths.tolist(), strict=True)
         return ["".join(chr(ord("a") + token - special.FIRST_TEXT) for token in row[:size]) for row, size in pairs]
+
+    def errors(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor, metric: Metric | None = None) -> Tensor:
+        """See the contract; each token is a unit of its own."""
+        references = self.texts(self.batch.tokens, self.batch.token_lengths)
+        pairs = zip(self.texts(tokens, token_lengths), rows.tolist(), strict=True)
+        counted = [counts_between(references[row], text).errors for text, row in pairs]
+        return torch.tensor(counted, device=tokens.device)
 
     def _spelled(self, name: str) -> Tensor:
         if name not in self.outputs:
@@ -221,7 +229,9 @@ class Trial:
         text = tokens[list(rows)].masked_fill(~length.mask(token_lengths, tokens.shape[1]), special.PAD)
         waveforms, samples = torch.zeros(len(rows), 8, device=self.device), torch.full_like(sizes, 8)
         ids = tuple(f"utterance-{row}" for row in rows)
-        batch = Batch(ids, ids, ids, waveforms, samples, text, token_lengths)
+        taught = loss.pretend_taught(tokens, torch.tensor(TOKENS, device=self.device), V)
+        of_rows = {name: value[list(rows)] for name, value in taught.items()}
+        batch = Batch(ids, ids, ids, waveforms, samples, text, token_lengths, taught=of_rows)
         return TrialStep(model, batch, nn.functional.pad(drawn, (0, 0, 0, padding)), sizes, loss.heads)
 
     def features(self) -> Tensor:

@@ -32,10 +32,12 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.splits import Splits
+from lasasr.data.tokens import Tokens, encode
 from lasasr.distributed import launch
 from lasasr.distributed.ranks import Ranks
 from lasasr.errors import LasasrError
 from lasasr.models import factory
+from lasasr.preparation import tokens
 from lasasr.text import special, transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
@@ -64,7 +66,13 @@ class Prepared(Splits):
         """
         utterances = self.utterances(split)
         return SpeechDataset(
-            utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False, kept=kept
+            utterances,
+            self.tokenizer,
+            sample_rate_hz,
+            verify=self.verify,
+            trained_on=False,
+            kept=kept,
+            tokens=self.tokens(split),
         )
 
     def batches(
@@ -79,12 +87,22 @@ class Prepared(Splits):
         batches = BucketBatches(dataset.utterances.durations_s, batching, shuffle=False)
         return Loader(dataset, batches if ranks.world == 1 else list(batches)[ranks.rank :: ranks.world])
 
+    def tokens(self, split: str) -> Tokens:
+        """The token ids of the utterances of a split.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        utterances = self.utterances(split)
+        if self.first_utterances is not None:
+            return encode(utterances.texts, self.tokenizer)
+        return tokens.of_split(utterances, self.tokenizer, self.rule)
+
     def token_counts(self) -> torch.Tensor:
         """How often each token (V,) is a target in training; eos once per utterance."""
-        texts = self.utterances("train").texts
-        ids = torch.tensor([token for text in texts for token in self.tokenizer.encode(text)])
-        counts = torch.bincount(ids, minlength=self.tokenizer.vocabulary_size)
-        counts[special.EOS] = len(texts)
+        of_train = self.tokens("train")
+        counts = torch.from_numpy(of_train.histogram(self.tokenizer.vocabulary_size))
+        counts[special.EOS] = len(of_train)
         return counts
 
 

@@ -27,11 +27,11 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: Final = ("-", "--", ":", "-.")
 VERDICT_COLOURS: Final = {"better": "#0072B2", "worse": "#D55E00"}
 _STYLE: Final = {"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "lasasr", "pdf.fonttype": 42}
-_FORMATS: Final[Mapping[str, Mapping[str, None]]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+FORMATS: Final[Mapping[str, Mapping[str, None]]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
     with matplotlib.rc_context(_STYLE):
         yield
 
@@ -46,7 +46,7 @@ def draw(
         details: of `comparison.details`; None: they are not known (from a card).
         maps: of `evaluation.comparison_maps`.
     """
-    with _styled():
+    with styled():
         drawn = {"differences": differences(document) if document["pairs"] else None}
         if details is not None:
             order = [row["name"] for row in sorted(document["systems"], key=lambda row: (row["percent"], row["name"]))]
@@ -60,11 +60,11 @@ def draw(
 
 
 def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    paths = [folder / f"{name}.{kind}" for kind in _FORMATS]
+    paths = [folder / f"{name}.{kind}" for kind in FORMATS]
     for path in paths:
         kind = path.suffix[1:]
         with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=dict(_FORMATS[kind]))
+            figure.savefig(temporary, format=kind, metadata=dict(FORMATS[kind]))
     return paths
 
 
@@ -98,7 +98,7 @@ def differences(document: Mapping[str, Any]) -> Figure:
         axes.plot(row["points"], height, "o", color=colour, markersize=4, markerfacecolor=colour if filled else "white")
     axes.set_yticks(range(len(rows)), [f"{short_names[row['first']]} − {short_names[row['second']]}" for row in rows])
     axes.set_xlabel(f"difference of {document['metric'].upper()}, points\n(left: the first is better)")
-    _bare(axes)
+    bare(axes)
     return figure
 
 
@@ -120,7 +120,7 @@ def learning_curves(details: Mapping[str, Any], order: Sequence[str], short_name
     axes.set_ylabel(f"dev {details['watched'].upper()}, %")
     axes.set_ylim(bottom=0.0)
     _legend(figure, len(order))
-    _bare(axes)
+    bare(axes)
     return figure
 
 
@@ -137,7 +137,7 @@ def by_part(breakdown: Mapping[str, Any], order: Sequence[str], short_names: Map
     axes.set_ylabel(f"{metric.upper()}, %")
     axes.set_ylim(bottom=0.0)
     _legend(figure, len(order))
-    _bare(axes)
+    bare(axes)
     return figure
 
 
@@ -169,7 +169,7 @@ def _legend(figure: Figure, systems: int) -> None:
     figure.legend(loc="outside upper center", ncols=min(3, systems), frameon=False, fontsize=7, handlelength=3.0)
 
 
-def _bare(axes: Axes) -> None:
+def bare(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="both", color="0.9", linewidth=0.5)

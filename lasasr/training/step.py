@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -12,12 +13,14 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr.data.batch import Batch
 from lasasr.listen.base import Encoded
 from lasasr.losses.base import Nbest, StepView
+from lasasr.metrics.error_rates import Metric, counts_between, units
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import frozen, lengths
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
+from lasasr.search.limits import Limits
 from lasasr.spell.base import Unrolled
-from lasasr.text import special
+from lasasr.text import special, transcript
 
 
 class RecognizerStep(StepView):
@@ -106,15 +109,17 @@ class RecognizerStep(StepView):
         return self.recognizer.model.forced(encoded, encoded_lengths, tokens, token_lengths).logits
 
     @torch.no_grad()
-    def hypotheses(self, beam: int) -> Nbest:
-        """See the contract."""
+    def hypotheses(self, beam: int, longest: Tensor | None = None) -> Nbest:
+        """See the contract; what is not finite of an utterance is searched as 0: its own loss names it."""
         model = self.recognizer.model
         if model.decoder is None:
             raise ValueError("hypotheses need a decoder, and this model was built without one (its loss needs none)")
         mask = lengths.mask(self.encoded_lengths, self.encoded.shape[1])
-        search = BeamSearch(beam=beam, nbest=beam, keep_weights=False)
+        limits = Limits() if longest is None else _LimitsOfEach(longest=tuple(longest.tolist()))
+        search = BeamSearch(beam=beam, nbest=beam, keep_weights=False, limits=limits)
+        acoustics = Acoustics(self.encoded.detach().nan_to_num(0.0, 0.0, 0.0), mask)
         with frozen.evaluating(model.decoder):
-            nbests = search(model.decoder, Acoustics(self.encoded.detach(), mask), self.batch.ids)
+            nbests = search(model.decoder, acoustics, self.batch.ids)
         rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in nbests]
         device = self.encoded.device
         padded = pad_sequence(
@@ -132,3 +137,25 @@ class RecognizerStep(StepView):
         """See the contract."""
         sizes = token_lengths.tolist()
         return [self.recognizer.tokenizer.decode(row[:size]) for row, size in zip(tokens.tolist(), sizes, strict=True)]
+
+    def errors(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor, metric: Metric | None = None) -> Tensor:
+        """See the contract."""
+        counted = metric or self.recognizer.error_metric
+        scored = transcript.from_name(self.recognizer.normalizer).scored
+        references = [units(scored(text), counted) for text in self.batch.texts]
+        pairs = zip(self.texts(tokens, token_lengths), rows.tolist(), strict=True)
+        errors = [counts_between(references[row], units(scored(text), counted)).errors for text, row in pairs]
+        return torch.tensor(errors, dtype=torch.int64, device=tokens.device)
+
+
+@dataclass(frozen=True)
+class _LimitsOfEach(Limits):
+    """Limits with the most tokens of each utterance of a batch."""
+
+    longest: tuple[int, ...] = ()
+
+    def bounds(self, lengths: Tensor) -> tuple[list[int], list[int]]:
+        """See `Limits`."""
+        fewest, most = super().bounds(lengths)
+        most = [max(1, min(pair)) for pair in zip(most, self.longest, strict=True)]
+        return [min(pair) for pair in zip(fewest, most, strict=True)], most

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 from lasasr.errors import UsageError, nearest
 from lasasr.metrics.significance.pair import DifferenceTest, PairMeasurement, measure
@@ -66,6 +67,7 @@ def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules
     tables = {system.name: scores(system) for system in systems}
     for system in systems[1:]:
         same_test_set(systems[0].name, systems[0].runs[0], system.name, system.runs[0])
+    scored = {system.name: ScoredSystem(system, tables[system.name]) for system in systems}
     pairs = [
         (first, second)
         for first, second in (
@@ -74,31 +76,41 @@ def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules
             else ((first, second) for first in systems for second in systems if second.name == baseline != first.name)
         )
     ]
-    measurements = [measure(first, second, tables[first.name], tables[second.name], rules) for first, second in pairs]
     return Comparison(
         rules,
         tuple(summarise(system, rules, tables[system.name]) for system in systems),
-        _verdicts(pairs, measurements, tables, rules),
+        verdicts([(scored[first.name], scored[second.name]) for first, second in pairs], rules),
     )
 
 
-def _verdicts(
-    pairs: Sequence[tuple[System, System]],
-    measurements: Sequence[PairMeasurement],
-    tables: dict[str, Scores],
-    rules: Rules,
+class ScoredSystem(NamedTuple):
+    """A system on a test set."""
+
+    system: System
+    scores: Scores
+
+
+def verdicts(
+    pairs: Sequence[tuple[ScoredSystem, ScoredSystem]], rules: Rules, noun: str = "pairs"
 ) -> tuple[SystemPair, ...]:
+    """Measure each pair on its own test set; p is adjusted by Holm for all of them.
+
+    Args:
+        noun: what the pairs are called in reasons.
+    """
+    measurements = [measure(first.system, second.system, first.scores, second.scores, rules) for first, second in pairs]
     p_systems = holm([None if measurement.systems is None else measurement.systems.p for measurement in measurements])
     p_runs = holm([None if measurement.runs is None else measurement.runs.p for measurement in measurements])
+    holm_of = f" after Holm for {len(pairs)} {noun}" if len(pairs) > 1 else ""
     return tuple(
         SystemPair(
-            first.name,
-            second.name,
+            first.system.name,
+            second.system.name,
             measurement,
             p,
             q,
-            _verdict("systems", measurement.systems, (tables[first.name], tables[second.name]), p, len(pairs), rules),
-            _verdict("runs", measurement.runs, (tables[first.name], tables[second.name]), q, len(pairs), rules),
+            _verdict("systems", measurement.systems, (first.scores, second.scores), p, holm_of, rules),
+            _verdict("runs", measurement.runs, (first.scores, second.scores), q, holm_of, rules),
         )
         for (first, second), measurement, p, q in zip(pairs, measurements, p_systems, p_runs, strict=True)
     )
@@ -109,21 +121,20 @@ def _verdict(
     answer: DifferenceTest | None,
     tables: tuple[Scores, Scores],
     p: float | None,
-    pairs: int,
+    holm_of: str,
     rules: Rules,
 ) -> Verdict:
     first, second = tables
     obstacle = too_little(scope, len(first.speakers), (len(first.errors), len(second.errors)), rules)
-    shown = "" if answer is None or p is None else _shown(answer, p, pairs, rules)
+    shown = "" if answer is None or p is None else _shown(answer, p, holm_of, rules)
     return make_verdict(scope, obstacle, first.percent - second.percent, p, shown, rules)
 
 
-def _shown(answer: DifferenceTest, p: float, pairs: int, rules: Rules) -> str:
+def _shown(answer: DifferenceTest, p: float, holm_of: str, rules: Rules) -> str:
     """The numbers behind a verdict, in words."""
     if answer.detectable is None:
         return "both make the same errors on every speaker"
     low, high = answer.interval.low, answer.interval.high
-    holm_of = f" after Holm for {pairs} pairs" if pairs > 1 else ""
     return (
         f"difference {low:+.2f} to {high:+.2f} points, p = {p:.3g}{holm_of}; "
         f"{answer.detectable:.2f} points would be found with {rules.power:.0%} power"
