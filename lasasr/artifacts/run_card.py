@@ -92,6 +92,7 @@ class RunCard(Mapping[str, Any]):
     parameters: int | None = key("how many numbers the weights are")
     trained_parameters: int | None = key("how many of them were trained when training began; absent: all")
     pretrained: PretrainedWeights | None = key("what the encoder arrived with; absent: nothing")  # noqa: RUF009
+    teachers: Mapping[str, str] = key("run, bundle or table that the loss learns from → its digest; absent: none", {})
     encoding_s: float | None = key("running the frozen encoder once over train and dev, where that is kept", unit="s")
     steps: int | None = key("updates that were made")
     train_s: float | None = key("training with its validations, over all resumptions", unit="s")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,14 @@ from lasasr.errors import LasasrError
 from lasasr.text import special
 
 
+class Taught(Protocol):
+    """What a teacher says of the utterances of a split."""
+
+    def batch(self, indices: Sequence[int]) -> Mapping[str, Tensor]:
+        """Of some of them: name → (B, ...), as the loss reads it."""
+        ...
+
+
 class SpeechDataset(Measured):
     """The utterances of a split; its items are whole batches.
 
@@ -45,6 +54,7 @@ class SpeechDataset(Measured):
             is what errors are counted in, stays whole.
         kept: what the frozen part of the encoder gives of the utterances; batches carry it.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
+        taught: what a teacher says of the utterances; batches carry it.
         tokens: the ids of all texts, where they have been made before.
 
     Raises:
@@ -64,6 +74,7 @@ class SpeechDataset(Measured):
         trained_on: bool = True,
         kept: Kept | None = None,
         reads_audio: bool = True,
+        taught: Taught | None = None,
         tokens: Tokens | None = None,
     ) -> None:
         self.utterances = utterances
@@ -71,7 +82,7 @@ class SpeechDataset(Measured):
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
         self.seed, self.trained_on = seed, trained_on
-        self.kept, self.reads_audio = kept, reads_audio
+        self.kept, self.reads_audio, self.taught = kept, reads_audio, taught
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
@@ -116,6 +127,7 @@ class SpeechDataset(Measured):
             epoch=request.epoch,
             fixed=fixed,
             fixed_lengths=fixed_lengths,
+            taught={} if self.taught is None else self.taught.batch(request.indices),
         )
 
     def _waveforms(self, request: Request) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -107,6 +108,8 @@ def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     module = training_module(settings, prepared, recognizer).to(device(settings))
     optimizer = module.make_optimizer(params=trained_parameters(module))
     for batch in batches:
+        taught = module.loss.pretend_taught(batch.tokens, batch.token_lengths, recognizer.tokenizer.vocabulary_size)
+        batch = replace(batch, taught=taught)
         update(module, optimizer, batch.to(device(settings)), settings)
     if device(settings) == "cuda":
         return Cost(torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory, "cuda")

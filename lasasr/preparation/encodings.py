@@ -15,6 +15,7 @@ from lasasr.artifacts import files
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data import content, digests, encodings
+from lasasr.data.batch import Batch
 from lasasr.data.encodings import Encodings, Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
@@ -123,23 +124,37 @@ def _encoded(
     assert isinstance(encoder, StagedEncoder)
     before, training = next(recognizer.parameters()).device, recognizer.training
     recognizer.to(device).eval()
-    dataset = prepared.dataset(split, frontend.sample_rate_hz)
-    durations_s = dataset.utterances.durations_s[list(missing)]
-    batching = Batching(max_utterances=len(missing), batch_seconds=settings.evaluate.batch_s)
-    requests = [
-        request._replace(indices=tuple(missing[index] for index in request.indices))
-        for request in BucketBatches(durations_s, batching, shuffle=False)
-    ]
     done: set[str] = set()
     encoded = 0
-    for request, batch in zip(requests, Loader(dataset, requests), strict=True):
-        batch = batch.to(device)
+    for indices, batch in batches_of(
+        prepared, split, frontend.sample_rate_hz, missing, settings.evaluate.batch_s, device
+    ):
         fixed = encoder.fixed(*frontend(batch.waveforms, batch.waveform_lengths))
         frames = fixed.lengths.tolist()
-        for row, index in enumerate(request.indices):
+        for row, index in enumerate(indices):
             if names[index] not in done:  # two utterances of the same audio
                 done.add(names[index])
                 yield names[index], fixed.encoded[row, : frames[row]]
-        encoded += len(request.indices)
+        encoded += len(indices)
         progress(f"encoding {split}", encoded, len(missing))
     recognizer.to(before).train(training)
+
+
+def batches_of(
+    prepared: Prepared, split: str, sample_rate_hz: int, chosen: Sequence[int], batch_s: float, device: str
+) -> Iterator[tuple[Sequence[int], Batch]]:
+    """Batches of some utterances of a split with their indices, the longest first.
+
+    Args:
+        chosen: indices of the utterances.
+        batch_s: seconds of padded audio in a batch.
+    """
+    dataset = prepared.dataset(split, sample_rate_hz)
+    durations_s = dataset.utterances.durations_s[list(chosen)]
+    batching = Batching(max_utterances=len(chosen), batch_seconds=batch_s)
+    requests = [
+        request._replace(indices=tuple(chosen[index] for index in request.indices))
+        for request in BucketBatches(durations_s, batching, shuffle=False)
+    ]
+    for request, batch in zip(requests, Loader(dataset, requests), strict=True):
+        yield request.indices, batch.to(device)

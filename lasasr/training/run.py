@@ -14,6 +14,7 @@ import torch
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
+from lasasr.data.dataset import Taught
 from lasasr.data.encodings import Kept
 from lasasr.data.sampler import Batching
 from lasasr.distributed import launch
@@ -21,7 +22,7 @@ from lasasr.errors import UsageError
 from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
-from lasasr.preparation import encodings
+from lasasr.preparation import encodings, teaching
 from lasasr.preparation.speech import Prepared
 from lasasr.training import converged, data_check
 from lasasr.training.alignment import AlignmentWatch
@@ -48,7 +49,8 @@ def check(settings: Recognition, begun: bool = False) -> None:
     check_settings(settings)
     data_options(settings)
     # once before hours of preparation: what it refuses, or returns in its place, is said now
-    factory.loss(settings.loss, settings.seed)
+    if (teaching_wanted := factory.loss(settings.loss, settings.seed).teaching) is not None:
+        teaching.check(teaching_wanted)
     factory.build(settings.sampling, "sampling")
     encodings.reason_against(settings)
     frontend = factory.frontend(factory.resolved_parts(settings.frontend, settings.listen)[0], settings.seed)
@@ -68,7 +70,8 @@ def fit_recognizer(
     begun = time.perf_counter()
     kept = kept_splits(settings, recognizer, prepared, progress)
     encoding_s = {"encoding_s": round(time.perf_counter() - begun, 1)} if kept else {}
-    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept)
+    taught = taught_splits(settings, folder, resume, prepared, progress)
+    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept, taught)
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
     if not resume and launch.helper() is None:
@@ -116,17 +119,40 @@ def kept_splits(
         if recognizer.is_staged and launch.helper() is None:
             sys.stderr.write(f"note: the frozen encoder runs in every epoch: {against}\n")
         return {}
-    accelerator = settings.trainer["accelerator"] != "cpu" and torch.cuda.is_available()
-    device = "cuda" if accelerator else "cpu"
     kept = {
-        split: encodings.keep(settings, recognizer, prepared, split, progress, device)
+        split: encodings.keep(settings, recognizer, prepared, split, progress, _device(settings))
         for split in dict.fromkeys(("train", "dev"))
     }
     return {split: of_split for split, of_split in kept.items() if of_split is not None}
 
 
+def _device(settings: Recognition) -> str:
+    """Where an encoder or a teacher computes before training."""
+    return "cuda" if settings.trainer["accelerator"] != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def taught_splits(
+    settings: Recognition, folder: Path, resume: bool, prepared: Prepared, progress: Progress
+) -> dict[str, Taught]:
+    """What the teachers of the loss say of train and dev, which the card then names; nothing without any.
+
+    Raises:
+        UsageError: a teacher cannot be asked.
+        LasasrError: the run goes on, and a teacher is not what it was.
+    """
+    wanted = factory.loss(settings.loss, settings.seed).teaching
+    if wanted is None:
+        return {}
+    teaching.note(wanted, folder, resume)
+    return teaching.taught_splits(wanted, settings, prepared, progress, _device(settings))
+
+
 def data_module(
-    settings: Recognition, prepared: Prepared, sample_rate_hz: int, kept: Mapping[str, Kept] | None = None
+    settings: Recognition,
+    prepared: Prepared,
+    sample_rate_hz: int,
+    kept: Mapping[str, Kept] | None = None,
+    taught: Mapping[str, Taught] | None = None,
 ) -> SpeechDataModule:
     """The data as configured."""
     return SpeechDataModule(
@@ -135,6 +161,7 @@ def data_module(
         sample_rate_hz=sample_rate_hz,
         seed=settings.seed,
         kept=kept,
+        taught=taught,
         tokens=prepared.tokens,
         **data_options(settings),
     )
