@@ -28,6 +28,7 @@ examples:
   ffmpeg -i film.mkv -f wav - | lasasr transcribe RUN - --format srt
   lasasr transcribe RUN talks/ --format srt,json --out subtitles
   lasasr transcribe RUN a.wav search=beam_ctc search.beam=20 --nbest 5
+  lasasr transcribe BASE a.wav --adapter DELTA          BASE as an adapted run has changed it (docs/adapting.md)
 
 formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpus=table reads (docs/transcribing.md)."""
 
@@ -52,6 +53,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--hotwords", type=Path, metavar="FILE", help="phrases that are likely to be said, one a line")
     help_text = "leave out what is less sure, in [0, 1]; needs lasasr calibrate RUN"
     parser.add_argument("--min-confidence", type=float, metavar="X", help=help_text)
+    parser.add_argument("--adapter", type=Path, metavar="DELTA", help="run or bundle that is a delta to RUN|BUNDLE")
     parser.add_argument("--batch-s", type=float, default=60.0, metavar="SECONDS", help="audio decoded at once (60)")
     parser.add_argument(
         "--max-piece-s",
@@ -77,7 +79,11 @@ def run(arguments: list[str]) -> int:
         if options.out
         else Stream(formats, listed, options.timestamps)
     )
-    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
+    device = usable(options.device)
+    if options.adapter is None:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.run), device)
+    else:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.adapter), device, base=options.run)
     recognizer = _searching(recognizer, options, overrides)
     if options.min_confidence is not None and recognizer.calibration is None:
         raise UsageError(f"--min-confidence: {options.run} is not calibrated: lasasr calibrate RUN fits its confidence")
