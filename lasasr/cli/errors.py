@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from hydra.core.override_parser.types import Override
@@ -14,6 +14,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lasasr.cli.session import STORED, Session
 from lasasr.errors import UsageError, nearest
+
+# of Hydra: config group → choice that a package brings → its name
+PLUGINS: Final[Mapping[str, Mapping[str, str]]] = {
+    "hydra/sweeper": {"optuna": "hydra-optuna-sweeper", "ax": "hydra-ax-sweeper", "nevergrad": "hydra-nevergrad-sweeper"},
+    "hydra/launcher": {
+        "submitit_local": "hydra-submitit-launcher",
+        "submitit_slurm": "hydra-submitit-launcher",
+        "joblib": "hydra-joblib-launcher",
+        "ray": "hydra-ray-launcher",
+    },
+}
 
 # Hydra asserts where it could say that an override of several choices does not stand last in `defaults`.
 WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
@@ -58,6 +69,8 @@ def _unreadable(override: str) -> str:
 def _missing_file(session: Session, error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
     choices = session.choices(group)
+    if package := PLUGINS.get(group, {}).get(choice):
+        return f"{group}={choice} comes with a package of its own: pip install {package}"
     if group and choices:
         own = "; choices of your own: hydra.searchpath=[file://FOLDER]" if session.config == STORED else ""
         return f"unknown choice {group}={choice}; {nearest(choice, choices)}{own}"

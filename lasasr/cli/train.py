@@ -85,9 +85,17 @@ def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> No
         print(f"note: {remark}", flush=True)
 
 
-def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
-    """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`."""
+def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> float | None:
+    """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`.
+
+    Returns:
+        The best value of what validations are judged by, which a sweeper that searches makes small; None: not known.
+    """
     run_in(run, _loaded(plain), overrides, resume, fresh)
+    if launch.helper() is not None:
+        return None
+    best = run.card().best_dev(plain["checkpoint"]["monitor"])
+    return best[1] if best else None
 
 
 def run_in(run: Run, settings: Settings, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
