@@ -36,6 +36,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--resume", metavar="RUN|SWEEP", type=Path, help="go on where it stopped")
     parser.add_argument("--fresh", action="store_true", help="train again beside the run that is there, which stays")
     options = parser.read(arguments)
+    if options.recipe is None and options.resume is None:
+        from lasasr.cli import list_recipes
+
+        print("\n".join(list_recipes.lines()), flush=True)
     if (options.recipe is None) == (options.resume is None):
         raise UsageError("train takes a RECIPE, or --resume RUN (lasasr train --help)")
 
