@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.audio import draws
-from lasasr.audio.perturb import Perturbation
+from lasasr.audio.perturb import FinitePerturbation, Perturbation
 from lasasr.data import mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
@@ -52,7 +52,8 @@ class SpeechDataset(Measured):
         verify: compare each audio file with what it was when it was prepared, when it is first read.
         trained_on: a text outside the vocabulary is refused; else its tokens are those of the rest, and the text, which
             is what errors are counted in, stays whole.
-        kept: what the frozen part of the encoder gives of the utterances; batches carry it.
+        kept: what the frozen part of the encoder gives of the utterances; batches carry it. Where it is kept of several
+            forms, `perturbations` are the one that has these forms.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
         taught: what a teacher says of the utterances; batches carry it.
         tokens: the ids of all texts, where they have been made before.
@@ -114,7 +115,7 @@ class SpeechDataset(Measured):
         for index in request.ahead:
             mirror.fetch_soon(self.utterances.shard(index))
         waveforms, lengths = self._waveforms(request) if self.reads_audio else self._lengths(request)
-        fixed, fixed_lengths = (None, None) if self.kept is None else self.kept.batch(request.indices)
+        fixed, fixed_lengths = self._fixed(request)
         tokens = [torch.tensor(self.tokens.ids[index], dtype=torch.int64) for index in request.indices]
         return Batch(
             ids=tuple(self.utterances.ids[index] for index in request.indices),
@@ -141,10 +142,26 @@ class SpeechDataset(Measured):
         samples = torch.from_numpy((durations_s * self.sample_rate_hz).round().astype(np.int64))
         return torch.zeros(len(samples), 0), samples.clamp(min=1)
 
+    def _fixed(self, request: Request) -> tuple[Tensor | None, Tensor | None]:
+        if self.kept is None:
+            return None, None
+        return self.kept.batch(request.indices, self._variants(request))
+
+    def _variants(self, request: Request) -> list[int]:
+        """Of each utterance of a batch, the form that its waveform would be perturbed to."""
+        if not self.perturbations:
+            return [0] * len(request.indices)
+        (perturbation,) = self.perturbations
+        assert isinstance(perturbation, FinitePerturbation)
+        return [perturbation.choose(self._generator(index, request.epoch)) for index in request.indices]
+
+    def _generator(self, index: int, epoch: int) -> torch.Generator:
+        return draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+
     def _perturbed(self, index: int, epoch: int) -> Tensor:
         waveform = self.waveform(index)
         if self.perturbations:
-            generator = draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+            generator = self._generator(index, epoch)
             for perturb in self.perturbations:
                 waveform = perturb(waveform, generator)
         return waveform

@@ -65,14 +65,19 @@ class Encodings:
 
 
 class Kept(NamedTuple):
-    """Those of the utterances of a split."""
+    """Those of the utterances of a split, in one or several forms."""
 
     encodings: Encodings
-    names: Sequence[str]  # of each utterance, in the order of the manifest
+    names: Sequence[Sequence[str]]  # of each form, those of the utterances in the order of the manifest
 
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Of some utterances: (B, T', N) float16, 0 after the end, and their lengths (B,) int64."""
-        frames = [self.encodings.get(self.names[index]) for index in indices]
+    def batch(self, indices: Sequence[int], variants: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Of some utterances: (B, T', N) float16, 0 after the end, and their lengths (B,) int64.
+
+        Args:
+            indices: B numbers of utterances.
+            variants: B numbers of forms.
+        """
+        frames = [self.encodings.get(self.names[form][index]) for index, form in zip(indices, variants, strict=True)]
         return pad_sequence(frames, batch_first=True), torch.tensor([len(one) for one in frames])
 
 

@@ -86,7 +86,7 @@ def _asked(
     """The n best of the missing utterances (what the audio holds → index), by their names."""
     names = {index: name for name, index in missing.items()}
     rate_hz, asked = recognizer.frontend.sample_rate_hz, 0
-    for indices, batch in batches_of(prepared, split, rate_hz, list(names), settings.evaluate.batch_s, device):
+    for indices, batch in batches_of(prepared.dataset(split, rate_hz), list(names), settings.evaluate.batch_s, device):
         nbests = recognizer.recognize(batch.waveforms, batch.waveform_lengths, batch.ids)
         for index, nbest in zip(indices, nbests, strict=True):
             yield names[index], [ScoredText(hypothesis.text, float(hypothesis.score)) for hypothesis in nbest]

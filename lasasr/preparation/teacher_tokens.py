@@ -86,7 +86,9 @@ def _asked_tokens(
 ) -> Iterator[tuple[int, Tensor]]:
     """(index, packed (U + 1, 2k)) of the missing utterances; every teacher hears the audio at its own rate."""
     batches = [
-        batches_of(prepared, split, recognizer.frontend.sample_rate_hz, missing, settings.evaluate.batch_s, device)
+        batches_of(
+            prepared.dataset(split, recognizer.frontend.sample_rate_hz), missing, settings.evaluate.batch_s, device
+        )
         for recognizer in recognizers
     ]
     asked = 0
