@@ -67,6 +67,15 @@ class PretrainedWeights:
     model_type: str | None = key("as its config.json says")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adapted:
+    """How a trained recognizer was trained on."""
+
+    methods: Sequence[str] = key("names of what `adapt=` chose", ())
+    base: str | None = key("bundle that it began with, as configured")
+    sha256: str | None = key("of that bundle's model.safetensors")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunCard(Mapping[str, Any]):
     """The card of a run.
@@ -92,7 +101,9 @@ class RunCard(Mapping[str, Any]):
     data: Data = key("what it was trained on", Data())  # noqa: RUF009
     parameters: int | None = key("how many numbers the weights are")
     trained_parameters: int | None = key("how many of them were trained when training began; absent: all")
+    adapted: Adapted | None = key("what was trained on, and how; absent: nothing")  # noqa: RUF009
     pretrained: PretrainedWeights | None = key("what the encoder arrived with; absent: nothing")  # noqa: RUF009
+    teachers: Mapping[str, str] = key("run, bundle or table that the loss learns from → its digest; absent: none", {})
     encoding_s: float | None = key("running the frozen encoder once over train and dev, where that is kept", unit="s")
     steps: int | None = key("updates that were made")
     train_s: float | None = key("training with its validations, over all resumptions", unit="s")

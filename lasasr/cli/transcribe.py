@@ -28,6 +28,7 @@ examples:
   ffmpeg -i film.mkv -f wav - | lasasr transcribe RUN - --format srt
   lasasr transcribe RUN talks/ --format srt,json --out subtitles
   lasasr transcribe RUN a.wav search=beam_ctc search.beam=20 --nbest 5
+  lasasr transcribe BASE a.wav --adapter DELTA          BASE as an adapted run has changed it (docs/adapting.md)
 
 formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpus=table reads (docs/transcribing.md)."""
 
@@ -50,6 +51,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--timestamps", action="store_true", help="text: when each word was said, in lines below it")
     parser.add_argument("--nbest", type=int, metavar="N", help="the N best readings of each (search.nbest)")
     parser.add_argument("--hotwords", type=Path, metavar="FILE", help="phrases that are likely to be said, one a line")
+    parser.add_argument("--adapter", type=Path, metavar="DELTA", help="run or bundle that is a delta to RUN|BUNDLE")
     parser.add_argument("--batch-s", type=float, default=60.0, metavar="SECONDS", help="audio decoded at once (60)")
     parser.add_argument(
         "--max-piece-s",
@@ -75,7 +77,11 @@ def run(arguments: list[str]) -> int:
         if options.out
         else Stream(formats, listed, options.timestamps)
     )
-    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
+    device = usable(options.device)
+    if options.adapter is None:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.run), device)
+    else:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.adapter), device, base=options.run)
     recognizer = _searching(recognizer, options, overrides)
     timestamps = options.timestamps or any(chosen.timed for chosen in formats.values())
     return _transcribe(recognizer, listed, sink, options, timestamps)
