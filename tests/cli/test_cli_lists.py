@@ -53,7 +53,7 @@ def test_a_group_lists_its_choices(group: str, capsys: pytest.CaptureFixture[str
 
 def test_a_key_has_its_value_its_kind_and_its_comment(capsys: pytest.CaptureFixture[str]) -> None:
     value, kind = printed(capsys, "options", "attend.dim").splitlines()
-    assert value.split() == ["attend.dim=128", *"attention width A, summed over the heads".split()]
+    assert value.split() == ["attend.dim=128", *["attention", "width", "A,", "summed", "over", "the", "heads"]]
     assert kind == "  takes a whole number"
     assert "takes a whole number from 1 to 4096 or nothing" in printed(capsys, "options", "threads")  # of the settings
     assert "attend.heads=" in printed(capsys, "options", "attend=multihead_dot")

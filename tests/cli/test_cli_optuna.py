@@ -37,7 +37,7 @@ def test_a_search_finds_the_smallest_and_is_the_same_when_it_goes_on(
     first = TRIED.copy()
     (folder,) = Path("runs/synthetic/las_char").glob("sweep-*")
     resume(folder, distance)
-    assert TRIED == first * 2
+    assert first * 2 == TRIED
 
 
 def test_a_seed_is_added_where_there_is_none() -> None:
