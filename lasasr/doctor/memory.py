@@ -22,13 +22,13 @@ from lasasr.data.batch import Batch
 from lasasr.doctor.batches import Shape
 from lasasr.doctor.finding import Finding, overall
 from lasasr.errors import LasasrError
-from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.text import special
+from lasasr.training.adapting import beginning
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
-from lasasr.training.pretrained import trained_parameters
+from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import training_module
 from lasasr.training.step import RecognizerStep
 
@@ -101,12 +101,12 @@ def _child(settings: Recognition, shapes: tuple[Shape, ...], answer: Connection)
 def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     set_threads(settings.threads)
     prepared = prepare(settings, lambda task, done, total: None)
-    recognizer = Recognizer.build(factory.model_parts(settings), prepared.tokenizer, str(prepared.rule))
+    recognizer = beginning(settings, prepared.tokenizer, str(prepared.rule))
     batches = [noise(shape, recognizer) for shape in shapes]
     if not recognizer.frontend.ready:  # its statistics change nothing here
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
     module = training_module(settings, prepared, recognizer).to(device(settings))
-    optimizer = module.make_optimizer(params=trained_parameters(module))
+    optimizer = module.make_optimizer(params=trained_parameters(module, module.rates))
     for batch in batches:
         taught = module.loss.pretend_taught(batch.tokens, batch.token_lengths, recognizer.tokenizer.vocabulary_size)
         batch = replace(batch, taught=taught)

@@ -19,12 +19,11 @@ from lasasr.data.encodings import Kept
 from lasasr.data.sampler import Batching
 from lasasr.distributed import launch
 from lasasr.errors import UsageError
-from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings, teaching
 from lasasr.preparation.speech import Prepared
-from lasasr.training import converged, data_check
+from lasasr.training import adapting, converged, data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.attention_map_logger import AttentionMapLogger
 from lasasr.training.ema import MovingAverage
@@ -32,7 +31,8 @@ from lasasr.training.fit import check_settings, fit
 from lasasr.training.memory import peak_mib
 from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
-from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
+from lasasr.training.parameter_groups import brought
+from lasasr.training.pretrained import pretrained_facts, share_line, thawing
 from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.warm_start import trained_bundle
 
@@ -53,7 +53,12 @@ def check(settings: Recognition, begun: bool = False) -> None:
         teaching.check(teaching_wanted)
     factory.build(settings.sampling, "sampling")
     encodings.reason_against(settings)
-    frontend = factory.frontend(factory.resolved_parts(settings.frontend, settings.listen)[0], settings.seed)
+    adapting.check(settings)
+    # with adapt= both stand in the configuration as the bundle has them, and the encoder's folder may be gone
+    resolved = settings.frontend, settings.listen
+    if not adapting.is_adapting(settings):
+        resolved = factory.resolved_parts(*resolved)
+    frontend = factory.frontend(resolved[0], settings.seed)
     if settings.augment.specaugment and not frontend.spectral and not factory.keeps_frozen(settings.listen):
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
@@ -81,18 +86,21 @@ def fit_recognizer(
     meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
     average = [] if settings.ema is None else [MovingAverage(settings.ema)]
-    encoder = recognizer.model.encoder
-    thaw = [Thaw(encoder)] if isinstance(encoder, StagedEncoder) and encoder.thaw_after is not None else []
+    adapts = adapting.is_adapting(settings)
+    thaw = thawing(recognizer, adapting.chosen_method(settings) if adapts else None)
     watchers = [*average, *thaw, meter, watch, AttentionMapLogger(settings.validation.maps)]
-    if (share := share_line(recognizer)) is not None and launch.helper() is None:
+    later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
+    if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
         sys.stderr.write(f"{share}\n")
     printer = ProgressPrinter(metric, metric.upper(), " %")
-    about_encoder = pretrained_facts(recognizer)  # before anything thaws
+    about_start = pretrained_facts(recognizer)  # before anything thaws
+    if adapts:
+        about_start |= adapting.begin(settings, folder, recognizer, resume)
     trainer, validations = fit(settings, folder, resume, module, data, metric, printer, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
-        **about_encoder,
+        **about_start,
         **encoding_s,
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
@@ -187,7 +195,7 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
     specaugment = settings.augment.specaugment
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
-    return Training(
+    module = Training(
         recognizer=recognizer.searching(
             language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
         ),
@@ -198,3 +206,6 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
         sampling=factory.build(settings.sampling, "sampling"),
         seed=settings.seed,
     )
+    if adapting.is_adapting(settings):
+        module.rates = adapting.part_rates(settings, recognizer)
+    return module
