@@ -41,9 +41,15 @@ VERBS: Final = {
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
     "import": "SOURCE --out table.tsv      recordings as Kaldi, NeMo, Hugging Face or a folder list them -> a table",
+    "recipes": "                            the recipes that there are",
+    "options": "[GROUP|KEY]                 what can be chosen and set, one line each",
+    "runs": "[FOLDER]                    the runs that there are: status, error rate, when",
 }
 MODULES: Final = {
     "import": "import_table",
+    "recipes": "list_recipes",
+    "options": "list_options",
+    "runs": "list_runs",
     "-sc": "completion",
     "--shell-completion": "completion",
 }
