@@ -17,6 +17,7 @@ from lasasr.configuration import typed
 from lasasr.errors import LasasrError
 
 FILE: Final = "card.json"  # in the run folder
+DEV_METRICS: Final = ("per", "wer", "perplexity")  # of phones, of words, of a language model: a run has one of them
 SCHEMA: Final = 1
 RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
 MEANING: Final = "meaning"  # in the metadata of a field ...
@@ -130,6 +131,18 @@ class RunCard(Mapping[str, Any]):
     def alignment_watched(self) -> bool:
         """Whether it is known when attention was aligned, or that it never was."""
         return "aligned_at_step" in self.plain and not self.alignment_unknown
+
+    def best_dev(self, monitor: str | None = None) -> tuple[str, float] | None:
+        """The name and the smallest value of what validations were judged by; None: there was none.
+
+        Args:
+            monitor: `checkpoint.monitor`; None: the error rate of the recognizer, or perplexity.
+        """
+        names = (monitor,) if monitor else DEV_METRICS
+        for name in names:
+            if values := [float(validation[name]) for validation in self.validations if name in validation]:
+                return name, min(values)
+        return None
 
     def content_at_training(self, split: str) -> str | None:
         """The content of a split when the run was made; None: a card of 0.1.0 does not know it."""
