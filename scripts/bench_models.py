@@ -157,7 +157,7 @@ class Bench:
         features, frames, tokens, token_lengths = batch
         with self.mixed(precision):
             output = model(features, frames, tokens, token_lengths)
-        joint = JointLoss(ctc_weight=0.3, label_smoothing=0.1)
+        joint = JointLoss(ctc_weight=0.3, label_smoothing=0.1, prior="even")
         return joint(output.logits, output.ctc_log_probs, output.encoded_lengths, tokens, token_lengths).total
 
     def train(self, model: Model, batch: tuple[Tensor, ...], precision: str, count: int) -> None:

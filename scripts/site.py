@@ -75,6 +75,7 @@ NAV: Final[list[dict[str, Any]]] = [
     },
     {
         "Reference": [
+            {"Every key": "docs/configuration.md"},
             {"Attentions": "docs/attention.md"},
             {"Encoders": "docs/encoders.md"},
             {"Search": "docs/search.md"},

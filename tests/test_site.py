@@ -14,12 +14,23 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def site() -> Any:
-    spec = importlib.util.spec_from_file_location("site_script", ROOT / "scripts" / "site.py")
+    return _script("site")
+
+
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_page_of_every_key_is_that_of_the_configuration() -> None:
+    made = _script("configuration_table").page()
+    assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == made, (
+        "python scripts/configuration_table.py --write makes it anew"
+    )
 
 
 def test_every_page_is_in_the_navigation_once(site: Any) -> None:

@@ -75,6 +75,13 @@ MOVED: Final[dict[str, str]] = {
 # Keys of earlier versions, dotted → what they are called now; a section moves with all it holds.
 RENAMED_KEYS: Final[dict[str, str]] = {}
 
+# Values that never did what they were called: dotted key → value → what it is called now, and what is said of it.
+RENAMED_VALUES: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "loss.prior": {
+        "uniform": ("unigram", "what was called uniform always followed token frequencies: unigram; evenly is even")
+    }
+}
+
 
 def current_path(path: str) -> str:
     """The path of today for one that a file or a command line names; `Class.method` moves with its class."""
@@ -103,10 +110,14 @@ def current_config(config: Any) -> Any:
 
 
 def current_keys(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Plain values in which every key has its name of today; a value that has that already stays."""
-    if not RENAMED_KEYS:
-        return config
+    """Plain values in which every key and value has its name of today; a value that has that already stays."""
     renamed = deepcopy(dict(config))
+    for key, (value, _) in renamed_values(config).items():
+        *sections, name = key.split(".")
+        section: Any = renamed
+        for part in sections:
+            section = section[part]
+        section[name] = value
     for old, new in RENAMED_KEYS.items():
         is_there, value = _taken(renamed, old.split("."))
         if is_there:
@@ -115,6 +126,18 @@ def current_keys(config: Mapping[str, Any]) -> Mapping[str, Any]:
             for part in above:
                 section = section.setdefault(part, {})
             section.setdefault(name, value)
+    return renamed
+
+
+def renamed_values(config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Dotted key → (what its value is called now, what is said of the old name), of values with an old name."""
+    renamed = {}
+    for key, values in RENAMED_VALUES.items():
+        value: Any = config
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and value in values:
+            renamed[key] = values[value]
     return renamed
 
 

@@ -49,7 +49,7 @@ class DistillationLoss(BesideJoint):
         most: int = 64,
         ctc_weight: float | Annealed = 0.3,
         label_smoothing: float = 0.0,
-        prior: Literal["uniform", "unigram"] = "uniform",
+        prior: Literal["unigram", "even", "uniform"] = "unigram",
         quantity_weight: float = 0.0,
         intermediate_ctc_weight: float = 0.0,
     ) -> None:
@@ -118,7 +118,7 @@ class TextDistillationLoss(BesideJoint):
         share: float = 0.5,
         ctc_weight: float | Annealed = 0.3,
         label_smoothing: float = 0.0,
-        prior: Literal["uniform", "unigram"] = "uniform",
+        prior: Literal["unigram", "even", "uniform"] = "unigram",
         quantity_weight: float = 0.0,
         intermediate_ctc_weight: float = 0.0,
     ) -> None:

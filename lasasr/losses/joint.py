@@ -99,13 +99,14 @@ class JointLoss(Loss):
     layer + v · the mean of CTC of those in `Encoder.intermediate` (Lee & Watanabe 2021), all by one head.
 
     Label smoothing ε (Szegedy et al. 2016, §7) makes the target distribution of a step (1 − ε) · reference + ε · prior;
-    the prior is uniform over what the decoder can emit (text and eos), or the relative frequency of each token
+    the prior is even over what the decoder can emit (text and eos), or the relative frequency of each token
     ("unigram"). Blank, pad and sos have none of it. The loss is the cross-entropy with that distribution.
 
     Args:
         ctc_weight: w in [0, 1], or a schedule.
         label_smoothing: ε in [0, 1).
-        prior: "uniform", or "unigram" (`prepare` must then be called before training).
+        prior: "unigram" (`prepare` must then be called before training), or "even";
+            "uniform" is what earlier versions called the first.
         quantity_weight: λ ≥ 0.
         intermediate_ctc_weight: v in [0, 1).
 
@@ -120,15 +121,15 @@ class JointLoss(Loss):
         *,
         ctc_weight: float | Annealed = 0.3,
         label_smoothing: float = 0.0,
-        prior: Literal["uniform", "unigram"] = "uniform",
+        prior: Literal["unigram", "even", "uniform"] = "unigram",
         quantity_weight: float = 0.0,
         intermediate_ctc_weight: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}")
-        if prior not in ("uniform", "unigram"):
-            raise ValueError(f"prior must be uniform or unigram, got {prior}")
+        if prior not in ("unigram", "even", "uniform"):
+            raise ValueError(f"prior must be unigram or even, got {prior}")
         if not 0.0 <= quantity_weight < float("inf"):
             raise ValueError(f"quantity_weight must be ≥ 0, got {quantity_weight}")
         if quantity_weight and not parts_needed(ctc_weight).decoder:
@@ -141,7 +142,7 @@ class JointLoss(Loss):
             )
         self.quantity_weight, self.intermediate_ctc_weight = quantity_weight, intermediate_ctc_weight
         self.ctc_weight = schedule(ctc_weight)
-        self.label_smoothing, self.prior = label_smoothing, prior
+        self.label_smoothing, self.prior = label_smoothing, "unigram" if prior == "uniform" else prior
         self.register_buffer("counts", None, persistent=False)
         self._plateau: float | None = None
 
@@ -273,7 +274,7 @@ class JointLoss(Loss):
         if self.prior == "unigram" and self.counts is None:
             raise ValueError("the unigram prior is not known yet: call prepare() with the training set's token counts")
         size = like.shape[-1]
-        shares = like.new_ones(size) if self.counts is None else self.counts.to(like)
+        shares = self.counts.to(like) if self.prior == "unigram" else like.new_ones(size)  # type: ignore[union-attr]
         emitted = torch.arange(size, device=like.device) > max(special.NEVER_EMITTED)
         shares = torch.where(emitted, shares, 0.0)
         return shares / shares.sum()

@@ -42,7 +42,7 @@ class MWERLoss(BesideJoint):
         metric: Literal["cer"] | None = None,
         ctc_weight: float | Annealed = 0.3,
         label_smoothing: float = 0.0,
-        prior: Literal["uniform", "unigram"] = "uniform",
+        prior: Literal["unigram", "even", "uniform"] = "unigram",
         quantity_weight: float = 0.0,
         intermediate_ctc_weight: float = 0.0,
     ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lasasr.configuration import gate
+from lasasr.configuration import gate, moved
 from lasasr.configuration.moved import MOVED, current_path, import_hint
 from lasasr.errors import UsageError
 
@@ -65,3 +65,12 @@ def test_other_errors_get_no_hint() -> None:
 @pytest.mark.parametrize("current", sorted(set(MOVED.values())))
 def test_what_has_moved_is_where_the_table_says(current: str) -> None:
     pkgutil.resolve_name(current)
+
+
+def test_a_value_that_never_did_what_it_was_called_has_another_name() -> None:
+    old = {"loss": {"prior": "uniform", "label_smoothing": 0.1}, "seed": 1}
+    assert moved.current_keys(old) == {"loss": {"prior": "unigram", "label_smoothing": 0.1}, "seed": 1}
+    assert old["loss"] == {"prior": "uniform", "label_smoothing": 0.1}  # a copy
+    for kept in ({"loss": {"prior": "even"}}, {"loss": {}}, {"lm": {"prior": "uniform"}}, {}):
+        assert moved.current_keys(kept) == kept
+        assert not moved.renamed_values(kept)

@@ -117,7 +117,7 @@ def test_every_weight_trains_every_parameter_there_is(ctc_weight: float, decoder
     model, batch = _tiny(decoder, ctc), _batch()
     output = model(*batch)
     assert (output.logits is not None, output.ctc_log_probs is not None) == (decoder, ctc)
-    losses = JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1)(
+    losses = JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1, prior="even")(
         output.logits, output.ctc_log_probs, output.encoded_lengths, *batch[2:]
     )
     losses.total.backward()

@@ -59,7 +59,7 @@ def training(ctc_weight: float = 0.4, **changes: Any) -> Training:
     recognizer = Recognizer.build(parts(ctc_weight, **changes), TOKENIZER, "none/1")
     return Training(
         recognizer.searching(GreedySearch()),
-        JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1),
+        JointLoss(ctc_weight=ctc_weight, label_smoothing=0.1, prior="even"),
         None,
         functools.partial(torch.optim.SGD, lr=0.5),
         functools.partial(schedules.constant, warmup_steps=0),
