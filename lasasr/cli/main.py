@@ -113,9 +113,9 @@ def _dispatch(arguments: list[str]) -> int:
 def _status(error: BaseException) -> int:
     """The exit status of what escaped a verb, after saying it in one line."""
     match error:
-        case SystemExit():  # argparse's --help; Lightning's, on a second Ctrl-C
-            if isinstance(error.__context__, KeyboardInterrupt):
-                return 128 + signal.SIGINT
+        case SystemExit() if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's, while it sets up, too
+            return _say("interrupted by SIGINT", 128 + signal.SIGINT)
+        case SystemExit():  # argparse's --help
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         case KeyboardInterrupt():
             return _say("interrupted by SIGINT", 128 + signal.SIGINT)
