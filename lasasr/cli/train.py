@@ -59,14 +59,14 @@ def _train(options: Any) -> int:
             run_in(run, run.settings(), run.overrides(), resume=True)
     elif options.multirun:
         work = functools.partial(run_job, fresh=options.fresh)
-        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=_loaded)
+        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=loaded)
     else:
         settings = load(options.recipe, options.overrides, before_loading=_announce)
         execute(settings, options.overrides, fresh=options.fresh)
     return 0
 
 
-def _loaded(plain: Plain) -> Settings:
+def loaded(plain: Plain) -> Settings:
     """The configuration of a job of a sweep."""
     return load_settings(plain, f"recipe {plain['recipe']}")
 
@@ -87,7 +87,7 @@ def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> No
 
 def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
     """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`."""
-    run_in(run, _loaded(plain), overrides, resume, fresh)
+    run_in(run, loaded(plain), overrides, resume, fresh)
 
 
 def run_in(run: Run, settings: Settings, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
