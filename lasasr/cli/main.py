@@ -37,13 +37,20 @@ VERBS: Final = {
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
+    "fisher": "RUN                         how much each weight matters for its own data, for adapt=ewc",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
     "import": "SOURCE --out table.tsv      recordings as Kaldi, NeMo, Hugging Face or a folder list them -> a table",
+    "recipes": "                            the recipes that there are",
+    "options": "[GROUP|KEY]                 what can be chosen and set, one line each",
+    "runs": "[FOLDER]                    the runs that there are: status, error rate, when",
 }
 MODULES: Final = {
     "import": "import_table",
+    "recipes": "list_recipes",
+    "options": "list_options",
+    "runs": "list_runs",
     "-sc": "completion",
     "--shell-completion": "completion",
 }

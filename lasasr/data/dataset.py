@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.audio import draws
-from lasasr.audio.perturb import Perturbation
+from lasasr.audio.perturb import FinitePerturbation, Perturbation
 from lasasr.data import mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
@@ -25,6 +26,14 @@ from lasasr.data.tokens import Encodes, Tokens, encode
 from lasasr.data.verify import AsPrepared
 from lasasr.errors import LasasrError
 from lasasr.text import special
+
+
+class Taught(Protocol):
+    """What a teacher says of the utterances of a split."""
+
+    def batch(self, indices: Sequence[int]) -> Mapping[str, Tensor]:
+        """Of some of them: name → (B, ...), as the loss reads it."""
+        ...
 
 
 class SpeechDataset(Measured):
@@ -43,8 +52,10 @@ class SpeechDataset(Measured):
         verify: compare each audio file with what it was when it was prepared, when it is first read.
         trained_on: a text outside the vocabulary is refused; else its tokens are those of the rest, and the text, which
             is what errors are counted in, stays whole.
-        kept: what the frozen part of the encoder gives of the utterances; batches carry it.
+        kept: what the frozen part of the encoder gives of the utterances; batches carry it. Where it is kept of several
+            forms, `perturbations` are the one that has these forms.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
+        taught: what a teacher says of the utterances; batches carry it.
         tokens: the ids of all texts, where they have been made before.
 
     Raises:
@@ -64,6 +75,7 @@ class SpeechDataset(Measured):
         trained_on: bool = True,
         kept: Kept | None = None,
         reads_audio: bool = True,
+        taught: Taught | None = None,
         tokens: Tokens | None = None,
     ) -> None:
         self.utterances = utterances
@@ -71,7 +83,7 @@ class SpeechDataset(Measured):
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
         self.seed, self.trained_on = seed, trained_on
-        self.kept, self.reads_audio = kept, reads_audio
+        self.kept, self.reads_audio, self.taught = kept, reads_audio, taught
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
@@ -103,7 +115,7 @@ class SpeechDataset(Measured):
         for index in request.ahead:
             mirror.fetch_soon(self.utterances.shard(index))
         waveforms, lengths = self._waveforms(request) if self.reads_audio else self._lengths(request)
-        fixed, fixed_lengths = (None, None) if self.kept is None else self.kept.batch(request.indices)
+        fixed, fixed_lengths = self._fixed(request)
         tokens = [torch.tensor(self.tokens.ids[index], dtype=torch.int64) for index in request.indices]
         return Batch(
             ids=tuple(self.utterances.ids[index] for index in request.indices),
@@ -116,6 +128,7 @@ class SpeechDataset(Measured):
             epoch=request.epoch,
             fixed=fixed,
             fixed_lengths=fixed_lengths,
+            taught={} if self.taught is None else self.taught.batch(request.indices),
         )
 
     def _waveforms(self, request: Request) -> tuple[Tensor, Tensor]:
@@ -129,10 +142,26 @@ class SpeechDataset(Measured):
         samples = torch.from_numpy((durations_s * self.sample_rate_hz).round().astype(np.int64))
         return torch.zeros(len(samples), 0), samples.clamp(min=1)
 
+    def _fixed(self, request: Request) -> tuple[Tensor | None, Tensor | None]:
+        if self.kept is None:
+            return None, None
+        return self.kept.batch(request.indices, self._variants(request))
+
+    def _variants(self, request: Request) -> list[int]:
+        """Of each utterance of a batch, the form that its waveform would be perturbed to."""
+        if not self.perturbations:
+            return [0] * len(request.indices)
+        (perturbation,) = self.perturbations
+        assert isinstance(perturbation, FinitePerturbation)
+        return [perturbation.choose(self._generator(index, request.epoch)) for index in request.indices]
+
+    def _generator(self, index: int, epoch: int) -> torch.Generator:
+        return draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+
     def _perturbed(self, index: int, epoch: int) -> Tensor:
         waveform = self.waveform(index)
         if self.perturbations:
-            generator = draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+            generator = self._generator(index, epoch)
             for perturb in self.perturbations:
                 waveform = perturb(waveform, generator)
         return waveform

@@ -26,6 +26,7 @@ from lasasr.preparation.speech import Prepared, folder_of, prepare
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
+from lasasr.training.adapting import beginning
 from lasasr.training.fit import check_trainer
 from lasasr.training.machine import precision
 
@@ -90,7 +91,7 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
         return Report(settings.recipe, [overall("preparation", "error", str(error))])
     facts: dict[str, Any] = {"splits": {split: _size(utterances) for split, utterances in read.items()}}
     facts["durations_s"] = {split: batches.histogram(utterances) for split, utterances in read.items()}
-    recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
+    recognizer = beginning(settings, tokenizer, "")
     findings += splits.absent(read, settings.evaluate.splits)
     if recognizer.is_staged:
         findings.append(frames.encodings_kept(settings, recognizer, read))

@@ -41,7 +41,7 @@ def encodings_kept(settings: Recognition, recognizer: Recognizer, splits: Mappin
     against = encodings.reason_against(settings)
     if against is not None:
         return overall("encodings", "note", f"not kept, so the frozen encoder runs in every epoch: {against}")
-    kept = encodings.size(settings, recognizer, splits.values())
+    kept = encodings.size(settings, recognizer, splits)
     advice = f"{kept.utterances} utterances are encoded once: {kept.bytes / 2**20:.0f} MiB in {kept.folder}"
     return overall("encodings", "note", advice)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from lasasr.artifacts import files
 from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
+from lasasr.audio.perturb import Perturbation
 from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
@@ -58,17 +59,21 @@ class Prepared(Splits):
         longest_s = max(LEAST_S, float(durations_s.max()))
         return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
 
-    def dataset(self, split: str, sample_rate_hz: int, kept: Kept | None = None) -> SpeechDataset:
-        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
+    def dataset(
+        self, split: str, sample_rate_hz: int, kept: Kept | None = None, perturbations: Sequence[Perturbation] = ()
+    ) -> SpeechDataset:
+        """The utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
 
         Args:
             kept: what a frozen encoder gives of them, where that is kept.
+            perturbations: of the waveforms.
         """
         utterances = self.utterances(split)
         return SpeechDataset(
             utterances,
             self.tokenizer,
             sample_rate_hz,
+            perturbations,
             verify=self.verify,
             trained_on=False,
             kept=kept,

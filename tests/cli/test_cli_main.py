@@ -68,7 +68,9 @@ def test_an_unknown_verb_is_one_line_with_the_nearest(capsys: pytest.CaptureFixt
     assert main(["trian"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "lasasr: unknown verb 'trian'; nearest: train, transcribe, plan (lasasr --help lists all)\n"
+    assert (
+        captured.err == "lasasr: unknown verb 'trian'; nearest: train, transcribe, options (lasasr --help lists all)\n"
+    )
 
 
 def test_the_verb_gets_what_stands_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
