@@ -195,6 +195,8 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
     specaugment = settings.augment.specaugment
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
+    if adapting.is_adapting(settings):
+        loss = adapting.regularized(settings, loss, recognizer)
     module = Training(
         recognizer=recognizer.searching(
             language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
