@@ -31,7 +31,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@rm -f .venv/installed-*
 	@$(BIN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[synthetic,dev]'
+	@echo "installing into .venv, about 5.7 GB the first time; V=1 shows what pip says"
+	@$(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check -c constraints.txt -e '.[synthetic,dev]'
 	@touch $@
 
 lint: $(STAMP) ## ruff: mistakes and format

@@ -32,6 +32,7 @@ VERBS: Final = {
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
     "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
+    "race": "RECIPE attend=a,b,c ...     seeds where they decide; worse systems are dropped early",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
