@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 test test-slow chaos guards hostile: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-gpu peers parity tables docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-gpu peers parity tables site docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -96,9 +96,13 @@ tables: $(STAMP) ## put the results tables of recipes/ into their READMEs, and t
 		name=$$(basename $$page .html); card=recipes/$${name%%-*}/results/$${name#*-}.json; \
 		$(BIN) -m lasasr compare $$card --html $$page >/dev/null && echo "$$page" || exit 1; done
 
+site: $(STAMP) ## the pages as a site in site/, built without a network (python -m http.server -d site)
+	@$(BIN) -c 'import mkdocs, material, mkdocstrings' 2>/dev/null || $(BIN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN) scripts/site.py
+
 docs: $(STAMP) ## check the pages: links, names of files and modules, lengths of lines, the version
 	$(BIN) scripts/check_docs.py
 
 clean: ## remove caches and build products; .venv, .venv-parity, data/ and runs/ stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find configs lasasr recipes scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SKIPPED = {".venv", ".venv-parity", "data", "runs", "node_modules"}
+SKIPPED = {".venv", ".venv-parity", "data", "runs", "node_modules", "build", "site"}
 HISTORY = {"CHANGELOG.md"}  # may name what is no longer there
 WIDTH = 100  # characters
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -22,6 +22,7 @@ LAYERS = (
     ("evaluation",),
     ("preparation",),
     ("models", "transcription"),
+    ("adapt",),
     ("search", "corpora", "losses"),
     ("data", "spell", "report", "lm"),
     ("comparison", "text"),
@@ -55,7 +56,7 @@ WITHOUT_TORCH = (
     "text.normalizers",
     "distributed.launch",
 )  # packages, or modules
-WITH_TORCH = ("artifacts.bundle",)  # of those: it holds the weights
+WITH_TORCH = ("artifacts.bundle", "artifacts.delta")  # of those: they hold the weights
 CONFIGURATION = {"hydra", "omegaconf", "yaml"}
 
 

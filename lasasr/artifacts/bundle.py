@@ -6,34 +6,44 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lasasr.artifacts import files, yaml_files
-from lasasr.configuration import moved, users_parts
+from lasasr.artifacts import files
+from lasasr.artifacts.bundle_config import CONFIG as CONFIG
+from lasasr.artifacts.bundle_config import WEIGHTS as WEIGHTS
+from lasasr.artifacts.bundle_config import read_config as read_config
+from lasasr.configuration import users_parts
 from lasasr.configuration.sections import Plain
 from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.nn import allocation
+from lasasr.nn.parametrized import plain_name
 
-CONFIG = "config.yaml"
-WEIGHTS = "model.safetensors"
 # what building may take beside what is stored: constants such as windows and filters, and what is thrown away again
 OF_WEIGHTS: Final = 4
 SPARE_BYTES: Final = 1 << 28
 SPARE_TENSORS: Final = 1000
 SMALL: Final = 1_000_000  # what numbers may be however small the weights are
-_KIND_WORDS: Final = {dict: "a part with keys", int: "a whole number", str: "a text"}
 
 
 def write(folder: Path, module: nn.Module, schema: int, plain: Plain) -> None:
     """Write model.safetensors and config.yaml (plain values)."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
-    write_tensors(folder / WEIGHTS, tensors, {"schema": str(schema)})
+    write_tensors(folder / WEIGHTS, stored_tensors(module), {"schema": str(schema)})
+    write_config(folder, schema, plain)
+
+
+def write_config(folder: Path, schema: int, plain: Plain) -> None:
+    """Write config.yaml."""
     files.write_text(folder / CONFIG, yaml.safe_dump({"schema": schema, **plain}, sort_keys=False, allow_unicode=True))
+
+
+def stored_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of a module under the names that they have in files, on the CPU."""
+    return {name: value.detach().cpu().contiguous() for name, value in _unshared(module).items()}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -49,32 +59,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
             raise LasasrError(f"cannot write {path} ({' '.join(str(error).split())[:200]}): make room") from error
 
 
-def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, Any]:
-    """config.yaml.
-
-    Raises:
-        LasasrError: it is missing, damaged, larger than any, of another schema, or lacks one of `parts`.
-    """
-    path = folder / CONFIG
-    try:
-        config = yaml_files.read(path)
-    except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle (a run's is in its bundle/ folder)") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LasasrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    missing = [name for name in parts if not isinstance(config, dict) or name not in config]
-    if missing or not isinstance(config, dict):
-        raise LasasrError(f"{path} lacks {', '.join(missing) or 'keys'}: not the config.yaml of such a bundle")
-    if config.get("schema") != schema:
-        raise LasasrError(f"{path} has schema {config.get('schema')}, this version reads {schema}")
-    kinds = {"seed": int, "normalizer": str}
-    for name in parts:
-        kind = kinds.get(name, dict)
-        if not isinstance(config[name], kind | None if kind is dict else kind):
-            raise LasasrError(f"{path}: {name} is {str(config[name])[:60]!r}, not {_KIND_WORDS[kind]}")
-    return dict(moved.current_config(config))
-
-
 class StoredTensor(NamedTuple):
     """What model.safetensors says of one tensor."""
 
@@ -88,18 +72,19 @@ class Header(NamedTuple):
     path: Path
     tensors: Mapping[str, StoredTensor]
     bytes: int  # of the file
+    base: Path | None = None  # the file whose tensors these stand beside, or in the place of
 
 
-def read_header(folder: Path) -> Header:
+def read_header(folder: Path, file: str = WEIGHTS) -> Header:
     """Names, shapes and dtypes of the weights.
 
     Raises:
         LasasrError: the file is missing, or damaged: its header is too long, or its tensors do not fill it one by one.
     """
-    path = folder / WEIGHTS
+    path = folder / file
     try:
-        with files.open_regular(path) as file:
-            length, size = int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size
+        with files.open_regular(path) as opened_file:
+            length, size = int.from_bytes(opened_file.read(8), "little"), os.fstat(opened_file.fileno()).st_size
         if not 0 < length <= min(size - 8, files.MOST_BYTES):
             raise _damaged(path, f"a header of {length} bytes in a file of {size}")
         with safe_open(path, "pt") as opened:
@@ -187,16 +172,26 @@ def read_weights(module: nn.Module, header: Header) -> None:
         if tuple(value.shape) != header.tensors[name].shape:
             shapes = f"{header.tensors[name].shape}, expected {tuple(value.shape)}"
             raise LasasrError(f"{path}: {name} has shape {shapes}")
-    try:
-        tensors = load_file(path)
-    except Exception as error:
-        raise _damaged(path, str(error)) from None
+    tensors = (load_tensors(header.base) if header.base is not None else {}) | load_tensors(path)
     for name, value in parameters.items():
         if value.dtype != tensors[name].dtype:
             raise LasasrError(f"{path}: {name} is {tensors[name].dtype}, expected {value.dtype}; export the run again")
         if not bool(tensors[name].isfinite().all()):
             raise LasasrError(f"{path}: {name} holds NaN or infinite numbers: no trained model does")
         value.data.copy_(tensors[name])
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        LasasrError: it is damaged.
+    """
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except Exception as error:
+        raise _damaged(path, str(error)) from None
+    return tensors
 
 
 def _damaged(path: Path, reason: str) -> LasasrError:
@@ -206,14 +201,15 @@ def _damaged(path: Path, reason: str) -> LasasrError:
 def _unshared(module: nn.Module) -> dict[str, Tensor]:
     """The state dict without second names of the same tensor (tied weights), which safetensors refuses.
 
-    Also without the parts whose attribute `stored_elsewhere` is true: they read their weights when they are built.
+    Also without the parts whose attribute `stored_elsewhere` is true: they read their weights when they are built. What
+    a parametrisation computes a weight from has the name of the weight.
     """
     first_names: dict[int, str] = {}
     elsewhere = tuple(
         f"{name}." for name, part in module.named_modules() if getattr(part, "stored_elsewhere", 0) is True
     )
     return {
-        name: value
+        plain_name(name): value
         for name, value in module.state_dict(keep_vars=True).items()
         if first_names.setdefault(id(value), name) == name and not name.startswith(elsewhere)
     }

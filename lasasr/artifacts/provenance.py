@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import lasasr
 from lasasr import __version__
 
 PACKAGES: Final = (
@@ -44,7 +45,7 @@ def provenance(gpus: Sequence[str] = ()) -> dict[str, Any]:
 
 def commit() -> str | None:
     """The commit of the checkout this code runs from, with `+changed` if files differ from it; None if installed."""
-    source = Path(__file__).resolve().parent.parent
+    source = Path(lasasr.__file__).resolve().parent.parent
     if not (source / ".git").exists():
         return None
     try:

@@ -17,6 +17,7 @@ from lasasr.configuration import typed
 from lasasr.errors import LasasrError
 
 FILE: Final = "card.json"  # in the run folder
+DEV_METRICS: Final = ("per", "wer", "perplexity")  # of phones, of words, of a language model: a run has one of them
 SCHEMA: Final = 1
 RUN_ID: Final = "run_id"  # of the card and of the checkpoints: drawn when the run begins, whatever folder it lies in
 MEANING: Final = "meaning"  # in the metadata of a field ...
@@ -66,6 +67,15 @@ class PretrainedWeights:
     model_type: str | None = key("as its config.json says")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adapted:
+    """How a trained recognizer was trained on."""
+
+    methods: Sequence[str] = key("names of what `adapt=` chose", ())
+    base: str | None = key("bundle that it began with, as configured")
+    sha256: str | None = key("of that bundle's model.safetensors")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunCard(Mapping[str, Any]):
     """The card of a run.
@@ -91,7 +101,9 @@ class RunCard(Mapping[str, Any]):
     data: Data = key("what it was trained on", Data())  # noqa: RUF009
     parameters: int | None = key("how many numbers the weights are")
     trained_parameters: int | None = key("how many of them were trained when training began; absent: all")
+    adapted: Adapted | None = key("what was trained on, and how; absent: nothing")  # noqa: RUF009
     pretrained: PretrainedWeights | None = key("what the encoder arrived with; absent: nothing")  # noqa: RUF009
+    teachers: Mapping[str, str] = key("run, bundle or table that the loss learns from → its digest; absent: none", {})
     encoding_s: float | None = key("running the frozen encoder once over train and dev, where that is kept", unit="s")
     steps: int | None = key("updates that were made")
     train_s: float | None = key("training with its validations, over all resumptions", unit="s")
@@ -119,6 +131,18 @@ class RunCard(Mapping[str, Any]):
     def alignment_watched(self) -> bool:
         """Whether it is known when attention was aligned, or that it never was."""
         return "aligned_at_step" in self.plain and not self.alignment_unknown
+
+    def best_dev(self, monitor: str | None = None) -> tuple[str, float] | None:
+        """The name and the smallest value of what validations were judged by; None: there was none.
+
+        Args:
+            monitor: `checkpoint.monitor`; None: the error rate of the recognizer, or perplexity.
+        """
+        names = (monitor,) if monitor else DEV_METRICS
+        for name in names:
+            if values := [float(validation[name]) for validation in self.validations if name in validation]:
+                return name, min(values)
+        return None
 
     def content_at_training(self, split: str) -> str | None:
         """The content of a split when the run was made; None: a card of 0.1.0 does not know it."""

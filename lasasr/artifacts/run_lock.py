@@ -96,6 +96,23 @@ def writing(folder: Path, work: str) -> Iterator[None]:
             _release(descriptor, folder / FILE, missing)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process on this machine, or one that shares the lock, writes into the folder now."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there are no locks here
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _acquired(folder: Path, work: str) -> int | None:
     """A descriptor that holds the lock; None where the file system has no locks and the note alone stands for it."""
     path = folder / FILE

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lasasr.artifacts import run_card
+from lasasr.artifacts.bundle_config import DELTA, WEIGHTS
 from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError, nearest
 
@@ -42,12 +43,16 @@ def bundle_folder(path: str | Path) -> Path:
     Raises:
         LasasrError: there is none; says what is missing.
     """
-    if (Path(path) / "model.safetensors").exists():
+    if _has_weights(Path(path)):
         return Path(path)
     run = find_run(path)
-    if not (run.bundle / "model.safetensors").exists():
+    if not _has_weights(run.bundle):
         raise LasasrError(f"{run.folder} has no bundle yet: its training has not finished")
     return run.bundle
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (WEIGHTS, DELTA))
 
 
 def list_runs() -> list[Path]:

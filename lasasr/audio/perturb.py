@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from lasasr.audio.read import SUFFIXES, decoded, finished, opened
@@ -21,8 +23,47 @@ Perturbation = Callable[[Tensor, torch.Generator], Tensor]
 COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls with frequency to this power
 
 
+class Variant(NamedTuple):
+    """One of the few forms that a perturbation gives a waveform."""
+
+    name: str  # of the form; "" for the waveform as it is
+    stretch: float  # how much longer it is than the waveform
+
+
+UNCHANGED = Variant("", 1.0)
+
+
+class FinitePerturbation(ABC):
+    """A perturbation that draws one of a few fixed forms: what is computed of each form can be kept."""
+
+    @property
+    @abstractmethod
+    def variants(self) -> Sequence[Variant]:
+        """All forms, each once."""
+
+    @abstractmethod
+    def choose(self, generator: torch.Generator) -> int:
+        """The number of a form, drawn."""
+
+    @abstractmethod
+    def change(self, waveform: Tensor, variant: int) -> Tensor:
+        """The waveform (S,) in a form, (S',)."""
+
+    def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
+        """Perturb (S,)."""
+        return self.change(waveform, self.choose(generator))
+
+    def always(self, variant: int) -> Perturbation:
+        """The perturbation that draws nothing and gives this form."""
+        return functools.partial(_changed, self, variant)
+
+
+def _changed(perturbation: FinitePerturbation, variant: int, waveform: Tensor, generator: torch.Generator) -> Tensor:
+    return perturbation.change(waveform, variant)
+
+
 @configurable("augment.waveform")
-class SpeedPerturb:
+class SpeedPerturb(FinitePerturbation):
     """Play at a speed drawn from `factors`, which moves pitch and tempo together (Ko et al. 2015).
 
     S samples become ⌈S / factor⌉. The frames of an utterance grow by 1 / min(factors) at most; batch budgets count
@@ -40,9 +81,18 @@ class SpeedPerturb:
             raise UsageError(f"speed factors must lie between 0.5 and 2, got {list(factors)}")
         self.factors = [Fraction(factor).limit_denominator(100) for factor in factors]
 
-    def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
-        """Perturb (S,)."""
-        factor = self.factors[draw(len(self.factors), generator)]
+    @property
+    def variants(self) -> Sequence[Variant]:
+        """See the contract."""
+        return [UNCHANGED if factor == 1 else Variant(f"speed {factor}", float(1 / factor)) for factor in self.factors]
+
+    def choose(self, generator: torch.Generator) -> int:
+        """See the contract."""
+        return draw(len(self.factors), generator)
+
+    def change(self, waveform: Tensor, variant: int) -> Tensor:
+        """See the contract."""
+        factor = self.factors[variant]
         return resample(waveform, factor.numerator, factor.denominator)
 
 
@@ -124,6 +174,8 @@ def coloured(samples: int, exponent: float, generator: torch.Generator) -> Tenso
     """Gaussian noise (samples,) whose amplitude spectrum falls as frequency to the power of −`exponent`."""
     if exponent == 0.0:
         return torch.randn(samples, generator=generator)
+    from scipy.fft import next_fast_len  # of training alone
+
     enough = next_fast_len(samples, real=True)  # a length with a large prime factor takes ten times as long
     spectrum: Tensor = torch.fft.rfft(torch.randn(enough, generator=generator))
     frequency = torch.arange(len(spectrum)).clamp(min=1)

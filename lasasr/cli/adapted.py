@@ -25,8 +25,8 @@ examples:
   lasasr adapted BEFORE_SWEEP AFTER_SWEEP --source before:test --target after:test search.beam=4
 
 BEFORE and AFTER are run folders or sweeps; runs that differ by their seed only are one method; NAME=RUN names it.
-A split is before:SPLIT or after:SPLIT, of the corpus that the run was trained on, or a table (.tsv, .jsonl,
-.jsonl.gz) as of corpus=table. All runs are decoded by the search of BEFORE; what is decoded already is read.
+A split is before:SPLIT or after:SPLIT, of the corpus that the run was trained on, or a table as of
+corpus=table (.tsv, .csv, .jsonl, .json). All runs are decoded by the search of BEFORE; what is decoded already is read.
 Verdicts: docs/post-training.md."""
 _SEARCH = re.compile(r"[+~]*(?:scorer@)?search(?:[.=].*)?")
 SIDES: Final[tuple[Side, ...]] = ("source", "target")

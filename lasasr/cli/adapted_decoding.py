@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lasasr.corpora.base import Progress
     from lasasr.data.splits import Splits
 
-TABLES: Final = (".tsv", ".jsonl", ".jsonl.gz")
+CUTS: Final = ".jsonl.gz"  # a Lhotse manifest, which stands for a table
 OF_TABLE: Final = "test"  # the split that a table is decoded as
 OF_RUN: Final = "lasasr.models.factory.tokenizer_of_run"
 
@@ -75,12 +75,15 @@ def test_set(wanted: str, side: str, before: Run, after: Run) -> TestSet:
         UsageError: it is none of the three.
         LasasrError: the table is missing.
     """
+    from lasasr.corpora.table_files import SUFFIXES
+
     whose, colon, split = wanted.partition(":")
     if colon and whose in ("before", "after") and split:
         plain = (before if whose == "before" else after).settings().plain
         return TestSet(wanted, split, dict(plain["corpus"]), str((plain.get("choices") or {}).get("corpus")))
-    if not wanted.endswith(TABLES):
-        raise UsageError(f"--{side} {wanted} is neither before:SPLIT nor after:SPLIT nor a table ({', '.join(TABLES)})")
+    forms = (*SUFFIXES, CUTS)
+    if not wanted.endswith(forms):
+        raise UsageError(f"--{side} {wanted} is neither before:SPLIT nor after:SPLIT nor a table ({', '.join(forms)})")
     table = Path(wanted)
     if not table.is_file():
         raise LasasrError(f"--{side} {wanted} is missing, or no file")

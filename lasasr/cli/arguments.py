@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import NoReturn
 
+from lasasr.cli.other_names import our_name
 from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError, nearest
 
@@ -27,8 +28,16 @@ class Parser(argparse.ArgumentParser):
         unknown = re.search(r"unrecognized arguments: (-\S*)", message)
         if unknown:
             known = [option for option in self._option_string_actions if option.startswith("--")]
-            message = f"unknown option {unknown[1]}; {nearest(unknown[1], known)}"
+            message = f"unknown option {unknown[1]}; {self._meant(unknown[1]) or nearest(unknown[1], known)}"
         raise UsageError(f"{message} ({self.prog} --help)")
+
+    def _meant(self, option: str) -> str:
+        """What an option is that other toolkits have, or that is written as one but is a key."""
+        name = option.strip("-").partition("=")[0]
+        if not any(action.dest == "overrides" for action in self._actions):
+            return ""
+        key = our_name(name) or (name if "." in name or name == "seed" else "")
+        return "" if not key else f"here it is {key}" + ("=..., without dashes" if "--" not in key else "")
 
     def read(self, arguments: list[str]) -> argparse.Namespace:
         """Parse; options may stand between positional arguments."""

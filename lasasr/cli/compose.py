@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lasasr.cli import recipes, session, values
+from lasasr.cli.adapted_parts import with_adapted_parts
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
 from lasasr.cli.recipe_keys import refuse_not_taken, refuse_unknown
@@ -83,7 +84,7 @@ def compose_job(
     if opened.name.endswith(".yaml") or _changes_parts(opened, overrides):
         before_loading(composition.plain)
         refuse_not_taken(composition.plain, name)
-    return composition.plain
+    return with_adapted_parts(opened, overrides, composition.plain)
 
 
 def _changes_parts(opened: Session, overrides: Sequence[str]) -> bool:

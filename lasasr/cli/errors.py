@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from hydra.core.override_parser.types import Override
@@ -12,8 +12,27 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lasasr.cli import groups
+from lasasr.cli.other_names import our_name
 from lasasr.cli.session import STORED, Session
 from lasasr.errors import UsageError, nearest
+
+# of Hydra: config group → choice that a package brings → its name
+PLUGINS: Final[Mapping[str, Mapping[str, str]]] = {
+    "hydra/sweeper": {
+        "optuna": "hydra-optuna-sweeper",
+        "ax": "hydra-ax-sweeper",
+        "nevergrad": "hydra-nevergrad-sweeper",
+    },
+    "hydra/launcher": {
+        "submitit_local": "hydra-submitit-launcher",
+        "submitit_slurm": "hydra-submitit-launcher",
+        "joblib": "hydra-joblib-launcher",
+        "ray": "hydra-ray-launcher",
+    },
+}
+
+_NAMED: Final = 4  # choices that a message names
 
 # Hydra asserts where it could say that an override of several choices does not stand last in `defaults`.
 WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
@@ -58,6 +77,8 @@ def _unreadable(override: str) -> str:
 def _missing_file(session: Session, error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
     choices = session.choices(group)
+    if package := PLUGINS.get(group, {}).get(choice):
+        return f"{group}={choice} comes with a package of its own: pip install {package}"
     if group and choices:
         own = "; choices of your own: hydra.searchpath=[file://FOLDER]" if session.config == STORED else ""
         return f"unknown choice {group}={choice}; {nearest(choice, choices)}{own}"
@@ -137,9 +158,21 @@ def unknown_key(key: str, parent: str, part: str, base: DictConfig) -> str:
     level = OmegaConf.select(base, parent) if parent else base
     prefix = f"{parent}." if parent else ""
     keys_beside = [f"{prefix}{name}" for name in map(str, level) if name != "hydra"]
-    elsewhere = [other for other in _leaves(base, "") if other.rpartition(".")[2] == part]
-    where = f"nearest: {', '.join(elsewhere)}" if elsewhere else nearest(key, keys_beside)
+    of_name = [other for other in _leaves(base, "") if other.rpartition(".")[2] == part]
+    where = f"nearest: {', '.join(of_name)}" if of_name else nearest(key, keys_beside)
+    if (other := our_name(part)) is not None and other != key:
+        where = f"here it is {other}"
+    elif having := elsewhere(key):
+        return f"unknown key {key}{having}"
     return f"unknown key {key}; {where} (+{key}=... adds a new one)"
+
+
+def elsewhere(key: str) -> str:
+    """Which other choices of its group have a key, for the middle of a line; "" where none has."""
+    group, _, name = key.partition(".")
+    having = groups.with_key(group, name) if name and group in groups.names() else []
+    shown = f"{', '.join(having[:_NAMED])}{', ...' if len(having) > _NAMED else ''}"
+    return f", which the chosen {group} has not; {group}={shown} has" if having else ""
 
 
 def _leaves(node: DictConfig, prefix: str) -> Iterator[str]:

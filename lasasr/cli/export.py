@@ -9,6 +9,7 @@ from lasasr.cli.arguments import Parser
 EPILOG = """\
 examples:
   lasasr export RUN --out bundle          what transcribe and Recognizer.load need
+  lasasr export RUN --out whole --merge   of an adapted run: all weights, in the place of a delta to its base
   lasasr export RUN --out graphs --onnx   encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)"""
 
 
@@ -18,6 +19,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path, help="run folder or bundle")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
+    parser.add_argument("--merge", action="store_true", help="of an adapted run: all weights, its factors folded in")
     options = parser.read(arguments)
 
     from lasasr.artifacts import files, run_paths
@@ -27,6 +29,8 @@ def run(arguments: list[str]) -> int:
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
+    if options.merge or options.onnx:
+        recognizer.merge()
     with files.replacing_folder(options.out) as folder:
         if options.onnx:
             from lasasr.models import onnx_export
@@ -34,5 +38,17 @@ def run(arguments: list[str]) -> int:
             onnx_export.export(recognizer, folder)
         else:
             recognizer.save(folder)
+            _copy_fisher(run_paths.bundle_folder(options.run), folder)
     print(options.out)
     return 0
+
+
+def _copy_fisher(bundle: Path, folder: Path) -> None:
+    """What `lasasr fisher` found of these weights goes with them."""
+    import shutil
+
+    from lasasr.adapt.ewc import FILE
+    from lasasr.artifacts.bundle_config import DELTA
+
+    if (bundle / FILE).is_file() and not (bundle / DELTA).exists():
+        shutil.copyfile(bundle / FILE, folder / FILE)

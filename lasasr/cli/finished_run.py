@@ -40,6 +40,8 @@ def check_finished(run: Run, settings: Settings) -> None:
         print(f"note: its data could not be checked: {error}", file=sys.stderr)
         return
     data_check.refuse_trained(run, changed)
+    if isinstance(settings, Recognition) and run.card().teachers:
+        _refuse_other_teachers(run, settings)
     if splits is None:
         return
     anew = []
@@ -51,6 +53,26 @@ def check_finished(run: Run, settings: Settings) -> None:
             anew.append(difference.split)
     if anew:
         _evaluate(run, settings, anew)
+
+
+def _refuse_other_teachers(run: Run, settings: Recognition) -> None:
+    """Refuse a run that learnt from other teachers; where they are gone nothing can be said.
+
+    Raises:
+        LasasrError: a teacher has changed.
+    """
+    from lasasr.models import factory
+    from lasasr.preparation import teaching
+
+    wanted = factory.loss(settings.loss, settings.seed).teaching
+    if wanted is None:
+        return
+    try:
+        teaching.check(wanted)
+    except LasasrError as error:
+        print(f"note: what it learnt from could not be checked: {error}", file=sys.stderr)
+        return
+    teaching.refuse_changed(run, wanted)
 
 
 def _current_splits(run: Run, settings: Settings) -> AnySplits | None:

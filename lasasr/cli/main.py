@@ -23,6 +23,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
 
 # One module of this package per verb, with `run(arguments: list[str]) -> int`; imported only when the verb is used.
+# It is called as the verb, or as MODULES says.
 VERBS: Final = {
     "prepare": "RECIPE [override ...]       corpus -> manifests, tokenizer, statistics (train does it too)",
     "train": "RECIPE [override ...] [-m]  train a recognizer into a run folder; --resume RUN goes on",
@@ -31,13 +32,27 @@ VERBS: Final = {
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
     "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
+    "race": "RECIPE attend=a,b,c ...     seeds where they decide; worse systems are dropped early",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
+    "fisher": "RUN                         how much each weight matters for its own data, for adapt=ewc",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",
+    "import": "SOURCE --out table.tsv      recordings as Kaldi, NeMo, Hugging Face or a folder list them -> a table",
+    "recipes": "                            the recipes that there are",
+    "options": "[GROUP|KEY]                 what can be chosen and set, one line each",
+    "runs": "[FOLDER]                    the runs that there are: status, error rate, when",
+}
+MODULES: Final = {
+    "import": "import_table",
+    "recipes": "list_recipes",
+    "options": "list_options",
+    "runs": "list_runs",
+    "-sc": "completion",
+    "--shell-completion": "completion",
 }
 
 USAGE: Final = """\
@@ -91,10 +106,10 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"lasasr {__version__}")
         return 0
-    verb = "completion" if arguments[0] in ("-sc", "--shell-completion") else arguments[0]
-    if verb not in (*VERBS, "completion"):
+    verb = arguments[0]
+    if verb not in VERBS and verb not in MODULES:
         raise UsageError(f"unknown verb {verb!r}; {nearest(verb, VERBS)} (lasasr --help lists all)")
-    return int(importlib.import_module(f"lasasr.cli.{verb}").run(arguments[1:]))
+    return int(importlib.import_module(f"lasasr.cli.{MODULES.get(verb, verb)}").run(arguments[1:]))
 
 
 def _status(error: BaseException) -> int:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.errors import UsageError, nearest
 
-NAMED_BY_USERS = ("logger", "callbacks")  # sections whose keys are names of the recipe's own
+NAMED_BY_USERS = ("logger", "callbacks", "adapt")  # sections whose keys are names of the recipe's own
 
 
 def refuse_unknown(

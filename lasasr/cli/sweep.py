@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from lasasr.artifacts import run_choice, run_paths, sweeps
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.sweeps import PlannedRun, Sweep
-from lasasr.cli import recipes, session, sweep_plan
+from lasasr.cli import optuna_sweeps, recipes, session, sweep_plan
 from lasasr.cli.compose import Config, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_keys import refuse_idle
@@ -109,14 +109,26 @@ def sweep(
         LasasrError: at least one job failed; the others have run.
     """
     refuse_idle(overrides, multirun=True)
-    with session.on_recipe(recipe) as opened:
-        overrides = spelled_out(opened, overrides)
-        fixed = _checked_hydra_section(opened, overrides)
-        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh, check)
-    if begun is None:
+    if _searches(overrides):
+        with session.on_recipe(recipe) as opened:
+            overrides = spelled_out(opened, overrides)
+            _checked_hydra_section(opened, overrides)
         return _search(recipe, overrides, work, fresh)
+    begun = planned_sweep(recipe, overrides, fresh, check)
+    sweeps.write(begun)
     job = Job(work, recipe, folder=begun.folder)
     return _by_hydra(begun, job) if _needs_hydra(begun) else _in_turn(begun, job)
+
+
+def planned_sweep(recipe: str, overrides: Sequence[str], fresh: bool, check: Callable[[Config], object]) -> Sweep:
+    """Compose every job of a sweep; nothing is written.
+
+    Raises:
+        UsageError: a job's configuration is wrong.
+    """
+    with session.on_recipe(recipe) as opened:
+        overrides = spelled_out(opened, overrides)
+        return sweep_plan.plan(opened, overrides, _checked_hydra_section(opened, overrides), fresh, check)
 
 
 def resume(folder: Path, work: Work) -> Any:
@@ -181,9 +193,13 @@ def _search(recipe: str, overrides: Sequence[str], work: Work, fresh: bool, fold
         folder = sweeps.choose_sweep_folder(parent, overrides, [], name)
     elif parent.resolve() != folder.resolve().parent:
         raise UsageError(sweep_plan.elsewhere(folder, parent))
+    overrides = optuna_sweeps.repeatable(overrides)
     searching = Sweep(folder, sweep_plan.lasting_name(recipe), list(overrides), [], [])
     sweeps.write(searching)
-    return _by_hydra(searching, Job(work, recipes.find(recipe).name, fresh=fresh, raises=True))
+    optuna_sweeps.quiet()
+    returned = _by_hydra(searching, Job(work, recipes.find(recipe).name, fresh=fresh, raises=True))
+    optuna_sweeps.print_best(folder)
+    return returned
 
 
 def _in_turn(begun: Sweep, job: Job, why: str = "") -> Any:
@@ -238,7 +254,9 @@ def _finish(folder: Path, results: Sequence[Any]) -> None:
         raise LasasrError(
             f"{len(failed)} job(s) failed, see above; lasasr train --resume {folder} takes up what is not finished"
         ) from RuntimeError(failed[0].traceback_text)
-    print(f"sweep folder: {folder}\ncompare:      lasasr compare {folder}")
+    print(f"sweep folder: {folder}")
+    if sweeps.read(folder).planned:  # a searching sweeper's runs differ in more than is compared
+        print(f"compare:      lasasr compare {folder}")
 
 
 def _check_hydra_section(recipe: str, overrides: Sequence[str]) -> None:

@@ -36,6 +36,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--resume", metavar="RUN|SWEEP", type=Path, help="go on where it stopped")
     parser.add_argument("--fresh", action="store_true", help="train again beside the run that is there, which stays")
     options = parser.read(arguments)
+    if options.recipe is None and options.resume is None:
+        from lasasr.cli import list_recipes
+
+        print("\n".join(list_recipes.lines()), flush=True)
     if (options.recipe is None) == (options.resume is None):
         raise UsageError("train takes a RECIPE, or --resume RUN (lasasr train --help)")
 
@@ -59,14 +63,14 @@ def _train(options: Any) -> int:
             run_in(run, run.settings(), run.overrides(), resume=True)
     elif options.multirun:
         work = functools.partial(run_job, fresh=options.fresh)
-        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=_loaded)
+        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=loaded)
     else:
         settings = load(options.recipe, options.overrides, before_loading=_announce)
         execute(settings, options.overrides, fresh=options.fresh)
     return 0
 
 
-def _loaded(plain: Plain) -> Settings:
+def loaded(plain: Plain) -> Settings:
     """The configuration of a job of a sweep."""
     return load_settings(plain, f"recipe {plain['recipe']}")
 
@@ -85,9 +89,17 @@ def execute(settings: Settings, overrides: list[str], fresh: bool = False) -> No
         print(f"note: {remark}", flush=True)
 
 
-def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
-    """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`."""
-    run_in(run, _loaded(plain), overrides, resume, fresh)
+def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, fresh: bool = False) -> float | None:
+    """Train one job of a sweep, whose configuration sweep.json holds; see `run_in`.
+
+    Returns:
+        The best value of what validations are judged by, which a sweeper that searches makes small; None: not known.
+    """
+    run_in(run, loaded(plain), overrides, resume, fresh)
+    if launch.helper() is not None:
+        return None
+    best = run.card().best_dev(plain["checkpoint"]["monitor"])
+    return best[1] if best else None
 
 
 def run_in(run: Run, settings: Settings, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:

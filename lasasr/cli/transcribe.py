@@ -28,6 +28,7 @@ examples:
   ffmpeg -i film.mkv -f wav - | lasasr transcribe RUN - --format srt
   lasasr transcribe RUN talks/ --format srt,json --out subtitles
   lasasr transcribe RUN a.wav search=beam_ctc search.beam=20 --nbest 5
+  lasasr transcribe BASE a.wav --adapter DELTA          BASE as an adapted run has changed it (docs/adapting.md)
 
 formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpus=table reads (docs/transcribing.md)."""
 
@@ -50,6 +51,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--timestamps", action="store_true", help="text: when each word was said, in lines below it")
     parser.add_argument("--nbest", type=int, metavar="N", help="the N best readings of each (search.nbest)")
     parser.add_argument("--hotwords", type=Path, metavar="FILE", help="phrases that are likely to be said, one a line")
+    help_text = "leave out what is less sure, in [0, 1]; needs lasasr calibrate RUN"
+    parser.add_argument("--min-confidence", type=float, metavar="X", help=help_text)
+    parser.add_argument("--adapter", type=Path, metavar="DELTA", help="run or bundle that is a delta to RUN|BUNDLE")
     parser.add_argument("--batch-s", type=float, default=60.0, metavar="SECONDS", help="audio decoded at once (60)")
     parser.add_argument(
         "--max-piece-s",
@@ -75,9 +79,17 @@ def run(arguments: list[str]) -> int:
         if options.out
         else Stream(formats, listed, options.timestamps)
     )
-    recognizer = Recognizer.load(run_paths.bundle_folder(options.run), usable(options.device))
+    device = usable(options.device)
+    if options.adapter is None:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.run), device)
+    else:
+        recognizer = Recognizer.load(run_paths.bundle_folder(options.adapter), device, base=options.run)
     recognizer = _searching(recognizer, options, overrides)
-    timestamps = options.timestamps or any(chosen.timed for chosen in formats.values())
+    if options.min_confidence is not None and recognizer.calibration is None:
+        raise UsageError(f"--min-confidence: {options.run} is not calibrated: lasasr calibrate RUN fits its confidence")
+    timestamps = (
+        options.timestamps or options.min_confidence is not None or any(chosen.timed for chosen in formats.values())
+    )
     return _transcribe(recognizer, listed, sink, options, timestamps)
 
 
@@ -89,6 +101,8 @@ def _refuse_contradictions(options: Namespace) -> None:
         raise UsageError(f"--timestamps adds lines to text; {chosen} has the times of words by itself, or none")
     if options.overwrite and not options.out:
         raise UsageError("--overwrite replaces files of --out, which is not given")
+    if options.min_confidence is not None and not 0.0 <= options.min_confidence <= 1.0:
+        raise UsageError(f"--min-confidence must lie in [0, 1], got {options.min_confidence:g}")
     if options.nbest is not None and options.nbest < 1:
         raise UsageError(f"--nbest must be at least 1, got {options.nbest}")
 
@@ -162,9 +176,11 @@ def _transcribe(
     recognizer: Recognizer, listed: Sequence[Recording], sink: Sink, options: Namespace, timestamps: bool
 ) -> int:
     from lasasr.cli.transcribe_progress import TranscribeProgress
+    from lasasr.transcription.confident import confident
     from lasasr.transcription.transcript import Transcript
 
     errors: list[LasasrError] = []
+    least, unsure = options.min_confidence, 0
     audio_s, start = 0.0, time.perf_counter()
     inputs = (recording.audio for recording in listed)
     results = recognizer.stream(inputs, options.batch_s, timestamps, options.max_piece_s)
@@ -176,8 +192,11 @@ def _transcribe(
                 transcript = Transcript(recording.audio.name, recording.id, recording.audio.duration_s(), hypothesis)
                 audio_s += transcript.duration_s
                 _print_notes(transcript)
+                sure = hypothesis if least is None else confident(hypothesis, least)
+                unsure += sure is None
                 try:
-                    sink.write(recording, transcript)
+                    if sure is not None:
+                        sink.write(recording, transcript._replace(hypothesis=sure))
                 except LasasrError as error:
                     errors.append(error)
             progress.advance(audio_s)
@@ -185,6 +204,8 @@ def _transcribe(
     if len(errors) < len(listed):
         done = len(listed) - len(errors)
         print(_speed(done, audio_s, seconds), file=sys.stderr)
+    if least is not None:
+        print(f"left out as less sure than {least:g}: {unsure} of {len(listed)} recordings", file=sys.stderr)
     return _report(errors, len(listed))
 
 

@@ -18,10 +18,13 @@ class Contract(NamedTuple):
 
 
 _CALLBACK: Final = Contract(("lightning.pytorch.callbacks.Callback",))
+_ADAPTATION: Final = Contract(("lasasr.adapt.base.Method",))
 _LOGGER: Final = Contract(("lightning.pytorch.loggers.Logger",), supplied=("folder",))
 
 # Place → contract. A `*` is any name of the user's; positions in lists are left out.
 CONTRACTS: Final[dict[str, Contract]] = {
+    "adapt": _ADAPTATION,
+    "adapt.*": _ADAPTATION,
     "attend": Contract(("lasasr.attend.base.Attention",), supplied=("encoded_dim", "query_dim")),
     "augment.specaugment": Contract(("lasasr.audio.specaugment.SpecAugment",), supplied=("seed",)),
     "augment.waveform": Contract((), called=True),
@@ -64,7 +67,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
 PART_MODULES: Final = (
     *(
         f"lasasr.{name}"
-        for name in ("attend", "audio", "corpora", "data", "listen", "lm", "losses", "search", "spell", "text")
+        for name in ("adapt", "attend", "audio", "corpora", "data", "listen", "lm", "losses", "search", "spell", "text")
     ),
     "lasasr.models.factory",
     "lasasr.training",

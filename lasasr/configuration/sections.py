@@ -17,6 +17,7 @@ Positive = Annotated[int, typed.Within(1)]
 Limit = Annotated[int, typed.Within(-1)]  # -1: none
 Plain = Mapping[str, Any]  # what a file says, before it is loaded
 Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an object of, and its keys
+Rate = Annotated[float, typed.Within(0)]
 TRAINED: Final = "trained"
 NAMED: Final = "named"
 
@@ -29,6 +30,11 @@ def trained(default: Any) -> Any:
 def idle(default: Any) -> Any:
     """A field that does not change what is trained."""
     return field(default=default, metadata={TRAINED: False})
+
+
+def mapping() -> Any:
+    """A field of values by names of the user's that changes what is trained; none by default."""
+    return field(default_factory=dict, metadata={TRAINED: True})
 
 
 def named_parts(default: Mapping[str, Any], way_out: str) -> Any:
@@ -74,6 +80,18 @@ class WarmStart:
 
     run: str | None = trained(None)  # run folder or bundle; null: all parts begin anew
     parts: Sequence[str] = trained(("encoder", "ctc"))  # of encoder, decoder, ctc
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt:
+    """How a trained recognizer is trained on; `adapt=` adds methods, each a key of the section."""
+
+    methods: Mapping[str, Part] = field(
+        default_factory=dict, metadata={typed.REST: True, typed.WAY_OUT: "adapt takes methods, as adapt=lora"}
+    )
+    learning_rates: Mapping[str, Rate] = mapping()  # part or pattern → peak rate, in place of optimizer.lr
+    warmup_steps: Mapping[str, Count] = mapping()  # part or pattern → updates in which its rate rises from 0
+    bundle: Literal["delta", "whole"] | None = idle(None)  # null: a delta where weights were added, else whole
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,14 @@ in yaml, once the test that holds both together says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, get_type_hints
 
 from lasasr.configuration import moved, typed
 from lasasr.configuration.sections import (
     NAMED,
     TRAINED,
+    Adapt,
     Alignment,
     Augment,
     Checkpoint,
@@ -128,6 +129,7 @@ class Recognition(Settings):
     alignment: Alignment
     checkpoint: RecognitionCheckpoint
     warm_start: WarmStart
+    adapt: Adapt
     evaluate: RecognitionEvaluate
     augment: Augment
     debug: Debug
@@ -220,6 +222,8 @@ def _parts_without_target(section: Any, place: str = "") -> Iterator[str]:
     hints = get_type_hints(type(section))
     for section_field in fields(section):
         value, key = getattr(section, section_field.name), f"{place}{section_field.name}"
+        if typed.REST in section_field.metadata:
+            yield from (f"{place}{name}" for name, part in value.items() if "_target_" not in part)
         if is_dataclass(hints[section_field.name]):
             yield from _parts_without_target(value, f"{key}.")
             continue
@@ -241,8 +245,12 @@ def section_defaults(kind: type[Any]) -> dict[str, dict[str, Any]]:
         elif NAMED in section_field.metadata:
             sections[section_field.name] = {}
         elif TRAINED in section_field.metadata:
-            own[section_field.name] = section_field.default
+            own[section_field.name] = _default(section_field)
     return {"": own, **sections}
+
+
+def _default(section_field: Field[Any]) -> Any:
+    return section_field.default if section_field.default_factory is MISSING else section_field.default_factory()
 
 
 def idle_keys(kind: type[Any]) -> set[str]:

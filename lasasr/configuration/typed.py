@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_ori
 
 T = TypeVar("T")
 WAY_OUT: Final = "way_out"  # metadata of a field: what a message about it ends in
+REST: Final = "rest"  # metadata of a field: it holds the keys that are no field
 _LONGEST: Final = 60  # characters of a value in a message
 _WORDS: Final = {
     bool: "true or false",
@@ -68,7 +69,7 @@ class LackError(KindError):
 
 
 def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: Any) -> T:
-    """A dataclass made of plain values; keys that it does not have are left out.
+    """A dataclass made of plain values; keys that it does not have are left out, or stand in its field for the rest.
 
     A field without a default must be there, unless it is a dataclass itself, whose own fields may all be absent.
     Sequences become tuples, and whole numbers fractions where a field says so. A message about a member of a part or
@@ -88,6 +89,12 @@ def read(kind: type[T], values: Mapping[str, Any], place: str = "", /, **more: A
     for section_field in fields(whole):
         hint, key = hints[section_field.name], f"{place}{section_field.name}"
         if section_field.name in more:
+            continue
+        if REST in section_field.metadata:
+            names = {own.name for own in fields(whole)}
+            rest = {name: value for name, value in values.items() if name not in names}
+            way_out = section_field.metadata.get(WAY_OUT, "")
+            arguments[section_field.name] = _parts(rest, hint, place.rstrip("."), way_out)
             continue
         if section_field.name in values:
             arguments[section_field.name] = _value(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from lasasr.artifacts.files import expanded, parse_json
-from lasasr.corpora.columns import Columns
-from lasasr.corpora.names import check_id, plain_text, refuse_repeated, unread_line
+from lasasr.artifacts.files import expanded
+from lasasr.corpora.columns import NEMO, Columns
+from lasasr.corpora.names import check_id, plain_text, unread_line
+from lasasr.corpora.table_files import Fields, read_fields
 from lasasr.errors import LasasrError
 
 REQUIRED = ("id", "audio", "text")
-OPTIONAL = ("speaker", "start_s", "end_s")
 
 
 class Row(NamedTuple):
@@ -27,30 +27,69 @@ class Row(NamedTuple):
     speaker: str | None
     start_s: float
     end_s: float | None  # None: the end of the file
+    lasts_s: float | None = None  # what its source says that it lasts; None: it does not say
 
 
 def rows(table: Path, columns: Columns | None = None, untranscribed: bool = False) -> Iterator[Row]:
-    """The rows of a table: JSON lines when it is called `.jsonl`, else lines of separated values.
+    """The rows of a table: JSON lines (`.jsonl`), JSON lines or a list (`.json`), else lines of separated values.
+
+    Keys of NeMo's manifests (`audio_filepath`, `offset`, `duration`) are known. Where no line has an id, the names of
+    the audio files are the ids.
 
     Args:
-        columns: the names of the table's columns; by default `id`, `audio`, `text` and `speaker`, tab-separated.
+        columns: the names of the table's columns; by default `id`, `audio`, `text`, `speaker`, `start_s`, `end_s`.
         untranscribed: whether the text may be missing or empty.
 
     Raises:
         LasasrError: the table is missing, empty or no text, a column is missing or stands twice, a value is empty, no
             text, no number or out of its range, or an id occurs twice or holds a control character.
     """
-    columns = columns or Columns()
-    lines: dict[str, int] = {}
     required = tuple(name for name in REQUIRED if not (untranscribed and name == "text"))
-    for number, fields in _fields(table, columns, required):
-        row = _row(table, f"{table}, line {number}: ", columns.fields(fields), required)
+    lines: dict[str, int] = {}
+    for number, fields in _identified(table, _named(table, columns, required)):
+        row = _row(table, f"{table}, line {number}: ", fields, required)
         if row.id in lines:
             raise LasasrError(f"{row.where}id {row.id} stands in line {lines[row.id]} already")
         lines[row.id] = number
         yield row
     if not lines:
         raise LasasrError(f"{table} has no utterances")
+
+
+def _named(table: Path, columns: Columns | None, required: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """(line number, values by our names)."""
+    configured, columns = columns is not None, columns or Columns()
+    roles = [role for role in required if role != "id" or columns.id != "id"]
+    lines = read_fields(table, columns, columns.required(roles))
+    return [(number, columns.fields(fields if configured else _from_nemo(fields))) for number, fields in lines]
+
+
+def _from_nemo(fields: Fields) -> Fields:
+    """A line of a manifest of NeMo by our names; any other line as it is."""
+    if "audio" in fields or NEMO["audio"] not in fields:
+        return fields
+    named = {name: value for name, value in fields.items() if name not in NEMO.values()}
+    named |= {ours: fields[theirs] for ours, theirs in NEMO.items() if theirs in fields and ours != "end_s"}
+    start_s, end_s = fields.get(NEMO["start_s"]) or 0.0, fields.get(NEMO["end_s"])
+    if isinstance(start_s, int | float) and isinstance(end_s, int | float) and not isinstance(end_s, bool):
+        end_s += start_s
+    return named | {"end_s": end_s}  # one that is no number is refused by its own name
+
+
+def _identified(table: Path, lines: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """The lines with ids: where none has one, made of the names of the audio files."""
+    if any("id" in fields for _, fields in lines):
+        return lines
+    audio = [fields["audio"] if isinstance(fields.get("audio"), str) else "" for _, fields in lines]
+    stems = {path: PurePath(path).stem for path in audio}
+    unique, uses = len(set(stems.values())) == len(stems), Counter(audio)
+    ids = [stems[path] if unique else str(PurePath(path).with_suffix("")) if stems[path] else "" for path in audio]
+    for (number, fields), name, path in zip(lines, ids, audio, strict=True):
+        if name and uses[path] > 1:  # parts of one file: from when they are
+            start_s = _seconds(f"{table}, line {number}: ", "start_s", fields) or 0.0
+            name = f"{name}-{round(1000 * start_s):07d}"
+        fields["id"] = name
+    return lines
 
 
 def unread(table: Path, columns: Columns | None = None) -> str:
@@ -62,64 +101,12 @@ def unread(table: Path, columns: Columns | None = None) -> str:
         LasasrError: see `rows`.
     """
     configured, columns = columns is not None, columns or Columns()
-    names = dict.fromkeys(name for _, fields in _fields(table, columns, REQUIRED) for name in fields if name)
-    ours = (*columns.required(), columns.speaker, *OPTIONAL[1:])
+    names = dict.fromkeys(name for _, fields in read_fields(table, columns, ()) for name in fields if name)
+    ours = list(dict.fromkeys(columns.by_role.values()))
+    if not configured and "audio" not in names and NEMO["audio"] in names:
+        ours = [NEMO.get(name, name) for name in ours]
     others, absent = [name for name in names if name not in ours], [name for name in ours if name not in names]
     return unread_line(others, absent, meant_only=configured)
-
-
-def read_lines(table: Path) -> list[str]:
-    """Lines of a text file.
-
-    Raises:
-        LasasrError: it is missing or no UTF-8 text.
-    """
-    if not table.is_file():
-        raise LasasrError(f"table {table} is missing")
-    try:
-        return table.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise LasasrError(f"table {table} is no UTF-8 text ({error.reason} at byte {error.start})") from None
-
-
-def _fields(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(line number, value of every column)."""
-    return _json_lines(table) if table.suffix == ".jsonl" else _separated(table, columns, required)
-
-
-def _separated(table: Path, columns: Columns, required: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    lines = [line.rstrip("\r") for line in read_lines(table)]
-    names, first = (list(columns.names), 1) if columns.names else (lines.pop(0).split(columns.separator), 2)
-    missing = [name for name in columns.required(required) if name not in names]
-    if missing:
-        raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {', '.join(names)}")
-    refuse_repeated(f"{table}, line 1: " if first == 2 else "corpus.columns.names: ", names)
-    for number, line in enumerate(lines, start=first):
-        if line.strip():
-            values = line.split(columns.separator)
-            if len(values) != len(names):
-                raise LasasrError(f"{table}, line {number}: {len(values)} values for {len(names)} columns")
-            yield number, dict(zip(names, values, strict=True))
-
-
-def _json_lines(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(read_lines(table), start=1):
-        if not line.strip():
-            continue
-        where = f"{table}, line {number}: "
-        try:
-            fields = parse_json(line, partial(_object, where))
-        except ValueError as error:
-            reason = getattr(error, "msg", error)
-            raise LasasrError(f"{where}not valid JSON ({reason})") from None
-        if not isinstance(fields, dict):
-            raise LasasrError(f"{where}not an object with id, audio and text")
-        yield number, fields
-
-
-def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    refuse_repeated(where, (key for key, _ in pairs))
-    return dict(pairs)
 
 
 def _row(table: Path, where: str, fields: Mapping[str, Any], required: Sequence[str]) -> Row:

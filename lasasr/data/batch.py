@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Batch:
     epoch: int = 0
     fixed: Tensor | None = None  # (B, T', N) float16, what the frozen part of the encoder gave, where that is kept
     fixed_lengths: Tensor | None = None  # (B,) int64
+    taught: Mapping[str, Tensor] = field(default_factory=dict)  # what a teacher says of them, each (B, ...)
 
     @property
     def kept(self) -> Encoded | None:
@@ -46,12 +48,14 @@ class Batch:
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
+        moved["taught"] = {name: host_mirror.to(value, device) for name, value in self.taught.items()}
         return replace(self, **moved)
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory (called by the DataLoader)."""
         tensors = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Tensor)]
         pinned: dict[str, Any] = {name: getattr(self, name).pin_memory() for name in tensors}
+        pinned["taught"] = {name: value.pin_memory() for name, value in self.taught.items()}
         return replace(self, **pinned)
 
 

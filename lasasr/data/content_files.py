@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lasasr.artifacts import files
 from lasasr.data import digests
 from lasasr.data.content import Content, Row, is_ordered, of_sentences, of_utterances
+from lasasr.data.derived import stamp, stamps
 from lasasr.errors import LasasrError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def of_split(manifest: Path, rule: str, ordered: bool, read: Callable[[], Uttera
     Raises:
         LasasrError: a file is damaged, or what `read` raises.
     """
-    made_from = {name: _stamp(path) for name, path in (("manifest", manifest), ("digests", digests.beside(manifest)))}
+    made_from = {name: stamp(path) for name, path in (("manifest", manifest), ("digests", digests.beside(manifest)))}
 
     def compute() -> Content:
         return of_utterances(read(), digests.recorded(manifest), ordered)
@@ -54,9 +55,8 @@ def of_text(
         sentences: gives them, normalised; called only where they are needed.
     """
     path = beside(folder / f"{split}.sentences.jsonl.gz", rule)
-    stamps = {source.name: _stamp(source) for source in made_from}
     ordered = is_ordered(split)
-    return _stored_or_computed(path, stamps, ordered, lambda: of_sentences(sentences(), ordered))
+    return _stored_or_computed(path, stamps(made_from), ordered, lambda: of_sentences(sentences(), ordered))
 
 
 def _stored_or_computed(
@@ -88,15 +88,6 @@ def beside(manifest: Path, rule: str) -> Path:
 def rows_beside(manifest: Path, rule: str) -> Path:
     """The file that stores its rows."""
     return beside(manifest, rule).with_suffix(".rows.gz")
-
-
-def _stamp(path: Path) -> list[int] | None:
-    """Size and time of change: they show that a file was written again."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def write_rows(path: Path, rows: Mapping[str, Row]) -> None:

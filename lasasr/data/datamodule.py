@@ -13,12 +13,13 @@ from lightning.pytorch import LightningDataModule
 
 from lasasr.audio.perturb import Perturbation
 from lasasr.data.batch import Batch, Measured
-from lasasr.data.dataset import Encodes, SpeechDataset
+from lasasr.data.dataset import SpeechDataset, Taught
 from lasasr.data.encodings import Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.sentences import Sentences, TextDataset
+from lasasr.data.tokens import Encodes, Tokens
 from lasasr.errors import LasasrError, UsageError
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,8 @@ class SpeechDataModule(BatchDataModule):
         perturbations: of the training waveforms.
         sample_rate_hz: of the waveforms handed out.
         kept: split → what the frozen part of the encoder gives; training then reads no audio.
+        taught: split → what a teacher says of it.
+        tokens: name of a split → the ids of its texts; None: they are made here.
     """
 
     def __init__(
@@ -174,9 +177,12 @@ class SpeechDataModule(BatchDataModule):
         sample_rate_hz: int = 16_000,
         seed: int = 0,
         kept: Mapping[str, Kept] | None = None,
+        taught: Mapping[str, Taught] | None = None,
+        tokens: Callable[[str], Tokens] | None = None,
     ) -> None:
         super().__init__(batching, validation, loading, seed)
-        self.utterances, self.tokenizer, self.kept = utterances, tokenizer, kept or {}
+        self.tokens = tokens
+        self.utterances, self.tokenizer, self.kept, self.taught = utterances, tokenizer, kept or {}, taught or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
 
     def dataset(self, split: str) -> SpeechDataset:
@@ -191,6 +197,8 @@ class SpeechDataModule(BatchDataModule):
             trained_on=trained_on,
             kept=kept,
             reads_audio=kept is None or not trained_on,  # dev is drawn, and told from silence
+            taught=self.taught.get(split),
+            tokens=None if self.tokens is None else self.tokens(split),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,28 +14,25 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.audio import draws
-from lasasr.audio.perturb import Perturbation
-from lasasr.data import digests, mirror
+from lasasr.audio.perturb import FinitePerturbation, Perturbation
+from lasasr.data import mirror
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
 from lasasr.data.encodings import Kept
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import Request
+from lasasr.data.tokens import Encodes, Tokens, encode
 from lasasr.data.verify import AsPrepared
 from lasasr.errors import LasasrError
 from lasasr.text import special
 
 
-class Encodes(Protocol):
-    """What the dataset needs of a tokenizer."""
+class Taught(Protocol):
+    """What a teacher says of the utterances of a split."""
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of `text`."""
-        ...
-
-    def encode_inside(self, text: str) -> list[int]:
-        """Ids of `text` without what is outside the vocabulary."""
+    def batch(self, indices: Sequence[int]) -> Mapping[str, Tensor]:
+        """Of some of them: name → (B, ...), as the loss reads it."""
         ...
 
 
@@ -47,7 +44,7 @@ class SpeechDataset(Measured):
 
     Args:
         utterances: of the split.
-        tokenizer: text → ids; every text is tried at once.
+        tokenizer: text → ids; every text is tried at once, where `tokens` are not given.
         sample_rate_hz: of the waveforms handed out.
         perturbations: applied one after the other; training only.
         seed: of the run.
@@ -55,8 +52,11 @@ class SpeechDataset(Measured):
         verify: compare each audio file with what it was when it was prepared, when it is first read.
         trained_on: a text outside the vocabulary is refused; else its tokens are those of the rest, and the text, which
             is what errors are counted in, stays whole.
-        kept: what the frozen part of the encoder gives of the utterances; batches carry it.
+        kept: what the frozen part of the encoder gives of the utterances; batches carry it. Where it is kept of several
+            forms, `perturbations` are the one that has these forms.
         reads_audio: False: batches carry no waveforms beside it, only their lengths.
+        taught: what a teacher says of the utterances; batches carry it.
+        tokens: the ids of all texts, where they have been made before.
 
     Raises:
         LasasrError: a text that is trained on holds what is outside the vocabulary; the message names character,
@@ -75,19 +75,22 @@ class SpeechDataset(Measured):
         trained_on: bool = True,
         kept: Kept | None = None,
         reads_audio: bool = True,
+        taught: Taught | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self.utterances = utterances
         self.tokenizer = tokenizer
         self.sample_rate_hz = sample_rate_hz
         self.perturbations = tuple(perturbations)
         self.seed, self.trained_on = seed, trained_on
-        self.kept, self.reads_audio = kept, reads_audio
+        self.kept, self.reads_audio, self.taught = kept, reads_audio, taught
         # resampling rounds up, and a manifest's duration is rounded too
         capacities = [math.ceil(duration * sample_rate_hz) + 1 for duration in utterances.durations_s]
         self._cache = AudioCache(capacities, cache_audio_mb)
-        self._prepared_from = AsPrepared(digests.recorded(utterances.path)) if verify else None
-        for index in range(len(utterances)):
-            self._encode(index)
+        self._prepared_from = AsPrepared.of(utterances.path) if verify else None
+        self.tokens = encode(utterances.texts, tokenizer) if tokens is None else tokens
+        if trained_on and self.tokens.outside.any():
+            self._refuse(int(self.tokens.outside.argmax()))
 
     def __len__(self) -> int:
         """Utterances."""
@@ -112,8 +115,8 @@ class SpeechDataset(Measured):
         for index in request.ahead:
             mirror.fetch_soon(self.utterances.shard(index))
         waveforms, lengths = self._waveforms(request) if self.reads_audio else self._lengths(request)
-        fixed, fixed_lengths = (None, None) if self.kept is None else self.kept.batch(request.indices)
-        tokens = [torch.tensor(self._encode(index), dtype=torch.int64) for index in request.indices]
+        fixed, fixed_lengths = self._fixed(request)
+        tokens = [torch.tensor(self.tokens.ids[index], dtype=torch.int64) for index in request.indices]
         return Batch(
             ids=tuple(self.utterances.ids[index] for index in request.indices),
             speakers=tuple(self.utterances.speakers[index] for index in request.indices),
@@ -125,6 +128,7 @@ class SpeechDataset(Measured):
             epoch=request.epoch,
             fixed=fixed,
             fixed_lengths=fixed_lengths,
+            taught={} if self.taught is None else self.taught.batch(request.indices),
         )
 
     def _waveforms(self, request: Request) -> tuple[Tensor, Tensor]:
@@ -138,10 +142,26 @@ class SpeechDataset(Measured):
         samples = torch.from_numpy((durations_s * self.sample_rate_hz).round().astype(np.int64))
         return torch.zeros(len(samples), 0), samples.clamp(min=1)
 
+    def _fixed(self, request: Request) -> tuple[Tensor | None, Tensor | None]:
+        if self.kept is None:
+            return None, None
+        return self.kept.batch(request.indices, self._variants(request))
+
+    def _variants(self, request: Request) -> list[int]:
+        """Of each utterance of a batch, the form that its waveform would be perturbed to."""
+        if not self.perturbations:
+            return [0] * len(request.indices)
+        (perturbation,) = self.perturbations
+        assert isinstance(perturbation, FinitePerturbation)
+        return [perturbation.choose(self._generator(index, request.epoch)) for index in request.indices]
+
+    def _generator(self, index: int, epoch: int) -> torch.Generator:
+        return draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+
     def _perturbed(self, index: int, epoch: int) -> Tensor:
         waveform = self.waveform(index)
         if self.perturbations:
-            generator = draws.generator("perturb", self.seed, epoch, self.utterances.ids[index])
+            generator = self._generator(index, epoch)
             for perturb in self.perturbations:
                 waveform = perturb(waveform, generator)
         return waveform
@@ -160,11 +180,9 @@ class SpeechDataset(Measured):
             self._cache.put(index, samples)
         return samples
 
-    def _encode(self, index: int) -> list[int]:
-        if not self.trained_on:
-            return self.tokenizer.encode_inside(self.utterances.texts[index])
+    def _refuse(self, index: int) -> None:
         try:
-            return self.tokenizer.encode(self.utterances.texts[index])
+            self.tokenizer.encode(self.utterances.texts[index])
         except LasasrError as error:
             utterance = f"{self.utterances.path}: utterance {self.utterances.ids[index]}"
             raise LasasrError(f"{utterance}: {error}") from None

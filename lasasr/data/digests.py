@@ -26,7 +26,7 @@ Report = Callable[[str, int, int], None]
 KINDS: Final = ("file", tar.KIND)  # of a source whose digest is recorded
 _READERS: Final = 8  # threads; hashing releases the interpreter's lock
 _CHUNK: Final = 1 << 20  # bytes
-_MOST_BYTES: Final = 1 << 28  # of all digests of a split, unpacked: a million files
+_MOST_BYTES: Final = 1 << 30  # of all digests of a split, unpacked: several million files
 _SKEW_NS: Final = 60_000_000_000  # by which the clock of a file server may be behind
 _EVERY: Final = 100  # files between two reports of progress
 

@@ -27,10 +27,10 @@ _SUFFIX: Final = ".safetensors"
 
 
 class Encodings:
-    """Name → frames (T', N) float16, of a folder as it is when this is made.
+    """Name → frames (T', N) float16 (or what `write_tensors` wrote), of a folder as it is when this is made.
 
     Args:
-        folder: of one encoder; it need not be there.
+        folder: of one encoder, or of what else they are of; it need not be there.
 
     Raises:
         LasasrError: a file in it is damaged; the message names it.
@@ -65,19 +65,24 @@ class Encodings:
 
 
 class Kept(NamedTuple):
-    """Those of the utterances of a split."""
+    """Those of the utterances of a split, in one or several forms."""
 
     encodings: Encodings
-    names: Sequence[str]  # of each utterance, in the order of the manifest
+    names: Sequence[Sequence[str]]  # of each form, those of the utterances in the order of the manifest
 
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Of some utterances: (B, T', N) float16, 0 after the end, and their lengths (B,) int64."""
-        frames = [self.encodings.get(self.names[index]) for index in indices]
+    def batch(self, indices: Sequence[int], variants: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Of some utterances: (B, T', N) float16, 0 after the end, and their lengths (B,) int64.
+
+        Args:
+            indices: B numbers of utterances.
+            variants: B numbers of forms.
+        """
+        frames = [self.encodings.get(self.names[form][index]) for index, form in zip(indices, variants, strict=True)]
         return pad_sequence(frames, batch_first=True), torch.tensor([len(one) for one in frames])
 
 
 def write(folder: Path, encoded: Iterable[tuple[str, Tensor]], shard_bytes: int = SHARD_BYTES) -> None:
-    """Add frames (T', N) by name to a folder, file by file, each whole or not at all.
+    """Add frames (T', N) by name to a folder, as float16, file by file, each whole or not at all.
 
     Args:
         shard_bytes: of a file, about.
@@ -85,24 +90,33 @@ def write(folder: Path, encoded: Iterable[tuple[str, Tensor]], shard_bytes: int 
     Raises:
         LasasrError: a value does not fit float16.
     """
-    for tensors in _shards(encoded, shard_bytes):
-        name = hashlib.sha256("".join(sorted(tensors)).encode()).hexdigest()[:16]
+    write_tensors(folder, ((name, _rounded(frames)) for name, frames in encoded), shard_bytes)
+
+
+def write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]], shard_bytes: int = SHARD_BYTES) -> None:
+    """Add tensors by name as they are, file by file, each whole or not at all."""
+    for of_file in _shards(tensors, shard_bytes):
+        name = hashlib.sha256("".join(sorted(of_file)).encode()).hexdigest()[:16]
         with files.replacing(folder / f"{name}{_SUFFIX}") as path:
-            save_file(tensors, path)
+            save_file(of_file, path)
 
 
-def _shards(encoded: Iterable[tuple[str, Tensor]], shard_bytes: int) -> Iterator[dict[str, Tensor]]:
+def _rounded(frames: Tensor) -> Tensor:
+    rounded = frames.to(DTYPE).cpu().contiguous()
+    if not bool(rounded.isfinite().all()):
+        raise LasasrError(
+            f"the encoder gives values of up to {float(frames.abs().max()):.0f}, and float16 ends at 65504: set "
+            "loading.cache_encoded=false"
+        )
+    return rounded
+
+
+def _shards(named: Iterable[tuple[str, Tensor]], shard_bytes: int) -> Iterator[dict[str, Tensor]]:
     tensors: dict[str, Tensor] = {}
     held = 0
-    for name, frames in encoded:
-        rounded = frames.to(DTYPE).cpu().contiguous()
-        if not bool(rounded.isfinite().all()):
-            raise LasasrError(
-                f"the encoder gives values of up to {float(frames.abs().max()):.0f}, and float16 ends at 65504: set "
-                "loading.cache_encoded=false"
-            )
-        tensors[name] = rounded
-        held += rounded.nbytes
+    for name, tensor in named:
+        tensors[name] = tensor
+        held += tensor.nbytes
         if held >= shard_bytes:
             yield tensors
             tensors, held = {}, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from lasasr.artifacts import files
 from lasasr.data import sources, tar
+from lasasr.data.packed import PackedBytes, PackedStrings, Packing
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -34,11 +36,11 @@ class Utterances:
     """
 
     path: Path
-    ids: tuple[str, ...]
-    speakers: tuple[str, ...]  # "" where unknown
-    texts: tuple[str, ...]  # after the transcript rule
+    ids: PackedStrings
+    speakers: PackedStrings  # "" where unknown
+    texts: PackedStrings  # after the transcript rule
     durations_s: NDArray[np.float64]  # (N,)
-    cuts: tuple[bytes, ...]
+    cuts: PackedBytes
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,8 +51,10 @@ class Utterances:
         Raises:
             LasasrError: Lhotse does not take the line for a cut.
         """
+        cut = json.loads(self.cuts[index])
+        sources.check(f"{self.path}: ", cut)  # once more: it may come from a file that is not the manifest
         try:
-            return deserialize_item(json.loads(self.cuts[index]))
+            return deserialize_item(cut)
         except Exception as error:
             raise _no_cut(f"{self.path}: utterance {self.ids[index]}", error) from None
 
@@ -99,18 +103,25 @@ def read_manifest(
     if not path.is_file():
         raise LasasrError(f"manifest {path} is missing; `lasasr prepare` writes it")
     seen: set[str] = set()
-    rows = []
+    ids, speakers, texts = Packing(PackedStrings), Packing(PackedStrings), Packing(PackedStrings)
+    durations_s, cuts = array("d"), Packing(PackedBytes)
     for line in cut_lines(path):
         try:
-            rows.append(_row(path, line, transcript, seen))
+            row = _row(path, line, transcript, seen)
         except UnusableError as error:
             if unusable is None:
                 raise
             unusable.append(error)
-    if not rows:
+            continue
+        for column, value in zip((ids, speakers, texts), row[:3], strict=True):
+            column.add(value)
+        durations_s.append(row[3])
+        cuts.add(row[4])
+    if not durations_s:
         raise LasasrError(f"manifest {path} holds no utterance")
-    ids, speakers, texts, durations_s, cuts = zip(*rows, strict=True)
-    return Utterances(path, ids, speakers, texts, np.array(durations_s, dtype=np.float64), cuts)
+    return Utterances(
+        path, ids.packed(), speakers.packed(), texts.packed(), np.array(durations_s, dtype=np.float64), cuts.packed()
+    )
 
 
 def cut_lines(path: Path) -> Iterator[Any]:

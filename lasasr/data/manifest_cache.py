@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from lasasr.data.manifest import Utterances, read_manifest
+from lasasr.data import manifest_index
+from lasasr.data.manifest import Utterances
 from lasasr.text.transcript import TranscriptRule
 
 _Version = tuple[int, ...]
@@ -27,7 +28,7 @@ class ManifestCache:
         """The utterances of a manifest: those that are held, where the file is still the one they were read from.
 
         Raises:
-            LasasrError: see `read_manifest`; nothing is held then.
+            LasasrError: see `data.manifest.read_manifest`; nothing is held then.
         """
         source = (path.parent, str(rule))
         if source != self._source:
@@ -35,7 +36,7 @@ class ManifestCache:
         version, entry = _version(path), self._utterances.pop(path.name, None)
         if entry is None or entry[0] != version:
             entry = None  # what is outdated goes before it is read again
-            entry = (version, read_manifest(path, rule))
+            entry = (version, manifest_index.utterances(path, rule))
         self._source, self._utterances[path.name] = source, entry
         return entry[1]
 

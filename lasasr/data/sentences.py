@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from lasasr.artifacts import files
 from lasasr.configuration.configurable import configurable
 from lasasr.data.batch import Batch, Measured
-from lasasr.data.dataset import Encodes
 from lasasr.data.sampler import Batching, Request
+from lasasr.data.tokens import Encodes
 from lasasr.errors import LasasrError
 from lasasr.text import special
 

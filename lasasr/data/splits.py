@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lasasr.artifacts import files
 from lasasr.data import content, content_files, digests
 from lasasr.data.content import Content, Row
 from lasasr.data.manifest import Utterances
@@ -67,6 +69,20 @@ class Splits:
             return content_files.read_rows(path)
         return self._computed(split).rows or {}
 
+    def write_rows(self, split: str, path: Path) -> None:
+        """Write them to a file; equal rows give equal bytes.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        stored = content_files.rows_beside(self._manifest(split), str(self.rule))
+        if self.first_utterances is None and stored.exists():
+            self.contents(split)  # which writes the rows again where they are of other data
+            with files.replacing(path) as temporary:
+                shutil.copyfile(stored, temporary)
+        else:
+            content_files.write_rows(path, self.rows(split))
+
     def _computed(self, split: str) -> Content:
         recorded = digests.recorded(self._manifest(split))
         return content.of_utterances(self.utterances(split), recorded, content.is_ordered(split))
@@ -108,6 +124,9 @@ class TextSplits:
     def rows(self, split: str) -> None:
         """Sentences have no names: they cannot be compared one by one."""
 
+    def write_rows(self, split: str, path: Path) -> None:
+        """There are none to write."""
+
     def check(self, split: str) -> None:
         """Check that there is such a split.
 
@@ -142,4 +161,8 @@ class AnySplits(Protocol):
 
     def rows(self, split: str) -> Mapping[str, Row] | None:
         """The short digests of its utterances; None: they have no names."""
+        ...
+
+    def write_rows(self, split: str, path: Path) -> None:
+        """Write the short digests of its utterances to a file, where they have names."""
         ...

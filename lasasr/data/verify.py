@@ -7,14 +7,16 @@ import json
 import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from lasasr.data import digests
+from lasasr.data import derived, digests
+from lasasr.data.derived import Arrays
 from lasasr.data.digests import Digest
 from lasasr.errors import LasasrError
 
+SCHEMA: Final = 1
 _BYTES: Final = 16  # of a digest
 
 
@@ -26,21 +28,25 @@ class AsPrepared:
     or that cannot be read, passes: reading it fails then.
 
     Args:
-        recorded: audio file → digest, as `digests.recorded` reads them.
+        recorded: of the files, see `table`.
     """
 
-    def __init__(self, recorded: Mapping[str, Digest]) -> None:
-        keys = np.fromiter(map(_key, recorded), dtype=np.uint64, count=len(recorded))
-        order = np.argsort(keys)
-        digest_bytes = np.frombuffer(
-            b"".join(bytes.fromhex(digest.blake2b) for digest in recorded.values()), dtype=np.uint8
-        )
-        self._keys = keys[order]
-        self._sizes = np.fromiter((digest.bytes for digest in recorded.values()), dtype=np.int64, count=len(recorded))[
-            order
-        ]
-        self._digests = digest_bytes.reshape(len(recorded), _BYTES)[order]
-        self._seen = np.frombuffer(mmap.mmap(-1, max(1, len(recorded))), dtype=np.uint8, count=len(recorded))
+    def __init__(self, recorded: Arrays) -> None:
+        self._keys, self._sizes, self._digests = recorded["keys"], recorded["sizes"], recorded["digests"]
+        count = len(self._keys)
+        self._seen = np.frombuffer(mmap.mmap(-1, max(1, count)), dtype=np.uint8, count=count)
+
+    @classmethod
+    def of(cls, manifest: Path) -> Self:
+        """By what `digests.record` wrote beside a manifest.
+
+        Raises:
+            LasasrError: see `digests.recorded`.
+        """
+        path = digests.beside(manifest)
+        made_from = {"schema": SCHEMA, **derived.stamps([path])}
+        place = path.with_name(f"{digests.split_of(manifest)}.digests.safetensors")
+        return cls(derived.stored_or_computed(place, made_from, lambda: table(digests.recorded(manifest))))
 
     def check(self, utterance: str, cut: bytes) -> None:
         """Compare the files of a cut that were not compared yet.
@@ -74,6 +80,15 @@ class AsPrepared:
         digest = digests.digest(source)
         if digest is not None and digest != (size, self._digests[index].tobytes().hex()):
             raise _changed(utterance, source, "other content in as many bytes")
+
+
+def table(recorded: Mapping[str, Digest]) -> Arrays:
+    """Keys of audio files in rising order, and the sizes and digests of those files."""
+    keys = np.fromiter(map(_key, recorded), dtype=np.uint64, count=len(recorded))
+    order = np.argsort(keys)
+    digest_bytes = np.frombuffer(b"".join(bytes.fromhex(digest.blake2b) for digest in recorded.values()), np.uint8)
+    sizes = np.fromiter((digest.bytes for digest in recorded.values()), dtype=np.int64, count=len(recorded))
+    return {"keys": keys[order], "sizes": sizes[order], "digests": digest_bytes.reshape(len(recorded), _BYTES)[order]}
 
 
 def _key(path: str) -> int:

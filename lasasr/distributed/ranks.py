@@ -52,8 +52,11 @@ class Ranks:
         return result
 
     def gather(self, share: T) -> list[T]:
-        """The shares of all ranks, in the order of the ranks, on every rank."""
-        return exchange.gathered(share)
+        """The shares of all ranks, in the order of the ranks, on every rank.
+
+        One that is alone asks nobody: after training the first rank works, while the others have left.
+        """
+        return [share] if self.world == 1 else exchange.gathered(share)
 
     def leave(self) -> None:
         """Part, when all is done."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lasasr.configuration.settings import Recognition
 from lasasr.data.manifest import Utterances
 from lasasr.data.sampler import BucketBatches
+from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, overall, percent
-from lasasr.doctor.transcripts import Tokens
 from lasasr.models import factory
 
 PADDED = 0.3  # of a batch's frames: more is time thrown away
@@ -71,9 +71,9 @@ def _worst(durations_s: NDArray[np.float64], tokens: Tokens, plan: BucketBatches
     An encoder's memory grows with utterances × frames, a decoder's with utterances × frames × tokens: where the two
     are largest in different buckets, both are named.
     """
-    shapes = []
+    shapes, counts = [], tokens.counts
     for members, size in plan.largest():
-        text = max((len(tokens[int(index)]) for index in members if int(index) in tokens), default=0)
+        text = int(counts[members].max(initial=0))
         shapes.append(Shape(size, float(durations_s[members].max()) * stretch, text))
     encoded_worst = max(shapes, key=lambda shape: (shape.utterances * shape.audio_s, shape.tokens))
     decoded_worst = max(shapes, key=lambda shape: shape.utterances * shape.audio_s * (1 + shape.tokens))

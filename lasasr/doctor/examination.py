@@ -14,11 +14,11 @@ from lasasr.corpora.base import Corpus, Progress
 from lasasr.data import digests
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
+from lasasr.data.tokens import Tokens, encode
 from lasasr.distributed import launch
-from lasasr.doctor import audio, batches, frames, memory, names, splits, transcripts, updates
+from lasasr.doctor import audio, batches, frames, memory, names, paper, splits, transcripts, updates
 from lasasr.doctor.finding import Finding, about, overall
 from lasasr.doctor.report import Report
-from lasasr.doctor.transcripts import Tokens
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
@@ -26,6 +26,7 @@ from lasasr.preparation.speech import Prepared, folder_of, prepare
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
+from lasasr.training.adapting import beginning
 from lasasr.training.fit import check_trainer
 from lasasr.training.machine import precision
 
@@ -48,7 +49,8 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
     }
     findings = splits.absent(prepared.manifests, evaluated)
     findings += [finding for split in used for finding in frames.beyond(split, used[split], recognizer)]
-    return findings + _on_paper(used, recognizer, leaks=prepared.first_utterances is None)[0]
+    findings += paper.of_prepared(prepared, used)
+    return findings + _against_tokens(used, {split: prepared.tokens(split) for split in used}, recognizer)
 
 
 def warn_or_refuse(settings: Recognition, prepared: Prepared, recognizer: Recognizer) -> None:
@@ -82,20 +84,20 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     precision(settings)
     check_trainer(settings.trainer)
     try:
-        read, findings, tokenizer = _read(settings, progress)
+        read, findings, tokenizer, tokens = _read(settings, progress)
     except UsageError:
         raise
     except LasasrError as error:
         return Report(settings.recipe, [overall("preparation", "error", str(error))])
     facts: dict[str, Any] = {"splits": {split: _size(utterances) for split, utterances in read.items()}}
     facts["durations_s"] = {split: batches.histogram(utterances) for split, utterances in read.items()}
-    recognizer = Recognizer.build(factory.model_parts(settings), tokenizer, "")
+    recognizer = beginning(settings, tokenizer, "")
     findings += splits.absent(read, settings.evaluate.splits)
     if recognizer.is_staged:
         findings.append(frames.encodings_kept(settings, recognizer, read))
     findings += [finding for split in read for finding in frames.beyond(split, read[split], recognizer)]
-    on_paper, tokens = _on_paper(read, recognizer, leaks=settings.debug.overfit_utterances is None)
-    findings += on_paper
+    findings += paper.on_paper(read, leaks=settings.debug.overfit_utterances is None)
+    findings += _against_tokens(read, tokens, recognizer)
     findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]
     if listen:
         findings += splits.copies(read) if settings.debug.overfit_utterances is None else []
@@ -107,8 +109,10 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     return Report(settings.recipe, findings, facts)
 
 
-def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utterances], list[Finding], Tokenizer]:
-    """The usable utterances of every split, findings about the others, and the tokenizer of this corpus."""
+def _read(
+    settings: Recognition, progress: Progress
+) -> tuple[dict[str, Utterances], list[Finding], Tokenizer, dict[str, Tokens]]:
+    """The usable utterances of every split, findings about the others, the tokenizer of this corpus, and tokens."""
     corpus = factory.corpus(settings.corpus)
     corpus.fetch(progress)
     rule = transcript.rule(corpus.transcript)
@@ -126,9 +130,11 @@ def _read(settings: Recognition, progress: Progress) -> tuple[dict[str, Utteranc
             findings += about(kind, "error", split, [fault.id for fault in of_kind], of, str(of_kind[0]))
     unread = names.unread(corpus)
     if any(finding.severity == "error" for finding in findings):  # prepare would stop at the first of them
-        return read, findings + unread, factory.train_tokenizer(settings.tokenizer, read["train"].texts)
+        tokenizer = factory.train_tokenizer(settings.tokenizer, read["train"].texts)
+        return read, findings + unread, tokenizer, {split: encode(read[split].texts, tokenizer) for split in read}
     prepared = prepare(settings, progress)
-    return {split: prepared.utterances(split) for split in prepared.manifests}, findings + unread, prepared.tokenizer
+    read = {split: prepared.utterances(split) for split in prepared.manifests}
+    return read, findings + unread, prepared.tokenizer, {split: prepared.tokens(split) for split in read}
 
 
 def _manifests(corpus: Corpus, settings: Recognition, progress: Progress) -> tuple[bool, Mapping[str, Path]]:
@@ -164,18 +170,13 @@ def _usable(manifest: Path, rule: TranscriptRule, unusable: list[UnusableError])
         return read_manifest(manifest, rule, unusable)
 
 
-def _on_paper(read: Splits, recognizer: Recognizer, leaks: bool) -> tuple[list[Finding], dict[str, Tokens]]:
-    """What texts, durations and ids tell."""
-    findings = splits.shared(read) if leaks else []
-    tokens = {}
+def _against_tokens(read: Splits, tokens: Mapping[str, Tokens], recognizer: Recognizer) -> list[Finding]:
+    """What texts tell beside the vocabulary and the durations."""
+    findings: list[Finding] = []
     for split, utterances in read.items():
-        tokens[split], outside = transcripts.encoded(split, utterances, recognizer.tokenizer)
-        findings += (
-            outside
-            + names.confusable(split, utterances)
-            + frames.infeasible(split, utterances, tokens[split], recognizer)
-        )
-    return findings, tokens
+        findings += transcripts.outside_vocabulary(split, utterances, tokens[split], recognizer.tokenizer)
+        findings += frames.infeasible(split, utterances, tokens[split], recognizer)
+    return findings
 
 
 def _trained(

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.configuration.settings import Recognition
 from lasasr.data.manifest import Utterances
+from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, Severity, about, overall
-from lasasr.doctor.transcripts import Tokens
 from lasasr.models.recognizer import Recognizer
-from lasasr.nn import lengths
 from lasasr.preparation import encodings
 
 MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
 NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
-_AT_ONCE = 1024
 
 
 def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tensor:
@@ -44,7 +41,7 @@ def encodings_kept(settings: Recognition, recognizer: Recognizer, splits: Mappin
     against = encodings.reason_against(settings)
     if against is not None:
         return overall("encodings", "note", f"not kept, so the frozen encoder runs in every epoch: {against}")
-    kept = encodings.size(settings, recognizer, splits.values())
+    kept = encodings.size(settings, recognizer, splits)
     advice = f"{kept.utterances} utterances are encoded once: {kept.bytes / 2**20:.0f} MiB in {kept.folder}"
     return overall("encodings", "note", advice)
 
@@ -52,7 +49,7 @@ def encodings_kept(settings: Recognition, recognizer: Recognizer, splits: Mappin
 def infeasible(split: str, utterances: Utterances, tokens: Tokens, recognizer: Recognizer) -> list[Finding]:
     """Utterances with T' < U + repeats: CTC has no path to their transcript (Graves et al. 2006, §3)."""
     frames = encoded_frames(utterances, recognizer)
-    unfit = [utterances.ids[i] for i, need in _needed(tokens) if int(frames[i]) < need]
+    unfit = [utterances.ids[index] for index in (frames.numpy() < tokens.frames_needed()).nonzero()[0].tolist()]
     if not unfit:
         return []
     ctc = recognizer.model.ctc is not None
@@ -67,16 +64,3 @@ def infeasible(split: str, utterances: Utterances, tokens: Tokens, recognizer: R
         what = "CTC leaves them out of its loss" if split == "train" else "a search with CTC cannot find the reference"
     way = f"lower listen.subsampling_factor ({factor}), take a tokenizer with longer tokens, or look at these texts"
     return about("fewer frames than tokens", severity, split, unfit, len(utterances), f"{what}: {way}")
-
-
-def _needed(tokens: Tokens) -> list[tuple[int, int]]:
-    """(utterance, U + repeats), some at a time."""
-    indices = list(tokens)
-    needed = []
-    for start in range(0, len(indices), _AT_ONCE):
-        some = indices[start : start + _AT_ONCE]
-        each = [torch.tensor(tokens[index], dtype=torch.int64) for index in some]
-        counts = torch.tensor([len(tokens) for tokens in each])
-        frames = lengths.ctc_frames_needed(pad_sequence(each, batch_first=True), counts)
-        needed += list(zip(some, frames.tolist(), strict=True))
-    return needed

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -21,13 +22,13 @@ from lasasr.data.batch import Batch
 from lasasr.doctor.batches import Shape
 from lasasr.doctor.finding import Finding, overall
 from lasasr.errors import LasasrError
-from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.text import special
+from lasasr.training.adapting import beginning
 from lasasr.training.machine import precision, set_threads
 from lasasr.training.module import Training
-from lasasr.training.pretrained import trained_parameters
+from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import training_module
 from lasasr.training.step import RecognizerStep
 
@@ -100,13 +101,15 @@ def _child(settings: Recognition, shapes: tuple[Shape, ...], answer: Connection)
 def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     set_threads(settings.threads)
     prepared = prepare(settings, lambda task, done, total: None)
-    recognizer = Recognizer.build(factory.model_parts(settings), prepared.tokenizer, str(prepared.rule))
+    recognizer = beginning(settings, prepared.tokenizer, str(prepared.rule))
     batches = [noise(shape, recognizer) for shape in shapes]
     if not recognizer.frontend.ready:  # its statistics change nothing here
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
     module = training_module(settings, prepared, recognizer).to(device(settings))
-    optimizer = module.make_optimizer(params=trained_parameters(module))
+    optimizer = module.make_optimizer(params=trained_parameters(module, module.rates))
     for batch in batches:
+        taught = module.loss.pretend_taught(batch.tokens, batch.token_lengths, recognizer.tokenizer.vocabulary_size)
+        batch = replace(batch, taught=taught)
         update(module, optimizer, batch.to(device(settings)), settings)
     if device(settings) == "cuda":
         return Cost(torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory, "cuda")
@@ -136,7 +139,7 @@ def update(module: Training, optimizer: Optimizer, batch: Batch, settings: Setti
     kind = batch.waveforms.device.type
     trained_in = precision(settings)
     dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
-    features, frames = module.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths)
+    features, frames = module.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
     step = RecognizerStep(module.recognizer, batch, features, frames, 0, module.sampling(0))
     with torch.autocast(kind, dtype, enabled=trained_in != "32-true"):
         terms = module.loss.terms(step)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from lasasr.data.manifest import Utterances
+from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, Severity, about
 from lasasr.errors import LasasrError
 from lasasr.text.base import Tokenizer
-
-Tokens = Mapping[int, list[int]]  # index of an utterance → its tokens; without those that cannot be encoded
 
 OUTLYING = 6.0  # robust standard deviations
 NARROWEST = 0.15  # of log tokens per second: a factor of 2.5 is never told, even in the most even of corpora
 
 
-def encoded(split: str, utterances: Utterances, tokenizer: Tokenizer) -> tuple[Tokens, list[Finding]]:
-    """The tokens of every utterance; a finding about those outside the vocabulary.
+def outside_vocabulary(split: str, utterances: Utterances, tokens: Tokens, tokenizer: Tokenizer) -> list[Finding]:
+    """Utterances that hold what is outside the vocabulary.
 
     In train they end the training; elsewhere they are decoded and scored, and count as errors.
     """
-    tokens: dict[int, list[int]] = {}
-    outside, example = [], ""
-    for index, text in enumerate(utterances.texts):
-        try:
-            tokens[index] = tokenizer.encode(text)
-        except LasasrError as error:
-            outside.append(utterances.ids[index])
-            example = example or str(error)
-            if split != "train":
-                tokens[index] = tokenizer.encode_inside(text)
+    indices = tokens.outside.nonzero()[0].tolist()
+    if not indices:
+        return []
+    example = ""
+    try:
+        tokenizer.encode(utterances.texts[indices[0]])
+    except LasasrError as error:
+        example = str(error)
     severity: Severity = "error" if split == "train" else "warning"
     advice = example if split == "train" else f"these count as errors: {example}"
-    return tokens, about("outside the vocabulary", severity, split, outside, len(utterances), advice)
+    outside = [utterances.ids[index] for index in indices]
+    return about("outside the vocabulary", severity, split, outside, len(utterances), advice)
 
 
 def rate_of_speech(split: str, utterances: Utterances, tokens: Tokens) -> list[Finding]:
@@ -43,15 +39,14 @@ def rate_of_speech(split: str, utterances: Utterances, tokens: Tokens) -> list[F
     The spread is 1.4826 · the median absolute deviation, which equals the standard deviation of a normal distribution
     and which outliers do not move (Rousseeuw & Croux 1993, §1).
     """
-    indices = [index for index in tokens if tokens[index]]
-    if not indices:
+    indices = (tokens.counts > 0).nonzero()[0]
+    if not len(indices):
         return []
-    counts = np.array([len(tokens[index]) for index in indices])
-    rates = counts / utterances.durations_s[indices]
+    rates = tokens.counts[indices] / utterances.durations_s[indices]
     distance = np.abs(np.log(rates) - np.median(np.log(rates)))
     spread = max(NARROWEST, 1.4826 * float(np.median(distance)))
-    outlying = [(distance[i], rates[i], utterances.ids[index]) for i, index in enumerate(indices)]
-    outlying = sorted((rate for rate in outlying if rate[0] > OUTLYING * spread), reverse=True)
+    far = (distance > OUTLYING * spread).nonzero()[0].tolist()
+    outlying = sorted(((distance[i], rates[i], utterances.ids[int(indices[i])]) for i in far), reverse=True)
     if not outlying:
         return []
     advice = (

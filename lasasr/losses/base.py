@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -37,6 +38,8 @@ class StepView(ABC):
 
     batch: Batch
     update: int  # updates made so far
+    features: Tensor  # (B, T, F) what the encoder reads, augmented; or what a frozen first stage of it gives
+    frames: Tensor  # (B,) int64, of the features
 
     @property
     @abstractmethod
@@ -109,6 +112,43 @@ class StepView(ABC):
         """
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """What a loss needs of a teacher before training; `preparation.teaching` makes it, `Batch.taught` carries it.
+
+    Attributes:
+        teachers: run folders or bundles.
+    """
+
+    teachers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TokenTeaching(Teaching):
+    """The distribution of each token of the reference, the mean of all teachers: see `losses.distillation.packed`.
+
+    Attributes:
+        temperature: divides the teachers' logits.
+        most: tokens that are kept of each, the most probable ones.
+    """
+
+    temperature: float
+    most: int
+
+
+@dataclass(frozen=True)
+class TextTeaching(Teaching):
+    """The n best texts of each utterance with their weights, which sum to 1.
+
+    Attributes:
+        table: a file of texts, in place of teachers; None: the teachers are asked.
+        nbest: texts of each teacher.
+    """
+
+    table: str | None
+    nbest: int
+
+
 class Terms(NamedTuple):
     """One batch's loss, of this rank.
 
@@ -149,6 +189,15 @@ class Loss(nn.Module, ABC):
     @abstractmethod
     def heads(self) -> Heads:
         """The heads that the model must have; the bundle keeps them."""
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """What `terms` reads of a teacher in `step.batch.taught`; None: nothing."""
+        return None
+
+    def pretend_taught(self, tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) -> Mapping[str, Tensor]:
+        """What a teacher might say of tokens (B, U), always the same: where there is none, as in `lasasr check`."""
+        return {}
 
     @abstractmethod
     def terms(self, step: StepView) -> Terms:

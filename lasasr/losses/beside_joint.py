@@ -29,18 +29,18 @@ class BesideJoint(Loss):
 
     Args:
         joint: cross-entropy and CTC.
-        cross_entropy_weight: v > 0.
+        cross_entropy_weight: v ≥ 0.
 
     Raises:
-        ValueError: v is not positive, or ctc_weight is always 1, so that there is no decoder.
+        ValueError: v is negative, or ctc_weight is always 1, so that there is no decoder.
     """
 
     def __init__(self, joint: JointLoss, cross_entropy_weight: float) -> None:
         super().__init__()
         if not parts_needed(joint.ctc_weight).decoder:
             raise ValueError("ctc_weight 1 leaves no decoder, and this loss is one of the decoder: take less than 1")
-        if not 0.0 < cross_entropy_weight < float("inf"):
-            raise ValueError(f"the weight of cross-entropy must be above 0, got {cross_entropy_weight}")
+        if not 0.0 <= cross_entropy_weight < float("inf"):
+            raise ValueError(f"the weight of cross-entropy must be at least 0, got {cross_entropy_weight}")
         self.joint, self.cross_entropy_weight = joint, cross_entropy_weight
 
     @property

@@ -56,6 +56,8 @@ class MWERLoss(BesideJoint):
         super().__init__(joint, cross_entropy_weight)
         if nbest < 2:
             raise ValueError(f"nbest must be at least 2, for one hypothesis has nothing to be better than, got {nbest}")
+        if not cross_entropy_weight:
+            raise ValueError("cross_entropy_weight must be above 0: without it nothing keeps what stands in no list")
         self.nbest, self.metric = nbest, metric
 
     def decoder_term(self, step: StepView) -> DecoderTerm:

@@ -229,7 +229,9 @@ class Trial:
         text = tokens[list(rows)].masked_fill(~length.mask(token_lengths, tokens.shape[1]), special.PAD)
         waveforms, samples = torch.zeros(len(rows), 8, device=self.device), torch.full_like(sizes, 8)
         ids = tuple(f"utterance-{row}" for row in rows)
-        batch = Batch(ids, ids, ids, waveforms, samples, text, token_lengths)
+        taught = loss.pretend_taught(tokens, torch.tensor(TOKENS, device=self.device), V)
+        of_rows = {name: value[list(rows)] for name, value in taught.items()}
+        batch = Batch(ids, ids, ids, waveforms, samples, text, token_lengths, taught=of_rows)
         return TrialStep(model, batch, nn.functional.pad(drawn, (0, 0, 0, padding)), sizes, loss.heads)
 
     def features(self) -> Tensor:

@@ -8,7 +8,7 @@ no code of theirs. The keys beside it are arguments; `_partial_: true` leaves so
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -19,6 +19,7 @@ from lasasr.artifacts import run_paths
 from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
+from lasasr.audio.perturb import FinitePerturbation
 from lasasr.configuration import gate, signature_defaults, users_parts
 from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
@@ -271,6 +272,14 @@ def bytes_elsewhere(listen: Part) -> int:
 def keeps_frozen(listen: Part) -> bool:
     """Whether an encoder has a first stage that stays frozen."""
     return _encoder_class(listen).keeps_frozen(listen)
+
+
+def draws_few_forms(waveform: Sequence[Part]) -> bool:
+    """Whether the perturbations of waveforms are a single one that gives one of a few fixed forms."""
+    if len(waveform) != 1 or "_target_" not in waveform[0]:
+        return False
+    kind = gate.resolve(waveform[0]["_target_"], "augment.waveform")
+    return isinstance(kind, type) and issubclass(kind, FinitePerturbation)
 
 
 def required_input_dim(listen: Part) -> int | None:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import bundle, hub, run_paths
+from lasasr.artifacts import bundle, delta, hub, run_paths
+from lasasr.artifacts.bundle_config import SCHEMA as SCHEMA
 from lasasr.audio.base import Frontend
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
@@ -24,11 +25,12 @@ from lasasr.listen.base import Encoded, StagedEncoder
 from lasasr.losses.base import Heads
 from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
-from lasasr.models import factory, language_model, transcription
+from lasasr.models import adaptation, factory, language_model, transcription
+from lasasr.models.adaptation import Adaptation
 from lasasr.models.language_model import load_tokenizer
 from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
-from lasasr.nn import host_mirror, initial_weights, lengths, shared_steps
+from lasasr.nn import frozen, host_mirror, initial_weights, lengths, shared_steps
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.confidence import FEATURES, word_features
 from lasasr.search.ctc_greedy import required
@@ -38,7 +40,6 @@ from lasasr.search.word_times import Clock, timed_words
 from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 
-SCHEMA = 1
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
 DAY_S = 86_400.0
 TRIAL_S = 0.1  # of silence, decoded when a bundle is read: half a second would take longer than all else
@@ -77,6 +78,7 @@ class Recognizer(nn.Module):
         self.tokenizer, self.search, self.parts = tokenizer, search, parts
         self.normalizer, self.trained_on = normalizer, trained_on
         self.calibration: Logistic | None = None  # of the confidence of words (`lasasr calibrate`)
+        self.adaptation: Adaptation | None = None  # what was added to it, and the bundle that its own is a delta to
 
     @classmethod
     def build(cls, parts: ModelParts, tokenizer: Tokenizer, normalizer: str) -> Recognizer:
@@ -89,8 +91,19 @@ class Recognizer(nn.Module):
         """The same parts under another search."""
         same = self.frontend, self.model, self.tokenizer
         recognizer = Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
-        recognizer.calibration = self.calibration
+        recognizer.calibration, recognizer.adaptation = self.calibration, self.adaptation
         return recognizer
+
+    def train(self, mode: bool = True) -> Recognizer:
+        """As of any module, but for parts of which nothing is trained: they stay in evaluation mode."""
+        super().train(mode)
+        frozen.settle(self)
+        return self
+
+    def merge(self) -> None:
+        """Fold in what an adaptation added, as far as that can be; its bundle then holds all weights."""
+        if self.adaptation is not None:
+            self.adaptation = adaptation.merged(self, self.adaptation)
 
     def with_search(self, **changes: Any) -> Recognizer:
         """The same model under its search with other options: `with_search(beam=20, nbest=5)`.
@@ -405,14 +418,23 @@ class Recognizer(nn.Module):
         self.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
 
     def save(self, folder: Path) -> None:
-        """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models."""
+        """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models.
+
+        Of a recognizer that is a delta to a base: adapter.safetensors in the place of model.safetensors.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save(folder)
         search = language_model.carried(self.parts.search, folder)
         metadata = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
         if self.calibration is not None:
             metadata["confidence"] = self.calibration._asdict()
-        bundle.write(folder, self, SCHEMA, {**metadata, **self.parts.plain(), "search": search})
+        plain = {**metadata, **self.parts.plain(), "search": search}
+        if self.adaptation is not None:
+            plain |= self.adaptation.plain()
+        if self.adaptation is None or self.adaptation.base is None:
+            bundle.write(folder, self, SCHEMA, plain)
+        else:
+            delta.write(folder, self, SCHEMA, plain, self.adaptation.base)
 
     @classmethod
     def from_pretrained(
@@ -438,8 +460,11 @@ class Recognizer(nn.Module):
         return cls.load(folder, device)
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "cpu") -> Recognizer:
+    def load(cls, folder: str | Path, device: str = "cpu", base: str | Path | None = None) -> Recognizer:
         """Read a bundle, or that of a run; nothing in it is executed, and its classes must be allowed (docs/trust.md).
+
+        Args:
+            base: of a bundle that is a delta, the bundle or run that it is one to; None: the one that it names.
 
         Raises:
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
@@ -451,8 +476,12 @@ class Recognizer(nn.Module):
             raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
         config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
         parts = _parts(config, folder)
-        header, tokenizer = bundle.read_header(folder), load_tokenizer(folder)
-        bundle.refuse_huge(config, header, ("frontend", "listen", "attend", "spell", "search"))
+        adapted = adaptation.read(config, folder, None if base is None else run_paths.bundle_folder(base))
+        deltas_base = None if adapted is None else adapted.base
+        header = bundle.read_header(folder) if deltas_base is None else delta.read_header(folder, deltas_base)
+        tokenizer = load_tokenizer(folder)
+        described = (*("frontend", "listen", "attend", "spell", "search"), *([adaptation.KEY] if adapted else []))
+        bundle.refuse_huge(config, header, [name for name in described if name in config])
         with bundle.explained(folder / bundle.CONFIG):
             elsewhere = factory.bytes_elsewhere(parts.listen)
         with bundle.building(header, elsewhere), initial_weights.read_later():
@@ -461,6 +490,10 @@ class Recognizer(nn.Module):
         with bundle.explained(folder / bundle.CONFIG):
             search = language_model.search(parts.search, tokenizer)
         recognizer = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
+        if adapted is not None:
+            recognizer.adaptation = adapted
+            with bundle.building(header, elsewhere):
+                adaptation.add_weights(recognizer, adapted.methods, parts.seed)
         recognizer.trained_on = _lengths(config.get("trained_on"), folder)
         recognizer.calibration = _calibration(config.get("confidence"), folder)
         bundle.read_weights(recognizer, header)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from lasasr.artifacts import files
+from lasasr.audio.perturb import UNCHANGED, FinitePerturbation
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data import content, digests, encodings
+from lasasr.data.batch import Batch
+from lasasr.data.dataset import SpeechDataset
 from lasasr.data.encodings import Encodings, Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
@@ -32,7 +35,7 @@ FOLDER = "encoded"  # below prepared_dir
 class Size(NamedTuple):
     """What keeping them takes."""
 
-    utterances: int
+    utterances: int  # each counted as often as there are forms of it
     bytes: int
     folder: Path
 
@@ -47,23 +50,39 @@ def reason_against(settings: Recognition) -> str | None:
     against = None
     if not factory.keeps_frozen(settings.listen):
         against = "the encoder is trained (listen=pretrained with listen.freeze=all is not)"
-    elif settings.augment.waveform:
+    elif settings.augment.waveform and not factory.draws_few_forms(settings.augment.waveform):
         against = "augment.waveform changes the audio in every epoch"
     if against is not None and loading.cache_encoded:
         raise UsageError(f"loading.cache_encoded=true, but {against}: leave one of them out")
     return against or ("loading.cache_encoded is false" if loading.cache_encoded is False else None)
 
 
-def size(settings: Recognition, recognizer: Recognizer, splits: Iterable[Utterances]) -> Size:
+def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None:
+    """What gives the utterances of a split, where their encodings are kept, one of several forms; None: they have one.
+
+    Raises:
+        UsageError: an option of it makes no sense.
+    """
+    if split != "train" or not settings.augment.waveform:
+        return None
+    (part,) = settings.augment.waveform
+    drawn = factory.build(part, "augment.waveform")
+    assert isinstance(drawn, FinitePerturbation)
+    return drawn
+
+
+def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utterances]) -> Size:
     """What keeping the encodings of these splits takes, whether they are there or not."""
     encoder = recognizer.model.encoder
     assert isinstance(encoder, StagedEncoder)
     frames, utterances = 0, 0
-    for split in splits:
-        durations_s = torch.from_numpy(split.durations_s)
-        samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
-        frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
-        utterances += len(samples)
+    for split, of_split in splits.items():
+        drawn = perturbation(settings, split)
+        for variant in (UNCHANGED,) if drawn is None else drawn.variants:
+            durations_s = torch.from_numpy(of_split.durations_s) * variant.stretch
+            samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+            frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
+            utterances += len(samples)
     bytes_each = encoder.fixed_dim * torch.finfo(encodings.DTYPE).bits // 8
     return Size(utterances, frames * bytes_each, folder_of(settings, recognizer))
 
@@ -86,19 +105,32 @@ def keep(
     """
     utterances = prepared.utterances(split)
     named = content.audio_digests(utterances, digests.recorded(utterances.path))
-    names = [name for name in named if name is not None]
-    if len(names) < len(named):  # no digest: fetched when it is read
+    digested = [name for name in named if name is not None]
+    if len(digested) < len(named):  # no digest: fetched when it is read
         return None
+    drawn = perturbation(settings, split)
+    variants = (UNCHANGED,) if drawn is None else drawn.variants
+    names = [[f"{name} {variant.name}".rstrip() for name in digested] for variant in variants]
     folder = folder_of(settings, recognizer)
     with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
         there = Encodings(folder)
-        missing = [index for index, name in enumerate(names) if name not in there]
-        if missing:
-            expected = size(settings, recognizer, [utterances])
+        missing = [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
+        count = sum(map(len, missing))
+        if count:
+            expected = size(settings, recognizer, {split: utterances})
             if launch.helper() is None:
-                share = expected.bytes * len(missing) / expected.utterances / 2**20
-                sys.stderr.write(f"encoding {split} once: {len(missing)} utterances, {share:.0f} MiB, in {folder}\n")
-            encodings.write(folder, _encoded(settings, recognizer, prepared, split, names, missing, progress, device))
+                share = expected.bytes * count / expected.utterances / 2**20
+                forms = f" in {len(variants)} forms" if len(variants) > 1 else ""
+                sys.stderr.write(f"encoding {split} once: {count} utterances{forms}, {share:.0f} MiB, in {folder}\n")
+        for number, absent in enumerate(missing):
+            if absent:
+                dataset = prepared.dataset(
+                    split,
+                    recognizer.frontend.sample_rate_hz,
+                    perturbations=() if drawn is None else [drawn.always(number)],
+                )
+                encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
+                encodings.write(folder, _counted(encoded, split, len(absent), progress))
     return Kept(Encodings(folder), names)
 
 
@@ -111,11 +143,9 @@ def _say_waiting(split: str) -> None:
 def _encoded(
     settings: Recognition,
     recognizer: Recognizer,
-    prepared: Prepared,
-    split: str,
+    dataset: SpeechDataset,
     names: Sequence[str],
     missing: Sequence[int],
-    progress: Progress,
     device: str,
 ) -> Iterator[tuple[str, Tensor]]:
     """(name, frames (T', N)) of the missing utterances, the longest first."""
@@ -123,23 +153,39 @@ def _encoded(
     assert isinstance(encoder, StagedEncoder)
     before, training = next(recognizer.parameters()).device, recognizer.training
     recognizer.to(device).eval()
-    dataset = prepared.dataset(split, frontend.sample_rate_hz)
-    durations_s = dataset.utterances.durations_s[list(missing)]
-    batching = Batching(max_utterances=len(missing), batch_seconds=settings.evaluate.batch_s)
-    requests = [
-        request._replace(indices=tuple(missing[index] for index in request.indices))
-        for request in BucketBatches(durations_s, batching, shuffle=False)
-    ]
     done: set[str] = set()
-    encoded = 0
-    for request, batch in zip(requests, Loader(dataset, requests), strict=True):
-        batch = batch.to(device)
+    for indices, batch in batches_of(dataset, missing, settings.evaluate.batch_s, device):
         fixed = encoder.fixed(*frontend(batch.waveforms, batch.waveform_lengths))
         frames = fixed.lengths.tolist()
-        for row, index in enumerate(request.indices):
+        for row, index in enumerate(indices):
             if names[index] not in done:  # two utterances of the same audio
                 done.add(names[index])
                 yield names[index], fixed.encoded[row, : frames[row]]
-        encoded += len(request.indices)
-        progress(f"encoding {split}", encoded, len(missing))
     recognizer.to(before).train(training)
+
+
+def batches_of(
+    dataset: SpeechDataset, chosen: Sequence[int], batch_s: float, device: str
+) -> Iterator[tuple[Sequence[int], Batch]]:
+    """Batches of some utterances with their indices, the longest first.
+
+    Args:
+        chosen: indices of the utterances.
+        batch_s: seconds of padded audio in a batch.
+    """
+    durations_s = dataset.utterances.durations_s[list(chosen)]
+    batching = Batching(max_utterances=len(chosen), batch_seconds=batch_s)
+    requests = [
+        request._replace(indices=tuple(chosen[index] for index in request.indices))
+        for request in BucketBatches(durations_s, batching, shuffle=False)
+    ]
+    for request, batch in zip(requests, Loader(dataset, requests), strict=True):
+        yield request.indices, batch.to(device)
+
+
+def _counted(
+    encoded: Iterable[tuple[str, Tensor]], split: str, total: int, progress: Progress
+) -> Iterator[tuple[str, Tensor]]:
+    for number, each in enumerate(encoded, start=1):
+        yield each
+        progress(f"encoding {split}", number, total)

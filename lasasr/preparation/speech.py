@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +20,7 @@ from lasasr.artifacts import files
 from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
+from lasasr.audio.perturb import Perturbation
 from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
@@ -32,10 +33,12 @@ from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.splits import Splits
+from lasasr.data.tokens import Tokens, encode
 from lasasr.distributed import launch
 from lasasr.distributed.ranks import Ranks
 from lasasr.errors import LasasrError
 from lasasr.models import factory
+from lasasr.preparation import tokens
 from lasasr.text import special, transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
@@ -56,15 +59,25 @@ class Prepared(Splits):
         longest_s = max(LEAST_S, float(durations_s.max()))
         return Lengths(round(float(np.median(durations_s)), 3), round(longest_s, 3))
 
-    def dataset(self, split: str, sample_rate_hz: int, kept: Kept | None = None) -> SpeechDataset:
-        """The unperturbed utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
+    def dataset(
+        self, split: str, sample_rate_hz: int, kept: Kept | None = None, perturbations: Sequence[Perturbation] = ()
+    ) -> SpeechDataset:
+        """The utterances of a split, to be decoded: their texts may hold what the vocabulary does not.
 
         Args:
             kept: what a frozen encoder gives of them, where that is kept.
+            perturbations: of the waveforms.
         """
         utterances = self.utterances(split)
         return SpeechDataset(
-            utterances, self.tokenizer, sample_rate_hz, verify=self.verify, trained_on=False, kept=kept
+            utterances,
+            self.tokenizer,
+            sample_rate_hz,
+            perturbations,
+            verify=self.verify,
+            trained_on=False,
+            kept=kept,
+            tokens=self.tokens(split),
         )
 
     def batches(
@@ -79,12 +92,22 @@ class Prepared(Splits):
         batches = BucketBatches(dataset.utterances.durations_s, batching, shuffle=False)
         return Loader(dataset, batches if ranks.world == 1 else list(batches)[ranks.rank :: ranks.world])
 
+    def tokens(self, split: str) -> Tokens:
+        """The token ids of the utterances of a split.
+
+        Raises:
+            LasasrError: see `utterances`.
+        """
+        utterances = self.utterances(split)
+        if self.first_utterances is not None:
+            return encode(utterances.texts, self.tokenizer)
+        return tokens.of_split(utterances, self.tokenizer, self.rule)
+
     def token_counts(self) -> torch.Tensor:
         """How often each token (V,) is a target in training; eos once per utterance."""
-        texts = self.utterances("train").texts
-        ids = torch.tensor([token for text in texts for token in self.tokenizer.encode(text)])
-        counts = torch.bincount(ids, minlength=self.tokenizer.vocabulary_size)
-        counts[special.EOS] = len(texts)
+        of_train = self.tokens("train")
+        counts = torch.from_numpy(of_train.histogram(self.tokenizer.vocabulary_size))
+        counts[special.EOS] = len(of_train)
         return counts
 
 

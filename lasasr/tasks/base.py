@@ -14,6 +14,7 @@ from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Settings
 from lasasr.corpora.base import Progress
 from lasasr.data.splits import AnySplits
+from lasasr.distributed import launch
 from lasasr.distributed.ranks import Ranks
 from lasasr.training import data_check
 
@@ -122,13 +123,17 @@ class Task(ABC, Generic[S, P, M]):
             Interrupted: a signal ended training; `checkpoints/last.ckpt` holds everything `resume` needs.
             LasasrError: the work cannot be done; the message says why and what to do.
         """
-        from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads
+        from lasasr.training.machine import keep_freed_memory, precision, seed_everything, set_threads, slowdown
         from lasasr.training.progress_printer import quiet  # which loads Lightning, as an evaluation does not
 
         begun = resume and Run(folder).begun
         computed_in = precision(self.settings)
         quiet()
         threads = set_threads(self.settings.threads)
+        slower = slowdown(computed_in, self.settings.trainer["accelerator"])
+        if slower is not None and launch.helper() is None:
+            what = f"warning: trainer.precision={computed_in}: here a product takes {slower:.1f} times as long as in"
+            sys.stderr.write(f"{what} float32, because this processor emulates it; 32-true is faster\n")
         keep_freed_memory()
         seed_everything(self.settings.seed)
         prepared = self.prepare(progress)

@@ -17,7 +17,7 @@ from lasasr.data.splits import Splits
 from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.names import result_names
 from lasasr.evaluation.split import evaluate_searches, evaluate_split
-from lasasr.models import factory, language_model
+from lasasr.models import language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared, fit_frontend, prepare, prepare_splits
 from lasasr.tasks.base import Evaluated, Task, print_other_data
@@ -62,12 +62,12 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
     def build(self, prepared: Prepared, begun: bool, progress: Progress) -> Recognizer:
         """See `Task`; what is wrong with its data is said before any audio is read."""
         from lasasr.doctor.examination import warn_or_refuse
+        from lasasr.training.adapting import beginning, is_adapting
         from lasasr.training.warm_start import warm_start
 
-        parts = factory.model_parts(self.settings)
-        recognizer = Recognizer.build(parts, prepared.tokenizer, str(prepared.rule))
+        recognizer = beginning(self.settings, prepared.tokenizer, str(prepared.rule))
         warn_or_refuse(self.settings, prepared, recognizer)
-        if self.settings.warm_start.run and not begun:
+        if self.settings.warm_start.run and not begun and not is_adapting(self.settings):
             warm_start(recognizer, self.settings.warm_start.run, self.settings.warm_start.parts)
         fit_frontend(recognizer.frontend, self.settings, prepared, progress)
         recognizer.try_search()

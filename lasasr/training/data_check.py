@@ -97,9 +97,7 @@ def begin(folder: Path, splits: AnySplits, settings: Settings, resume: bool) -> 
 
 def _note(run: Run, splits: AnySplits, data: Mapping[str, Any]) -> None:
     for name in data["splits"]:
-        rows = splits.rows(name)
-        if rows is not None:
-            content_files.write_rows(_rows_place(run, name), rows)
+        splits.write_rows(name, _rows_place(run, name))
     if run.card_path.exists():
         run.note(data=data)
 

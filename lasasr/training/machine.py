@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 
 import lightning.pytorch as pl
 import torch
@@ -12,6 +13,8 @@ from lasasr.configuration.settings import Settings
 from lasasr.errors import UsageError
 from lasasr.nn.concurrent import cores_per_process
 
+_ROUNDS, _ROWS, _WIDTH = 2, 256, 512  # of a product whose time is measured: milliseconds, where it is not emulated
+_SLOWER = 1.2  # a lower ratio may be chance
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # in which features, losses and weights stay float32
 
 
@@ -59,6 +62,30 @@ def precision(settings: Settings) -> str:
         raise UsageError(f"trainer.precision={precision} is not one of {', '.join(PRECISIONS)}")
     fast = precision == "32-true" and settings.bf16_if_fast and computes_bf16(settings.trainer["accelerator"])
     return "bf16-mixed" if fast else str(precision)
+
+
+def slowdown(precision: str, accelerator: str) -> float | None:
+    """How many times longer a matrix product takes than in float32, measured; None where it is not slower.
+
+    Only of a CPU, which emulates the number formats that it does not compute in: to ask for them costs many times the
+    time, and nothing tells why.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        accelerator: of the Trainer.
+    """
+    if precision == "32-true" or (accelerator != "cpu" and torch.cuda.is_available()):
+        return None
+    half = torch.bfloat16 if precision == "bf16-mixed" else torch.float16
+    times_s: dict[torch.dtype, list[float]] = {torch.float32: [], half: []}
+    for _ in range(_ROUNDS):
+        for dtype, spent in times_s.items():  # in turn: what else the machine does is the same for both
+            left, right = torch.ones(_ROWS, _WIDTH, dtype=dtype), torch.ones(_WIDTH, _WIDTH, dtype=dtype)
+            begun = time.process_time()
+            left @ right
+            spent.append(time.process_time() - begun)
+    ratio = min(times_s[half]) / min(times_s[torch.float32])
+    return ratio if ratio > _SLOWER else None
 
 
 def computes_bf16(accelerator: str) -> bool:

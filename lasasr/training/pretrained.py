@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 from torch import nn
 
+from lasasr.adapt.base import WeightMethod
 from lasasr.errors import UsageError
 from lasasr.listen.base import StagedEncoder
 from lasasr.models.recognizer import Recognizer
-
-
-def trained_parameters(module: nn.Module) -> list[nn.Parameter] | list[dict[str, Any]]:
-    """What an optimizer gets: the parameters that are trained, now or later; in groups where one has a rate of its own.
-
-    Those that are trained later have no gradient until then, and optimizers pass over them.
-    """
-    encoders = [part for part in module.modules() if isinstance(part, StagedEncoder)]
-    brought = {id(parameter): parameter for encoder in encoders for parameter in encoder.brought()}
-    groups: list[dict[str, Any]] = [
-        {"params": list(encoder.brought()), "lr": encoder.learning_rate}
-        for encoder in encoders
-        if encoder.learning_rate is not None
-    ]
-    apart = {id(parameter) for group in groups for parameter in group["params"]}
-    rest = [
-        parameter
-        for parameter in module.parameters()
-        if (parameter.requires_grad or id(parameter) in brought) and id(parameter) not in apart
-    ]
-    return [{"params": rest}, *groups] if groups else rest
 
 
 def trained_count(module: nn.Module) -> int:
@@ -38,19 +19,17 @@ def trained_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def share_line(module: nn.Module) -> str | None:
-    """How much of a model is trained, in words; None: all of it."""
+def share_line(module: nn.Module, later: Sequence[nn.Parameter] = (), always: bool = False) -> str | None:
+    """How much of a model is trained, in words; None: all of it, unless it is `always` said.
+
+    Args:
+        later: parameters that are trained later.
+    """
     total, trained = sum(parameter.numel() for parameter in module.parameters()), trained_count(module)
-    if trained == total:
+    if trained == total and not always:
         return None
-    later = sum(
-        parameter.numel()
-        for part in module.modules()
-        if isinstance(part, StagedEncoder)
-        for parameter in part.brought()
-        if not parameter.requires_grad
-    )
-    more = f", {later:,} more later" if later else ""
+    waiting = {id(parameter): parameter.numel() for parameter in later if not parameter.requires_grad}
+    more = f", {sum(waiting.values()):,} more later" if waiting else ""
     return f"trained: {trained:,} of {total:,} parameters ({100 * trained / total:.1f} %){more}"
 
 
@@ -66,11 +45,17 @@ def pretrained_facts(recognizer: Recognizer) -> dict[str, Any]:
 
 
 class Thaw(pl.Callback):
-    """Lets layers of a pretrained encoder be trained from a certain update on."""
+    """Lets parameters be trained from a certain update on.
 
-    def __init__(self, encoder: StagedEncoder) -> None:
+    Args:
+        after: updates before.
+        key: that says so in the configuration, for messages.
+        thaw: sets `requires_grad`.
+    """
+
+    def __init__(self, after: int, key: str, thaw: Callable[[], None]) -> None:
         super().__init__()
-        self.encoder, self.done = encoder, False
+        self.after, self.key, self.thaw, self.done = after, key, thaw, False
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse what would train them on each rank alone.
@@ -80,15 +65,31 @@ class Thaw(pl.Callback):
         """
         if trainer.world_size > 1:
             raise UsageError(
-                f"listen.thaw_after={self.encoder.thaw_after} is for one process: train with freeze=all, then go on "
-                "with warm_start.run=RUN and listen.freeze=none"
+                f"{self.key}={self.after} is for one process: train with it frozen, then go on from that run "
+                "(warm_start.run=RUN) with nothing frozen"
             )
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Thaw, once; also in a run that was resumed after it."""
-        after = self.encoder.thaw_after
-        if not self.done and after is not None and trainer.global_step >= after:
-            self.encoder.thaw()
+        if not self.done and trainer.global_step >= self.after:
+            self.thaw()
             self.done = True
+
+
+def thawing(recognizer: Recognizer, method: WeightMethod | None = None) -> list[Thaw]:
+    """The callbacks that thaw what is trained later, as the encoder and the adaptation have it."""
+    callbacks = []
+    encoder = recognizer.model.encoder
+    if isinstance(encoder, StagedEncoder) and encoder.thaw_after is not None:
+        callbacks.append(Thaw(encoder.thaw_after, "listen.thaw_after", encoder.thaw))
+    if method is not None and method.thaw_after is not None:
+
+        def thaw() -> None:
+            for parameter in method.thawing(recognizer):
+                parameter.requires_grad_(True)
+            recognizer.train(recognizer.training)
+
+        callbacks.append(Thaw(method.thaw_after, "adapt.freeze.thaw_after", thaw))
+    return callbacks

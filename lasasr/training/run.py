@@ -14,16 +14,16 @@ import torch
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.datamodule import SpeechDataModule
+from lasasr.data.dataset import Taught
 from lasasr.data.encodings import Kept
 from lasasr.data.sampler import Batching
 from lasasr.distributed import launch
 from lasasr.errors import UsageError
-from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
-from lasasr.preparation import encodings
+from lasasr.preparation import encodings, teaching
 from lasasr.preparation.speech import Prepared
-from lasasr.training import converged, data_check
+from lasasr.training import adapting, converged, data_check
 from lasasr.training.alignment import AlignmentWatch
 from lasasr.training.attention_map_logger import AttentionMapLogger
 from lasasr.training.ema import MovingAverage
@@ -31,7 +31,8 @@ from lasasr.training.fit import check_settings, fit
 from lasasr.training.memory import peak_mib
 from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
-from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
+from lasasr.training.parameter_groups import brought
+from lasasr.training.pretrained import pretrained_facts, share_line, thawing
 from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.warm_start import trained_bundle
 
@@ -48,10 +49,16 @@ def check(settings: Recognition, begun: bool = False) -> None:
     check_settings(settings)
     data_options(settings)
     # once before hours of preparation: what it refuses, or returns in its place, is said now
-    factory.loss(settings.loss, settings.seed)
+    if (teaching_wanted := factory.loss(settings.loss, settings.seed).teaching) is not None:
+        teaching.check(teaching_wanted)
     factory.build(settings.sampling, "sampling")
     encodings.reason_against(settings)
-    frontend = factory.frontend(factory.resolved_parts(settings.frontend, settings.listen)[0], settings.seed)
+    adapting.check(settings)
+    # with adapt= both stand in the configuration as the bundle has them, and the encoder's folder may be gone
+    resolved = settings.frontend, settings.listen
+    if not adapting.is_adapting(settings):
+        resolved = factory.resolved_parts(*resolved)
+    frontend = factory.frontend(resolved[0], settings.seed)
     if settings.augment.specaugment and not frontend.spectral and not factory.keeps_frozen(settings.listen):
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
@@ -68,7 +75,8 @@ def fit_recognizer(
     begun = time.perf_counter()
     kept = kept_splits(settings, recognizer, prepared, progress)
     encoding_s = {"encoding_s": round(time.perf_counter() - begun, 1)} if kept else {}
-    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept)
+    taught = taught_splits(settings, folder, resume, prepared, progress)
+    data = data_module(settings, prepared, recognizer.frontend.sample_rate_hz, kept, taught)
     data.content = {split: prepared.content(split) for split in data_check.used_splits(settings)}
     module = training_module(settings, prepared, recognizer)
     if not resume and launch.helper() is None:
@@ -78,18 +86,21 @@ def fit_recognizer(
     meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
     average = [] if settings.ema is None else [MovingAverage(settings.ema)]
-    encoder = recognizer.model.encoder
-    thaw = [Thaw(encoder)] if isinstance(encoder, StagedEncoder) and encoder.thaw_after is not None else []
+    adapts = adapting.is_adapting(settings)
+    thaw = thawing(recognizer, adapting.chosen_method(settings) if adapts else None)
     watchers = [*average, *thaw, meter, watch, AttentionMapLogger(settings.validation.maps)]
-    if (share := share_line(recognizer)) is not None and launch.helper() is None:
+    later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
+    if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
         sys.stderr.write(f"{share}\n")
     printer = ProgressPrinter(metric, metric.upper(), " %")
-    about_encoder = pretrained_facts(recognizer)  # before anything thaws
+    about_start = pretrained_facts(recognizer)  # before anything thaws
+    if adapts:
+        about_start |= adapting.begin(settings, folder, recognizer, resume)
     trainer, validations = fit(settings, folder, resume, module, data, metric, printer, watchers)
     if not trainer.is_global_zero:
         return {}
     return {
-        **about_encoder,
+        **about_start,
         **encoding_s,
         "steps": trainer.global_step,
         "train_s": round(meter.elapsed_s, 1),
@@ -116,17 +127,40 @@ def kept_splits(
         if recognizer.is_staged and launch.helper() is None:
             sys.stderr.write(f"note: the frozen encoder runs in every epoch: {against}\n")
         return {}
-    accelerator = settings.trainer["accelerator"] != "cpu" and torch.cuda.is_available()
-    device = "cuda" if accelerator else "cpu"
     kept = {
-        split: encodings.keep(settings, recognizer, prepared, split, progress, device)
+        split: encodings.keep(settings, recognizer, prepared, split, progress, _device(settings))
         for split in dict.fromkeys(("train", "dev"))
     }
     return {split: of_split for split, of_split in kept.items() if of_split is not None}
 
 
+def _device(settings: Recognition) -> str:
+    """Where an encoder or a teacher computes before training."""
+    return "cuda" if settings.trainer["accelerator"] != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def taught_splits(
+    settings: Recognition, folder: Path, resume: bool, prepared: Prepared, progress: Progress
+) -> dict[str, Taught]:
+    """What the teachers of the loss say of train and dev, which the card then names; nothing without any.
+
+    Raises:
+        UsageError: a teacher cannot be asked.
+        LasasrError: the run goes on, and a teacher is not what it was.
+    """
+    wanted = factory.loss(settings.loss, settings.seed).teaching
+    if wanted is None:
+        return {}
+    teaching.note(wanted, folder, resume)
+    return teaching.taught_splits(wanted, settings, prepared, progress, _device(settings))
+
+
 def data_module(
-    settings: Recognition, prepared: Prepared, sample_rate_hz: int, kept: Mapping[str, Kept] | None = None
+    settings: Recognition,
+    prepared: Prepared,
+    sample_rate_hz: int,
+    kept: Mapping[str, Kept] | None = None,
+    taught: Mapping[str, Taught] | None = None,
 ) -> SpeechDataModule:
     """The data as configured."""
     return SpeechDataModule(
@@ -135,6 +169,8 @@ def data_module(
         sample_rate_hz=sample_rate_hz,
         seed=settings.seed,
         kept=kept,
+        taught=taught,
+        tokens=prepared.tokens,
         **data_options(settings),
     )
 
@@ -159,7 +195,9 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
     specaugment = settings.augment.specaugment
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
-    return Training(
+    if adapting.is_adapting(settings):
+        loss = adapting.regularized(settings, loss, recognizer)
+    module = Training(
         recognizer=recognizer.searching(
             language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
         ),
@@ -170,3 +208,6 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
         sampling=factory.build(settings.sampling, "sampling"),
         seed=settings.seed,
     )
+    if adapting.is_adapting(settings):
+        module.rates = adapting.part_rates(settings, recognizer)
+    return module

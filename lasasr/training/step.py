@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from lasasr.listen.base import Encoded
 from lasasr.losses.base import Nbest, StepView
 from lasasr.metrics.error_rates import Metric, counts_between, units
 from lasasr.models.recognizer import Recognizer
-from lasasr.nn import lengths
+from lasasr.nn import frozen, lengths
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.limits import Limits
@@ -40,12 +39,12 @@ class RecognizerStep(StepView):
         self, recognizer: Recognizer, batch: Batch, features: Tensor, frames: Tensor, update: int, sampling: float = 0.0
     ) -> None:
         self.recognizer, self.batch, self.update = recognizer, batch, update
-        self._features, self._frames, self._sampling = features, frames, sampling
+        self.features, self.frames, self._sampling = features, frames, sampling
         self._unrolled: Unrolled | None = None
 
     @cached_property
     def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
-        return self.recognizer.encode_with_intermediate(self._features, self._frames)
+        return self.recognizer.encode_with_intermediate(self.features, self.frames)
 
     @property
     def _encoded(self) -> Encoded:
@@ -119,7 +118,7 @@ class RecognizerStep(StepView):
         limits = Limits() if longest is None else _LimitsOfEach(longest=tuple(longest.tolist()))
         search = BeamSearch(beam=beam, nbest=beam, keep_weights=False, limits=limits)
         acoustics = Acoustics(self.encoded.detach().nan_to_num(0.0, 0.0, 0.0), mask)
-        with _evaluating(model.decoder):
+        with frozen.evaluating(model.decoder):
             nbests = search(model.decoder, acoustics, self.batch.ids)
         rows = [[nbest[min(place, len(nbest) - 1)] for place in range(beam)] for nbest in nbests]
         device = self.encoded.device
@@ -160,14 +159,3 @@ class _LimitsOfEach(Limits):
         fewest, most = super().bounds(lengths)
         most = [max(1, min(pair)) for pair in zip(most, self.longest, strict=True)]
         return [min(pair) for pair in zip(fewest, most, strict=True)], most
-
-
-@contextmanager
-def _evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Without dropout while it is open."""
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from lasasr.data.batch import Batch
 from lasasr.training.non_finite_guard import NonFiniteGuard, Seen
-from lasasr.training.pretrained import trained_parameters
+from lasasr.training.parameter_groups import PartRates, trained_parameters, warm_up
 from lasasr.training.schedules import Plateau
 
 
@@ -40,6 +40,7 @@ class TokenNormalizedModule(pl.LightningModule):
         self.gradient_norm = float("nan")
         self.seen: list[Seen] = []  # of the batches accumulated so far
         self.guard = NonFiniteGuard()
+        self.rates: PartRates | None = None  # of an adaptation
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout and sampling draw by (seed, epoch, batch), not by the past: a resumed run draws the same."""
@@ -77,9 +78,9 @@ class TokenNormalizedModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and its schedule per update."""
-        optimizer = self.make_optimizer(params=trained_parameters(self))
+        optimizer = self.make_optimizer(params=trained_parameters(self, self.rates))
         schedule = self.make_schedule(optimizer=optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up(schedule), "interval": "step"}}
 
     def log_scalar(self, name: str, value: float, prog_bar: bool = False, rank_zero_only: bool = False) -> None:
         """Log a number that the host knows: as a tensor on the CPU, because Lightning puts others on the device."""

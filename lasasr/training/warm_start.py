@@ -11,6 +11,7 @@ from lasasr.artifacts import files, run_paths
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models.language_model import same
 from lasasr.models.recognizer import Recognizer
+from lasasr.text.base import Tokenizer
 
 PARTS = ("encoder", "decoder", "ctc")
 SPELLED_BY_TOKENS = ("decoder", "ctc")  # rows of their weights stand for tokens
@@ -48,7 +49,17 @@ def trained_bundle(run: str) -> Path:
 def _check_input(recognizer: Recognizer, trained: Recognizer, parts: Sequence[str], folder: Path) -> None:
     if "encoder" in parts and recognizer.parts.frontend != trained.parts.frontend:
         raise LasasrError(f"warm_start: {folder} was trained with another frontend, so its encoder would hear noise")
-    if set(parts) & set(SPELLED_BY_TOKENS) and not same(recognizer.tokenizer, trained.tokenizer):
+    if set(parts) & set(SPELLED_BY_TOKENS):
+        check_same_tokens(recognizer.tokenizer, trained.tokenizer, folder)
+
+
+def check_same_tokens(tokenizer: Tokenizer, trained: Tokenizer, folder: Path) -> None:
+    """Refuse weights whose rows stand for other tokens.
+
+    Raises:
+        LasasrError: the tokens differ.
+    """
+    if not same(tokenizer, trained):
         raise LasasrError(
             f"warm_start: {folder} has other tokens; set tokenizer=of_run tokenizer.run={folder}, "
             "or warm_start.parts=[encoder]"

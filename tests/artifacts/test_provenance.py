@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import lasasr
 from lasasr.artifacts import provenance
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_it_is_plain_and_does_not_name_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,10 +47,10 @@ def git(folder: Path, *arguments: str) -> str:
 def test_the_commit_is_that_of_the_code_and_says_if_it_was_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tmp_path / "lasasr" / "provenance.py"
+    source = tmp_path / "lasasr" / "__init__.py"
     source.parent.mkdir()
     source.write_text("one")
-    monkeypatch.setattr(provenance, "__file__", str(source))
+    monkeypatch.setattr(lasasr, "__file__", str(source))
     assert provenance.commit() is None  # an installed package
     git(tmp_path, "init", "-q")
     assert provenance.commit() is None  # nothing committed yet
@@ -61,10 +64,23 @@ def test_the_commit_is_that_of_the_code_and_says_if_it_was_changed(
     assert provenance.commit() == f"{head}+changed"
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout of git")
+def test_the_commit_of_this_checkout() -> None:
+    """Where the module itself lies in the package may change; which checkout it belongs to must not be lost."""
+    assert str(provenance.commit()).removesuffix("+changed") == git(ROOT, "rev-parse", "HEAD")
+
+
 def test_a_package_inside_anothers_repository_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tmp_path, "init", "-q")
-    source = tmp_path / ".venv" / "site-packages" / "lasasr" / "provenance.py"
+    source = tmp_path / ".venv" / "site-packages" / "lasasr" / "__init__.py"
     source.parent.mkdir(parents=True)
     source.touch()
-    monkeypatch.setattr(provenance, "__file__", str(source))
+    monkeypatch.setattr(lasasr, "__file__", str(source))
     assert provenance.commit() is None
+
+
+def test_a_checkout_of_this_project_knows_its_commit() -> None:
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists() or Path(lasasr.__file__).resolve().parents[1] != root:
+        pytest.skip("the tests run outside a checkout")
+    assert str(provenance.commit()).startswith(git(root, "rev-parse", "HEAD"))

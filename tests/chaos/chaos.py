@@ -43,6 +43,7 @@ QUICK = (
     "checkpoint damaged",
     "run moved",
     "export interrupted",
+    "ranks killed at points",
 )
 PLAYERS: list[int] = []  # processes that play cases
 
@@ -54,6 +55,8 @@ def main() -> int:
     reap_orphans()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    if options.dir:
+        options.dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="lasasr-chaos-", dir=options.dir))
     try:
         ground = chaos_ground.build(folder / "ground", _needed(options))
@@ -79,7 +82,7 @@ def _needed(options: argparse.Namespace) -> tuple[str, ...]:
     """The references that the cases are compared with."""
     if options.again:
         return (json.loads(options.again.read_text())["what"],)
-    return ("workers", "export") if options.quick else (*chaos_ground.ALL, *VERBS)
+    return ("workers", "ranks", "export") if options.quick else (*chaos_ground.ALL, *VERBS)
 
 
 def _absolute(text: str) -> Path:

@@ -13,7 +13,8 @@ from chaos_ground import Ground, ranks_of
 from chaos_points import Fault
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-SPARED = ("content-", "digests")  # of prepared data: not written where the folder is full or another user's
+# of prepared data: not written where the folder is full or another user's
+SPARED = ("content-", "digests", ".index-", ".tokens-")
 FILES = ("begun:", "half:", "written:", "renaming:", "kept:")  # where a disk may be full
 DAMAGES = ("flipped", "truncated", "emptied", "gone", "foreign", "swapped")
 VERBS = ("prepare", "evaluate", "average", "compare", "export")

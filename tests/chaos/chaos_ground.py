@@ -138,7 +138,7 @@ def _finished(ground: Ground) -> Path:
 
 def _reference(work: Path, name: str) -> Reference:
     ended = run(Command(words_of(name), ranks=ranks_of(name)), work, record=True)
-    assert ended.status == 0, ended.said
+    assert ended.status == 0, f"undisturbed {name} ends with {ended.status} {ended.ranks}: {ended.said}"
     return Reference(work, Counter(line["point"] for line in diary(work, 0) if "point" in line), ended.took_s)
 
 

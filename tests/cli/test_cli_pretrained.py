@@ -18,6 +18,7 @@ from pretrained_folders import folder_of, shelf
 
 assert shelf  # a fixture
 
+NOISE = "augment.waveform=[{_target_:lasasr.audio.perturb.AdditiveNoise,colour:pink}]"
 RECIPE = """\
 defaults:
   - /base
@@ -101,14 +102,26 @@ def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:
 
 
 def test_audio_that_changes_in_every_epoch_is_not_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "mine.yaml", "augment=speed", "loading.cache_encoded=true"]) == 2
+    assert main(["train", "mine.yaml", NOISE, "loading.cache_encoded=true"]) == 2
     assert "cache_encoded=true, but augment.waveform changes the audio in every epoch" in capsys.readouterr().err
     assert main(["train", "mine.yaml", "listen.freeze=none", "loading.cache_encoded=true"]) == 2
     assert "cache_encoded=true, but the encoder is trained" in capsys.readouterr().err
     assert not (place / "runs").exists()
-    trained(place, "augment=speed")
+    trained(place, NOISE)
     assert "every epoch: augment.waveform changes the audio" in capsys.readouterr().err
     assert not (place / "prepared" / "encoded").exists()
+
+
+def test_utterances_at_each_speed_are_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = losses(trained(place))
+    capsys.readouterr()
+    once = losses(trained(place, "augment=speed"))
+    assert "encoding train once: 16 utterances in 3 forms, " in capsys.readouterr().err  # speed 1 is there already
+    computed = losses(trained(place, "augment=speed", "loading.cache_encoded=false"))
+    assert once == pytest.approx(computed, rel=1e-3)
+    assert once != pytest.approx(plain, rel=1e-3)
+    assert main(["doctor", "mine.yaml", "--quick", "augment=speed"]) == 0
+    assert "30 utterances are encoded once" in " ".join(capsys.readouterr().out.split())
 
 
 def test_doctor_says_the_size(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ BASE = "synthetic/las_char"
 LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone
 ADDED = {"scorer": "search.scorers"}  # group → the named mapping whose entries it describes
 NEEDED = {("listen", "pretrained"): ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}  # beside it
+TRAINED = ROOT / "tests" / "data" / "v0_1_0" / "work" / "bundles" / "bpe"  # what an adaptation begins with
 CHOICES = sorted(
     (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
     for path in CONFIGS.rglob("*.yaml")
@@ -90,9 +91,10 @@ def test_every_recipe_takes_a_further_key(recipe: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group
+    needed = [f"warm_start.run={TRAINED}"] if group == "adapt" else NEEDED.get((group, choice), [])
     config = compose(
         LM_BASE if group == "lm" else BASE,
-        [f"{'+' if group in ADDED else ''}{added}={choice}", *NEEDED.get((group, choice), [])],
+        [f"{'+' if group in ADDED else ''}{added}={choice}", *needed],
     )
     assert config["choices"][added] == choice
     check(config)
@@ -105,6 +107,6 @@ def test_a_recipe_is_short() -> None:
 
 def test_every_group_has_a_default_in_base() -> None:
     defaults = {group.partition("@")[0] for base in (BASE, LM_BASE) for group in compose(base)["choices"]}
-    lists = {"logger"}  # of which several are chosen: Hydra notes no single choice
-    assert lists <= compose(BASE).keys() & compose(LM_BASE).keys()
+    lists = {"adapt", "logger"}  # of which several are chosen: Hydra notes no single choice
+    assert lists <= compose(BASE).keys()
     assert {group for group, _ in CHOICES} == defaults | lists | set(ADDED)

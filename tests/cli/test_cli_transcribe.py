@@ -17,6 +17,7 @@ from lasasr.artifacts.files import parse_json
 from lasasr.audio.pauses import Lengths
 from lasasr.cli.main import main
 from lasasr.errors import LasasrError, UsageError
+from lasasr.metrics.confidence import Logistic
 from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 from lasasr.transcription import recordings
@@ -73,6 +74,21 @@ def test_files_folders_patterns_and_tables_are_found_in_order(folder: Path, caps
     assert "real-time factor" in captured.err.splitlines()[-1]
 
 
+def test_what_is_not_sure_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transcribe", "bundle", "talks/a.wav", "--min-confidence", "0.5"]) == 2
+    assert "bundle is not calibrated: lasasr calibrate RUN" in capsys.readouterr().err
+    assert main(["transcribe", "bundle", "talks/a.wav", "--min-confidence", "90"]) == 2
+    assert "--min-confidence must lie in [0, 1], got 90" in capsys.readouterr().err
+    recognizer = Recognizer.load("bundle")
+    for bias, left_out in ((9.0, 0), (-9.0, 4)):
+        recognizer.calibration = Logistic(bias, {})
+        recognizer.save(Path("calibrated"))
+        assert main(["transcribe", "calibrated", "talks", "--format", "tsv", "--min-confidence", "0.9"]) == 0
+        captured = capsys.readouterr()
+        assert f"left out as less sure than 0.9: {left_out} of 4 recordings" in captured.err
+        assert (len(captured.out.splitlines()) > 4) is (left_out == 0)
+
+
 def test_a_part_of_a_file_is_what_its_samples_are(folder: Path) -> None:
     recognizer = Recognizer.load("bundle")
     samples, _ = soundfile.read("talks/deep/long.wav", dtype="float32")
@@ -102,7 +118,7 @@ def test_what_cannot_be_used_is_said_at_the_end_and_takes_no_other_with_it(
     assert "bad.wav cannot be read" in html
     assert pattern == "lasasr: *.mp3 matches no file"
     assert "empty holds no audio file" in none
-    assert "no.tsv, line 1: column id, audio is missing" in table
+    assert "no.tsv, line 1: column audio is missing" in table
     assert missing == "lasasr: none.wav is missing"
     assert count == "lasasr: 5 of 7 recordings were not transcribed"
 

@@ -57,11 +57,11 @@ def test_options_that_a_class_hands_on_are_checked_too() -> None:
 
 
 def test_a_section_is_no_part() -> None:
-    from lasasr.corpora.table import TableCorpus
+    from lasasr.search.beam import BeamSearch
 
-    check_arguments(TableCorpus, {"columns": {"_target_": "lasasr.corpora.columns.Columns"}}, "corpus")
-    with pytest.raises(UsageError, match=r"corpus.columns is .'a': 1., not a part \(Columns\) or nothing"):
-        check_arguments(TableCorpus, {"columns": {"a": 1}}, "corpus")
+    check_arguments(BeamSearch, {"pruning": {"_target_": "lasasr.search.pruning.Pruning"}}, "search")
+    with pytest.raises(UsageError, match=r"search.pruning is .'a': 1., not a part \(Pruning\) or nothing"):
+        check_arguments(BeamSearch, {"pruning": {"a": 1}}, "search")
 
 
 def test_a_users_own_class_may_be_annotated_as_it_likes() -> None:

@@ -123,7 +123,7 @@ def test_a_wrong_row_is_named(folder, row, message):
         ("id\taudio\nx\ta.wav\n", r"train.tsv, line 1: column text is missing; found id, audio"),
         ("id\taudio\ttext\nx\ta.wav\n", r"train.tsv, line 2: 2 values for 3 columns"),
         ("id\taudio\ttext\n", r"train.tsv has no utterances"),
-        ("", r"train.tsv, line 1: column id, audio, text is missing"),
+        ("", r"train.tsv, line 1: column audio, text is missing"),
     ],
 )
 def test_a_wrong_tab_separated_table_is_named(folder, content, message):
@@ -158,7 +158,7 @@ def test_a_table_that_is_no_text_is_named(folder):
     [
         (None, UsageError, "corpus.train is not set"),
         ("absent.tsv", LasasrError, "corpus.train=absent.tsv is missing"),
-        (__file__, UsageError, "is neither .tsv nor .jsonl"),
+        (__file__, UsageError, "is none of .tsv, .csv, .jsonl"),
     ],
 )
 def test_a_wrong_path_is_named(train, error, message):
@@ -353,7 +353,7 @@ def test_json_lines_with_other_keys(tmp_path):
     [
         (Columns(text="sentence"), "column sentence is missing; found id, audio, text"),
         (Columns(names=["id", "audio", "text", "more"]), "line 1: 3 values for 4 columns"),
-        (Columns(separator="|"), "column id, audio, text is missing"),
+        (Columns(separator="|"), "column audio, text is missing"),
         (Columns(folder="elsewhere"), r"line 2: audio file .*elsewhere/a\.wav is missing"),
     ],
 )

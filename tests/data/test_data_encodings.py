@@ -61,10 +61,18 @@ def test_what_does_not_fit_float16_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_is_padded_with_zeros(tmp_path: Path) -> None:
     write(tmp_path, FRAMES.items())
-    frames, lengths = Kept(Encodings(tmp_path), list(FRAMES)).batch([5, 0])
+    frames, lengths = Kept(Encodings(tmp_path), [list(FRAMES)]).batch([5, 0], [0, 0])
     assert lengths.tolist() == [8, 3]
     assert torch.equal(frames[1, :3], FRAMES["00"].half())
     assert not frames[1, 3:].any()
+
+
+def test_a_batch_has_the_form_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, FRAMES.items())
+    names = list(FRAMES)
+    frames, lengths = Kept(Encodings(tmp_path), [names, names[::-1]]).batch([1, 1, 2], [0, 1, 1])
+    assert lengths.tolist() == [4, 10, 9]
+    assert torch.equal(frames[1], FRAMES["07"].half())
 
 
 def test_the_name_of_a_folder_depends_on_values_not_on_their_order() -> None:

@@ -209,7 +209,7 @@ def test_many_files_are_found_by_name(tmp_path: Path) -> None:
         digest = digests.digest(str(path))
         assert digest is not None
         recorded[str(path)] = digest
-    as_prepared = verify.AsPrepared(recorded)
+    as_prepared = verify.AsPrepared(verify.table(recorded))
     changed: Sequence[int] = (0, 17, 255, 499)
     for number in changed:
         flip(tmp_path / f"{number}.raw")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lasasr.distributed import exchange
 from lasasr.distributed.ranks import Ranks
 
 
@@ -21,6 +22,11 @@ def test_alone_is_the_first_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert alone.gather("share") == ["share"]
     assert alone.in_turn(lambda: 3) == 3
     assert alone.device("cuda") == "cuda"
+
+
+def test_one_alone_asks_nobody_though_processes_have_trained_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "gathered", lambda share: pytest.fail("the others have left"))
+    assert Ranks().gather("share") == ["share"]
 
 
 def test_each_rank_has_the_gpu_of_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from doctor_children import gone, killed, wrong
 from doctor_corpus import Corpus
 
+from lasasr.data.packed import PackedIds
 from lasasr.data.sampler import Batching, BucketBatches
+from lasasr.data.tokens import Tokens
 from lasasr.doctor import batches, memory
 from lasasr.doctor.batches import Shape
 from lasasr.errors import LasasrError
@@ -51,14 +54,15 @@ def test_a_child_that_dies_does_not_take_us_with_it(
 def test_no_batch_of_any_epoch_is_larger_than_the_worst(tmp_path: Path) -> None:
     random = torch.Generator().manual_seed(0)
     durations_s = (1 + 9 * torch.rand(97, generator=random)).double().numpy()
-    tokens = {index: [4] * int(8 * duration) for index, duration in enumerate(durations_s)}
+    texts = [[4] * int(8 * duration) for duration in durations_s]
+    tokens = Tokens(PackedIds.of(texts), np.zeros(len(texts), dtype=np.bool_))
     utterances: Any = type("Utterances", (), {"durations_s": durations_s})
     sampler = BucketBatches(durations_s, Batching(16, 60.0, 6), seed=1)
     found = batches.batches(utterances, tokens, sampler, stretch=1.0)
     real = padded = spelled = heard = 0.0
     for epoch in range(20):
         for members in sampler.batches(epoch):
-            longest, text = max(durations_s[list(members)]), max(len(tokens[index]) for index in members)
+            longest, text = max(durations_s[list(members)]), max(len(texts[index]) for index in members)
             spelled = max(spelled, len(members) * longest * (1 + text))
             heard = max(heard, len(members) * longest)
             if epoch < 3:

@@ -95,3 +95,26 @@ def test_freed_memory_is_kept() -> None:
     assert kept == "True"
     assert int(after) <= 20 or int(after) < int(before) / 10
     assert run(MALLOC_ARENA_MAX="1")[1] == "False"
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.5, None), (1.0, None), (6.0, 6.0)])
+def test_a_precision_that_is_emulated_is_measured(
+    monkeypatch: pytest.MonkeyPatch, factor: float, expected: float | None
+) -> None:
+    """A clock that half precision moves `factor` times as far."""
+    clock, product = [0.0], torch.Tensor.__matmul__
+
+    def timed(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        clock[0] += 1.0 if left.dtype == torch.float32 else factor
+        return product(left, right)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", timed)
+    monkeypatch.setattr(machine.time, "process_time", lambda: clock[0])
+    for precision in ("bf16-mixed", "16-mixed"):
+        assert machine.slowdown(precision, "cpu") == expected
+    assert machine.slowdown("32-true", "cpu") is None
+
+
+def test_what_this_processor_computes_in_is_not_called_slow() -> None:
+    if machine.computes_bf16("cpu"):
+        assert machine.slowdown("bf16-mixed", "cpu") is None

@@ -17,6 +17,7 @@ from lasasr.losses.base import Loss, Nbest
 from lasasr.losses.joint import JointLoss
 from lasasr.losses.mwer import LEAST_LONGEST, LONGEST_PER_TOKEN, MWERLoss
 from lasasr.metrics.error_rates import compare
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.text import special
 from lasasr.text.character import CharacterTokenizer
@@ -87,6 +88,26 @@ def test_errors_are_those_of_the_evaluation(metric: Literal["cer"] | None) -> No
     counted = step.errors(pad_sequence(encoded, batch_first=True), sizes, torch.tensor(rows), metric)
     expected = [compare(references[row], text, metric or "wer").errors for row, text in zip(rows, texts, strict=True)]
     assert counted.tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["mwer", "distillation", "distillation_texts"])
+def test_scheduled_sampling_is_about_what_reads_the_reference(name: str) -> None:
+    module, data = training(0.3).train(), batch([1, 2, 3])
+    loss = factory.loss({**part("loss", name), "label_smoothing": 0.1}, 1).train()
+    vocabulary_size = module.recognizer.tokenizer.vocabulary_size
+    data = replace(data, taught=loss.pretend_taught(data.tokens, data.token_lengths, vocabulary_size))
+    features, frames = module.recognizer.frontend(data.waveforms, data.waveform_lengths)
+    sums = []
+    for sampling in (0.0, 1.0):
+        torch.manual_seed(3)
+        terms = loss.terms(RecognizerStep(module.recognizer, data, features, frames, 0, sampling))
+        assert bool(terms.total.isfinite())
+        sums.append({key: float(value) for key, value in terms.sums.items()})
+    plain, sampled = sums
+    assert plain["attention"] != sampled["attention"]
+    own = {"mwer": "expected_errors", "distillation": "distillation", "distillation_texts": "distillation"}[name]
+    assert (plain[own] != sampled[own]) is (name == "distillation")  # which is of the same logits
+    assert plain["ctc"] == sampled["ctc"]
 
 
 def test_no_hypothesis_is_longer_than_its_own_utterance_allows() -> None:

@@ -12,11 +12,11 @@ import torch
 from training_tiny import Data, batch, trainer, training
 
 from lasasr.errors import LasasrError, UsageError
-from lasasr.listen.base import StagedEncoder
 from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.training.module import Training
-from lasasr.training.pretrained import Thaw, pretrained_facts, share_line
+from lasasr.training.parameter_groups import brought
+from lasasr.training.pretrained import pretrained_facts, share_line, thawing
 
 sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
 from pretrained_folders import folder_of, shelf
@@ -45,9 +45,7 @@ def changed(before: dict[str, torch.Tensor], made: Training) -> set[str]:
 
 
 def fit(made: Training, folder: Path, steps: int) -> None:
-    encoder = made.recognizer.model.encoder
-    assert isinstance(encoder, StagedEncoder)
-    callbacks = [Thaw(encoder)] if encoder.thaw_after is not None else []
+    callbacks = thawing(made.recognizer)
     trainer(folder, callbacks, max_steps=steps, limit_val_batches=0).fit(made, Data())
 
 
@@ -74,7 +72,7 @@ def test_only_what_computes_features_is_frozen(shelf: Path, tmp_path: Path) -> N
 def test_layers_thaw_after_so_many_updates(shelf: Path, tmp_path: Path, steps: int, thawed: bool) -> None:
     made = module(shelf, thaw_after=2, thaw_layers=1)
     before = weights_of(made)
-    assert "more later" in (share_line(made.recognizer) or "")
+    assert "more later" in (share_line(made.recognizer, brought(made)) or "")
     fit(made, tmp_path, steps)
     expected = {"projection.weight", "projection.bias"}
     if thawed:

@@ -8,7 +8,7 @@ import pytest
 from doctor_corpus import Corpus
 from loaded import recognition
 
-from lasasr.data import manifest, manifest_cache
+from lasasr.data import manifest, manifest_index
 from lasasr.data.manifest import Utterances, read_manifest
 from lasasr.tasks.recognition import RecognitionTask
 from lasasr.text import transcript
@@ -29,7 +29,7 @@ def test_each_manifest_is_read_once_and_each_transcript_normalised_once(
         normalised.append(raw)
         return raw
 
-    monkeypatch.setattr(manifest_cache, "read_manifest", counted)
+    monkeypatch.setattr(manifest_index, "read_manifest", counted)
     monkeypatch.setattr(manifest, "read_manifest", counted)
     monkeypatch.setitem(transcript._RULES, "noted", TranscriptRule("noted", 1, noted))
     corpus = Corpus(tmp_path)

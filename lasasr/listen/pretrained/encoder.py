@@ -14,7 +14,7 @@ from lasasr.listen.base import Encoded, Encoder, StagedEncoder
 from lasasr.listen.pretrained import folder, types, weights
 from lasasr.listen.pretrained.body import Body
 from lasasr.listen.pretrained.mix import LayerMix
-from lasasr.nn import initial_weights
+from lasasr.nn import frozen, initial_weights
 from lasasr.nn import lengths as length
 
 Layers = Literal["last", "weighted"]
@@ -87,7 +87,6 @@ class PretrainedEncoder(StagedEncoder):
         total = len(self.body.layers)
         self._check_freezing(thaw_layers, total)
         self.boundary = total - (total if thaw_layers is None else thaw_layers) if thaw_after is not None else total
-        self._thawed = False
         self.mix = LayerMix(total + 1) if layers == "weighted" else None
         self.projection = nn.Linear(self.body.width, projection_dim) if projection_dim else None
         width = projection_dim or self.body.width
@@ -173,19 +172,12 @@ class PretrainedEncoder(StagedEncoder):
         """See the contract."""
         for parameter in self.brought():
             parameter.requires_grad_(True)
-        self._thawed = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> PretrainedEncoder:
         """What is frozen stays as in evaluation: without dropout."""
         super().train(mode)
-        if self.freeze == "all":
-            self.body.eval()
-            for part in self._thawing() if self._thawed else ():
-                part.train(mode)
-        elif self.freeze == "features":
-            for part in self.body.features:
-                part.eval()
+        frozen.settle(self)
         for part in self.body.modules():
             if isinstance(part, nn.BatchNorm1d):  # of its own statistics an utterance would know its batch
                 part.eval()
@@ -216,7 +208,7 @@ class PretrainedEncoder(StagedEncoder):
     def _freeze(self) -> None:
         parts: dict[str, tuple[nn.Module, ...]] = {"all": (self.body,), "features": self.body.features, "none": ()}
         for part in parts[self.freeze]:
-            part.requires_grad_(False)
+            frozen.freeze(part.parameters())
         self.train(self.training)
 
     def _check_freezing(self, thaw_layers: int | None, total: int) -> None:

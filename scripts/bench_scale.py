@@ -1,0 +1,166 @@
+"""Time and memory of everything around the training, for a corpus of as many utterances as the largest have.
+
+The audio is a few recordings of noise under as many names as there are utterances (hard links), so that it takes little
+disk while every file is opened, measured and digested as in a real corpus; the texts are random words. Each command
+runs in a process of its own, as a user starts it; what it took is what the operating system says of it and its
+children. `--utterances 30000 300000` shows how the cost grows.
+
+    python scripts/bench_scale.py --utterances 30000 300000 --out /tmp/scale
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+
+PLAN: Final = "plan of two epochs, one resumed in its middle"
+RATE_HZ: Final = 8000
+RECORDINGS: Final = 60  # different ones; all other names are links to them
+WORDS: Final = 20_000  # of the made-up language
+PER_S: Final = 2.5  # words per second of audio, a little less than in LibriSpeech
+PER_SPEAKER: Final = 120
+# a small model: what is measured is the data's share of a start, not the products of the first update
+MODEL: Final = (
+    "listen.hidden_dim=16",
+    "listen.layers=1",
+    "spell.hidden_dim=16",
+    "spell.embedding_dim=16",
+    "attend.dim=16",
+    "trainer.precision=32-true",
+)
+UPDATE: Final = ("trainer.max_steps=1",)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one command and its children."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float  # of the largest process
+    status: int
+
+
+def main() -> None:
+    """Measure, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, nargs="+", default=[30_000, 300_000])
+    parser.add_argument("--out", type=Path, required=True, help="an empty folder for the corpus and what is made of it")
+    parser.add_argument("--plans", type=int, nargs="*", default=[3_000_000], help="plans alone, of so many")
+    parser.add_argument("--plan", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.plan is not None:
+        make_plan(arguments.plan)
+        return
+    print("| utterances | command | wall s | CPU s | peak MiB |\n|---|---|---|---|---|")
+    for count in arguments.utterances:
+        folder = arguments.out / str(count)
+        write_corpus(folder, count)
+        for name, cost in measured(folder, count):
+            show(count, name, cost)
+    for count in arguments.plans:
+        show(count, PLAN, plan(count))
+
+
+def show(count: int, name: str, cost: Cost) -> None:
+    """One line of the table."""
+    note = f" (exit {cost.status})" if cost.status else ""
+    figures = f"{cost.wall_s:.1f} | {cost.cpu_s:.1f} | {cost.peak_mib:.0f}"
+    print(f"| {count:,} | {name}{note} | {figures} |", flush=True)
+
+
+def write_corpus(folder: Path, count: int) -> None:
+    """Tables train.tsv, dev.tsv and test.tsv below `folder`, and the audio that they name."""
+    if (folder / "train.tsv").exists():
+        return
+    random = np.random.default_rng(1)
+    audio = folder / "audio"
+    audio.mkdir(parents=True)
+    recordings = []
+    for index in range(RECORDINGS):
+        samples = random.normal(0, 0.05, int(RATE_HZ * _seconds(index)))
+        recordings.append(audio / f"recording-{index:02d}.flac")
+        soundfile.write(recordings[-1], samples, RATE_HZ)
+    words = np.array(
+        ["".join(random.choice(list("etaoinshrdlucm"), length)) for length in random.integers(2, 9, WORDS)]
+    )
+    for split, size in (("train", count), ("dev", 200), ("test", 200)):
+        with (folder / f"{split}.tsv").open("w") as table:
+            table.write("id\taudio\ttext\tspeaker\n")
+            for index in range(size):
+                utterance = f"{split}-{index // PER_SPEAKER:05d}-{index % PER_SPEAKER:04d}"
+                place = audio / split / f"{index // 1000:04d}"
+                if index % 1000 == 0:
+                    place.mkdir(parents=True)
+                os.link(recordings[index % RECORDINGS], place / f"{utterance}.flac")
+                # rank r of a language's words is about 1 / r as frequent as the first (Zipf)
+                ranks = (WORDS ** random.random(round(PER_S * _seconds(index)))).astype(int)
+                text = " ".join(words[ranks - 1])
+                name = (place / f"{utterance}.flac").relative_to(folder)
+                table.write(f"{utterance}\t{name}\t{text}\t{split}-{index // PER_SPEAKER:05d}\n")
+
+
+def _seconds(index: int) -> float:
+    """The duration of an utterance's recording: 4 to 20 s, 12 on the average."""
+    return 4 + 16 * (index % RECORDINGS) / RECORDINGS
+
+
+def measured(folder: Path, count: int) -> Iterator[tuple[str, Cost]]:
+    """(what, cost) of every command, in the order in which a user meets them."""
+    data = ["corpus=table", *(f"corpus.{split}={folder / split}.tsv" for split in ("train", "dev", "test"))]
+    recipe = ["librispeech/las_100h_bpe1k", *data, "evaluate.splits=[test]", *MODEL]
+    places = {"LASASR_PREPARED": str(folder / "prepared"), "LASASR_RUNS": str(folder / "runs")}
+    yield "`prepare`: reads every header, digests every file, learns 1,000 pieces", run(["prepare", *recipe], places)
+    yield "`prepare` again: nothing to do", run(["prepare", *recipe], places)
+    yield "`doctor --quick`", run(["doctor", *recipe, "--quick"], places)
+    train = ["train", *recipe, *UPDATE, "search=greedy"]
+    yield "`train`, one update, the first time: doctor's look, token ids", run(train, places)
+    yield "`train`, one update, from then on", run([*train, "seed=2"], places)
+    yield "the same with two workers", run([*train, "seed=3", "loading.num_workers=2"], places)
+    yield PLAN, plan(count)
+
+
+def plan(count: int) -> Cost:
+    """The plan of two epochs, the second gone on with in its middle."""
+    return run([__file__, "--plan", str(count), "--out", "."], {}, module=False)
+
+
+def make_plan(count: int) -> None:
+    """What a run does before the first batch of a resumed epoch."""
+    from lasasr.data.sampler import Batching, BucketBatches
+
+    durations_s = np.random.default_rng(1).uniform(2, 20, count)
+    batches = BucketBatches(durations_s, Batching(64, 240.0), batches_per_step=2, world_size=2)
+    assert sum(map(len, batches.batches(0))) == count
+    batches.start_from(1, len(batches) // 2)
+    assert len(list(batches)) == len(batches) - len(batches) // 2
+
+
+def run(arguments: Sequence[str], places: Mapping[str, str], module: bool = True) -> Cost:
+    """Run one command of lasasr, or a script."""
+    command = [sys.executable, *(["-m", "lasasr"] if module else []), *arguments]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.stderr.write(output.decode(errors="replace")[-2000:])
+    return Cost(
+        time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode
+    )
+
+
+if __name__ == "__main__":
+    main()

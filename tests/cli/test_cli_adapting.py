@@ -1,0 +1,76 @@
+"""A trained recognizer is trained on from the shell: its bundle is a delta that transcribes, merges, and is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commandline import TINY, Command
+
+KEPT = tuple(word for word in TINY if not word.startswith(("listen.", "spell.")))
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_run: Path, lasasr: Command) -> Path:
+    """The folder of a run that adapts the tiny one by low-rank factors."""
+    done = lasasr(
+        *("train", "synthetic/las_char", *KEPT, "adapt=lora", "adapt.lora.rank=2", f"warm_start.run={tiny_run}"),
+        *("name=adapted", "evaluate.maps=0", "validation.maps=0", "+adapt.learning_rates.decoder=1e-4"),
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("trained: "))
+    assert done.stderr.index(line) < done.stderr.index("epoch   0")
+    (folder,) = tiny_run.parent.glob("adapted-s1-*")
+    card = json.loads((folder / "card.json").read_text())
+    assert f"trained: {card['trained_parameters']:,} of {card['parameters']:,} parameters" in line
+    assert card["adapted"]["methods"] == ["lora"]
+    assert card["trained_parameters"] < 0.1 * card["parameters"]
+    return folder
+
+
+def audio(workplace: Path) -> list[str]:
+    return [str(path) for path in sorted((workplace / "prepared").rglob("*test*.flac"))[:3]]
+
+
+def test_the_run_the_base_with_the_adapter_and_the_merged_bundle_say_the_same(
+    adapted: Path, tiny_run: Path, tmp_path: Path, workplace: Path, lasasr: Command
+) -> None:
+    assert {path.name for path in (adapted / "bundle").iterdir()} == {
+        *("adapter.safetensors", "config.yaml", "tokenizer.json")
+    }
+    assert (adapted / "bundle" / "adapter.safetensors").stat().st_size < 50_000
+    merged = tmp_path / "merged"
+    assert lasasr("export", str(adapted), "--out", str(merged), "--merge").returncode == 0
+    results = []
+    for words in ([str(adapted)], [str(tiny_run), "--adapter", str(adapted)], [str(merged)]):
+        done = lasasr("transcribe", *words, *audio(workplace), "--json")
+        assert done.returncode == 0, done.stderr
+        results.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert [line["text"] for line in results[0]] == [line["text"] for line in results[2]]
+    assert results[0] == results[1]
+    for own, other in zip(results[0], results[2], strict=True):
+        assert own["score"] == pytest.approx(other["score"], abs=1e-5, rel=1e-5)
+
+
+def test_an_adapter_for_another_base_is_refused(
+    adapted: Path, tmp_path: Path, workplace: Path, lasasr: Command
+) -> None:
+    other = tmp_path / "other"
+    assert lasasr("export", str(adapted), "--out", str(other), "--merge").returncode == 0
+    done = lasasr("transcribe", str(other), *audio(workplace), "--adapter", str(adapted))
+    assert done.returncode == 1
+    assert "is an adapter for another base" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_run_does_not_go_on_from_another_base(adapted: Path, tmp_path: Path, lasasr: Command) -> None:
+    copied = Path(shutil.copytree(adapted, tmp_path / adapted.name))
+    card = json.loads((copied / "card.json").read_text())
+    card["adapted"]["sha256"] = "0" * 64
+    (copied / "card.json").write_text(json.dumps({**card, "status": "unfinished"}))
+    done = lasasr("train", "--resume", str(copied))
+    assert done.returncode == 1
+    assert "cannot go on: the bundle that it adapts has changed" in done.stderr.splitlines()[-1]
+    assert any((copied / "bundle").iterdir())
