@@ -35,11 +35,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -f .venv/installed-*
 	@$(BIN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@case "$(TORCH)" in ""|cpu) ;; *) echo "make: TORCH=$(TORCH): write TORCH=cpu, or leave it out"; exit 2;; esac
+	@echo "installing into .venv, about 5.7 GB the first time; V=1 shows what pip says"
 	@if [ "$(TORCH)" = cpu ]; then grep -vE '^(torch|torchaudio)==' constraints.txt >.venv/constraints.txt \
-		&& $(BIN) -m pip install --disable-pip-version-check --index-url "$(TORCH_INDEX)" 'torch>=2.11,<2.15' \
+		&& $(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check --index-url "$(TORCH_INDEX)" 'torch>=2.11,<2.15' \
 		|| { echo "make: no torch from $(TORCH_INDEX); name another index: TORCH_INDEX=URL"; exit 1; }; \
 	else cp constraints.txt .venv/constraints.txt; fi
-	$(BIN) -m pip install --disable-pip-version-check -c .venv/constraints.txt -e '.[synthetic,dev]'
+	@$(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check -c .venv/constraints.txt -e '.[synthetic,dev]'
 	@touch $@
 
 lint: $(STAMP) ## ruff: mistakes and format

@@ -30,7 +30,7 @@ LAYERS = (
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
     ("onnx",),  # runs without torch: it imports errors alone
-    ("errors", "escaping", "distributed"),
+    ("errors", "escaping", "remaining", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
