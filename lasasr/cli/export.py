@@ -38,5 +38,17 @@ def run(arguments: list[str]) -> int:
             onnx_export.export(recognizer, folder)
         else:
             recognizer.save(folder)
+            _copy_fisher(run_paths.bundle_folder(options.run), folder)
     print(options.out)
     return 0
+
+
+def _copy_fisher(bundle: Path, folder: Path) -> None:
+    """What `lasasr fisher` found of these weights goes with them."""
+    import shutil
+
+    from lasasr.adapt.ewc import FILE
+    from lasasr.artifacts.bundle_config import DELTA
+
+    if (bundle / FILE).is_file() and not (bundle / DELTA).exists():
+        shutil.copyfile(bundle / FILE, folder / FILE)
