@@ -131,6 +131,8 @@ def _status(error: BaseException) -> int:
             return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
+        case ModuleNotFoundError() if line := _missing(error):
+            return _say(line, 1)
         case Exception() if fault := _of_users_part(error):
             return _say(f"{fault} (-v shows the traceback)", 1)
         case OSError() if error.strerror:
@@ -139,6 +141,13 @@ def _status(error: BaseException) -> int:
         case Exception():
             return _say(f"internal error: {type(error).__name__}: {error} (-v shows the traceback)", 1)
     raise error
+
+
+def _missing(error: ModuleNotFoundError) -> str | None:
+    """What to install where a package of an extra is missing; None: it is of no extra."""
+    from lasasr.cli import missing_packages
+
+    return missing_packages.line(error)
 
 
 def _of_users_part(error: Exception) -> str | None:
