@@ -56,6 +56,8 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Many hours: shards": "docs/shards.md"},
             {"Many GPUs: clusters": "docs/clusters.md"},
             {"Watch a training": "docs/logging.md"},
+            {"When it does not learn": "docs/troubleshooting.md"},
+            {"From ESPnet, SpeechBrain, NeMo": "docs/from-other-toolkits.md"},
             {"Write a part": "docs/extending.md"},
             {"Write an attention": "docs/adding-an-attention.md"},
             {"Write an encoder": "docs/adding-an-encoder.md"},
@@ -79,6 +81,7 @@ NAV: Final[list[dict[str, Any]]] = [
             {"The card of a run": "docs/card.md"},
             {"Audio that is read": "docs/audio.md"},
             {"Verdicts": "docs/verdicts.md"},
+            {"Glossary": "docs/glossary.md"},
             {"Python": PYTHON},
         ]
     },

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from lasasr.errors import UsageError
+from lasasr.losses.base import StepView
 
 
 class Method(ABC):  # noqa: B024, it marks what may stand there
@@ -66,3 +68,59 @@ def weight_method(methods: Mapping[str, Any]) -> tuple[str, WeightMethod] | None
         names = " and ".join(name for name, _ in named)
         raise UsageError(f"adapt=[{','.join(methods)}]: {names} both say which weights are trained; choose one of them")
     return named[0] if named else None
+
+
+class Penalty(Method):
+    """A term of the loss that holds training back towards what the recognizer was when it began.
+
+    Promises: it is 0 before the first update, and never negative.
+
+    Args:
+        weight: of the term.
+
+    Raises:
+        ValueError: the weight is not positive.
+    """
+
+    of_weights: ClassVar[bool] = False
+    """Whether it measures how far weights have moved, which means nothing of weights that were added."""
+
+    def __init__(self, weight: float) -> None:
+        if not 0.0 < weight < float("inf"):
+            raise ValueError(f"weight must be above 0, got {weight}")
+        self.weight = weight
+
+    @abstractmethod
+    def begin(self, recognizer: nn.Module, base: Path) -> None:
+        """Take what the recognizer is before the first update.
+
+        Args:
+            recognizer: with the weights that training begins with, of which some have `requires_grad`.
+            base: folder of the bundle that they come from.
+
+        Raises:
+            LasasrError: something is missing there.
+        """
+
+    @abstractmethod
+    def per_token(self, step: StepView, ctc_share: float) -> Tensor:
+        """() nats per target token of this batch, with gradient, the weight not in it.
+
+        Args:
+            ctc_share: of CTC in the loss, as of `Loss.ctc_share`.
+        """
+
+
+def check_together(methods: Mapping[str, Method]) -> None:
+    """Refuse methods that do not go together.
+
+    Raises:
+        UsageError: names them.
+    """
+    chosen = weight_method(methods)
+    for name, method in methods.items():
+        if chosen is not None and chosen[1].adds and isinstance(method, Penalty) and method.of_weights:
+            raise UsageError(
+                f"adapt=[{','.join(methods)}]: {name} holds weights back, but with {chosen[0]} those of the recognizer "
+                "stay as they are: leave it out, or take self_distillation"
+            )

@@ -26,6 +26,8 @@ def run(arguments: list[str]) -> int:
     from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
+    if options.out.exists() and not options.out.is_dir():
+        raise LasasrError(f"--out {options.out} is a file, not a folder; name a new folder")
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
@@ -38,5 +40,17 @@ def run(arguments: list[str]) -> int:
             onnx_export.export(recognizer, folder)
         else:
             recognizer.save(folder)
+            _copy_fisher(run_paths.bundle_folder(options.run), folder)
     print(options.out)
     return 0
+
+
+def _copy_fisher(bundle: Path, folder: Path) -> None:
+    """What `lasasr fisher` found of these weights goes with them."""
+    import shutil
+
+    from lasasr.adapt.ewc import FILE
+    from lasasr.artifacts.bundle_config import DELTA
+
+    if (bundle / FILE).is_file() and not (bundle / DELTA).exists():
+        shutil.copyfile(bundle / FILE, folder / FILE)

@@ -139,7 +139,7 @@ def update(module: Training, optimizer: Optimizer, batch: Batch, settings: Setti
     kind = batch.waveforms.device.type
     trained_in = precision(settings)
     dtype = torch.float16 if trained_in == "16-mixed" else torch.bfloat16
-    features, frames = module.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths)
+    features, frames = module.recognizer.encoder_input(batch.waveforms, batch.waveform_lengths, batch.kept)
     step = RecognizerStep(module.recognizer, batch, features, frames, 0, module.sampling(0))
     with torch.autocast(kind, dtype, enabled=trained_in != "32-true"):
         terms = module.loss.terms(step)

@@ -38,6 +38,8 @@ class StepView(ABC):
 
     batch: Batch
     update: int  # updates made so far
+    features: Tensor  # (B, T, F) what the encoder reads, augmented; or what a frozen first stage of it gives
+    frames: Tensor  # (B,) int64, of the features
 
     @property
     @abstractmethod

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lasasr.adapt.base import WeightMethod, weight_method
+from lasasr.adapt import ewc
+from lasasr.adapt.base import Penalty, WeightMethod, check_together, weight_method
+from lasasr.adapt.ewc import EWC
 from lasasr.adapt.full import Full
+from lasasr.adapt.regularized import RegularizedLoss
 from lasasr.artifacts import delta
 from lasasr.artifacts.delta import Base
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Recognition
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError, UsageError
-from lasasr.losses.base import Heads
+from lasasr.losses.base import Heads, Loss
 from lasasr.models import adaptation, factory
 from lasasr.models.adaptation import Adaptation
 from lasasr.models.parts import ModelParts
@@ -49,8 +52,11 @@ def check(settings: Recognition) -> None:
         LasasrError: methods that do not go together, an option out of its range, a bundle that is not there.
     """
     if is_adapting(settings):
-        weight_method(adaptation.methods(settings.adapt.methods))
-        base_bundle(settings)
+        methods = adaptation.methods(settings.adapt.methods)
+        check_together(methods)
+        base = base_bundle(settings)
+        if any(isinstance(method, EWC) for method in methods.values()):
+            ewc.read(base.folder)
 
 
 def beginning(settings: Recognition, tokenizer: Tokenizer, normalizer: str) -> Recognizer:
@@ -104,6 +110,19 @@ def part_rates(settings: Recognition, recognizer: Recognizer) -> PartRates:
     """The rates of the parts, as configured."""
     later = chosen_method(settings).thawing(recognizer)
     return PartRates(settings.adapt.learning_rates, settings.adapt.warmup_steps, later)
+
+
+def regularized(settings: Recognition, loss: Loss, recognizer: Recognizer) -> Loss:
+    """The loss with the penalties that are chosen; itself where none is.
+
+    Args:
+        recognizer: with the weights of the bundle, whichever checkpoint is gone on from afterwards.
+    """
+    methods = adaptation.methods(settings.adapt.methods)
+    penalties = {name: method for name, method in methods.items() if isinstance(method, Penalty)}
+    for penalty in penalties.values():
+        penalty.begin(recognizer, base_bundle(settings).folder)
+    return RegularizedLoss(loss, penalties) if penalties else loss
 
 
 def begin(settings: Recognition, folder: Path, recognizer: Recognizer, resume: bool) -> dict[str, Any]:

@@ -39,12 +39,12 @@ class RecognizerStep(StepView):
         self, recognizer: Recognizer, batch: Batch, features: Tensor, frames: Tensor, update: int, sampling: float = 0.0
     ) -> None:
         self.recognizer, self.batch, self.update = recognizer, batch, update
-        self._features, self._frames, self._sampling = features, frames, sampling
+        self.features, self.frames, self._sampling = features, frames, sampling
         self._unrolled: Unrolled | None = None
 
     @cached_property
     def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
-        return self.recognizer.encode_with_intermediate(self._features, self._frames)
+        return self.recognizer.encode_with_intermediate(self.features, self.frames)
 
     @property
     def _encoded(self) -> Encoded:
