@@ -21,7 +21,10 @@ from lasasr.audio import containers
 from lasasr.audio.resampling import resample
 from lasasr.errors import LasasrError
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
+SUFFIXES = {
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"),
+    *(".sph", ".nist", ".snd", ".aifc", ".wave"),
+}
 LOWEST_HZ, HIGHEST_HZ = 1_000, 384_000
 LONGEST_S = 7 * 86_400  # of a file
 UNKNOWN_FRAMES = 1 << 62  # so many, or more, stand for a length that is not known: streams of FLAC

@@ -142,7 +142,7 @@ def _become(command: Command, folder: Path, written: int, record: bool) -> None:
         os.dup2(written, 1)
         os.dup2(written, 2)
         # those of the tool may be files, and know where they end
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
         if command.ranks == 1:
             _work(command.words, command.faults, folder, 0, record)
         _launch(command, folder, record)
