@@ -9,6 +9,9 @@ STAMP := .venv/installed-$(firstword $(shell pwd | cksum))
 # what lasasr is compared with, in an environment of its own that sees the packages of the first
 PEERS := .venv-parity
 PEERS_STAMP := $(PEERS)/installed-$(firstword $(shell pwd | cksum))
+# make demo TORCH=cpu: torch without CUDA, from the index that TORCH_INDEX names
+TORCH ?=
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= 2
 COUNT ?= 500
 SEED ?= 1
@@ -31,7 +34,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@rm -f .venv/installed-*
 	@$(BIN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[synthetic,dev]'
+	@case "$(TORCH)" in ""|cpu) ;; *) echo "make: TORCH=$(TORCH): write TORCH=cpu, or leave it out"; exit 2;; esac
+	@echo "installing into .venv, about 5.7 GB the first time; V=1 shows what pip says"
+	@if [ "$(TORCH)" = cpu ]; then grep -vE '^(torch|torchaudio)==' constraints.txt >.venv/constraints.txt \
+		&& $(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check --index-url "$(TORCH_INDEX)" 'torch>=2.11,<2.15' \
+		|| { echo "make: no torch from $(TORCH_INDEX); name another index: TORCH_INDEX=URL"; exit 1; }; \
+	else cp constraints.txt .venv/constraints.txt; fi
+	@$(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check -c .venv/constraints.txt -e '.[synthetic,dev]'
 	@touch $@
 
 lint: $(STAMP) ## ruff: mistakes and format

@@ -157,26 +157,39 @@ def _by_speaker(speakers: Any, values: Any, shape: tuple[int, int]) -> Any:
     return np.bincount(speakers.ravel(), values.ravel(), shape[0] * shape[1]).reshape(shape)
 
 
+def run_errors(setting: Setting, sets: Sets, added: Array, seeds: int, generator: np.random.Generator) -> list[Array]:
+    """Errors (P, U) of each seed of a system whose true rate is `added` (P, 1) above the setting's."""
+    shape = sets.difficulty.shape
+
+    def factor(deviation: float, *shape: int) -> Any:
+        return np.exp(deviation * generator.standard_normal(shape) - 0.5 * deviation**2)
+
+    of_system = setting.rate * sets.difficulty * factor(setting.interaction, *shape)
+    of_system = np.maximum(of_system + added, 0.0)
+    errors = []
+    for _ in range(seeds):
+        of_run = of_system * factor(setting.seed_sd, shape[0], 1) * factor(setting.speaker_seed, *shape)
+        if setting.diverging:
+            of_run *= np.where(generator.random((shape[0], 1)) < setting.diverging, DIVERGED, 1.0)
+        mean = of_run.ravel()[sets.speakers] * sets.words * sets.hardness
+        errors.append(generator.poisson(mean * generator.gamma(3.0, 1 / 3.0, mean.shape)))
+    return errors
+
+
+def errors_by_speaker(sets: Sets, errors: Sequence[Array]) -> Array:
+    """(P, M, N) of each run (P, U)."""
+    return np.stack([_by_speaker(sets.speakers, run, sets.difficulty.shape) for run in errors], 1)
+
+
 def simulate(setting: Setting, sets: Sets, generator: np.random.Generator, points: Any = 0.0) -> Simulated:
     """Draw a pair of systems on each test set; the true rate of the second is `points`, a number or (P,), higher."""
     shape = sets.difficulty.shape
     half = np.broadcast_to(np.asarray(points) / 200.0, shape[0])[:, None]
 
-    def factor(deviation: float, *shape: int) -> Any:
-        return np.exp(deviation * generator.standard_normal(shape) - 0.5 * deviation**2)
-
     systems, means, halves = [], [], []
     for added, seeds in zip((-half, half), setting.runs, strict=True):
-        of_system = setting.rate * sets.difficulty * factor(setting.interaction, *shape)
-        of_system = np.maximum(of_system + added, 0.0)
-        errors = []
-        for _ in range(seeds):
-            of_run = of_system * factor(setting.seed_sd, shape[0], 1) * factor(setting.speaker_seed, *shape)
-            if setting.diverging:
-                of_run *= np.where(generator.random((shape[0], 1)) < setting.diverging, DIVERGED, 1.0)
-            mean = of_run.ravel()[sets.speakers] * sets.words * sets.hardness
-            errors.append(generator.poisson(mean * generator.gamma(3.0, 1 / 3.0, mean.shape)))
-        systems.append(np.stack([_by_speaker(sets.speakers, run, shape) for run in errors], 1))
+        errors = run_errors(setting, sets, added, seeds, generator)
+        systems.append(errors_by_speaker(sets, errors))
         means.append(np.mean(errors, 0))
         first = generator.binomial(errors[0], 0.5)  # a Poisson count falls apart like that
         halves.append(np.concatenate([first, errors[0] - first], 1))

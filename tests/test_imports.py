@@ -30,7 +30,7 @@ LAYERS = (
     ("artifacts", "audio", "listen", "attend"),
     ("metrics", "configuration", "nn"),
     ("onnx",),  # runs without torch: it imports errors alone
-    ("errors", "escaping", "distributed"),
+    ("errors", "escaping", "remaining", "distributed"),
     ("__init__",),  # `from lasasr import __version__`; its own lazy import of Recognizer is the one exception
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
@@ -43,6 +43,8 @@ ONLY_IN = {
     "lightning": ("cli", "training", "data.datamodule"),
     "espeakng_loader": ("corpora",),
 }
+# what the base installation, for transcribing, does without
+NOT_IN_BASE = {"torchaudio", "lightning", "hydra", "omegaconf", "tensorboard", "lhotse", "matplotlib", "scipy"}
 HEAVY = {"torch", "torchaudio", "lightning", "lhotse", "numpy", "scipy", "matplotlib", "sentencepiece", "jiwer"}
 WITHOUT_TORCH = (
     "onnx",
@@ -185,6 +187,17 @@ def inside(module: str, names: tuple[str, ...]) -> bool:
 )
 def test_numbers_and_run_folders_are_read_without_torch(module: str) -> None:
     assert not loads(module) & {"torch", "torchaudio", "lightning", "lhotse"}
+
+
+@pytest.mark.parametrize("module", ["models.recognizer", "cli.transcribe_progress", "transcription.sinks"])
+def test_what_transcribes_loads_the_packages_of_the_base_installation_only(module: str) -> None:
+    assert not loads(f"lasasr.{module}") & NOT_IN_BASE
+
+
+def test_nothing_needs_torchaudio() -> None:
+    """Its compiled part does not load beside every build of torch, that for the CPU among them."""
+    users = [module for module in MODULES if any(library(name) == "torchaudio" for name, _ in imports(module))]
+    assert not users
 
 
 def test_the_command_starts_with_the_standard_library_only() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from lasasr.audio import chunks, mpeg_frames
+from lasasr.audio import chunks, mpeg_frames, sphere
 from lasasr.errors import LasasrError
 
 WAY_OUT = "convert it anew from the original"
@@ -127,6 +127,16 @@ def _chunks(file: BinaryIO, size: int) -> str:
     return _CUT.format(f"{max(0, size - samples.begin):,} of {samples.promised:,} bytes of samples are there")
 
 
+def _sphere(file: BinaryIO, size: int) -> str:
+    """Compares as above; what is compressed would be read as if it were samples."""
+    if compressed := sphere.compression(file):
+        return f"is SPHERE compressed as {compressed}, which is not read; decompress it by sph2pipe -f wav FILE NEW.wav"
+    samples = sphere.samples(file)
+    if samples is None or size - samples[0] >= samples[1] - _SLACK // 8:
+        return ""
+    return _CUT.format(f"{max(0, size - samples[0]):,} of {samples[1]:,} bytes of samples are there")
+
+
 _FINDERS: Final[dict[bytes, Callable[[BinaryIO, int], str]]] = {
     b"OggS": _ogg,
     b"ID3": _mp3,
@@ -134,6 +144,7 @@ _FINDERS: Final[dict[bytes, Callable[[BinaryIO, int], str]]] = {
     b"fLaC": _flac,
     **dict.fromkeys(chunks.SIGNATURES, _chunks),
     b"RIFF": _wav,
+    b"NIST": _sphere,
 }
 
 

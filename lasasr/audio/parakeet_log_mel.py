@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torchaudio
 from torch import Tensor
 from torch.nn import functional
 
 from lasasr.audio.base import Frontend
 from lasasr.audio.normalised import normalised
+from lasasr.audio.slaney import slaney_filters
 from lasasr.nn import lengths as length
 
 SAMPLE_RATE_HZ = 16_000
@@ -34,9 +34,7 @@ class ParakeetLogMelFrontend(Frontend):
 
     def __init__(self, bins: int = 80) -> None:
         super().__init__(sample_rate_hz=SAMPLE_RATE_HZ, output_dim=bins, frame_shift_ms=10.0)
-        filters = torchaudio.functional.melscale_fbanks(
-            FFT // 2 + 1, 0.0, SAMPLE_RATE_HZ / 2, bins, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney"
-        )
+        filters = slaney_filters(SAMPLE_RATE_HZ, FFT, bins)
         window = functional.pad(torch.hann_window(WINDOW, periodic=False), ((FFT - WINDOW) // 2,) * 2)
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters, persistent=False)

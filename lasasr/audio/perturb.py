@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from lasasr.audio.read import SUFFIXES, decoded, finished, opened
@@ -175,6 +174,8 @@ def coloured(samples: int, exponent: float, generator: torch.Generator) -> Tenso
     """Gaussian noise (samples,) whose amplitude spectrum falls as frequency to the power of −`exponent`."""
     if exponent == 0.0:
         return torch.randn(samples, generator=generator)
+    from scipy.fft import next_fast_len  # of training alone
+
     enough = next_fast_len(samples, real=True)  # a length with a large prime factor takes ten times as long
     spectrum: Tensor = torch.fft.rfft(torch.randn(enough, generator=generator))
     frequency = torch.arange(len(spectrum)).clamp(min=1)

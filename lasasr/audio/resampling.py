@@ -2,7 +2,7 @@
 
 Every output sample is a sum over the input samples within six zero crossings of a sinc under a Hann window (Smith 2002,
 "Digital Audio Resampling Home Page"; the definition and the numbers are torchaudio's). For two rates with a large
-common divisor the weights repeat after a few samples: torchaudio's convolution with all of them. Its kernel holds
+common divisor the weights repeat after a few samples: a convolution with all of them. Its kernel holds
 from · to / gcd² weights, 256 million for 16,001 Hz; such rates get their weights one output sample at a time.
 """
 
@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torchaudio.transforms import Resample
 
 ZERO_CROSSINGS = 6  # of the sinc, to either side
 ROLLOFF = 0.99  # of the lower Nyquist frequency: where the passband ends
@@ -29,8 +28,7 @@ def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
         return waveform
     if new * (old + 2 * reach(old, new)) > MOST_WEIGHTS:
         return interpolated(waveform, old, new)
-    resampled: Tensor = _resampler(from_hz, to_hz)(waveform)
-    return resampled
+    return _convolved(waveform, old, new)
 
 
 def reach(old: int, new: int) -> int:
@@ -64,6 +62,23 @@ def _weights(distance: Tensor, cutoff: float) -> Tensor:
     return torch.sinc(crossings) * window * cutoff
 
 
-@lru_cache(maxsize=16)
-def _resampler(from_hz: int, to_hz: int) -> Resample:
-    return Resample(from_hz, to_hz)  # keeps its kernel, which costs more than a short waveform's resampling
+def _convolved(waveform: Tensor, old: int, new: int) -> Tensor:
+    """Each step of `old` input samples gives `new` output samples, whose weights are those of every other step."""
+    width = reach(old, new)
+    padded = torch.nn.functional.pad(waveform, (width, width + old))
+    phases = torch.nn.functional.conv1d(padded[None, None], _kernel(old, new).to(waveform), stride=old)
+    return phases[0].T.reshape(-1)[: -(-len(waveform) * new // old)]
+
+
+@lru_cache(maxsize=16)  # a kernel costs more than a short waveform's resampling
+def _kernel(old: int, new: int) -> Tensor:
+    """The weights (new, 1, old + 2 · reach) of one step; phases are rounded to float32, as torchaudio rounds them."""
+    width = reach(old, new)
+    offsets = torch.arange(-width, width + old, dtype=torch.float64) / old
+    phases = -(torch.arange(new, dtype=torch.float32) / new)
+    cutoff = min(old, new) * ROLLOFF
+    crossings = ((phases[:, None] + offsets) * cutoff).clamp(-ZERO_CROSSINGS, ZERO_CROSSINGS)
+    window = torch.cos(crossings * math.pi / ZERO_CROSSINGS / 2) ** 2
+    angles = crossings * math.pi
+    sinc = torch.where(angles == 0, 1.0, angles.sin() / angles)
+    return (sinc * (window * (cutoff / old))).float()[:, None]

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from lasasr.audio.perturb import draw, recordings
@@ -53,6 +52,8 @@ class Reverberation:
 
 def reverberated(waveform: Tensor, response: Tensor) -> Tensor:
     """waveform (S,) * response (L,) from the response's greatest value on, at the mean power of `waveform`: (S,)."""
+    from scipy.fft import next_fast_len  # of training alone
+
     samples, direct = len(waveform), int(response.abs().argmax())
     enough = next_fast_len(samples + len(response) - 1, real=True)
     spectrum: Tensor = torch.fft.rfft(waveform, n=enough) * torch.fft.rfft(response, n=enough)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torchaudio
 from torch import Tensor
 
 from lasasr.audio.base import Frontend
+from lasasr.audio.slaney import slaney_filters
 from lasasr.nn import lengths as length
 
 WINDOW = 400  # samples, 25 ms
@@ -31,9 +31,7 @@ class WhisperLogMelFrontend(Frontend):
 
     def __init__(self, bins: int = 80) -> None:
         super().__init__(sample_rate_hz=SAMPLE_RATE_HZ, output_dim=bins, frame_shift_ms=1000.0 * SHIFT / SAMPLE_RATE_HZ)
-        filters = torchaudio.functional.melscale_fbanks(
-            WINDOW // 2 + 1, 0.0, SAMPLE_RATE_HZ / 2, bins, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney"
-        )
+        filters = slaney_filters(SAMPLE_RATE_HZ, WINDOW, bins)
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lasasr.comparison.column import Column
     from lasasr.comparison.entries import RunSelection
     from lasasr.comparison.grouping import SystemRuns
+    from lasasr.comparison.race import Race
 
 EPILOG = """\
 examples:
@@ -196,6 +198,8 @@ def _read(options: Namespace) -> tuple[dict[str, Any], None]:
 def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, list[SystemRuns]]]:
     from lasasr.comparison.document import document
     from lasasr.comparison.grouping import groups
+    from lasasr.comparison.race import notes as race_notes
+    from lasasr.comparison.race import repeated
     from lasasr.metrics.significance.verdict import Rules
 
     if options.named or given_options(options):
@@ -204,10 +208,33 @@ def _compare(options: Namespace) -> tuple[dict[str, Any], tuple[RunSelection, li
         columns = {}
         selection = found_runs(options.paths, options)
         systems, notes = groups(selection, options.any_search, options.any_corpus)
+    race = _race(options.paths)
+    if race is not None:  # the seeds that it did not need are not missing
+        selection = replace(selection, missing=[run for run in selection.missing if run.status != "not begun"])
+        notes = [*notes, *race_notes(race)]
     baseline = _baseline(options.baseline, systems)
     rules = Rules(trust_normal_seeds=options.normal_seeds, wanted_points=options.points)
-    comparison = document(selection, systems, notes, baseline, rules, _own_columns(options.column or ()))
+    of_race = None if race is None else repeated(race, systems)
+    comparison = document(selection, systems, notes, baseline, rules, _own_columns(options.column or ()), of_race)
     return comparison | looked_closer(systems, comparison, rules, columns, options), (selection, systems)
+
+
+def _race(paths: Sequence[Path]) -> Race | None:
+    """The race that the runs are of.
+
+    Raises:
+        UsageError: other runs stand beside it, so that its p would not be those of this comparison.
+    """
+    from lasasr.artifacts import race_file
+
+    raced = [path for path in paths if (path / race_file.FILE).is_file()]
+    if not raced:
+        return None
+    if len(paths) > 1:
+        raise UsageError(f"{raced[0]} is a race and is compared alone; to compare its runs with others, name the runs")
+    from lasasr.cli.race import stored_race
+
+    return stored_race(raced[0])
 
 
 def _baseline(wanted: str | None, systems: Sequence[SystemRuns]) -> str | None:

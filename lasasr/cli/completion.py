@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from lasasr.cli import recipes, session
 from lasasr.errors import UsageError
 
-TAKE_RECIPE = ("prepare", "train", "doctor")
+TAKE_RECIPE = ("prepare", "train", "doctor", "race")
 
 
 def run(arguments: list[str]) -> int:

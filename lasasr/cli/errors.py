@@ -145,7 +145,10 @@ def _path(key: str, base: DictConfig) -> Iterator[str]:
     for depth, part in enumerate(parts):
         parent = ".".join(parts[:depth])
         if not OmegaConf.is_dict(level):
-            yield f"unknown key {key}: {parent} is a value and has no keys below it"
+            way_out = (
+                f"; write {parent}={{{'.'.join(parts[depth:])}: ...}}" if OmegaConf.select(base, parent) is None else ""
+            )
+            yield f"unknown key {key}: {parent} is a value and has no keys below it{way_out}"
             return
         if part not in level:
             yield unknown_key(key, parent, part, base)

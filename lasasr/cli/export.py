@@ -26,6 +26,8 @@ def run(arguments: list[str]) -> int:
     from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
+    if options.out.exists() and not options.out.is_dir():
+        raise LasasrError(f"--out {options.out} is a file, not a folder; name a new folder")
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))

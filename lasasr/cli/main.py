@@ -32,6 +32,7 @@ VERBS: Final = {
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
     "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
+    "race": "RECIPE attend=a,b,c ...     seeds where they decide; worse systems are dropped early",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
@@ -114,9 +115,9 @@ def _dispatch(arguments: list[str]) -> int:
 def _status(error: BaseException) -> int:
     """The exit status of what escaped a verb, after saying it in one line."""
     match error:
-        case SystemExit():  # argparse's --help; Lightning's, on a second Ctrl-C
-            if isinstance(error.__context__, KeyboardInterrupt):
-                return 128 + signal.SIGINT
+        case SystemExit() if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's, while it sets up, too
+            return _say("interrupted by SIGINT", 128 + signal.SIGINT)
+        case SystemExit():  # argparse's --help
             return error.code if isinstance(error.code, int) else int(error.code is not None)
         case KeyboardInterrupt():
             return _say("interrupted by SIGINT", 128 + signal.SIGINT)
@@ -130,6 +131,8 @@ def _status(error: BaseException) -> int:
             return error.exit_status
         case LasasrError():
             return _say(str(error), error.exit_status)
+        case ModuleNotFoundError() if line := _missing(error):
+            return _say(line, 1)
         case Exception() if fault := _of_users_part(error):
             return _say(f"{fault} (-v shows the traceback)", 1)
         case OSError() if error.strerror:
@@ -138,6 +141,13 @@ def _status(error: BaseException) -> int:
         case Exception():
             return _say(f"internal error: {type(error).__name__}: {error} (-v shows the traceback)", 1)
     raise error
+
+
+def _missing(error: ModuleNotFoundError) -> str | None:
+    """What to install where a package of an extra is missing; None: it is of no extra."""
+    from lasasr.cli import missing_packages
+
+    return missing_packages.line(error)
 
 
 def _of_users_part(error: Exception) -> str | None:

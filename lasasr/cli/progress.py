@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from lasasr.corpora.base import Progress as Report
 from lasasr.escaping import unescaped
+from lasasr.remaining import Remaining, about
 
 
 @contextmanager
@@ -35,7 +37,8 @@ class _Bars:
     def __call__(self, task: str, done: int, total: int) -> None:
         if self.bars is None or task != self.task:
             self.close()
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            counted = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+            columns = (TextColumn("{task.description}"), *counted)
             self.bars, self.task = Progress(*columns, console=self.console), task
             self.bars.add_task(task, total=total)
             self.bars.start()
@@ -50,16 +53,25 @@ class _Bars:
             self.bars = None
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+
 class _Lines:
-    """Says when a task begins and when it is done."""
+    """Says when a task begins and when it is done, and once a minute how long it still takes."""
 
     def __init__(self) -> None:
-        self.begun: set[str] = set()
+        self.begun: dict[str, Remaining] = {}
 
     def __call__(self, task: str, done: int, total: int) -> None:
         if task not in self.begun:
-            self.begun.add(task)
+            self.begun[task] = Remaining()
             print(f"{task}: {total}", file=sys.stderr, flush=True)
+        if (left_s := self.begun[task].left_s(done, total)) is not None:
+            print(f"{task}: {done} of {total}, {about(left_s)} left", file=sys.stderr, flush=True)
         if done == total:
             print(f"{task}: done", file=sys.stderr, flush=True)
 

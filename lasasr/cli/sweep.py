@@ -109,14 +109,26 @@ def sweep(
         LasasrError: at least one job failed; the others have run.
     """
     refuse_idle(overrides, multirun=True)
-    with session.on_recipe(recipe) as opened:
-        overrides = spelled_out(opened, overrides)
-        fixed = _checked_hydra_section(opened, overrides)
-        begun = None if _searches(overrides) else sweep_plan.begin(opened, overrides, fixed, fresh, check)
-    if begun is None:
+    if _searches(overrides):
+        with session.on_recipe(recipe) as opened:
+            overrides = spelled_out(opened, overrides)
+            _checked_hydra_section(opened, overrides)
         return _search(recipe, overrides, work, fresh)
+    begun = planned_sweep(recipe, overrides, fresh, check)
+    sweeps.write(begun)
     job = Job(work, recipe, folder=begun.folder)
     return _by_hydra(begun, job) if _needs_hydra(begun) else _in_turn(begun, job)
+
+
+def planned_sweep(recipe: str, overrides: Sequence[str], fresh: bool, check: Callable[[Config], object]) -> Sweep:
+    """Compose every job of a sweep; nothing is written.
+
+    Raises:
+        UsageError: a job's configuration is wrong.
+    """
+    with session.on_recipe(recipe) as opened:
+        overrides = spelled_out(opened, overrides)
+        return sweep_plan.plan(opened, overrides, _checked_hydra_section(opened, overrides), fresh, check)
 
 
 def resume(folder: Path, work: Work) -> Any:

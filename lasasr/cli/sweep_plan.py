@@ -19,10 +19,10 @@ from lasasr.cli.session import Session
 from lasasr.errors import UsageError
 
 
-def begin(
+def plan(
     opened: Session, overrides: Sequence[str], fixed: DictConfig, fresh: bool, check: Callable[[Config], object]
 ) -> Sweep:
-    """Compose every job, so that a mistake in the last one shows now, and write down what the sweep consists of.
+    """Compose every job, so that a mistake in the last one shows now.
 
     Args:
         opened: on the recipe.
@@ -31,7 +31,7 @@ def begin(
         check: called with the configuration of each.
 
     Raises:
-        UsageError: a job's configuration is wrong; nothing is written then.
+        UsageError: a job's configuration is wrong.
     """
     jobs_overrides = expand_over(opened, overrides, fixed)
 
@@ -56,9 +56,7 @@ def begin(
     folder = sweeps.choose_sweep_folder(parent, overrides, [job.run.folder for job in jobs], name)
     print("".join(f"note: {remark}\n" for remark in dict.fromkeys(remarks)), end="", flush=True)
     launcher = str(fixed.hydra.runtime.choices["hydra/launcher"])
-    sweep = Sweep(folder, lasting_name(opened.name), list(overrides), jobs, [], launcher)
-    sweeps.write(sweep)
-    return sweep
+    return Sweep(folder, lasting_name(opened.name), list(overrides), jobs, [], launcher)
 
 
 def unnamed(config: Config) -> Config:

@@ -63,14 +63,14 @@ def _train(options: Any) -> int:
             run_in(run, run.settings(), run.overrides(), resume=True)
     elif options.multirun:
         work = functools.partial(run_job, fresh=options.fresh)
-        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=_loaded)
+        sweep(options.recipe, options.overrides, work, fresh=options.fresh, check=loaded)
     else:
         settings = load(options.recipe, options.overrides, before_loading=_announce)
         execute(settings, options.overrides, fresh=options.fresh)
     return 0
 
 
-def _loaded(plain: Plain) -> Settings:
+def loaded(plain: Plain) -> Settings:
     """The configuration of a job of a sweep."""
     return load_settings(plain, f"recipe {plain['recipe']}")
 
@@ -95,7 +95,7 @@ def run_job(run: Run, plain: Plain, overrides: list[str], resume: bool = False, 
     Returns:
         The best value of what validations are judged by, which a sweeper that searches makes small; None: not known.
     """
-    run_in(run, _loaded(plain), overrides, resume, fresh)
+    run_in(run, loaded(plain), overrides, resume, fresh)
     if launch.helper() is not None:
         return None
     best = run.card().best_dev(plain["checkpoint"]["monitor"])

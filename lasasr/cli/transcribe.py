@@ -128,26 +128,29 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _searching(recognizer: Recognizer, options: Namespace, overrides: Sequence[str]) -> Recognizer:
     """The recognizer under the search that the command asks for."""
-    from lasasr.cli.compose import recompose
     from lasasr.models import language_model
 
-    if options.nbest is not None:
-        overrides = [*overrides, f"search.nbest={options.nbest}"]
-    if not overrides and options.hotwords is None:
+    if not overrides and options.nbest is None and options.hotwords is None:
         return recognizer
-    stored = {"recipe": str(options.run), "choices": {"search": None}, **recognizer.parts.plain()}
-    try:
-        changed = recompose(stored, overrides)
-    except UsageError as error:
-        if options.nbest is None or "search.nbest" not in str(error):
-            raise
-        raise UsageError("--nbest needs a beam search: add search=beam or search=beam_ctc") from None
-    search = changed["search"]
+    search = _overridden(recognizer, options, overrides) if overrides else recognizer.parts.search
+    if options.nbest is not None:
+        if "nbest" not in search and not search["_target_"].endswith(".BeamSearch"):
+            raise UsageError("--nbest needs a beam search: add search=beam or search=beam_ctc")
+        search = {**search, "nbest": options.nbest}
     if options.hotwords is not None:
         search = _with_hotwords(search, options.hotwords, recognizer.normalizer)
     searching = recognizer.searching(language_model.search(search, recognizer.tokenizer))
     searching.try_search()
     return searching
+
+
+def _overridden(recognizer: Recognizer, options: Namespace, overrides: Sequence[str]) -> Plain:
+    """The search that key=value compose on top of the recognizer's own."""
+    from lasasr.cli.compose import recompose
+
+    stored = {"recipe": str(options.run), "choices": {"search": None}, **recognizer.parts.plain()}
+    search: Plain = recompose(stored, overrides)["search"]
+    return search
 
 
 def _with_hotwords(search: Plain, file: Path, normalizer: str) -> Plain:

@@ -19,7 +19,7 @@ from lasasr.comparison.sentence import sentences
 from lasasr.comparison.settings import differing
 from lasasr.comparison.sources import MissingRun
 from lasasr.metrics.bootstrap import Interval
-from lasasr.metrics.significance.comparison import SystemPair, compare
+from lasasr.metrics.significance.comparison import Repeated, SystemPair, compare
 from lasasr.metrics.significance.detectable import RequiredData
 from lasasr.metrics.significance.mixed import VarianceParts
 from lasasr.metrics.significance.pair import DifferenceTest
@@ -39,17 +39,19 @@ def document(
     baseline: str | None,
     rules: Rules,
     columns: Sequence[Column] = (),
+    repeated: Repeated | None = None,
 ) -> dict[str, Any]:
     """Compare the systems, and return the contents of comparison.json.
 
     Args:
         columns: of the user's own.
+        repeated: what a race found, whose runs these are.
 
     Raises:
         LasasrError, UsageError: as `metrics.significance.comparison.compare`.
     """
     aligned = sum(len(run.lines) for run in selection.runs) <= MOST_ALIGNED
-    compared = compare([system.system(aligned) for system in systems], baseline, rules)
+    compared = compare([system.system(aligned) for system in systems], baseline, rules, repeated)
     first = selection.runs[0]
     configured = [system.runs[0].settings.normal for system in systems if system.runs[0].settings.normal]
     keys = differing(configured) if configured else []

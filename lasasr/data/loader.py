@@ -58,11 +58,11 @@ class Loading:
     cache_encoded: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("num_workers", 0), ("prefetch", 1), ("cache_audio_mb", 0)):
+        for name, least, most in (("num_workers", 0, 1024), ("prefetch", 1, 1024), ("cache_audio_mb", 0, 1 << 30)):
             value = getattr(self, name)
             unset = value is None and name == "num_workers"
-            if not unset and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise UsageError(f"loading.{name} must be a whole number of at least {least}, got {value}")
+            if not unset and (not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most):
+                raise UsageError(f"loading.{name} must be a whole number from {least} to {most:,}, got {value}")
         if not isinstance(self.pin_memory, bool | None):
             raise UsageError(f"loading.pin_memory must be true, false or null, got {self.pin_memory}")
         if not isinstance(self.cache_encoded, bool | None):

@@ -83,13 +83,18 @@ class Splits:
         else:
             content_files.write_rows(path, self.rows(split))
 
+    @property
+    def names(self) -> list[str]:
+        """Of all splits."""
+        return sorted(self.manifests)
+
     def _computed(self, split: str) -> Content:
         recorded = digests.recorded(self._manifest(split))
         return content.of_utterances(self.utterances(split), recorded, content.is_ordered(split))
 
     def _manifest(self, split: str) -> Path:
         if split not in self.manifests:
-            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.manifests))}")
+            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(self.names)}")
         return self.manifests[split]
 
 
@@ -127,6 +132,11 @@ class TextSplits:
     def write_rows(self, split: str, path: Path) -> None:
         """There are none to write."""
 
+    @property
+    def names(self) -> list[str]:
+        """Of all splits."""
+        return sorted(self.texts)
+
     def check(self, split: str) -> None:
         """Check that there is such a split.
 
@@ -134,7 +144,7 @@ class TextSplits:
             LasasrError: there is none; the message names those there are.
         """
         if split not in self.texts:
-            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(sorted(self.texts))}")
+            raise LasasrError(f"the corpus has no split {split!r}; it has {', '.join(self.names)}")
 
 
 class AnySplits(Protocol):
@@ -153,6 +163,11 @@ class AnySplits(Protocol):
     @property
     def manifests(self) -> Mapping[str, Path]:
         """Split → cut manifest; none of a corpus of text."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """Of all splits."""
         ...
 
     def contents(self, split: str) -> Content:

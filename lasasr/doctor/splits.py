@@ -10,6 +10,7 @@ from typing import Any
 from lasasr.data import digests
 from lasasr.data.manifest import Utterances
 from lasasr.doctor.finding import Finding, Severity, about, overall
+from lasasr.training import data_check
 
 Place = tuple[str, str]  # audio file, channel
 Interval = tuple[float, float]  # start and end, seconds
@@ -18,9 +19,8 @@ SAME = 0.5  # of an utterance: so much of it heard in training makes it known
 
 def absent(splits: Iterable[str], evaluated: Sequence[str]) -> list[Finding]:
     """Splits that are to be decoded when training ends, but do not exist."""
-    gone = [split for split in evaluated if split not in splits]
-    advice = f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(sorted(splits))}"
-    return [overall("missing split", "error", advice)] if gone else []
+    advice = data_check.absent(evaluated, splits)
+    return [overall("missing split", "error", advice)] if advice else []
 
 
 def shared(splits: Mapping[str, Utterances]) -> list[Finding]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
-from torchaudio.functional import forced_align, merge_tokens
 
 from lasasr.errors import LasasrError
+from lasasr.search.forced_path import forced_path
 from lasasr.text import special
 
 
@@ -39,9 +38,14 @@ def align(log_probs: Tensor, tokens: Sequence[int]) -> list[Span]:
         raise LasasrError(
             f"{len(tokens)} tokens need {_needed(tokens)} encoded frames to be aligned, the audio has {len(log_probs)}"
         )
-    targets = torch.tensor([list(tokens)], dtype=torch.int32, device=log_probs.device)
-    path, scores = forced_align(log_probs[None].float(), targets, blank=special.BLANK)
-    return [Span(span.token, span.start, span.end, span.score) for span in merge_tokens(path[0], scores[0])]
+    spans, begin = [], 0
+    path, scores = forced_path(log_probs, tokens)
+    for token, frames in groupby(path):
+        end = begin + sum(1 for _ in frames)
+        if token != special.BLANK:
+            spans.append(Span(token, begin, end, sum(scores[begin:end]) / (end - begin)))
+        begin = end
+    return spans
 
 
 def fits(tokens: Sequence[int], frames: int) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchaudio.functional import forced_align
 
 from lasasr.errors import UsageError
 from lasasr.metrics.triage import EMPTY, NEAR_TIE, TOLERANCE
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.alignment import fits
 from lasasr.search.base import Search
+from lasasr.search.forced_path import forced_path
 from lasasr.search.hypothesis import Hypothesis
 from lasasr.search.scorer import refuse_nan
 from lasasr.spell.base import Decoder
@@ -79,9 +79,7 @@ def best_path(log_probs: Tensor, tokens: Sequence[int]) -> float:
         return -math.inf
     if not tokens:
         return float(log_probs[:, special.BLANK].double().sum())
-    targets = torch.tensor([list(tokens)], dtype=torch.int32, device=log_probs.device)
-    _, scores = forced_align(log_probs[None].float(), targets, blank=special.BLANK)
-    return float(scores.double().sum())
+    return math.fsum(forced_path(log_probs, tokens)[1])
 
 
 def collapsed(path: Sequence[int]) -> tuple[int, ...]:

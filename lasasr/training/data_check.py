@@ -44,6 +44,13 @@ def used_splits(settings: Settings) -> list[str]:
     return list(dict.fromkeys((*TRAINED_ON, *settings.evaluate.splits)))
 
 
+def absent(evaluated: Sequence[str], there: Iterable[str]) -> str:
+    """Which of `evaluate.splits` the corpus lacks, in one line; empty where none."""
+    names = sorted(there)
+    gone = [split for split in evaluated if split not in names]
+    return f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(names)}" if gone else ""
+
+
 def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
     """The data as a card holds them."""
     contents = {name: splits.contents(name) for name in names}
@@ -74,8 +81,11 @@ def begin(folder: Path, splits: AnySplits, settings: Settings, resume: bool) -> 
         The data as the card holds them.
 
     Raises:
-        LasasrError: the training or dev set is not what it was; nothing was changed then.
+        LasasrError: the training or dev set is not what it was, and nothing was changed then; or a split of
+            `evaluate.splits` is missing.
     """
+    if fault := absent(settings.evaluate.splits, splits.names):
+        raise LasasrError(fault)
     run, now = Run(folder), described(splits, used_splits(settings))
     leads = launch.helper() is None
     if resume and run.begun:

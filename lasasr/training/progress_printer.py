@@ -11,6 +11,8 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from lasasr.remaining import Remaining, about
+
 
 class ProgressPrinter(TQDMProgressBar):
     """On a terminal a bar; in a file only the lines.
@@ -26,9 +28,29 @@ class ProgressPrinter(TQDMProgressBar):
         self.start = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The clock of the lines starts here."""
+        """The clock of the lines starts here; what is about to be done is said."""
         super().on_train_start(trainer, pl_module)
-        self.start = time.perf_counter()
+        self.start, self.remaining, self.estimated = time.perf_counter(), Remaining(), False
+        total, done = trainer.estimated_stepping_batches, trainer.global_step
+        self.updates = int(total) if total != float("inf") else None
+        if self.updates is not None and trainer.is_global_zero:
+            before = f", {done:,} of them done before" if done else ""
+            self.print(f"training: {self.updates:,} updates{before}")
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """How long it takes, once the first updates have told; without a bar also now and then how far it is."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self.updates is None or not trainer.is_global_zero:
+            return
+        left_s = self.remaining.left_s(trainer.global_step, self.updates)
+        if left_s is None or (self.estimated and not self.is_disabled and sys.stderr.isatty()):
+            return
+        whole = f"{self.updates:,} updates, {about(self.updates / self.remaining.rate)}" if not self.estimated else ""
+        step = f"step {trainer.global_step:,} of {self.updates:,}"
+        self.print(f"{whole or step}: {about(left_s)} left, {60 * self.remaining.rate:.3g} updates a minute")
+        self.estimated = True
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """Short names, few digits."""

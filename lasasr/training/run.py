@@ -33,7 +33,7 @@ from lasasr.training.metric_logger import MetricLogger
 from lasasr.training.module import Training
 from lasasr.training.parameter_groups import brought
 from lasasr.training.pretrained import pretrained_facts, share_line, thawing
-from lasasr.training.progress_printer import ProgressPrinter
+from lasasr.training.transcript_printer import TranscriptPrinter
 from lasasr.training.warm_start import trained_bundle
 
 
@@ -92,7 +92,7 @@ def fit_recognizer(
     later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
     if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
         sys.stderr.write(f"{share}\n")
-    printer = ProgressPrinter(metric, metric.upper(), " %")
+    printer = TranscriptPrinter(metric, metric.upper(), " %")
     about_start = pretrained_facts(recognizer)  # before anything thaws
     if adapts:
         about_start |= adapting.begin(settings, folder, recognizer, resume)

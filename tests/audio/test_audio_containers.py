@@ -244,3 +244,45 @@ def test_what_stands_behind_the_samples_of_flac_is_not_decoded(tmp_path: Path) -
     np.testing.assert_array_equal(read(path, RATE), expected)
     np.testing.assert_array_equal(np.concatenate(list(blocks(path, RATE, 2))), expected)
     assert size(path).samples == 2 * RATE
+
+
+def sphere_file(coding: str = "pcm", samples: int = 2 * RATE) -> bytes:
+    """A SPHERE file of that many samples."""
+    fields = ["channel_count -i 1", f"sample_rate -i {RATE}", "sample_n_bytes -i 2", "sample_byte_format -s2 01"]
+    fields += [f"sample_count -i {2 * RATE}", f"sample_coding -s{len(coding)} {coding}", "sample_sig_bits -i 16"]
+    header = "\n".join(["NIST_1A", "   1024", *fields, "end_head", ""]).encode().ljust(1024)
+    return header + np.round(tone() * 32767).astype("<i2").tobytes()[: 2 * samples]
+
+
+def test_sphere_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.sph"
+    path.write_bytes(sphere_file())
+    assert (size(path).samples, duration_s(path)) == (2 * RATE, 2.0)
+    np.testing.assert_allclose(read(path, RATE), tone(), atol=1e-4)
+
+
+@pytest.mark.parametrize("coding", ["pcm,embedded-shorten-v2.00", "ulaw,embedded-shorten-v2.00", "pcm,wavpack"])
+def test_compressed_sphere_is_refused_with_the_way_out(tmp_path: Path, coding: str) -> None:
+    path = tmp_path / "a.sph"
+    path.write_bytes(sphere_file(coding, samples=RATE // 2))
+    for use in (
+        duration_s,
+        size,
+        lambda path: read(path, RATE),
+        lambda path: inputs(path.open("rb"), RATE)[0].duration_s(),
+    ):
+        with pytest.raises(
+            LasasrError, match=rf"a\.sph is SPHERE compressed as {coding.partition(',')[2]}, .*sph2pipe -f wav"
+        ):
+            use(path)
+
+
+def test_sphere_that_was_not_copied_whole_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.sph"
+    path.write_bytes(sphere_file(samples=RATE))
+    for use in (duration_s, size):
+        with pytest.raises(LasasrError, match=r"a\.sph is cut off: 32,000 of 64,000 bytes of samples are there"):
+            use(path)
+    path.write_bytes(b"NIST_1A\n   1024\nno fields")
+    with pytest.raises(LasasrError, match=r"a\.sph is unreadable"):
+        size(path)

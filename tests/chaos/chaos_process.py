@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -139,9 +141,13 @@ def _become(command: Command, folder: Path, written: int, record: bool) -> None:
         os.chdir(folder)
         os.dup2(written, 1)
         os.dup2(written, 2)
+        # those of the tool may be files, and know where they end
+        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
         if command.ranks == 1:
             _work(command.words, command.faults, folder, 0, record)
         _launch(command, folder, record)
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(99)  # nothing else got out
 

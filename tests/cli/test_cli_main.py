@@ -98,6 +98,20 @@ def test_what_goes_wrong_is_one_line_and_a_status(
     assert capsys.readouterr().err == f"lasasr: {line}\n"
 
 
+def test_an_interruption_that_lightning_turns_into_an_exit_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(arguments: list[str]) -> int:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    verb(monkeypatch, run)
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "lasasr: interrupted by SIGINT\n"
+
+
 @pytest.mark.parametrize("how", ["-v", "--verbose", "environment"])
 def test_the_traceback_shows_when_asked(
     how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -72,7 +72,7 @@ def test_a_text_corpus_has_no_shards(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("augment=rooms", "impulse response folder .* is missing"),
-        ("loading.num_workers=-1", r"loading\.num_workers must be a whole number of at least 0, got -1"),
+        ("loading.num_workers=-1", r"loading\.num_workers must be a whole number from 0 to 1,024, got -1"),
         ("batching.max_utterances=0", r"batching\.max_utterances must be positive, got 0"),
     ],
 )

@@ -10,6 +10,7 @@ from corpora_tiny import silent
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.manifest import read_cuts
 from lasasr.corpora.table import TableCorpus
+from lasasr.data.audio import load
 from lasasr.errors import LasasrError
 
 ESC, OVERRIDE = "\x1b[31m", "\u202e"
@@ -137,3 +138,20 @@ def test_an_id_with_a_control_character_is_refused_and_shown_escaped(folder, sig
 @pytest.mark.parametrize("name", ["u" * 300, "a/b", "ü", "語", "क्ष", "u\u200dv"])
 def test_other_ids_are_taken(folder, name):
     assert texts(folder, json.dumps({"id": name, "audio": "a.wav", "text": "x"}), "t.jsonl") == ["x"]
+
+
+def test_sphere_needs_no_program(folder, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    samples = np.round(np.random.default_rng(0).uniform(-9000, 9000, 16_000)).astype("<i2")
+    fields = ["channel_count -i 1", "sample_rate -i 16000", "sample_n_bytes -i 2", "sample_byte_format -s2 01"]
+    header = "\n".join(["NIST_1A", "   1024", *fields, "sample_count -i 16000", "end_head", ""]).encode().ljust(1024)
+    (folder / "a.sph").write_bytes(header + samples.tobytes())
+    manifests = corpus(folder, "id\taudio\ttext\nu\ta.sph\thello\n").prepare(folder / "prepared", silent)
+    (cut,) = read_cuts(manifests["train"])
+    np.testing.assert_array_equal(load(cut, 16_000).numpy(), samples / np.float32(32_768))
+
+
+def test_a_path_that_no_file_can_have_is_one_finding(folder):
+    table = f"id\taudio\ttext\nu\ta.wav\thello\nv\t{'x' * 5000}.wav\thello\n"
+    with pytest.raises(LasasrError, match=r"t\.tsv, line 3: audio file .*x\.wav is missing, or no file"):
+        corpus(folder, table).prepare(folder / "prepared", silent)

@@ -246,7 +246,9 @@ def _verdict(mutation: Mutation, status: int | None, cpu_s: float, text: str) ->
 def _names(line: str, mutation: Mutation) -> bool:
     """Whether a line says which key is meant: by its last word at least."""
     last = mutation.key.rpartition(".")[2]
-    words = {last, last.replace("_", "-"), last.removesuffix("_"), mutation.key.rpartition(".")[0] or last}
+    above = mutation.key.rpartition(".")[0]
+    words = {last, last.replace("_", "-"), last.removesuffix("_"), above or last}
+    words |= {above.rpartition(".")[2]} if "." in above else set()  # a part's part, as `rescore` of a search
     return any(re.search(rf"(?<![A-Za-z]){re.escape(word)}", line) for word in words)
 
 

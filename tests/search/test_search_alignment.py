@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import torch
 from search_decoders import acoustics
+from torchaudio_reference import torchaudio
 
 from lasasr.errors import LasasrError
-from lasasr.search.alignment import align
+from lasasr.search.alignment import align, fits
 from lasasr.search.ctc_greedy import collapsed
+from lasasr.search.forced_path import forced_path
 from lasasr.text import special
 
 
@@ -36,3 +39,15 @@ def test_nothing_said_needs_no_frames_and_too_much_is_refused():
     assert align(log_probs, ()) == []
     with pytest.raises(LasasrError, match="4 encoded frames"):
         align(log_probs, (4, 4, 5))
+
+
+def test_path_and_scores_are_those_of_torchaudio():
+    """To the bit: both add the same float32 numbers in the same order."""
+    reference = torchaudio().functional.forced_align
+    generator = torch.Generator().manual_seed(3)
+    for frames, count in ((9, 4), (40, 1), (61, 25), (200, 60)):
+        log_probs = torch.randn(frames, 12, generator=generator).mul(3.0).log_softmax(1)
+        tokens = torch.randint(special.FIRST_TEXT, 12, (count,), generator=generator).tolist()
+        assert fits(tokens, frames)
+        path, scores = reference(log_probs[None], torch.tensor([tokens], dtype=torch.int32), blank=special.BLANK)
+        assert forced_path(log_probs, tokens) == (path[0].tolist(), scores[0].tolist())

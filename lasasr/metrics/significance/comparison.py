@@ -10,7 +10,7 @@ The test of the verdicts is that of `significance.mixed`, declared beforehand; t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -50,8 +50,23 @@ class Comparison:
     pairs: tuple[SystemPair, ...]
 
 
-def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules | None = None) -> Comparison:
+class Repeated(NamedTuple):
+    """What a race has found at its looks (`significance.race`)."""
+
+    p: Mapping[frozenset[str], float]  # of two systems, adjusted for all looks and all pairs
+    looks: int
+
+
+def compare(
+    systems: Sequence[System],
+    baseline: str | None = None,
+    rules: Rules | None = None,
+    repeated: Repeated | None = None,
+) -> Comparison:
     """Compare all pairs, or each system with `baseline` only.
+
+    Args:
+        repeated: the runs are those of a race, whose p stand in the place of those of a single look.
 
     Raises:
         LasasrError: a system cannot be scored, or two were not decoded on the same test set.
@@ -79,7 +94,7 @@ def compare(systems: Sequence[System], baseline: str | None = None, rules: Rules
     return Comparison(
         rules,
         tuple(summarise(system, rules, tables[system.name]) for system in systems),
-        verdicts([(scored[first.name], scored[second.name]) for first, second in pairs], rules),
+        verdicts([(scored[first.name], scored[second.name]) for first, second in pairs], rules, repeated=repeated),
     )
 
 
@@ -91,17 +106,28 @@ class ScoredSystem(NamedTuple):
 
 
 def verdicts(
-    pairs: Sequence[tuple[ScoredSystem, ScoredSystem]], rules: Rules, noun: str = "pairs"
+    pairs: Sequence[tuple[ScoredSystem, ScoredSystem]],
+    rules: Rules,
+    noun: str = "pairs",
+    repeated: Repeated | None = None,
 ) -> tuple[SystemPair, ...]:
     """Measure each pair on its own test set; p is adjusted by Holm for all of them.
 
     Args:
         noun: what the pairs are called in reasons.
+        repeated: the runs are those of a race.
     """
     measurements = [measure(first.system, second.system, first.scores, second.scores, rules) for first, second in pairs]
     p_systems = holm([None if measurement.systems is None else measurement.systems.p for measurement in measurements])
     p_runs = holm([None if measurement.runs is None else measurement.runs.p for measurement in measurements])
     holm_of = f" after Holm for {len(pairs)} {noun}" if len(pairs) > 1 else ""
+    if repeated is not None:
+        p_systems = [
+            None if p is None else repeated.p.get(frozenset((first.system.name, second.system.name)))
+            for (first, second), p in zip(pairs, p_systems, strict=True)
+        ]
+        p_runs = [None if p is None else min(1.0, p * repeated.looks) for p in p_runs]
+        holm_of = f"{holm_of} and for the looks of the race"
     return tuple(
         SystemPair(
             first.system.name,

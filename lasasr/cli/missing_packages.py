@@ -1,0 +1,29 @@
+"""What to install where a verb needs a package that the base installation, for transcribing, does without."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# module → extra of pyproject.toml
+EXTRAS: Final = {
+    "PIL": "train",
+    "fsspec": "train",
+    "hydra": "train",
+    "jinja2": "train",
+    "lhotse": "train",
+    "lightning": "train",
+    "matplotlib": "train",
+    "omegaconf": "train",
+    "scipy": "train",
+    "tensorboard": "train",
+    "urllib3": "train",
+    "espeakng_loader": "synthetic",
+}
+
+
+def line(error: ModuleNotFoundError) -> str | None:
+    """The line that names the package and the command that brings it; None: the module is of no extra."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return f"this needs {module}, which is not installed: pip install 'lasasr[{EXTRAS[module]}]'"

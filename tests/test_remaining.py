@@ -1,0 +1,45 @@
+"""How long work still takes: right for work of a level speed, said once it is known and once a minute."""
+
+from itertools import pairwise
+
+import pytest
+
+from lasasr.remaining import Remaining, about
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "about 1 s"),
+        (7.4, "about 7 s"),
+        (44, "about 40 s"),
+        (420, "about 7 min"),
+        (89 * 60, "about 89 min"),
+        (9000, "about 2.5 h"),
+    ],
+)
+def test_words(seconds: float, words: str) -> None:
+    assert about(seconds) == words
+
+
+@pytest.mark.parametrize("part_s", [0.5, 3.0, 20.0])
+def test_level_work_is_estimated_right_whatever_its_first_part_took(part_s: float) -> None:
+    now, said, total = [100.0], [], 900
+    remaining = Remaining(lambda: now[0])
+    for done in range(1, total + 1):
+        now[0] += part_s if done > 1 else 37.0
+        left_s = remaining.left_s(done, total)
+        if left_s is not None:
+            said.append(now[0])
+            assert left_s == pytest.approx((total - done) * part_s)
+            assert remaining.rate == pytest.approx(1 / part_s)
+    assert 8.0 <= said[0] - 137.0 <= max(8.0, part_s) + part_s
+    assert all(60.0 <= after - before <= 60.0 + part_s for before, after in pairwise(said))
+
+
+def test_nothing_is_said_of_work_that_is_short() -> None:
+    now = [0.0]
+    remaining = Remaining(lambda: now[0])
+    for done in range(1, 8):
+        now[0] += 1.0
+        assert remaining.left_s(done, 7) is None
