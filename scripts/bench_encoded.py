@@ -21,7 +21,7 @@ from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.training.machine import set_threads
-from lasasr.training.pretrained import trained_parameters
+from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import data_module, kept_splits, training_module
 
 
@@ -46,7 +46,7 @@ def main() -> None:
         for name, of_case in (("kept", kept), ("run in every update", None))
     }
     module = training_module(settings, prepared, recognizer)
-    optimizer = module.make_optimizer(params=trained_parameters(module))
+    optimizer = module.make_optimizer(params=trained_parameters(module, module.rates))
     batching = factory.build(settings.batching, "batching")
     requests = list(BucketBatches(prepared.utterances("train").durations_s, batching, settings.seed))
     rows = []
