@@ -214,7 +214,7 @@ def _trained(folder: Path, race: Race, hours: float | None) -> bool:
     """Train what the next look needs; False: the hours do not suffice.
 
     Raises:
-        LasasrError: a run has failed, for another reason than that it diverged.
+        LasasrError: a run has failed, for another reason than that it diverged; or too few speakers decide nothing.
     """
     from lasasr.artifacts import sweeps
     from lasasr.cli.sweep import Job
@@ -225,6 +225,7 @@ def _trained(folder: Path, race: Race, hours: float | None) -> bool:
     work = Job(functools.partial(run_job, resume=True), sweep.recipe, folder=folder)
     planned = race.planned
     for number, (_, run) in enumerate(planned):
+        race.check_speakers()
         if hours is not None and not _affordable(race, len(planned) - number, hours):
             return False
         work.attempt(sweep.jobs.index(jobs[run]), jobs[run].overrides, lambda run=run: jobs[run])  # type: ignore[misc]

@@ -66,6 +66,21 @@ class Race:
         times = [run.card().train_s or 0.0 for run in trained]
         return sum(times) / 3600.0, sum(times) / len(times) / 3600.0 if times else None
 
+    def check_speakers(self) -> None:
+        """Refuse a test set that decides nothing as soon as one run has a result.
+
+        Raises:
+            LasasrError: it has too few speakers.
+        """
+        finished = [run for runs in self.runs.values() for run in runs if run.status == "finished"]
+        if not finished:
+            return
+        lines = find([finished[0].folder], self.content["split"]).runs[0].lines
+        speakers = len({line.get("speaker") or line["id"] for line in lines})
+        obstacle = too_little("runs", speakers, (1, 1), self.rules)
+        if obstacle is not None:
+            raise LasasrError(f"no number of seeds decides this race: {obstacle}")
+
     def look(self) -> None:
         """Take the next look, and enter it.
 
@@ -106,6 +121,7 @@ class Race:
         owners = {
             run.folder.resolve(): name for name in racing for run in self.runs[name][:seeds] if run.status == "finished"
         }
+        self.check_speakers()
         if not owners:
             raise LasasrError("every run of the race has diverged; nothing can be said about the systems")
         selection = find(list(owners), self.content["split"])
@@ -117,9 +133,6 @@ class Race:
         first = next(iter(scored))
         for name in scored:
             same_test_set(first, systems[first].system(False).runs[0], name, systems[name].system(False).runs[0])
-        obstacle = too_little("runs", len(scored[first].speakers), (1, 1), self.rules)
-        if obstacle is not None:
-            raise LasasrError(f"no number of seeds decides this race: {obstacle}")
         return scored
 
 

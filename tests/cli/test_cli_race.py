@@ -27,6 +27,7 @@ class Training:
         self.rates: Mapping[str, float] = RATES
         self.failing: dict[tuple[str, int], BaseException] = {}
         self.hours = 0.5
+        self.speakers = 8
 
     def __call__(self, run: Run, plain: Any, overrides: list[str], resume: bool = False, fresh: bool = False) -> None:
         attend, seed = plain["choices"]["attend"], int(plain["seed"])
@@ -37,7 +38,7 @@ class Training:
             if isinstance(error, DivergenceError):
                 run.note(diverged=str(error))
             raise error
-        utterances = lines(self.rates[attend], seed)
+        utterances = lines(self.rates[attend], seed, self.speakers)
         results.write(run.results, "test", summary(utterances, seed=seed, attend=attend), utterances)
         run.finish(parameters=1, steps=30, train_s=3600.0 * self.hours)
 
@@ -207,3 +208,12 @@ def test_without_a_look_its_comparison_finds_nothing(training: Training) -> None
     assert content["pairs"][0]["systems"] is None or content["pairs"][0]["systems"]["p_holm"] == 1.0
     assert content["pairs"][0]["verdict"] in ("cannot decide", "no difference shown")
     assert any("0 looks, 7 of 12 runs, not finished" in note for note in content["notes"])
+
+
+def test_too_few_speakers_are_refused_after_the_first_run(
+    training: Training, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training.speakers = 4
+    assert main(RACE) == 1
+    assert "no number of seeds decides this race: 4 speakers cannot give p < 0.125" in capsys.readouterr().err
+    assert training.trained == [("dot", 1)]
