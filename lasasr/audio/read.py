@@ -113,14 +113,22 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]
             self._source.close()
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; a name that no file can have, or one in a folder that may not be read, has none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def opened(path: str | Path) -> AudioFile:
     """An open audio file.
 
     Raises:
         LasasrError: it is missing, is no audio file, or its rate or length is beyond the limits.
     """
-    if not Path(path).is_file():
-        raise LasasrError(f"{path} is missing" if not Path(path).exists() else f"{path} is no file")
+    if not is_file(Path(path)):
+        raise LasasrError(f"{path} is missing, or no file")
     return _opened(Path(path), str(path))
 
 

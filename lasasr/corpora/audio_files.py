@@ -40,7 +40,7 @@ def size(audio: Path, where: str = "") -> Size:
     Raises:
         LasasrError: it is missing, unreadable, cut off, beyond the limits of `audio.read`, or holds no samples.
     """
-    if not audio.is_file():
+    if not reading.is_file(audio):
         raise LasasrError(f"{where}audio file {audio} is missing, or no file")
     if not audio.stat().st_size:
         raise LasasrError(f"{where}audio file {audio} has zero length")

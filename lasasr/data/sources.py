@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from lasasr.audio.read import is_file
 from lasasr.data.tar import KIND
 from lasasr.errors import LasasrError
 
@@ -132,7 +133,7 @@ def refuse_unreadable(where: str, cut: Any) -> None:
             path = Path(str(source.source))
             if source.type != FILE:
                 raise LasasrError(f"{where}its audio is in a {source.type}, not in a file")
-            if not path.is_file():
+            if not is_file(path):
                 raise LasasrError(f"{where}{path} is missing, or no file")
             safe = _BY_SHELL.get(path.suffix.lower())
             if safe is not None and not safe.fullmatch(str(path)):

@@ -149,3 +149,9 @@ def test_sphere_needs_no_program(folder, monkeypatch):
     manifests = corpus(folder, "id\taudio\ttext\nu\ta.sph\thello\n").prepare(folder / "prepared", silent)
     (cut,) = read_cuts(manifests["train"])
     np.testing.assert_array_equal(load(cut, 16_000).numpy(), samples / np.float32(32_768))
+
+
+def test_a_path_that_no_file_can_have_is_one_finding(folder):
+    table = f"id\taudio\ttext\nu\ta.wav\thello\nv\t{'x' * 5000}.wav\thello\n"
+    with pytest.raises(LasasrError, match=r"t\.tsv, line 3: audio file .*x\.wav is missing, or no file"):
+        corpus(folder, table).prepare(folder / "prepared", silent)
