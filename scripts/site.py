@@ -41,6 +41,7 @@ API: Final = {
 
 NAV: Final[list[dict[str, Any]]] = [
     {"Home": ["README.md", "CHANGELOG.md"]},
+    {"Tutorial": ["docs/tutorial.md"]},
     {
         "How to": [
             {"Your own data": "docs/adding-a-corpus.md"},
@@ -83,6 +84,7 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Audio that is read": "docs/audio.md"},
             {"Verdicts": "docs/verdicts.md"},
             {"Glossary": "docs/glossary.md"},
+            {"Platforms": "docs/platforms.md"},
             {"Python": PYTHON},
         ]
     },
@@ -130,6 +132,7 @@ def sources() -> Iterator[Path]:
     yield from (ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "NOTICE", "LICENSE"))
     yield from (path for path in sorted((ROOT / "docs").rglob("*")) if path.is_file())
     yield from sorted((ROOT / "recipes").glob("*/README.md"))
+    yield from sorted((ROOT / "notebooks").glob("*.ipynb"))
     yield ROOT / "lasasr" / "text" / "timit.py"  # a table of phones that a recipe's page links to
 
 
