@@ -18,6 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 COMPOSED = ("train", "prepare", "doctor")  # verbs that take a recipe
 COMMAND = re.compile(r"^(?: {4}|\t)(?:[A-Z_]+=\S+ )*lasasr ((?:train|prepare|doctor) .*)$", re.MULTILINE)
 BASE = "synthetic/las_char"
+TRAINED = ROOT / "tests" / "data" / "v0_1_0" / "work" / "bundles" / "bpe"  # stands for the reader's run, as in RUN
 # groups that a bare name cannot stand for, and what makes it stand
 BESIDE = {"listen=pretrained": ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}
 
@@ -44,6 +45,7 @@ def composed(words: list[str]) -> bool:
     ]
     if sweeps:  # one of its jobs
         overrides = [word if set(word) & set("([{") else word.split(",")[0] for word in overrides]
+    overrides = [re.sub(r"^warm_start\.run=[A-Z]+$", f"warm_start.run={TRAINED}", word) for word in overrides]
     compose(given[0], overrides)
     return True
 
