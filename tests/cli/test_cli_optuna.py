@@ -58,7 +58,9 @@ def test_a_seed_is_added_where_there_is_none() -> None:
 def test_a_plugin_that_is_missing_is_named_with_its_package(
     override: str, package: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if importlib.util.find_spec(f"hydra_plugins.{package.replace('-', '_')}"):
+    if importlib.util.find_spec("hydra_plugins") and importlib.util.find_spec(
+        f"hydra_plugins.{package.replace('-', '_')}"
+    ):
         pytest.skip(f"{package} is installed")
     assert main(["train", RECIPE, "-m", override, "seed=1,2"]) == 2
     assert f"{override} comes with a package of its own: pip install {package}\n" in capsys.readouterr().err

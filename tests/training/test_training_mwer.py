@@ -25,7 +25,7 @@ from lasasr.training import converged
 from lasasr.training.module import Training
 from lasasr.training.step import RecognizerStep
 
-LOSS = MWERLoss(nbest=3, cross_entropy_weight=0.01, ctc_weight=0.3, label_smoothing=0.1)
+LOSS = MWERLoss(nbest=3, cross_entropy_weight=0.01, ctc_weight=0.3, label_smoothing=0.1, prior="even")
 OF_DECODER = MWERLoss(nbest=3, cross_entropy_weight=0.01, ctc_weight=0.0)  # CTC is computed in float32
 
 
@@ -93,7 +93,7 @@ def test_errors_are_those_of_the_evaluation(metric: Literal["cer"] | None) -> No
 @pytest.mark.parametrize("name", ["mwer", "distillation", "distillation_texts"])
 def test_scheduled_sampling_is_about_what_reads_the_reference(name: str) -> None:
     module, data = training(0.3).train(), batch([1, 2, 3])
-    loss = factory.loss({**part("loss", name), "label_smoothing": 0.1}, 1).train()
+    loss = factory.loss({**part("loss", name), "label_smoothing": 0.1, "prior": "even"}, 1).train()
     vocabulary_size = module.recognizer.tokenizer.vocabulary_size
     data = replace(data, taught=loss.pretend_taught(data.tokens, data.token_lengths, vocabulary_size))
     features, frames = module.recognizer.frontend(data.waveforms, data.waveform_lengths)
