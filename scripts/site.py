@@ -54,6 +54,7 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Language models": "docs/language-models.md"},
             {"Transcribe recordings": "docs/transcribing.md"},
             {"Deploy without torch": "docs/onnx.md"},
+            {"Share on the Hugging Face hub": "docs/hub.md"},
             {"Many hours: shards": "docs/shards.md"},
             {"Many GPUs: clusters": "docs/clusters.md"},
             {"Watch a training": "docs/logging.md"},

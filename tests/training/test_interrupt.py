@@ -23,14 +23,6 @@ MORE = (
     "listen.dropout=0.1",
     "sampling.most=0.2",
 )
-    *TINY,
-    "trainer.max_epochs=4",
-    "validation.maps=0",
-    "evaluate.maps=0",
-    "augment=specaugment_ld",
-    "listen.dropout=0.1",
-    "sampling.most=0.2",
-)
 
 
 def last(folder: Path) -> dict[str, Any]:
