@@ -20,7 +20,7 @@ examples:
 def run(arguments: list[str]) -> int:
     """Load the run's bundle, so that a damaged one is not passed on, and write it to `--out`."""
     parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.", EPILOG)
-    parser.add_argument("run", type=Path, help="run folder or bundle")
+    parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
     parser.add_argument("--int8", action="store_true", help="--onnx: weights of 8 bits, a quarter of the size")
