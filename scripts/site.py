@@ -77,7 +77,9 @@ NAV: Final[list[dict[str, Any]]] = [
     },
     {
         "Reference": [
+            {"Every command": "docs/commands.md"},
             {"Every key": "docs/configuration.md"},
+            {"File formats": "docs/files.md"},
             {"Attentions": "docs/attention.md"},
             {"Encoders": "docs/encoders.md"},
             {"Search": "docs/search.md"},
