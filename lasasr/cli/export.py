@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lasasr.cli import export_hub
 from lasasr.cli.arguments import Parser
+from lasasr.errors import LasasrError, UsageError
 
 EPILOG = """\
 examples:
@@ -22,13 +23,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
+    parser.add_argument("--int8", action="store_true", help="--onnx: weights of 8 bits, a quarter of the size")
     parser.add_argument("--merge", action="store_true", help="of an adapted run: all weights, its factors folded in")
     export_hub.add_options(parser)
     options = parser.read(arguments)
     export_hub.refuse_contradictions(options)
+    if options.int8 and not options.onnx:
+        raise UsageError("--int8 is of --onnx, which is not given")
 
     from lasasr.artifacts import files, run_paths
-    from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and not options.out.is_dir():
@@ -42,7 +45,7 @@ def run(arguments: list[str]) -> int:
         if options.onnx:
             from lasasr.models import onnx_export
 
-            onnx_export.export(recognizer, folder)
+            onnx_export.export(recognizer, folder, options.int8)
         elif options.hub or options.push is not None:
             export_hub.write(recognizer, options, folder)
         else:
