@@ -18,6 +18,7 @@ EXTRAS: Final = {
     "tensorboard": "train",
     "urllib3": "train",
     "espeakng_loader": "synthetic",
+    "gradio": "app",
 }
 
 
