@@ -17,8 +17,7 @@ examples:
   lasasr app RUN_A RUN_B                  two attentions side by side on the same recording
   lasasr app RUN search=beam_ctc search.beam=20 --port 8000
 
-The page is for this machine alone: it binds 127.0.0.1, fetches nothing, and keeps nothing (docs/app.md).
-It needs: pip install 'lasasr[app]'."""
+The page is for this machine alone: it binds 127.0.0.1, fetches nothing, and keeps nothing (docs/app.md)."""
 HOST = "127.0.0.1"
 PORT, PORTS = 7860, 65_535
 NBEST = 5
