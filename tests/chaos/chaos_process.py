@@ -80,7 +80,7 @@ def run(
     written, writer = _writer_of(output)
     process = os.fork()
     if process == 0:
-        os.setsid()
+        _begin_session()
         _become(command, folder, written, record)
     os.close(written)
     status, hung = _await(process, begun, command.kill_after_s, meanwhile, patience_s)
@@ -92,6 +92,18 @@ def run(
     statuses = json.loads(ranks.read_text()) if command.ranks > 1 and ranks.exists() else []
     ranks.unlink(missing_ok=True)
     return Ended(status, said, took_s, hung, left, statuses)
+
+
+def _begin_session() -> None:
+    """Be a session of its own, of the priority that the old one has where sessions have one (Linux's autogroups)."""
+    autogroup = Path("/proc/self/autogroup")
+    nice = ""
+    with suppress(OSError):
+        nice = autogroup.read_text().split()[-1]
+    os.setsid()
+    if nice:
+        with suppress(OSError):  # the user may not
+            autogroup.write_text(nice)
 
 
 def _writer_of(output: Path) -> tuple[int, int]:
