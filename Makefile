@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 test test-slow chaos guards hostile: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-gpu peers parity tables site docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-check bench-gpu peers parity tables site docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,9 @@ bench: $(STAMP) ## time training, decoding and their parts
 	$(BIN) scripts/bench.py
 	$(BIN) scripts/bench_decode.py
 	$(BIN) scripts/bench_decode.py --memory --batches 1 8
+
+bench-check: $(STAMP) ## times over floors beside those stored for this kind of processor, under five minutes
+	$(BIN) scripts/bench_check.py
 
 peers: $(PEERS_STAMP) ## make .venv-parity: ESPnet, SpeechBrain and others, for parity and scripts/bench_peers.py
 

@@ -54,6 +54,7 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Language models": "docs/language-models.md"},
             {"Transcribe recordings": "docs/transcribing.md"},
             {"Deploy without torch": "docs/onnx.md"},
+            {"Share on the Hugging Face hub": "docs/hub.md"},
             {"Many hours: shards": "docs/shards.md"},
             {"Many GPUs: clusters": "docs/clusters.md"},
             {"Watch a training": "docs/logging.md"},
@@ -76,7 +77,9 @@ NAV: Final[list[dict[str, Any]]] = [
     },
     {
         "Reference": [
+            {"Every command": "docs/commands.md"},
             {"Every key": "docs/configuration.md"},
+            {"File formats": "docs/files.md"},
             {"Attentions": "docs/attention.md"},
             {"Encoders": "docs/encoders.md"},
             {"Search": "docs/search.md"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,11 @@ def names_here() -> Iterator[tuple[str, list[str]]]:
         yield theirs, re.findall(r"`([^`]+)`", here)
 
 
+@cache
+def _composed(chosen: str) -> dict[str, Any]:
+    return compose(BASE, [chosen, *BESIDE.get(chosen, [])])
+
+
 def test_names_beside_those_of_other_toolkits_exist() -> None:
     absent = []
     for theirs, codes in names_here():
@@ -87,7 +93,7 @@ def test_names_beside_those_of_other_toolkits_exist() -> None:
         keys = [word.partition("=")[0] for word in words if "." in word.partition("=")[0]]
         for chosen in choices or ["search=beam_ctc"]:
             try:
-                plain = compose(BASE, [chosen, *BESIDE.get(chosen, [])])
+                plain = _composed(chosen)
             except UsageError as error:
                 absent.append(f"{theirs}: {chosen}: {error}")
                 continue

@@ -41,6 +41,9 @@ def test_the_run_the_base_with_the_adapter_and_the_merged_bundle_say_the_same(
         *("adapter.safetensors", "config.yaml", "tokenizer.json")
     }
     assert (adapted / "bundle" / "adapter.safetensors").stat().st_size < 50_000
+    refused = lasasr("export", str(adapted), "--out", str(tmp_path / "hub"), "--hub", "--license", "mit")
+    assert refused.returncode == 1
+    assert "; add --merge" in refused.stderr
     merged = tmp_path / "merged"
     assert lasasr("export", str(adapted), "--out", str(merged), "--merge").returncode == 0
     results = []

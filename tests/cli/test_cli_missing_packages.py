@@ -14,7 +14,7 @@ from lasasr.cli import missing_packages
 from lasasr.cli.main import VERBS
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-DISTRIBUTIONS = {"PIL": "pillow", "hydra": "hydra-core", "espeakng_loader": "espeakng-loader"}
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "hydra": "hydra-core", "espeakng_loader": "espeakng-loader"}
 RUN = "import sys; sys.modules.update(dict.fromkeys({blocked!r})); from lasasr.cli.main import main; sys.exit(main())"
 IN_BASE = {"transcribe", "export"}
 
@@ -34,6 +34,16 @@ def test_each_module_is_brought_by_the_extra_that_is_named_and_not_by_the_base()
         distribution = DISTRIBUTIONS.get(module, module)
         assert distribution in names(PROJECT["optional-dependencies"][extra])
         assert distribution not in names(PROJECT["dependencies"])
+
+
+def test_the_base_has_its_line_where_it_was_left_out() -> None:
+    assert {DISTRIBUTIONS.get(module, module) for module in missing_packages.BASE} == names(PROJECT["dependencies"])
+    done = lasasr(missing_packages.BASE, "export", "bundle", "--out", "out")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"lasasr: this needs \w+, which is not installed: pip install lasasr \(it was installed with --no-deps\)\n",
+        done.stderr,
+    ), done.stderr
 
 
 def test_everything_of_train_has_its_line() -> None:
