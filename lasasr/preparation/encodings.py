@@ -79,7 +79,7 @@ def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utt
     for split, of_split in splits.items():
         drawn = perturbation(settings, split)
         for variant in (UNCHANGED,) if drawn is None else drawn.variants:
-            durations_s = torch.from_numpy(of_split.durations_s) * variant.stretch
+            durations_s = torch.from_numpy(of_split.durations_s * variant.stretch)
             samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
             frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
             utterances += len(samples)

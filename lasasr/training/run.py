@@ -99,6 +99,9 @@ def fit_recognizer(
     later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
     if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
         sys.stderr.write(f"{share}\n")
+    if recognizer.model.large_outputs and launch.helper() is None:
+        size = recognizer.model.vocabulary_size
+        sys.stderr.write(f"note: {size:,} tokens: the joint loss computes their logits in pieces, for less memory\n")
     printer = TranscriptPrinter(metric, metric.upper(), " %")
     about_start = pretrained_facts(recognizer)  # before anything thaws
     if adapts:
