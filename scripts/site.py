@@ -44,6 +44,7 @@ NAV: Final[list[dict[str, Any]]] = [
     {"Tutorial": ["docs/tutorial.md"]},
     {
         "How to": [
+            {"Install": "docs/installing.md"},
             {"Your own data": "docs/adding-a-corpus.md"},
             {"Check data before training": "docs/doctor.md"},
             {"Compare systems": "docs/comparing.md"},

@@ -63,7 +63,7 @@ def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None
     Raises:
         UsageError: an option of it makes no sense.
     """
-    if split != "train" or not settings.augment.waveform:
+    if split not in content.TRAINING or not settings.augment.waveform:
         return None
     (part,) = settings.augment.waveform
     drawn = factory.build(part, "augment.waveform")
