@@ -8,8 +8,6 @@ from lasasr.configuration.sections import Plain
 from lasasr.errors import UsageError
 from lasasr.text import transcript
 
-PATIENCE = 10  # steps without a new one among the n best, after which a search with hot words ends
-
 
 def is_beam(search: Plain) -> bool:
     """Whether it is the beam search of the toolkit."""
@@ -28,8 +26,9 @@ def refuse_unfit(search: Plain, place: str) -> None:
     """
     if not is_beam(search):
         raise UsageError(f"{place} needs a beam search: add search=beam or search=beam_ctc")
-    if "hotwords" in (search.get("scorers") or {}):
-        raise UsageError(f"{place} and search.scorers.hotwords are both given; give one of them")
+    for key, entries in (("hotwords", search.get("hotwords")), ("scorers.hotwords", search.get("scorers"))):
+        if entries and (key == "hotwords" or "hotwords" in entries):
+            raise UsageError(f"{place} and search.{key} are both given; give one of them")
 
 
 def with_phrases(search: Plain, phrases: Mapping[str, float], normalizer: str) -> Plain:
@@ -43,14 +42,9 @@ def with_phrases(search: Plain, phrases: Mapping[str, float], normalizer: str) -
     Raises:
         UsageError: the rule leaves nothing of a phrase.
     """
-    scorers = search.get("scorers") or {}
     rule = transcript.from_name(normalizer)
     ruled = {rule(phrase): boost for phrase, boost in phrases.items()}
     if "" in ruled:
         empty = next(phrase for phrase in phrases if not rule(phrase))
         raise UsageError(f"hot word {empty!r}: nothing is left of it as transcripts are written ({normalizer})")
-    entry = {"_target_": "lasasr.search.hotwords.HotWords", "_partial_": True, "weight": 1.0, "phrases": ruled}
-    pruning = {"_target_": "lasasr.search.pruning.Pruning", **(search.get("pruning") or {})}
-    if pruning.get("end_patience") is None:  # a boost that might still come would keep every search going to its limit
-        pruning["end_patience"] = PATIENCE
-    return {**search, "scorers": {**scorers, "hotwords": entry}, "pruning": pruning}
+    return {**search, "hotwords": ruled}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.audio.perturb import UNCHANGED, FinitePerturbation
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
@@ -63,7 +63,7 @@ def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None
     Raises:
         UsageError: an option of it makes no sense.
     """
-    if split != "train" or not settings.augment.waveform:
+    if split not in content.TRAINING or not settings.augment.waveform:
         return None
     (part,) = settings.augment.waveform
     drawn = factory.build(part, "augment.waveform")
@@ -117,6 +117,7 @@ def keep(
         missing = [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
         count = sum(map(len, missing))
         if count:
+            temporary.remove_abandoned(folder)
             expected = size(settings, recognizer, {split: utterances})
             if launch.helper() is None:
                 share = expected.bytes * count / expected.utterances / 2**20
