@@ -164,6 +164,9 @@ class SpeechDataModule(BatchDataModule):
         kept: split → what the frozen part of the encoder gives; training then reads no audio.
         taught: split → what a teacher says of it.
         tokens: name of a split → the ids of its texts; None: they are made here.
+
+    Raises:
+        UsageError: a perturbation is for waveforms of another rate.
     """
 
     def __init__(
@@ -184,6 +187,11 @@ class SpeechDataModule(BatchDataModule):
         self.tokens = tokens
         self.utterances, self.tokenizer, self.kept, self.taught = utterances, tokenizer, kept or {}, taught or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
+        for number, perturbation in enumerate(perturbations):
+            rate_hz = getattr(perturbation, "sample_rate_hz", sample_rate_hz)
+            if rate_hz != sample_rate_hz:
+                place = f"augment.waveform[{number}].sample_rate_hz={rate_hz}"
+                raise UsageError(f"{place}, but the front end reads waveforms of {sample_rate_hz} Hz: set that")
 
     def dataset(self, split: str) -> SpeechDataset:
         """The utterances of a split, perturbed in training."""
