@@ -34,7 +34,7 @@ examples:
   lasasr check attend=location                     a shipped variant
   lasasr check attend=location attend.dim=256      with other options
   lasasr check listen=pyramid                      an encoder
-  lasasr check listen=pyramid +listen.input_dim=40 for features of another width than 80
+  lasasr check listen=pyramid +listen.input_dim=40    for features of another width than 80
   lasasr check frontend=fbank80                    a front end
   lasasr check spell=lstm                          a decoder
   lasasr check loss=joint                          a loss

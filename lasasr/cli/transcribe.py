@@ -34,7 +34,6 @@ formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpu
 
 
 _OVERRIDE = re.compile(r"([+~]{0,2})([A-Za-z_][\w./@-]*)=|~")
-PATIENCE = 10  # steps without a new one among the n best, after which a search with --hotwords ends
 _CHANGEABLE = ("search", "hydra.searchpath")
 
 
@@ -154,22 +153,17 @@ def _overridden(recognizer: Recognizer, options: Namespace, overrides: Sequence[
 
 
 def _with_hotwords(search: Plain, file: Path, normalizer: str) -> Plain:
-    """A beam search with the phrases of a file, which pass through the transcript rule, beside what scores already."""
+    """A beam search with the phrases of a file, which pass through the transcript rule."""
     from lasasr.search.hotwords import read_phrases
     from lasasr.text import transcript
 
-    scorers = search.get("scorers") or {}
     if not search["_target_"].endswith(".BeamSearch"):
         raise UsageError("--hotwords needs a beam search: add search=beam or search=beam_ctc")
-    if "hotwords" in scorers:
-        raise UsageError("--hotwords and search.scorers.hotwords are both given; give one of them")
+    for key, phrases in (("hotwords", search.get("hotwords")), ("scorers.hotwords", search.get("scorers"))):
+        if phrases and (key == "hotwords" or "hotwords" in phrases):
+            raise UsageError(f"--hotwords and search.{key} are both given; give one of them")
     rule = transcript.from_name(normalizer)
-    phrases = {rule(phrase): boost for phrase, boost in read_phrases(file).items()}
-    entry = {"_target_": "lasasr.search.hotwords.HotWords", "_partial_": True, "weight": 1.0, "phrases": phrases}
-    pruning = {"_target_": "lasasr.search.pruning.Pruning", **(search.get("pruning") or {})}
-    if pruning.get("end_patience") is None:  # a boost that might still come would keep every search going to its limit
-        pruning["end_patience"] = PATIENCE
-    return {**search, "scorers": {**scorers, "hotwords": entry}, "pruning": pruning}
+    return {**search, "hotwords": {rule(phrase): boost for phrase, boost in read_phrases(file).items()}}
 
 
 def _transcribe(

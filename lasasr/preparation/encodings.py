@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.audio.perturb import UNCHANGED, FinitePerturbation
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
@@ -63,7 +63,7 @@ def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None
     Raises:
         UsageError: an option of it makes no sense.
     """
-    if split != "train" or not settings.augment.waveform:
+    if split not in content.TRAINING or not settings.augment.waveform:
         return None
     (part,) = settings.augment.waveform
     drawn = factory.build(part, "augment.waveform")
@@ -79,7 +79,7 @@ def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utt
     for split, of_split in splits.items():
         drawn = perturbation(settings, split)
         for variant in (UNCHANGED,) if drawn is None else drawn.variants:
-            durations_s = torch.from_numpy(of_split.durations_s) * variant.stretch
+            durations_s = torch.from_numpy(of_split.durations_s * variant.stretch)
             samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
             frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
             utterances += len(samples)
@@ -116,6 +116,7 @@ def keep(
         with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
             missing = _missing(folder, names)
             if count := sum(map(len, missing)):
+                temporary.remove_abandoned(folder)
                 expected = size(settings, recognizer, {split: utterances})
                 _say_encoding(split, count, len(variants), expected)
             for number, absent in enumerate(missing):
