@@ -80,4 +80,4 @@ def test_a_notebook_runs(
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["attention", "own-data"]
+    assert [path.stem for path in NOTEBOOKS] == ["attention", "own-data", "recognizer"]

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 from lasasr.artifacts import bundle_config, files, run_paths
 from lasasr.artifacts.runs import Run
 from lasasr.cli.session import Session
-from lasasr.configuration import settings
+from lasasr.configuration import sections, settings
 from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import same, without_defaults
 from lasasr.errors import LasasrError, UsageError
@@ -58,9 +58,28 @@ def with_adapted_parts(opened: Session, overrides: Sequence[str], plain: Plain) 
     adapted: dict[str, Any] = {**plain, **{name: stored[name] for name in PARTS}}
     for override in opened.parse(overrides):
         _compare(override, opened, plain, stored, adapted, str(run))
+    adapted["adapt"] = _with_replayed(adapt, folder)
     adapted["tokenizer"] = {"_target_": TOKENIZER, "run": str(run)}
     adapted["choices"] = {**plain["choices"], **_choices(folder, plain, stored), "tokenizer": "of_run"}
     return adapted
+
+
+def _with_replayed(adapt: Plain, folder: Path) -> dict[str, Any]:
+    """The section with the corpus that adapt=replay goes back to: that of the run whose bundle is adapted.
+
+    Raises:
+        UsageError: none is named, and there is no run beside the bundle.
+    """
+    replay = sections.replay_of(adapt)
+    if replay is None or adapt[replay].get("corpus") is not None:
+        return dict(adapt)
+    run = Run(folder.parent)
+    if not run_paths.is_run(run.folder):
+        raise UsageError(
+            f"adapt={replay}: {folder} lies in no run, so that it is not known what it was trained on: name a corpus, "
+            f"as +corpus@adapt.{replay}.corpus=librispeech"
+        )
+    return {**adapt, replay: {**adapt[replay], "corpus": run.config()["corpus"]}}
 
 
 def _refuse_idle(adapt: Plain) -> None:

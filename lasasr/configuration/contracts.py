@@ -25,6 +25,7 @@ _LOGGER: Final = Contract(("lightning.pytorch.loggers.Logger",), supplied=("fold
 CONTRACTS: Final[dict[str, Contract]] = {
     "adapt": _ADAPTATION,
     "adapt.*": _ADAPTATION,
+    "adapt.replay.corpus": Contract(("lasasr.corpora.base.Corpus",)),
     "attend": Contract(("lasasr.attend.base.Attention",), supplied=("encoded_dim", "query_dim")),
     "augment.specaugment": Contract(("lasasr.audio.specaugment.SpecAugment",), supplied=("seed",)),
     "augment.waveform": Contract((), called=True),

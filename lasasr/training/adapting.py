@@ -125,8 +125,13 @@ def regularized(settings: Recognition, loss: Loss, recognizer: Recognizer) -> Lo
     return RegularizedLoss(loss, penalties) if penalties else loss
 
 
-def begin(settings: Recognition, folder: Path, recognizer: Recognizer, resume: bool) -> dict[str, Any]:
+def begin(
+    settings: Recognition, folder: Path, recognizer: Recognizer, resume: bool, replayed: int | None
+) -> dict[str, Any]:
     """Note the base in the card of a run that begins; see that it is the same where one goes on.
+
+    Args:
+        replayed: utterances of the second corpus in an epoch; None: there is none.
 
     Returns:
         What the card says of it.
@@ -145,6 +150,7 @@ def begin(settings: Recognition, folder: Path, recognizer: Recognizer, resume: b
             "methods": list(settings.adapt.methods),
             "base": str(settings.warm_start.run),
             "sha256": base.sha256,
+            **({} if replayed is None else {"replayed": replayed}),
         },
         "trained_parameters": trained_count(recognizer),
     }

@@ -77,3 +77,24 @@ def test_a_run_does_not_go_on_from_another_base(adapted: Path, tmp_path: Path, l
     assert done.returncode == 1
     assert "cannot go on: the bundle that it adapts has changed" in done.stderr.splitlines()[-1]
     assert any((copied / "bundle").iterdir())
+
+
+def test_replay_brings_the_corpus_of_the_run_beside_the_new_one(
+    tiny_run: Path, tmp_path: Path, lasasr: Command
+) -> None:
+    new = ("adapt=[lora,replay]", "adapt.lora.rank=2", "adapt.replay.ratio=0.25", "corpus.seed=1", "name=replayed")
+    words = ("train", "synthetic/las_char", *KEPT, *new, "evaluate.maps=0", "validation.maps=0")
+    done = lasasr(*words, f"warm_start.run={tiny_run}")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tiny_run.parent.glob("replayed-s1-*")
+    base, card = (json.loads((run / "card.json").read_text()) for run in (tiny_run, folder))
+    train, second = (card["data"]["splits"][split] for split in ("train", "replay"))
+    assert second["corpus"] == base["data"]["corpus"] != card["data"]["corpus"]
+    assert second["content"] == base["data"]["splits"]["train"]["content"] != train["content"]
+    assert card["adapted"]["replayed"] == round(train["utterances"] / 3)
+    assert "(25 % of each batch)" in done.stderr
+    exported = tmp_path / "exported"
+    assert lasasr("export", str(tiny_run), "--out", str(exported)).returncode == 0
+    refused = lasasr(*words, f"warm_start.run={exported}")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].endswith("name a corpus, as +corpus@adapt.replay.corpus=librispeech")
