@@ -53,6 +53,7 @@ NOT_RUN: Final = (
         r"lasasr calibrate|--min-confidence|pseudo\.tsv",
         "needs a recognizer that has learnt; tests/evaluation/test_evaluation_calibration.py",
     ),
+    (r"lasasr app ", "serves until it is ended; tests/app/test_app_page.py"),
     (r"--onnx", "needs the extra onnx; tests/onnx"),
     (r"--normalizer whisper", "needs the extra whisper"),
     (r"3-gram\.arpa", "needs the extra kenlm"),

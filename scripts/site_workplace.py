@@ -86,11 +86,13 @@ def _fewer(word: str, most: int) -> str:
 
 
 def make(root: Path, run: Run) -> None:
-    """Fill a folder.
+    """Fill a folder, unless it is filled.
 
     Raises:
         RuntimeError: a command that makes something of it fails.
     """
+    if (root / "named" / "LMRUN").exists():
+        return
     root.mkdir(parents=True, exist_ok=True)
     for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
         os.environ.pop(name, None)
@@ -122,7 +124,7 @@ def _name(root: Path, name: str, pattern: str) -> None:
     (found,) = root.glob(pattern)
     link = root / "named" / name
     link.unlink(missing_ok=True)
-    link.symlink_to(found)
+    link.symlink_to(Path("..") / found.relative_to(root))  # the folder can be copied
 
 
 def _write_files(root: Path) -> None:

@@ -36,6 +36,7 @@ VERBS: Final = {
     "race": "RECIPE attend=a,b,c ...     seeds where they decide; worse systems are dropped early",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
     "transcribe": "RUN|BUNDLE AUDIO ...        recordings -> text, subtitles, word times",
+    "app": "RUN|BUNDLE ...              a page on this machine: speak, see text and attention",
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "fisher": "RUN                         how much each weight matters for its own data, for adapt=ewc",

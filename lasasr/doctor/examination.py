@@ -176,6 +176,7 @@ def _against_tokens(read: Splits, tokens: Mapping[str, Tokens], recognizer: Reco
     for split, utterances in read.items():
         findings += transcripts.outside_vocabulary(split, utterances, tokens[split], recognizer.tokenizer)
         findings += frames.infeasible(split, utterances, tokens[split], recognizer)
+        findings += transcripts.impossible(split, utterances, tokens[split])
     return findings
 
 

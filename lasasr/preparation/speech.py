@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
@@ -187,6 +187,7 @@ def replayed_corpus(settings: Recognition) -> Corpus:
 
 def _splits(corpus: Corpus, settings: Recognition, progress: Progress) -> Splits:
     folder, rule = folder_of(corpus, settings), transcript.rule(corpus.transcript)
+    temporary.remove_abandoned(folder)
     manifests = corpus.prepare(folder, progress)
     splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
     for split in manifests:
