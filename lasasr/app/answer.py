@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from torch import Tensor
@@ -63,7 +64,7 @@ def _answer(system: System, recording: Recording, phrases: Mapping[str, float], 
         seconds = time.perf_counter() - start
         if isinstance(result, LasasrError):
             raise result
-        transcript = Transcript(recording.name, recording.name, recording.duration_s, result)
+        transcript = Transcript(recording.name, Path(recording.name).stem, recording.duration_s, result)
         maps, notes = _maps(recognizer, recording, transcript)
         return Answer(system.name, transcript, tuple(maps), tuple(notes), seconds)
     except (LasasrError, ValueError) as error:  # phrases that cannot be spelt are a breach of contract of a scorer

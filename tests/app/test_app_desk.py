@@ -127,7 +127,7 @@ def test_what_is_to_be_kept_is(tmp_path: Path) -> None:
     assert audio.read_bytes() == content
     lines = [json.loads(line) for line in audio.with_name(f"{audio.name}.jsonl").read_text().splitlines()]
     assert [line["run"] for line in lines] == ["a", "b"]
-    assert all(line["text"] and line["words"] for line in lines)
+    assert all(line["id"] == "voice" and line["text"] and line["words"] for line in lines)
 
 
 def test_runs_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
