@@ -30,7 +30,7 @@ TINY: Final = (
 )
 TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "trainer.val_check_interval=1.0")
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
-README: Final = "# Results\n\n<!-- lasasr compare attention begins -->\n<!-- lasasr compare attention ends -->\n"
+MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
 STANDS_FOR: Final = {
     "RECIPE": RECIPE,
@@ -61,6 +61,20 @@ def _real(name: str, root: Path) -> str:
 def _link(root: Path, name: str) -> Path:
     """The run of a name."""
     return (root / "named" / name).resolve()
+
+
+def several_runs(words: Sequence[str], root: Path) -> list[str]:
+    """Where a command names several runs, they are those of the sweep."""
+    if list(words).count("RUN") < 2:
+        return list(words)
+    folders = iter(runs_of_sweep(root))
+    return [str(next(folders)) if word == "RUN" else word for word in words]
+
+
+def runs_of_sweep(root: Path) -> list[Path]:
+    """The run folders of SWEEP."""
+    sweep = _link(root, "SWEEP")
+    return [(sweep / name).resolve() for name in json.loads((sweep / "sweep.json").read_text())["runs"]]
 
 
 def shortened(words: Sequence[str], tiny: Sequence[str]) -> list[str]:
@@ -110,9 +124,12 @@ def make(root: Path, run: Run) -> None:
     lasasr("fisher", "named/RUN", "--utterances", "4")
     lasasr("train", RECIPE, *TINY, *SPEECH, "adapt=lora", f"warm_start.run={_link(root, 'RUN')}", "name=adapted")
     _name(root, "ADAPTED", f"runs/{RECIPE}/adapted-s1-*")
-    lasasr("train", RECIPE, *TINY, *SPEECH, "-m", "attend=dot,location", "name=swept")
+    lasasr("train", RECIPE, *TINY, *SPEECH, "-m", "attend=dot,location", "seed=1,2", "name=swept")
     _name(root, "SWEEP", f"runs/{RECIPE}/sweep-swept-*")
+    for folder in runs_of_sweep(root):
+        lasasr("evaluate", str(folder), "search=greedy")
     lasasr("compare", "named/SWEEP")
+    shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
     lasasr(
         "train", "lm/synthetic_char", *TINY_TEXT, "tokenizer=of_run", f"tokenizer.run={_link(root, 'RUN')}", "name=lm"
     )
@@ -152,7 +169,7 @@ def _write_files(root: Path) -> None:
         root / "recipes" / "synthetic" / "README.md",
     ):
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(README + README.replace("attention", "hard"))
+        page.write_text("".join(MARKS.format(name=name) for name in ("attention", "hard")))
     (root / "books").mkdir(exist_ok=True)
     for name in ("one", "two", "carroll-alice"):
         (root / "books" / f"{name}.txt").write_text("\n".join(f"{row[2]}." for row in splits["train"]))

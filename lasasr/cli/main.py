@@ -31,6 +31,7 @@ VERBS: Final = {
     "score": "REF HYP ...                 texts of any toolkit: WER/CER/PER with intervals",
     "compare": "RUN|SWEEP|NAME=HYP ...      systems side by side: error rates, cost, what can be believed",
     "adapted": "BEFORE AFTER ...            what adapting gained on the target, what it forgot of the source",
+    "minutes": "BASE SWEEP                  minutes of one speaker's own speech, and the error rate they bring",
     "plan": "PILOT --difference 1.0      how many seeds, speakers and hours would show a difference",
     "race": "RECIPE attend=a,b,c ...     seeds where they decide; worse systems are dropped early",
     "diff": "RUN RUN                     two runs: configuration, error rate, flipped utterances",
