@@ -38,7 +38,8 @@ def section(verb: str) -> str:
     """Description, form, arguments and examples of a verb."""
     parser = parser_of(verb)
     form, _, _ = VERBS[verb].partition("  ")
-    parts = [f"## `{verb}`", parser.description, f"    lasasr {verb} {form}".rstrip(), *tables(parser)]
+    written = f"`lasasr {verb} {form}".rstrip()
+    parts = [f"## `{verb}`", parser.description, f"{written}`", *tables(parser)]
     return "\n\n".join(filter(None, [*parts, examples(parser.epilog or "")]))
 
 

@@ -9,11 +9,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from commandline import TINY
 
 from lasasr.cli import missing_packages
 from lasasr.cli.main import VERBS
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "hydra": "hydra-core", "espeakng_loader": "espeakng-loader"}
 RUN = "import sys; sys.modules.update(dict.fromkeys({blocked!r})); from lasasr.cli.main import main; sys.exit(main())"
 IN_BASE = {"transcribe", "export"}
@@ -64,3 +66,21 @@ def test_a_verb_names_the_command_that_brings_its_packages(arguments: tuple[str,
     assert re.fullmatch(
         r"lasasr: this needs \w+, which is not installed: pip install 'lasasr\[train\]'\n", done.stderr
     ), done.stderr
+
+
+def test_the_base_installation_transcribes_without_any_package_of_an_extra() -> None:
+    data = ROOT / "tests" / "data" / "v0_1_0" / "work"
+    audio = data / "data" / "audio" / "test-00.flac"
+    done = lasasr((*missing_packages.EXTRAS, "torchaudio"), "transcribe", str(data / "bundles" / "bpe"), str(audio))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{audio}\t")
+
+
+@pytest.mark.slow
+def test_training_and_decoding_need_no_torchaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside torch without CUDA its import fails."""
+    for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    done = lasasr(("torchaudio",), "train", "synthetic/las_char", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("LASASR_RUNS/synthetic/las_char/*/results/test.json"))
