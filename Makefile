@@ -13,15 +13,16 @@ PEERS_STAMP := $(PEERS)/installed-$(firstword $(shell pwd | cksum))
 TORCH ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= 2
+PAGES ?=
 COUNT ?= 500
 SEED ?= 1
 
 # Two test processes of one thread each beat one of two threads; idle threads sleep instead of spinning.
 export OMP_WAIT_POLICY ?= PASSIVE
-test test-slow chaos guards hostile: export OMP_NUM_THREADS ?= 1
+test test-slow chaos guards hostile site-check: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-gpu peers parity tables site docs clean
+.PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-check bench-gpu peers parity tables site site-check docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,9 +36,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -f .venv/installed-*
 	@$(BIN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@case "$(TORCH)" in ""|cpu) ;; *) echo "make: TORCH=$(TORCH): write TORCH=cpu, or leave it out"; exit 2;; esac
-	@echo "installing into .venv, about 5.7 GB the first time; V=1 shows what pip says"
+	@echo "installing into .venv, which will take about $(if $(filter cpu,$(TORCH)),1.5,6) GB on disk; V=1 shows what pip says"
 	@if [ "$(TORCH)" = cpu ]; then grep -vE '^(torch|torchaudio)==' constraints.txt >.venv/constraints.txt \
-		&& $(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check --index-url "$(TORCH_INDEX)" 'torch>=2.11,<2.15' \
+		&& $(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check --no-deps --index-url "$(TORCH_INDEX)" 'torch>=2.11,<2.15' \
 		|| { echo "make: no torch from $(TORCH_INDEX); name another index: TORCH_INDEX=URL"; exit 1; }; \
 	else cp constraints.txt .venv/constraints.txt; fi
 	@$(BIN) -m pip install $(if $(V),,--quiet) --disable-pip-version-check -c .venv/constraints.txt -e '.[synthetic,dev]'
@@ -81,6 +82,9 @@ bench: $(STAMP) ## time training, decoding and their parts
 	$(BIN) scripts/bench_decode.py
 	$(BIN) scripts/bench_decode.py --memory --batches 1 8
 
+bench-check: $(STAMP) ## times over floors beside those stored for this kind of processor, under five minutes
+	$(BIN) scripts/bench_check.py
+
 peers: $(PEERS_STAMP) ## make .venv-parity: ESPnet, SpeechBrain and others, for parity and scripts/bench_peers.py
 
 $(PEERS_STAMP): $(STAMP) scripts/parity/peers.txt scripts/parity/peers.py
@@ -100,6 +104,10 @@ tables: $(STAMP) ## put the results tables of recipes/ into their READMEs, and t
 site: $(STAMP) ## the pages as a site in site/, built without a network (python -m http.server -d site)
 	@$(BIN) -c 'import mkdocs, material, mkdocstrings' 2>/dev/null || $(BIN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN) scripts/site.py
+
+site-check: $(STAMP) ## run the commands that the pages show, on small data, and the pages that a test plays; ten minutes on two free cores
+	$(BIN) scripts/site_check.py $(PAGES)
+	$(BIN) -m pytest -m '' tests/test_extending.py tests/test_tutorial.py
 
 docs: $(STAMP) ## check the pages: links, names of files and modules, lengths of lines, the version
 	$(BIN) scripts/check_docs.py

@@ -6,19 +6,16 @@ python scripts/attention_table.py --write    put it into docs/attention.md
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
+from generated import ROOT, GeneratedPage
+from generated import table as markdown
 from hydra import compose, initialize_config_module
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "attention.md"
-BEGIN, END = "<!-- scripts/attention_table.py begins -->", "<!-- scripts/attention_table.py ends -->"
 WIDTH, FRAMES = 256, 100  # E = Q, T
 COSTS = f"""\
 Costs for encoded frames and queries of width {WIDTH}, and {FRAMES} encoded frames: parameters, what the memory costs
@@ -26,23 +23,6 @@ once per utterance and frame, and what each step of each hypothesis costs. Matri
 per multiplication and addition; element-wise functions do not."""
 
 Row = tuple[str, ...]
-
-
-def main() -> None:
-    """Print or write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--write", action="store_true", help=f"into {PAGE.relative_to(ROOT)}")
-    if parser.parse_args().write:
-        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table())
-
-
-def replaced(page: str) -> str:
-    """`page` with the table between its marks made anew."""
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
 def table() -> str:
@@ -61,13 +41,6 @@ def table() -> str:
         *((f"`{name}`", *costs(config)) for name, config in configs.items()),
     ]
     return f"{markdown(formulas)}\n\n{COSTS}\n\n{markdown(prices, numbers=3)}"
-
-
-def markdown(rows: list[Row], numbers: int = 0) -> str:
-    """Rows as a Markdown table; the last `numbers` columns to the right."""
-    width = len(rows[0])
-    marks = tuple("---:" if column >= width - numbers else "---" for column in range(width))
-    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], marks, *rows[1:]))
 
 
 def formula(name: str, config: dict[str, Any], shared: dict[str, Any]) -> Row:
@@ -97,5 +70,7 @@ def counted(function: Any, *inputs: Any) -> tuple[int, Any]:
     return counter.get_total_flops(), result
 
 
+PAGE: Final = GeneratedPage(ROOT / "docs" / "attention.md", "scripts/attention_table.py", {"": table})
+
 if __name__ == "__main__":
-    main()
+    PAGE.main(__doc__)

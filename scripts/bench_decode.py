@@ -228,8 +228,8 @@ def memory(batch: int, decoder: RecurrentDecoder, args: argparse.Namespace) -> d
     return {"batch": batch, "peak_mb": peaks, "more_mb": more, "states_mb": states, "allowed_mb": allowed}
 
 
-def main() -> None:
-    """Measure and print one line per batch size."""
+def arguments() -> argparse.ArgumentParser:
+    """What may be asked for, and the sizes that are timed otherwise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("frames", 150), ("tokens", 60), ("vocabulary", 1000), ("beam", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -242,7 +242,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory", action="store_true", help="the memory of beams 40 and 10 instead of the time")
     parser.add_argument("--json", type=Path, help="where to write the figures")
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Measure and print one line per batch size."""
+    args = arguments().parse_args()
     torch.set_num_threads(args.threads)
     decoder = model(args)
     rows = []

@@ -1,18 +1,19 @@
 """docs/configuration.md: every choice and every key of the configuration, made from configs/ and the annotations.
 
 python scripts/configuration_table.py            print it
-python scripts/configuration_table.py --write    write docs/configuration.md
+python scripts/configuration_table.py --write    put it into docs/configuration.md
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
+from generated import ROOT, GeneratedPage, cell
+from generated import table as rows
 from hydra.utils import get_object
 
 from lasasr.cli import groups, yaml_comments
@@ -20,21 +21,8 @@ from lasasr.configuration import settings
 from lasasr.configuration.arguments import annotations_of
 from lasasr.configuration.typed import described
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "configuration.md"
 BASES: Final = {"base": settings.Recognition, "lm_base": settings.Language}
 _MOST: Final = 4  # choices that are named behind a value
-HEAD: Final = """# Every key
-
-Made by `scripts/configuration_table.py` from the yaml files in `configs/` and the annotations of
-the classes that they name; `lasasr options` prints the same for one group or key, with the values
-of a recipe. A group is chosen by `GROUP=CHOICE`, a key set by `KEY=VALUE`; `GROUP.KEY` is a key of
-the choice. Where the default depends on the choice, or only some choices have the key, the choices
-stand in brackets.
-
-<!-- scripts/configuration_table.py begins -->
-"""
-TAIL: Final = "\n<!-- scripts/configuration_table.py ends -->\n"
 
 
 class Key(NamedTuple):
@@ -46,21 +34,11 @@ class Key(NamedTuple):
     meaning: str
 
 
-def main() -> None:
-    """Print or write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--write", action="store_true", help=f"{PAGE.relative_to(ROOT)}")
-    if parser.parse_args().write:
-        PAGE.write_text(page(), encoding="utf-8")
-    else:
-        print(page())
-
-
-def page() -> str:
-    """The whole page."""
+def sections() -> str:
+    """All that the page says of choices and keys."""
     parts = [section(f"Of all recipes (`{name}.yaml`)", table(base_keys(name))) for name in BASES]
     parts += [group_section(group) for group in groups.names()]
-    return f"{HEAD}\n{''.join(parts).strip()}\n{TAIL}"
+    return f"\n{''.join(parts).strip()}\n"
 
 
 def section(title: str, *tables: str) -> str:
@@ -208,17 +186,7 @@ def table(keys: list[Key], group: str = "") -> str:
     return rows(listed)
 
 
-def rows(cells: list[list[str]]) -> str:
-    """A table in Markdown; the first row is its head."""
-    head, *body = cells
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def cell(text: str) -> str:
-    """Text that a cell of a table takes as it is."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[").replace("*", "\\*").strip()
-
+PAGE: Final = GeneratedPage(ROOT / "docs" / "configuration.md", "scripts/configuration_table.py", {"": sections})
 
 if __name__ == "__main__":
-    main()
+    PAGE.main(__doc__)

@@ -44,6 +44,7 @@ NAV: Final[list[dict[str, Any]]] = [
     {"Tutorial": ["docs/tutorial.md"]},
     {
         "How to": [
+            {"Install": "docs/installing.md"},
             {"Your own data": "docs/adding-a-corpus.md"},
             {"Check data before training": "docs/doctor.md"},
             {"Compare systems": "docs/comparing.md"},
@@ -53,7 +54,9 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Train for the error rate, from a teacher": "docs/post-training.md"},
             {"Language models": "docs/language-models.md"},
             {"Transcribe recordings": "docs/transcribing.md"},
+            {"Try a recognizer in the browser": "docs/app.md"},
             {"Deploy without torch": "docs/onnx.md"},
+            {"Share on the Hugging Face hub": "docs/hub.md"},
             {"Many hours: shards": "docs/shards.md"},
             {"Many GPUs: clusters": "docs/clusters.md"},
             {"Watch a training": "docs/logging.md"},
@@ -76,7 +79,9 @@ NAV: Final[list[dict[str, Any]]] = [
     },
     {
         "Reference": [
+            {"Every command": "docs/commands.md"},
             {"Every key": "docs/configuration.md"},
+            {"File formats": "docs/files.md"},
             {"Attentions": "docs/attention.md"},
             {"Encoders": "docs/encoders.md"},
             {"Search": "docs/search.md"},

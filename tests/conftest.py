@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from commandline import TINY, Command
+from warm_command import WarmCommands
 
 # how long drawing an input takes says something about the machine, not about the code
 hypothesis.settings.register_profile(
@@ -32,8 +34,23 @@ def environment(workplace: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def lasasr(environment: dict[str, str], workplace: Path) -> Command:
-    """Run the command in its own process: `lasasr("train", "synthetic/las_char", *TINY)`."""
+def lasasr(environment: dict[str, str], workplace: Path) -> Iterator[Command]:
+    """Run the command in a process forked after all imports: `lasasr("train", "synthetic/las_char", *TINY)`."""
+    server: list[WarmCommands] = []  # started by the first command
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        if not server:
+            server.append(WarmCommands(environment))
+        return server[0].run(arguments, workplace, {**environment, **variables})
+
+    yield run
+    for each in server:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def new_lasasr(environment: dict[str, str], workplace: Path) -> Command:
+    """Run the command in a new process, as a shell does; seconds of imports slower than `lasasr`."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -50,9 +67,9 @@ def lasasr(environment: dict[str, str], workplace: Path) -> Command:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(lasasr: Command, workplace: Path) -> Path:
+def tiny_run(new_lasasr: Command, workplace: Path) -> Path:
     """The folder of a finished tiny run."""
-    done = lasasr("train", "synthetic/las_char", *TINY)
+    done = new_lasasr("train", "synthetic/las_char", *TINY)
     assert done.returncode == 0, done.stderr
     (folder,) = (workplace / "runs" / "synthetic" / "las_char").glob("*-s1-*")
     return folder

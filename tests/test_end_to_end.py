@@ -49,9 +49,9 @@ def test_counts_are_over_the_whole_split_and_each_utterance_once(tiny_run: Path)
     assert summary["attend"] == "location"
 
 
-def test_a_finished_run_says_so_and_is_left_alone(tiny_run: Path, lasasr: Command) -> None:
+def test_a_finished_run_says_so_and_is_left_alone(tiny_run: Path, new_lasasr: Command) -> None:
     before = (tiny_run / "card.json").stat().st_mtime_ns
-    again = lasasr("train", "synthetic/las_char", *TINY)
+    again = new_lasasr("train", "synthetic/las_char", *TINY)
     assert again.returncode == 0
     assert again.stdout.splitlines()[0] == "synthetic/las_char, seed 1: loading torch, reading the corpus ..."
     assert "is finished" in again.stdout

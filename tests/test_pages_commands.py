@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import shlex
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lasasr.cli.compose import compose
+from lasasr.cli.main import VERBS
 from lasasr.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "recipes").glob("*/README.md"))]
-COMPOSED = ("train", "prepare", "doctor")  # verbs that take a recipe
-COMMAND = re.compile(r"^(?: {4}|\t)(?:[A-Z_]+=\S+ )*lasasr ((?:train|prepare|doctor) .*)$", re.MULTILINE)
+sys.path.insert(0, str(ROOT / "scripts"))
+commands_table: Any = importlib.import_module("commands_table")
+page_commands: Any = importlib.import_module("page_commands")
+site_check: Any = importlib.import_module("site_check")
+
+ALL = page_commands.commands()
+SHOWN = [command for command in ALL if command.words[0] == "lasasr"]
+COMPOSED = ("train", "prepare", "doctor", "race")  # verbs that take a recipe
 BASE = "synthetic/las_char"
 TRAINED = ROOT / "tests" / "data" / "v0_1_0" / "work" / "bundles" / "bpe"  # stands for the reader's run, as in RUN
 # groups that a bare name cannot stand for, and what makes it stand
 BESIDE = {"listen=pretrained": ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}
-
-
-def commands(page: Path) -> Iterator[list[str]]:
-    """The words behind `lasasr` of each command, as a shell takes them; a line that ends in `\\` goes on."""
-    text = re.sub(r"\\\n +", "", page.read_text(encoding="utf-8"))
-    for line in COMMAND.findall(text):
-        yield shlex.split(line, comments=True)
 
 
 def composed(words: list[str]) -> bool:
@@ -39,7 +40,7 @@ def composed(words: list[str]) -> bool:
         word.startswith("hydra.searchpath=") for word in given
     ):  # parts of the reader's own: tests/test_extending.py
         return False
-    sweeps = "-m" in words or "--multirun" in words
+    sweeps = "-m" in words or "--multirun" in words or words[0] == "race"
     overrides = [
         word for word in given[1:] if ("=" in word or word[0] == "~") and "..." not in word and "glob(" not in word
     ]
@@ -50,25 +51,60 @@ def composed(words: list[str]) -> bool:
     return True
 
 
-SHOWN = sorted({(page.relative_to(ROOT).as_posix(), shlex.join(words)) for page in PAGES for words in commands(page)})
-
-
 def test_pages_show_commands() -> None:
-    assert len(SHOWN) > 50
+    assert len(SHOWN) > 200
+    assert {command.verb for command in SHOWN} >= set(VERBS) - {"recipes"}
 
 
-@pytest.mark.parametrize("page", sorted({page for page, _ in SHOWN}))
+@pytest.mark.parametrize("page", sorted({command.page for command in SHOWN}))
 def test_the_commands_of_a_page_compose(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
         monkeypatch.delenv(name, raising=False)
     refused = []
-    for shown, line in SHOWN:
-        if shown == page:
+    for command in SHOWN:
+        if command.page == page:
             try:
-                composed(shlex.split(line))
+                parsed(command.words[1:])
+                if command.verb in COMPOSED:
+                    composed(command.words[1:])
             except UsageError as error:
-                refused.append(f"lasasr {line}: {error}")
+                refused.append(f"{command.line}: {error}")
     assert not refused
+
+
+def parsed(words: list[str]) -> None:
+    """Read the arguments of a verb with its own parser."""
+    general = [word for word in words if word not in ("-v", "--verbose")]
+    if general and general[0] in VERBS:
+        commands_table.parser_of(general[0]).read(general[1:])
+    else:
+        assert general[0] in ("--help", "--version", "-sc"), words
+
+
+def test_an_option_that_a_verb_does_not_have_is_found() -> None:
+    with pytest.raises(UsageError, match="--nbests"):
+        parsed(["transcribe", "RUN", "a.wav", "--nbests", "5"])
+
+
+def test_targets_and_scripts_that_pages_name_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for command in ALL:
+        program, *words = command.words
+        if program == "make":
+            assert {word for word in words if "=" not in word} <= targets, command
+        for script in [word for word in (program, *words[:1]) if word.startswith("scripts/")]:
+            text = (ROOT / script).read_text(encoding="utf-8")
+            options = [word for word in words if word.startswith("--") and program == "python"]
+            assert all(f'"{option}"' in text for option in options), command
+
+
+def test_every_reason_for_not_running_a_command_is_that_of_a_command() -> None:
+    texts = [f"{command.page} | {command.line}" for command in ALL]
+    stale = [pattern for pattern, _ in site_check.NOT_RUN if not any(re.search(pattern, text) for text in texts)]
+    assert not stale
+    assert sum(site_check.reason(command) is None for command in ALL) > 120
+    named = {path for _, why in site_check.NOT_RUN for path in re.findall(r"tests/[\w/.]+", why)}
+    assert all((ROOT / path).exists() for path in named)
 
 
 def names_here() -> Iterator[tuple[str, list[str]]]:
@@ -79,6 +115,11 @@ def names_here() -> Iterator[tuple[str, list[str]]]:
         yield theirs, re.findall(r"`([^`]+)`", here)
 
 
+@cache
+def _composed(chosen: str) -> dict[str, Any]:
+    return compose(BASE, [chosen, *BESIDE.get(chosen, [])])
+
+
 def test_names_beside_those_of_other_toolkits_exist() -> None:
     absent = []
     for theirs, codes in names_here():
@@ -87,7 +128,7 @@ def test_names_beside_those_of_other_toolkits_exist() -> None:
         keys = [word.partition("=")[0] for word in words if "." in word.partition("=")[0]]
         for chosen in choices or ["search=beam_ctc"]:
             try:
-                plain = compose(BASE, [chosen, *BESIDE.get(chosen, [])])
+                plain = _composed(chosen)
             except UsageError as error:
                 absent.append(f"{theirs}: {chosen}: {error}")
                 continue

@@ -26,13 +26,6 @@ def _script(name: str) -> Any:
     return module
 
 
-def test_the_page_of_every_key_is_that_of_the_configuration() -> None:
-    made = _script("configuration_table").page()
-    assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == made, (
-        "python scripts/configuration_table.py --write makes it anew"
-    )
-
-
 def test_every_page_is_in_the_navigation_once(site: Any) -> None:
     shown = Counter(site.pages_of(site.NAV))
     there = {str(path.relative_to(ROOT)) for path in site.sources() if path.suffix == ".md"}

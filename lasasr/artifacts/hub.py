@@ -70,6 +70,22 @@ def check_digests(folder: Path) -> None:
             )
 
 
+def write_digests(folder: Path) -> None:
+    """Write SHA256SUMS: the files of the bundle in `folder`."""
+    lines = [f"{digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in _bundled(folder)]
+    files.write_text(folder / SUMS, "".join(lines))
+
+
+def refuse_odd_name(name: str) -> None:
+    """Refuse what the hub takes for no name.
+
+    Raises:
+        UsageError: it is not of the kind user/model.
+    """
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise UsageError(f"{name!r} is no name of the hub: write user/model, of letters, digits and . _ -")
+
+
 def digest(path: Path) -> str:
     """The sha256 of a file."""
     with path.open("rb") as file:

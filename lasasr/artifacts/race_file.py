@@ -22,7 +22,7 @@ from lasasr.errors import LasasrError
 
 SCHEMA: Final = 2
 FILE: Final = "race.json"
-_KINDS: Final[Mapping[str, Any]] = {
+KINDS: Final[Mapping[str, Any]] = {
     "recipe": str,
     "overrides": list[str],
     "design": dict,
@@ -47,10 +47,10 @@ def read(folder: Path) -> dict[str, Any]:
             f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}; "
             "begin the race again with --fresh"
         )
-    lacking = [name for name in _KINDS if not isinstance(content, dict) or name not in content]
+    lacking = [name for name in KINDS if not isinstance(content, dict) or name not in content]
     if lacking:
         raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}; begin the race again with --fresh")
-    kinds.refuse_others(path, content, _KINDS)
+    kinds.refuse_others(path, content, KINDS)
     return dict(content)
 
 

@@ -38,6 +38,7 @@ class SplitData:
 
     content: str | None = key("fingerprint of its utterances, transcripts and audio, or of its sentences")
     utterances: int | None = key("how many it has; of a language model, sentences")
+    corpus: str | None = key("fingerprint of the corpus that it is of, where that is the second one of adapt=replay")
     left_out: int = key("how many are not among them because their audio cannot be read", 0)
 
 
@@ -74,6 +75,7 @@ class Adapted:
     methods: Sequence[str] = key("names of what `adapt=` chose", ())
     base: str | None = key("bundle that it began with, as configured")
     sha256: str | None = key("of that bundle's model.safetensors")
+    replayed: int | None = key("utterances of the second corpus in an epoch; absent: there is none")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from lasasr.artifacts import files
-from lasasr.artifacts.temporary import make_folders
+from lasasr.artifacts.temporary import make_folders, remove_abandoned
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 
@@ -90,6 +90,7 @@ def writing(folder: Path, work: str) -> Iterator[None]:
         return
     owner = os.getpid()
     try:
+        remove_abandoned(folder, below=True)
         yield
     finally:
         if os.getpid() == owner:

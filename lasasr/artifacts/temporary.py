@@ -2,7 +2,8 @@
 
 A killed process leaves its temporary file. Its name is always the same, and its maker holds a lock (`flock`) on it, so
 that the next process that writes the same thing takes it away; while the maker lives, or where there are no locks,
-another name is taken.
+another name is taken. Where nobody may write the same thing again, because another process has written it at the same
+time, the next one that writes into the folder takes away what is left (`remove_abandoned`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 # what file systems say that cannot flush a folder, as some of networks and of containers
 CANNOT_FLUSH_FOLDERS: Final = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES)
+_ENDING: Final = ".tmp"
 
 
 @contextmanager
@@ -44,6 +46,20 @@ def folder_beside(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
+
+
+def remove_abandoned(folder: Path, below: bool = False) -> None:
+    """Remove the temporary files and folders whose makers do not live any more; where there are no locks, none.
+
+    Args:
+        folder: that holds them; it may be missing.
+        below: look into the folders below it, too.
+    """
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            if name.startswith(".") and name.endswith(_ENDING):
+                _remove_unlocked(Path(parent) / name)
+        folders[:] = [name for name in folders if below and not name.endswith(_ENDING)]
 
 
 def make_folders(folder: Path) -> None:
@@ -82,7 +98,7 @@ def flush_tree(folder: Path) -> None:
 
 def _usual(path: Path, folder: bool) -> tuple[Path, int] | None:
     """The temporary file or folder of the usual name, new and locked; None: another process has it."""
-    hidden_path = path.with_name(f".{path.name}.tmp")
+    hidden_path = path.with_name(f".{path.name}{_ENDING}")
     for _ in range(2):
         try:
             descriptor = _make(hidden_path, folder)
@@ -148,10 +164,18 @@ def _is(descriptor: int, hidden_path: Path) -> bool:
 
 
 def _unusual_file(path: Path) -> tuple[Path, int]:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    return Path(name), descriptor
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_ENDING)
+        if _locked(descriptor) and _is(descriptor, Path(name)):
+            return Path(name), descriptor
+        os.close(descriptor)  # another process takes it for abandoned at this moment
 
 
 def _unusual_folder(path: Path) -> tuple[Path, int]:
-    name = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    return Path(name), os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    while True:
+        name = tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_ENDING)
+        with suppress(FileNotFoundError):  # as above
+            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if _locked(descriptor) and _is(descriptor, Path(name)):
+                return Path(name), descriptor
+            os.close(descriptor)

@@ -88,10 +88,13 @@ def band(filters: Tensor, rows: int, columns: int, shift: int) -> Tensor:
     Products with it are convolutions: several times faster than a convolution's own kernels, above all backwards. With
     rows counted from the last, s = rows − 1 − j, the element depends on s + t alone: a sliding view over the filter.
     """
-    width = filters.shape[3]
+    channels, width = filters.shape[2:]
     before = rows + shift - width
     after = columns - 1 - shift
-    padded = functional.pad(filters.flip(3), (before, after)).transpose(1, 2)  # (H, N, F, rows + columns - 1)
+    padded = functional.pad(filters.flip(3), (before, after))
+    # (H, N, F, rows + columns - 1); one channel by another view, so that the gradient has the strides of the filters,
+    # which DistributedDataParallel compares
+    padded = padded.transpose(1, 2) if channels > 1 else padded.view(len(padded), 1, -1, padded.shape[3])
     matrix = padded.unfold(3, columns, 1).flip(3).transpose(2, 3)  # (H, N, rows, F, columns)
     return matrix.flatten(1, 2).flatten(2)
 

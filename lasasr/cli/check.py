@@ -34,12 +34,12 @@ examples:
   lasasr check attend=location                     a shipped variant
   lasasr check attend=location attend.dim=256      with other options
   lasasr check listen=pyramid                      an encoder
-  lasasr check listen=pyramid +listen.input_dim=40 for features of another width than 80
+  lasasr check listen=pyramid +listen.input_dim=40    for features of another width than 80
   lasasr check frontend=fbank80                    a front end
   lasasr check spell=lstm                          a decoder
   lasasr check loss=joint                          a loss
   lasasr check scorer=coverage                     a scorer of beam search
-  lasasr check scorer=lm scorer.lm=RUN             a language model as one
+  lasasr check scorer=lm scorer.lm=LMRUN           a language model as one
   LASASR_ALLOW=mine PYTHONPATH=. lasasr check attend._target_=mine.MyAttention attend.width=64
   LASASR_ALLOW=mine PYTHONPATH=. lasasr check search.scorers.mine._target_=mine.MyScorer
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lasasr.cli import export_hub
 from lasasr.cli.arguments import Parser
+from lasasr.errors import LasasrError, UsageError
 
 EPILOG = """\
 examples:
-  lasasr export RUN --out bundle          what transcribe and Recognizer.load need
-  lasasr export RUN --out whole --merge   of an adapted run: all weights, in the place of a delta to its base
-  lasasr export RUN --out graphs --onnx   encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)"""
+  lasasr export RUN --out bundle            what transcribe and Recognizer.load need
+  lasasr export RUN --out whole --merge     of an adapted run: all weights, in the place of a delta to its base
+  lasasr export RUN --out graphs --onnx      encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)
+  lasasr export RUN --out DIR --hub --license cc-by-4.0                      a model card beside it (docs/hub.md)
+  lasasr export RUN --out DIR --push user/model --license cc-by-4.0          the same, uploaded to the hub"""
 
 
 def run(arguments: list[str]) -> int:
     """Load the run's bundle, so that a damaged one is not passed on, and write it to `--out`."""
     parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.", EPILOG)
-    parser.add_argument("run", type=Path, help="run folder or bundle")
+    parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
+    parser.add_argument("--int8", action="store_true", help="--onnx: weights of 8 bits, a quarter of the size")
     parser.add_argument("--merge", action="store_true", help="of an adapted run: all weights, its factors folded in")
+    export_hub.add_options(parser)
     options = parser.read(arguments)
+    export_hub.refuse_contradictions(options)
+    if options.int8 and not options.onnx:
+        raise UsageError("--int8 is of --onnx, which is not given")
 
     from lasasr.artifacts import files, run_paths
-    from lasasr.errors import LasasrError
     from lasasr.models.recognizer import Recognizer
 
     if options.out.exists() and not options.out.is_dir():
@@ -37,11 +45,17 @@ def run(arguments: list[str]) -> int:
         if options.onnx:
             from lasasr.models import onnx_export
 
-            onnx_export.export(recognizer, folder)
+            onnx_export.export(recognizer, folder, options.int8)
+        elif options.hub or options.push is not None:
+            export_hub.write(recognizer, options, folder)
         else:
             recognizer.save(folder)
             _copy_fisher(run_paths.bundle_folder(options.run), folder)
     print(options.out)
+    if options.push is not None:
+        from lasasr.artifacts import hub_upload
+
+        print(hub_upload.upload(options.out, options.push, options.private))
     return 0
 
 

@@ -31,7 +31,9 @@ class Line(NamedTuple):
 def run(arguments: list[str]) -> int:
     """Print status, error rate, updates and time of every run below a folder."""
     parser = Parser("runs", "List runs: status, error rate, updates, when.", EPILOG)
-    parser.add_argument("folder", type=Path, nargs="?", help="where to look (default: LASASR_RUNS, or runs)")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, nargs="?", help="where to look (default: LASASR_RUNS, or runs)"
+    )
     options = parser.read(arguments)
 
     from lasasr.artifacts import run_paths

@@ -18,12 +18,20 @@ EXTRAS: Final = {
     "tensorboard": "train",
     "urllib3": "train",
     "espeakng_loader": "synthetic",
+    "gradio": "app",
 }
+# modules of the base installation; `pip install --no-deps lasasr`, for lasasr.onnx alone, leaves them out
+BASE: Final = (
+    *("torch", "numpy", "soundfile", "safetensors", "sentencepiece"),
+    *("jiwer", "rapidfuzz", "rich", "yaml"),
+)
 
 
 def line(error: ModuleNotFoundError) -> str | None:
-    """The line that names the package and the command that brings it; None: the module is of no extra."""
+    """The line that names the package and the command that brings it; None: the toolkit has no such module."""
     module = (error.name or "").partition(".")[0]
+    if module in BASE:
+        return f"this needs {module}, which is not installed: pip install lasasr (it was installed with --no-deps)"
     if module not in EXTRAS:
         return None
     return f"this needs {module}, which is not installed: pip install 'lasasr[{EXTRAS[module]}]'"

@@ -25,6 +25,7 @@ _LOGGER: Final = Contract(("lightning.pytorch.loggers.Logger",), supplied=("fold
 CONTRACTS: Final[dict[str, Contract]] = {
     "adapt": _ADAPTATION,
     "adapt.*": _ADAPTATION,
+    "adapt.replay.corpus": Contract(("lasasr.corpora.base.Corpus",)),
     "attend": Contract(("lasasr.attend.base.Attention",), supplied=("encoded_dim", "query_dim")),
     "augment.specaugment": Contract(("lasasr.audio.specaugment.SpecAugment",), supplied=("seed",)),
     "augment.waveform": Contract((), called=True),
@@ -33,6 +34,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "callbacks.*": _CALLBACK,
     "column": Contract(("lasasr.comparison.column.Column",)),
     "corpus": Contract(("lasasr.corpora.base.Corpus", "lasasr.corpora.base.TextCorpus")),
+    "corpus.corpus": Contract(("lasasr.corpora.base.Corpus",)),
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
     "frontend": Contract(("lasasr.audio.base.Frontend",)),
     "listen": Contract(("lasasr.listen.base.Encoder",), supplied=("input_dim",)),

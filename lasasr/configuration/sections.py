@@ -20,6 +20,7 @@ Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an objec
 Rate = Annotated[float, typed.Within(0)]
 TRAINED: Final = "trained"
 NAMED: Final = "named"
+REPLAY: Final = "lasasr.adapt.replay.Replay"
 
 
 def trained(default: Any) -> Any:
@@ -91,7 +92,21 @@ class Adapt:
     )
     learning_rates: Mapping[str, Rate] = mapping()  # part or pattern → peak rate, in place of optimizer.lr
     warmup_steps: Mapping[str, Count] = mapping()  # part or pattern → updates in which its rate rises from 0
+    speaker: str | int | None = trained(None)  # of the corpus, whose speech alone is trained on and tested
+    minutes: int | float | None = trained(None)  # of that speech that are trained on; null: all
     bundle: Literal["delta", "whole"] | None = idle(None)  # null: a delta where weights were added, else whole
+
+    @property
+    def replay(self) -> Part | None:
+        """The method that brings a second corpus."""
+        name = replay_of(self.methods)
+        return None if name is None else self.methods[name]
+
+
+def replay_of(adapt: Plain) -> str | None:
+    """The name of the method that brings a second corpus."""
+    named = ((name, part) for name, part in adapt.items() if isinstance(part, Mapping))
+    return next((name for name, part in named if part.get("_target_") == REPLAY), None)
 
 
 @dataclass(frozen=True, kw_only=True)

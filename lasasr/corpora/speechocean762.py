@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _TRANSCRIPTS: Final = {"words": "english", "phones": "phones"}  # what is transcribed → its rule
 _ADULT_FROM: Final = 18  # years
+_AGES: Final = ("all", "adults", "children")
 _WORD_BOUNDARY: Final = "|"
 
 
@@ -38,6 +39,7 @@ class Speechocean762Corpus(Corpus):
         text: "words", or "phones": the dictionary's 39 phones without stress.
         dev_speakers: so many speakers of train are dev.
         test: name of the folder to evaluate; None: test or, where there is none, dev, with a warning.
+        ages: whose speech it is, in all splits: "all", "adults" (of 18 years and more) or "children".
 
     Raises:
         UsageError: an option is out of its range.
@@ -45,21 +47,25 @@ class Speechocean762Corpus(Corpus):
 
     name: ClassVar[str] = "speechocean762"
 
-    def __init__(self, root: str, text: str = "words", dev_speakers: int = 10, test: str | None = None) -> None:
+    def __init__(
+        self, root: str, text: str = "words", dev_speakers: int = 10, test: str | None = None, ages: str = "all"
+    ) -> None:
         if text not in _TRANSCRIPTS:
             raise UsageError(f"corpus.text={text} must be words or phones")
         if dev_speakers < 1:
             raise UsageError(f"corpus.dev_speakers={dev_speakers} must be at least 1")
         if test == "train":
             raise UsageError("corpus.test=train would evaluate what is trained on; name another folder")
+        if ages not in _AGES:
+            raise UsageError(f"corpus.ages={ages} must be one of {', '.join(_AGES)}")
         self.root = Path(root)
-        self.text = text
+        self.text, self.ages = text, ages
         self.dev_speakers = dev_speakers
         self.test = test
         self.transcript = _TRANSCRIPTS[text]
 
     def identity(self) -> Mapping[str, Any]:
-        """Includes what the lists of both folders hold."""
+        """Includes what the lists of both folders hold; `ages` only where it leaves speakers out."""
         folders = [self._folder("train"), self._folder(self._test())]
         listed = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
         listed += [path for path in [self.root / "resource" / "text-phone"] if path.is_file()]
@@ -70,6 +76,7 @@ class Speechocean762Corpus(Corpus):
             "dev_speakers": self.dev_speakers,
             "test": self._test(),
             "lists": hashlib.sha256(held.encode()).hexdigest()[:12],
+            **({} if self.ages == "all" else {"ages": self.ages}),
         }
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
@@ -135,7 +142,24 @@ class Speechocean762Corpus(Corpus):
                 if name not in values:
                     raise LasasrError(f"{folder / path} has no line for {name}, which {folder / 'wav.scp'} has")
             lines.append(Line(name, texts[name], speakers[name], (self.root / audio).resolve()))
-        return lines
+        return self._of_ages(folder, lines)
+
+    def _of_ages(self, folder: Path, lines: list[Line]) -> list[Line]:
+        """The lines of speakers of the chosen ages.
+
+        Raises:
+            LasasrError: the age of a speaker is not listed, or there is no such speaker.
+        """
+        if self.ages == "all":
+            return lines
+        ages = pairs(folder / "spk2age")
+        for line in lines:
+            if not ages.get(line.speaker, "").isdecimal():
+                raise LasasrError(f"{folder / 'spk2age'} does not say the age of {line.speaker}: use corpus.ages=all")
+        adults = self.ages == "adults"
+        if not (chosen := [line for line in lines if _is_adult(ages[line.speaker]) == adults]):
+            raise LasasrError(f"{folder} has no {self.ages}: use corpus.ages=all")
+        return chosen
 
     def _phones(self, folder: Path) -> dict[str, str]:
         """Utterance → its phones without stress and position, from one line per utterance or per word (`name.0`)."""

@@ -23,10 +23,11 @@ from lasasr.corpora.manifest import recording, utterance, write_cuts
 from lasasr.corpora.render import SAMPLING_RATE, Order, Rendered, rendered, rendering_pool
 from lasasr.corpora.sentences import load_grammar, sentences
 from lasasr.corpora.timing import Segment
-from lasasr.corpora.voices import draw_voice
+from lasasr.corpora.voices import draw_shifted_voice, draw_voice
 from lasasr.errors import UsageError
 
 _RENDERING: Final = 1  # raised when the same options come to give other audio
+_VOICES: Final = {"usual": draw_voice, "shifted": draw_shifted_voice}
 _SPLITS: Final = ("test", "dev", "train")  # a split avoids the sentences of those before it
 _LEVELS_DB, _MARGINS_S = (-30.0, -18.0), (0.05, 0.25)
 
@@ -42,6 +43,7 @@ class SyntheticCorpus(Corpus):
         seed: another one gives other sentences, voices and noise; nothing else decides them.
         snr_db: range of the signal-to-noise ratio, drawn per utterance.
         fewest_words: of a sentence, 2 to 12; more make longer sentences.
+        voices: `usual`, or `shifted`: other rates and pitches, whispers and creaks, a synthetic shift.
         workers: processes that render; by default one per processor. It does not change what is rendered.
 
     Raises:
@@ -62,7 +64,9 @@ class SyntheticCorpus(Corpus):
         snr_db: Sequence[float] = (20.0, 40.0),
         fewest_words: int = FEWEST_WORDS,
         workers: int | None = None,
+        voices: str = "usual",
     ) -> None:
+        self.voices = voices
         self.grammar = grammar
         self.hours = hours
         self.utterances = {"dev": dev_utterances, "test": test_utterances}
@@ -85,6 +89,7 @@ class SyntheticCorpus(Corpus):
             f"fewest_words={self.fewest_words} must be in [{FEWEST_WORDS}, {MOST_WORDS}]": not FEWEST_WORDS
             <= self.fewest_words
             <= MOST_WORDS,
+            f"voices={self.voices} must be {' or '.join(_VOICES)}": self.voices not in _VOICES,
             f"workers={self.workers} must be at least 1": self.workers < 1,
         }
         for message, applies in wrong.items():
@@ -92,10 +97,11 @@ class SyntheticCorpus(Corpus):
                 raise UsageError(f"corpus.{message}")
 
     def identity(self) -> Mapping[str, Any]:
-        # left out at its default, so that corpora rendered before there was this option stay what they are
+        # left out at their defaults, so that corpora rendered before there were these options stay what they are
         longer = {} if self.fewest_words == FEWEST_WORDS else {"fewest_words": self.fewest_words}
         return {
             **longer,
+            **({} if self.voices == "usual" else {"voices": self.voices}),
             "rendering": _RENDERING,
             "grammar": self.grammar,
             "rules": self._rules.fingerprint(),
@@ -155,7 +161,7 @@ class SyntheticCorpus(Corpus):
 
     def _order(self, split: str, index: int, text: str, audio: Path) -> Order:
         rng = random.Random(f"{self.seed} {split} {index}")
-        voice = draw_voice(split, rng)
+        voice = _VOICES[self.voices](split, rng)
         name = f"{voice.accent}-{voice.variant}-{split}-{index:06d}"
         return Order(
             id=name,

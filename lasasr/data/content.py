@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lasasr.data.manifest import Utterances
 
 SCHEMA: Final = 1
+REPLAY: Final = "replay"  # the split that is the train split of a second corpus (`adapt=replay`)
+TRAINING: Final = ("train", REPLAY)  # the splits whose utterances are trained on
 _LENGTH: Final = 16  # hexadecimal digits of a fingerprint
 _SHORT: Final = 8  # of the digests of one utterance
 
@@ -46,7 +48,7 @@ class Content:
 
 def is_ordered(split: str) -> bool:
     """Whether the order of a split's utterances is part of its content."""
-    return split == "train"
+    return split in TRAINING
 
 
 def of_utterances(utterances: Utterances, digests_by_path: Mapping[str, Digest], ordered: bool) -> Content:

@@ -13,10 +13,12 @@ from lightning.pytorch import LightningDataModule
 
 from lasasr.audio.perturb import Perturbation
 from lasasr.data.batch import Batch, Measured
+from lasasr.data.content import REPLAY, TRAINING
 from lasasr.data.dataset import SpeechDataset, Taught
 from lasasr.data.encodings import Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
+from lasasr.data.replayed import ReplayedBatches, ReplayedDataset
 from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.data.sentences import Sentences, TextDataset
 from lasasr.data.tokens import Encodes, Tokens
@@ -72,13 +74,16 @@ class BatchDataModule(LightningDataModule, ABC):
         """Shuffled batches of this rank, perturbed."""
         dataset = self._datasets["train"]
         world_size, rank, per_step = self._ranks()
-        durations_s = dataset.durations_s
-        shards = None if self.batching.shards_at_once is None else dataset.shards()
-        batches = BucketBatches(durations_s, self.batching, self.seed, True, per_step, world_size, rank, shards)
+        batches = self.train_batches(dataset, per_step, world_size, rank)
         self._check_validated(len(batches))
         if self._resume is not None:
             batches.start_from(*_position(self._resume, len(batches), world_size))
         return self._loader(dataset, batches, persistent=True)
+
+    def train_batches(self, dataset: Measured, per_step: int, world_size: int, rank: int) -> BucketBatches:
+        """Which of the training data form which batch."""
+        shards = None if self.batching.shards_at_once is None else dataset.shards()
+        return BucketBatches(dataset.durations_s, self.batching, self.seed, True, per_step, world_size, rank, shards)
 
     def _check_validated(self, batches: int) -> None:
         """Refuse validations so far apart that an epoch of so many batches has none."""
@@ -129,7 +134,7 @@ class BatchDataModule(LightningDataModule, ABC):
             LasasrError: it is of a training on other data.
         """
         contents = state_dict.get(CONTENT, {})
-        for split in ("train", "dev"):
+        for split in ("train", "dev", REPLAY):
             if split in contents and contents[split] != self.content.get(split, contents[split]):
                 difference = f"content {contents[split]}, not {self.content[split]}"
                 raise LasasrError(f"the checkpoint is of a training on other data ({split}: {difference})")
@@ -164,6 +169,10 @@ class SpeechDataModule(BatchDataModule):
         kept: split → what the frozen part of the encoder gives; training then reads no audio.
         taught: split → what a teacher says of it.
         tokens: name of a split → the ids of its texts; None: they are made here.
+        replay_ratio: the share of each training batch that the split "replay" gives; None: there is none.
+
+    Raises:
+        UsageError: a perturbation is for waveforms of another rate.
     """
 
     def __init__(
@@ -179,17 +188,45 @@ class SpeechDataModule(BatchDataModule):
         kept: Mapping[str, Kept] | None = None,
         taught: Mapping[str, Taught] | None = None,
         tokens: Callable[[str], Tokens] | None = None,
+        replay_ratio: float | None = None,
     ) -> None:
         super().__init__(batching, validation, loading, seed)
-        self.tokens = tokens
+        self.tokens, self.replay_ratio = tokens, replay_ratio
         self.utterances, self.tokenizer, self.kept, self.taught = utterances, tokenizer, kept or {}, taught or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
+        for number, perturbation in enumerate(perturbations):
+            rate_hz = getattr(perturbation, "sample_rate_hz", sample_rate_hz)
+            if rate_hz != sample_rate_hz:
+                place = f"augment.waveform[{number}].sample_rate_hz={rate_hz}"
+                raise UsageError(f"{place}, but the front end reads waveforms of {sample_rate_hz} Hz: set that")
 
-    def dataset(self, split: str) -> SpeechDataset:
-        """The utterances of a split, perturbed in training."""
-        perturbations = self.perturbations if split == "train" else ()
+    def dataset(self, split: str) -> SpeechDataset | ReplayedDataset:
+        """The utterances of a split, perturbed in training; those of train with what is replayed."""
+        if split == "train" and self.replay_ratio is not None:
+            return ReplayedDataset(self._of_split(split), self._of_split(REPLAY))
+        return self._of_split(split)
+
+    def train_batches(self, dataset: Measured, per_step: int, world_size: int, rank: int) -> BucketBatches:
+        """See `BatchDataModule`."""
+        if self.replay_ratio is None:
+            return super().train_batches(dataset, per_step, world_size, rank)
+        assert isinstance(dataset, ReplayedDataset)
+        return ReplayedBatches(
+            dataset.own.durations_s,
+            dataset.replayed.durations_s,
+            self.replay_ratio,
+            self.batching,
+            self.seed,
+            per_step,
+            world_size,
+            rank,
+        )
+
+    def _of_split(self, split: str) -> SpeechDataset:
+        trained_on = split in TRAINING
+        perturbations = self.perturbations if trained_on else ()
         options = (self.tokenizer, self.sample_rate_hz, perturbations, self.seed, self.loading.cache_audio_mb)
-        kept, trained_on = self.kept.get(split), split == "train"
+        kept = self.kept.get(split)
         return SpeechDataset(
             self.utterances(split),
             *options,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,8 @@ class Splits:
     fingerprint: str  # of the corpus as configured
     rule: TranscriptRule
     first_utterances: int | None  # a trial on the first so many of each split
+    # split → fingerprint of another corpus that it is of
+    others: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def utterances(self, split: str) -> Utterances:
         """The checked utterances of a split, transcripts normalised.
@@ -107,6 +109,7 @@ class TextSplits:
     rule: TranscriptRule
     texts: Texts
     manifests: Mapping[str, Path]  # split → manifest, of a corpus of speech; of text there are none
+    others: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # see `Splits`
 
     def content(self, split: str) -> str:
         """16 hexadecimal digits over the normalised sentences of a split; see `data.content`.
@@ -163,6 +166,11 @@ class AnySplits(Protocol):
     @property
     def manifests(self) -> Mapping[str, Path]:
         """Split → cut manifest; none of a corpus of text."""
+        ...
+
+    @property
+    def others(self) -> Mapping[str, str]:
+        """Split → fingerprint of another corpus that it is of."""
         ...
 
     @property

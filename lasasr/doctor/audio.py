@@ -35,7 +35,7 @@ KINDS: Mapping[str, tuple[Severity, str]] = {
     "zero length": ("error", "take the utterance out, or correct its times"),
     "NaN or infinite samples": ("error", "repair the file, or take the utterance out"),
     "opposite phase": ("error", "their mean is silence: keep one channel"),
-    "digital silence": ("error", "there is nothing to hear: take the utterance out"),
+    "digital silence": ("warning", "training learns to write this text for silence: take the utterance out"),
     "clipping": ("warning", "recorded too loud: the error rate here will be higher"),
     "dropouts": ("warning", "parts of the recording are missing"),
     "low sampling rate": ("warning", "the upper part of the spectrum is empty after resampling"),

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from lasasr.configuration.settings import Recognition
 from lasasr.data.manifest import Utterances
+from lasasr.data.replayed import ReplayedBatches
 from lasasr.data.sampler import BucketBatches
 from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, overall, percent
 from lasasr.models import factory
+from lasasr.training.run import replay_ratio
 
 PADDED = 0.3  # of a batch's frames: more is time thrown away
 FEW = 10  # batches of an epoch: they cannot be sorted by length
@@ -37,32 +39,49 @@ class Batches(NamedTuple):
     worst: tuple[Shape, ...]  # those that can take most memory
 
 
-def sampler(utterances: Utterances, settings: Recognition, ranks: int) -> BucketBatches:
+def sampler(
+    utterances: Utterances, settings: Recognition, ranks: int, replayed: Utterances | None = None
+) -> BucketBatches:
     """The sampler of training.
+
+    Args:
+        replayed: utterances of the second corpus of `adapt=replay`.
 
     Raises:
         LasasrError: there are fewer utterances than an update needs.
     """
     per_step = ranks * int(settings.trainer["accumulate_grad_batches"])
     batching = factory.build(settings.batching, "batching")
+    if replayed is not None:
+        ratio = replay_ratio(settings) or 0.0
+        durations_s = utterances.durations_s, replayed.durations_s
+        return ReplayedBatches(*durations_s, ratio, batching, settings.seed, per_step, ranks)
     shards = None if batching.shards_at_once is None else utterances.shards()
     return BucketBatches(utterances.durations_s, batching, settings.seed, True, per_step, ranks, shards=shards)
 
 
-def batches(utterances: Utterances, tokens: Tokens, plan: BucketBatches, stretch: float) -> Batches:
+def batches(
+    utterances: Utterances,
+    tokens: Tokens,
+    plan: BucketBatches,
+    stretch: float,
+    replayed: Utterances | None = None,
+) -> Batches:
     """Measure some epochs of batches.
 
     Args:
         stretch: how much longer an utterance can become by perturbation.
+        replayed: utterances of the second corpus of `adapt=replay`.
     """
-    durations_s = utterances.durations_s
+    own_s = utterances.durations_s
+    durations_s = own_s if replayed is None else np.concatenate([own_s, replayed.durations_s])
     real = padded = 0.0
     for epoch in range(_EPOCHS):
         for members in plan.batches(epoch):
             real += float(durations_s[list(members)].sum())
             padded += len(members) * float(durations_s[list(members)].max())
     count = _EPOCHS * len(plan) * plan.world_size
-    return Batches(len(plan), real / count, 1.0 - real / padded, _worst(durations_s, tokens, plan, stretch))
+    return Batches(len(plan), real / count, 1.0 - real / padded, _worst(own_s, tokens, plan, stretch))
 
 
 def _worst(durations_s: NDArray[np.float64], tokens: Tokens, plan: BucketBatches, stretch: float) -> tuple[Shape, ...]:

@@ -12,6 +12,7 @@ from lasasr.configuration.settings import Recognition
 from lasasr.corpora.audio_faults import AudioFaultsError, skipped
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.data import digests
+from lasasr.data.content import REPLAY
 from lasasr.data.manifest import UnusableError, Utterances, read_manifest
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.data.tokens import Tokens, encode
@@ -44,12 +45,12 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
     evaluated = settings.evaluate.splits
     used = {
         split: prepared.utterances(split)
-        for split in {"train": 0, "dev": 0, **dict.fromkeys(evaluated)}
+        for split in dict.fromkeys(("train", "dev", *prepared.others, *evaluated))
         if split in prepared.manifests
     }
     findings = splits.absent(prepared.manifests, evaluated)
     findings += [finding for split in used for finding in frames.beyond(split, used[split], recognizer)]
-    findings += paper.of_prepared(prepared, used)
+    findings += paper.of_prepared(prepared, {split: used[split] for split in used if split not in prepared.others})
     return findings + _against_tokens(used, {split: prepared.tokens(split) for split in used}, recognizer)
 
 
@@ -96,16 +97,15 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     if recognizer.is_staged:
         findings.append(frames.encodings_kept(settings, recognizer, read))
     findings += [finding for split in read for finding in frames.beyond(split, read[split], recognizer)]
-    findings += paper.on_paper(read, leaks=settings.debug.overfit_utterances is None)
+    first_corpus = {split: utterances for split, utterances in read.items() if split != REPLAY}
+    findings += paper.on_paper(first_corpus, leaks=settings.debug.overfit_utterances is None)
     findings += _against_tokens(read, tokens, recognizer)
     findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]
     if listen:
-        findings += splits.copies(read) if settings.debug.overfit_utterances is None else []
+        findings += splits.copies(first_corpus) if settings.debug.overfit_utterances is None else []
         for split, utterances in read.items():
             findings += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress)
-    findings += _trained(
-        settings, read["train"], tokens["train"], ranks or updates.ranks(settings), listen, facts, findings
-    )
+    findings += _trained(settings, read, tokens["train"], ranks or updates.ranks(settings), listen, facts, findings)
     return Report(settings.recipe, findings, facts)
 
 
@@ -176,12 +176,13 @@ def _against_tokens(read: Splits, tokens: Mapping[str, Tokens], recognizer: Reco
     for split, utterances in read.items():
         findings += transcripts.outside_vocabulary(split, utterances, tokens[split], recognizer.tokenizer)
         findings += frames.infeasible(split, utterances, tokens[split], recognizer)
+        findings += transcripts.impossible(split, utterances, tokens[split])
     return findings
 
 
 def _trained(
     settings: Recognition,
-    train: Utterances,
+    read: Splits,
     tokens: Tokens,
     ranks: int,
     listen: bool,
@@ -190,12 +191,12 @@ def _trained(
 ) -> list[Finding]:
     """Batches, updates and memory of training."""
     try:
-        sampler = batches.sampler(train, settings, ranks)
+        sampler = batches.sampler(read["train"], settings, ranks, read.get(REPLAY))
     except UsageError:
         raise
     except LasasrError as error:
         return [overall("batches", "error", str(error))]
-    plan = batches.batches(train, tokens, sampler, batches.stretch(settings))
+    plan = batches.batches(read["train"], tokens, sampler, batches.stretch(settings), read.get(REPLAY))
     facts["batches"] = {
         "ranks": ranks,
         "per_rank_and_epoch": plan.per_rank,

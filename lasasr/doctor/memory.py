@@ -1,4 +1,4 @@
-"""What the worst batch costs: one update on it, in a process of its own, so that running out of memory ends only that.
+"""What the worst batch costs: two updates on it, in a process of its own, so that running out of memory ends only that.
 
 The batch is noise of the right shape: memory does not depend on what is said.
 """
@@ -26,7 +26,7 @@ from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.text import special
 from lasasr.training.adapting import beginning
-from lasasr.training.machine import precision, set_threads
+from lasasr.training.machine import keep_freed_memory, precision, set_threads
 from lasasr.training.module import Training
 from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import training_module
@@ -37,7 +37,7 @@ TIGHT = 0.85  # of the memory: what else a run needs (workers, cache, other shap
 
 
 class Cost(NamedTuple):
-    """Of one update on the worst batch."""
+    """Of updates on the worst batch."""
 
     peak_bytes: int  # CUDA: reserved by torch; CPU: resident, the interpreter and its libraries included
     limit_bytes: int | None  # what there is; None where that is not known
@@ -51,7 +51,7 @@ def device(settings: Settings) -> str:
 
 
 def probe(settings: Recognition, shapes: Sequence[Shape]) -> Cost | None:
-    """Make an update on each of the worst batches; None if there is not enough memory for one.
+    """Make two updates on each of the worst batches; None if there is not enough memory for one.
 
     Raises:
         LasasrError: the update fails for another reason.
@@ -82,7 +82,7 @@ def findings(cost: Cost | None, shapes: Sequence[Shape]) -> list[Finding]:
     way_out = "lower batching.max_utterances or batching.batch_seconds (accumulate_grad_batches makes up for it)"
     if cost is None:
         return [overall("memory", "error", f"a batch of {batch} does not fit into memory: {way_out}")]
-    used = f"the worst batch, {batch}, takes {cost.peak_bytes / 2**30:.2g} GiB on {cost.device}"
+    used = f"the worst batch, {batch}, takes {cost.peak_bytes / 2**30:.3g} GiB on {cost.device}"
     if cost.limit_bytes is None or cost.peak_bytes <= TIGHT * cost.limit_bytes:
         return [overall("memory", "note", used)]
     return [overall("memory", "warning", f"{used}, of {cost.limit_bytes / 2**30:.3g} GiB there are: {way_out}")]
@@ -100,6 +100,7 @@ def _child(settings: Recognition, shapes: tuple[Shape, ...], answer: Connection)
 
 def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     set_threads(settings.threads)
+    keep_freed_memory()  # as training does: what is kept counts
     prepared = prepare(settings, lambda task, done, total: None)
     recognizer = beginning(settings, prepared.tokenizer, str(prepared.rule))
     batches = [noise(shape, recognizer) for shape in shapes]
@@ -107,7 +108,7 @@ def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
         recognizer.frontend.fit((batch.waveforms, batch.waveform_lengths) for batch in batches)
     module = training_module(settings, prepared, recognizer).to(device(settings))
     optimizer = module.make_optimizer(params=trained_parameters(module, module.rates))
-    for batch in batches:
+    for batch in (*batches, *batches):  # from the second update on, the optimizer's state lies beside the activations
         taught = module.loss.pretend_taught(batch.tokens, batch.token_lengths, recognizer.tokenizer.vocabulary_size)
         batch = replace(batch, taught=taught)
         update(module, optimizer, batch.to(device(settings)), settings)

@@ -12,6 +12,9 @@ from lasasr.text.base import Tokenizer
 
 OUTLYING = 6.0  # robust standard deviations
 NARROWEST = 0.15  # of log tokens per second: a factor of 2.5 is never told, even in the most even of corpora
+MOST_PER_S = 100.0  # tokens: one per frame of features; the fastest speech has 30 characters
+LEAST_S = 1.0  # shorter audio counts as so much
+_TRAINED_WITH = ("train", "dev")  # other splits are decoded, which does not depend on their texts
 
 
 def outside_vocabulary(split: str, utterances: Utterances, tokens: Tokens, tokenizer: Tokenizer) -> list[Finding]:
@@ -31,6 +34,25 @@ def outside_vocabulary(split: str, utterances: Utterances, tokens: Tokens, token
     advice = example if split == "train" else f"these count as errors: {example}"
     outside = [utterances.ids[index] for index in indices]
     return about("outside the vocabulary", severity, split, outside, len(utterances), advice)
+
+
+def impossible(split: str, utterances: Utterances, tokens: Tokens) -> list[Finding]:
+    """Utterances that nobody can have spoken in their time.
+
+    The time and memory of an update follow the longest text in it: one of 5,000 words takes minutes.
+    """
+    most = MOST_PER_S * np.maximum(LEAST_S, utterances.durations_s)
+    indices = (tokens.counts > most).nonzero()[0].tolist()
+    if not indices:
+        return []
+    first = indices[0]
+    severity: Severity = "error" if split in _TRAINED_WITH else "warning"
+    advice = (
+        f"{tokens.counts[first]} tokens in {utterances.durations_s[first]:.3g} s, and more than {MOST_PER_S:.0f} per "
+        "second are never spoken: correct these texts or times, or take the utterances out"
+    )
+    named = [utterances.ids[index] for index in indices]
+    return about("text longer than speech", severity, split, named, len(utterances), advice)
 
 
 def rate_of_speech(split: str, utterances: Utterances, tokens: Tokens) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -28,6 +28,28 @@ class Nbest(NamedTuple):
     token_lengths: Tensor  # (B, N) int64
     distinct: Tensor  # (B, N) bool, False on repeats
     scores: Tensor  # (B, N) of the search, without gradient
+
+
+class PiecewiseHeads(ABC):
+    """Heads of a step whose outputs do not exist as a whole: a function of them is computed piece by piece.
+
+    `function` takes an output (N, V) and rows (N, ...) and returns a tensor (N, ...), each row by itself. It is pure,
+    draws nothing and is called once more in the backward pass; no gradient reaches what else it uses.
+    """
+
+    vocabulary_size: int  # V
+
+    @abstractmethod
+    def decoder(self, function: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> Tensor | None:
+        """(B, U + 1, ...) of the logits that `StepView.logits` would be, and rows (B, U + 1, ...); None without."""
+
+    @abstractmethod
+    def ctc(self, function: Callable[[Tensor, Tensor], Tensor], of_utterance: Tensor) -> Tensor | None:
+        """(B, T', ...) of what `StepView.ctc_log_probs` would be, and (B, ...), for all frames alike; None without."""
+
+    @abstractmethod
+    def intermediate_ctc(self, function: Callable[[Tensor, Tensor], Tensor], of_utterance: Tensor) -> Sequence[Tensor]:
+        """The same of each that `StepView.intermediate_ctc_log_probs` would be."""
 
 
 class StepView(ABC):
@@ -70,6 +92,14 @@ class StepView(ABC):
     def intermediate_ctc_log_probs(self) -> Sequence[Tensor]:
         """(B, T', V) float32 of the same CTC head on the outputs of each layer in `Encoder.intermediate`."""
         return ()
+
+    @property
+    def pieces(self) -> PiecewiseHeads | None:
+        """Where the vocabulary is so large that a loss had better not read logits and log-probabilities as a whole.
+
+        None: it is small. A loss that reads them all the same gets them.
+        """
+        return None
 
     @abstractmethod
     def forced(self, tokens: Tensor, token_lengths: Tensor, rows: Tensor | None = None) -> Tensor:

@@ -25,7 +25,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lasasr.errors import LasasrError
-from lasasr.losses.base import Heads, Loss, StepView, Terms
+from lasasr.losses.base import Heads, Loss, PiecewiseHeads, StepView, Terms
+from lasasr.losses.ctc import ctc as ctc_nats
+from lasasr.losses.ctc import ctc_of_labels, infeasible, own_labels
 from lasasr.nn import host_mirror, lengths
 from lasasr.text import special
 
@@ -67,6 +69,14 @@ def parts_needed(ctc_weight: float | Annealed) -> Heads:
     return Heads(decoder=min(ends) < 1.0, ctc=max(ends) > 0.0)
 
 
+class _Nats(NamedTuple):
+    """Of each utterance, (B,), to be differentiated; None of a part that the model does not have."""
+
+    attention: Tensor | None
+    ctc: Tensor | None
+    intermediate_ctc: Sequence[Tensor]  # of each layer
+
+
 class Losses(NamedTuple):
     """One batch's losses; what belongs to a part that the model does not have is None."""
 
@@ -79,12 +89,6 @@ class Losses(NamedTuple):
     ctc_of: Tensor | None  # (B,) nats of the utterance, intermediate CTC in it, 0 where infeasible, detached
     infeasible: Tensor  # (B,) bool: no CTC path, T' < U + repeats
     ctc_weight: float
-
-
-@host_mirror.mirrored
-def infeasible(tokens: Tensor, token_lengths: Tensor, encoded_lengths: Tensor) -> Tensor:
-    """(B,) bool, True where tokens (B, U) do not fit the encoded frames: CTC has no path."""
-    return encoded_lengths < lengths.ctc_frames_needed(tokens, token_lengths)
 
 
 def target_tokens(token_lengths: Tensor) -> Tensor:
@@ -166,27 +170,25 @@ class JointLoss(Loss):
         """
         batch = step.batch
         count = target_tokens(batch.token_lengths)
-        logits = step.logits
-        losses = self(
-            logits,
-            step.ctc_log_probs,
-            step.encoded_lengths,
-            batch.tokens,
-            batch.token_lengths,
-            step.update,
-            torch.ones_like(count),
-            step.weights if self.quantity_weight else None,
-            step.intermediate_ctc_log_probs if self.intermediate_ctc_weight else (),
-            attention_weight,
-        )
+        one, weights = torch.ones_like(count), step.weights if self.quantity_weight else None
+        labels = step.encoded_lengths, batch.tokens, batch.token_lengths
+        if (pieces := step.pieces) is not None:
+            check_tokens(*labels[1:], pieces.vocabulary_size)
+            unfit = infeasible(*labels[1:], step.encoded_lengths)
+            nats = self._nats_in_pieces(pieces, *labels, unfit)
+            losses = self._losses(nats, batch.token_lengths, unfit, step.update, one, weights, attention_weight)
+        else:
+            intermediate = step.intermediate_ctc_log_probs if self.intermediate_ctc_weight else ()
+            scores = step.logits, step.ctc_log_probs
+            losses = self(*scores, *labels, step.update, one, weights, intermediate, attention_weight)
         sums = {"attention": losses.attention, "ctc": losses.ctc, "quantity": losses.quantity}
         sums["intermediate_ctc"] = losses.intermediate_ctc
-        nats = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
+        of_utterance = [part for part in (losses.attention_of, losses.ctc_of) if part is not None]
         return Terms(
             total=losses.total,
             divisor=count,
             sums={name: value.detach() for name, value in sums.items() if value is not None},
-            of_utterance=torch.stack(nats).sum(0),
+            of_utterance=torch.stack(of_utterance).sum(0),
             infeasible=None if losses.ctc is None else losses.infeasible,
         )
 
@@ -232,23 +234,51 @@ class JointLoss(Loss):
         if scores is None:
             raise ValueError("the loss needs logits, ctc_log_probs or both, got neither")
         check_tokens(tokens, token_lengths, scores.shape[-1])
-        count = target_tokens(token_lengths) if total_tokens is None else total_tokens
         unfit = infeasible(tokens, token_lengths, encoded_lengths)
-        attention = attention_of = ctc = ctc_of = intermediate = quantity = None
-        if logits is not None:
-            attention_of = self._cross_entropy(logits, tokens, token_lengths)
-            attention = attention_of.sum() / count
-        if ctc_log_probs is not None:
-            ctc_of = _ctc(ctc_log_probs, encoded_lengths, tokens, token_lengths, unfit)
-            ctc = ctc_of.sum() / count
-        mixed = ctc
+        labels = encoded_lengths, tokens, token_lengths, unfit
+        nats = _Nats(
+            None if logits is None else self._cross_entropy(logits, tokens, token_lengths),
+            None if ctc_log_probs is None else ctc_nats(ctc_log_probs, *labels),
+            [ctc_nats(layer, *labels) for layer in intermediate_ctc_log_probs],
+        )
+        return self._losses(nats, token_lengths, unfit, step, total_tokens, weights, attention_weight)
+
+    def _nats_in_pieces(
+        self, pieces: PiecewiseHeads, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor
+    ) -> _Nats:
+        """The same of heads whose outputs never exist as a whole."""
+        of_tokens = pieces.decoder(self._token_nats, targets(tokens, token_lengths))
+        own, labels = own_labels(tokens, token_lengths), (frames, tokens, token_lengths, unfit)
+        picked = pieces.ctc(_picked, own)
+        layers = pieces.intermediate_ctc(_picked, own) if self.intermediate_ctc_weight else ()
+        return _Nats(
+            None if of_tokens is None else _summed(of_tokens, token_lengths),
+            None if picked is None else ctc_of_labels(picked, *labels),
+            [ctc_of_labels(layer, *labels) for layer in layers],
+        )
+
+    def _losses(
+        self,
+        nats: _Nats,
+        token_lengths: Tensor,
+        unfit: Tensor,
+        step: int,
+        total_tokens: Tensor | None,
+        weights: Tensor | None,
+        attention_weight: float,
+    ) -> Losses:
+        """Their weighted sum per target token."""
+        count = target_tokens(token_lengths) if total_tokens is None else total_tokens
+        attention_of, ctc_of, intermediate_of = nats
+        intermediate = quantity = None
+        attention = None if attention_of is None else attention_of.sum() / count
+        ctc = mixed = None if ctc_of is None else ctc_of.sum() / count
         if ctc_of is not None and self.intermediate_ctc_weight:
-            if not intermediate_ctc_log_probs:
+            if not intermediate_of:
                 raise ValueError("intermediate CTC needs a layer to read, got none")
-            labels = encoded_lengths, tokens, token_lengths, unfit
-            intermediate_of = torch.stack([_ctc(layer, *labels) for layer in intermediate_ctc_log_probs]).mean(0)
-            intermediate = intermediate_of.sum() / count
-            ctc_of = torch.lerp(ctc_of, intermediate_of, self.intermediate_ctc_weight)
+            mean_of_layers = torch.stack(list(intermediate_of)).mean(0)
+            intermediate = mean_of_layers.sum() / count
+            ctc_of = torch.lerp(ctc_of, mean_of_layers, self.intermediate_ctc_weight)
             mixed = ctc_of.sum() / count
         weight = self.ctc_weight(step)
         total = _weighted(None if attention is None else attention_weight * attention, mixed, weight)
@@ -260,14 +290,16 @@ class JointLoss(Loss):
 
     def _cross_entropy(self, logits: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
         """Nats (B,) summed over each utterance's U + 1 steps."""
-        reference = targets(tokens, token_lengths)
+        return _summed(self._token_nats(logits, targets(tokens, token_lengths)), token_lengths)
+
+    def _token_nats(self, logits: Tensor, reference: Tensor) -> Tensor:
+        """Nats (...) of the reference tokens (...) under logits (..., V), smoothed."""
         log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         nats = -log_probs.gather(-1, reference[..., None]).squeeze(-1)
-        if self.label_smoothing:
-            spread = -(log_probs * self._prior(log_probs)).sum(-1)  # autocast would round a matrix product
-            nats = torch.lerp(nats, spread, self.label_smoothing)
-        inside = lengths.mask(token_lengths + 1, reference.shape[1])
-        return torch.where(inside, nats, 0.0).sum(1)
+        if not self.label_smoothing:
+            return nats
+        spread = -(log_probs * self._prior(log_probs)).sum(-1)  # autocast would round a matrix product
+        return torch.lerp(nats, spread, self.label_smoothing)
 
     def _prior(self, like: Tensor) -> Tensor:
         """The distribution (V,) that smoothing mixes in."""
@@ -315,21 +347,14 @@ def check_tokens(tokens: Tensor, token_lengths: Tensor, vocabulary_size: int) ->
         )
 
 
-def _ctc(log_probs: Tensor, frames: Tensor, tokens: Tensor, token_lengths: Tensor, unfit: Tensor) -> Tensor:
-    """Nats (B,), never below float32; an utterance without a path gives 0 and no gradient.
+def _summed(nats: Tensor, token_lengths: Tensor) -> Tensor:
+    """(B,) from those (B, U + 1) of each step, without those of padding."""
+    return torch.where(lengths.mask(token_lengths + 1, nats.shape[1]), nats, 0.0).sum(1)
 
-    It is scored without labels, so that its loss is finite before it is dropped: the gradient of 0 · ∞ is NaN. Lengths
-    are given on the host, for torch wants them on the CPU; its CUDA kernels copy them back themselves.
-    """
-    nats = functional.ctc_loss(
-        log_probs.to(torch.promote_types(log_probs.dtype, torch.float32)).transpose(0, 1),
-        tokens,
-        host_mirror.on_host(frames),
-        host_mirror.on_host(token_lengths).masked_fill(host_mirror.on_host(unfit), 0),
-        blank=special.BLANK,
-        reduction="none",
-    )
-    return torch.where(unfit, 0.0, nats)
+
+def _picked(log_probs: Tensor, columns: Tensor) -> Tensor:
+    """Those (..., L) of the columns (..., L)."""
+    return log_probs.gather(-1, columns)
 
 
 def _quantity(weights: Tensor | None, token_lengths: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from lasasr.configuration.settings import Language, kind_of
 from lasasr.errors import LasasrError, UsageError
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM
-from lasasr.models import factory, search_parts
+from lasasr.models import factory, hotwords_key, search_parts
 from lasasr.models.parts import LanguageParts
 from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
@@ -97,9 +97,11 @@ def search(part: Part, tokenizer: Tokenizer, place: str = "search") -> Any:
 
     Raises:
         LasasrError: see `scorer`.
+        UsageError: a key and the entry of `scorers` that it is short for differ.
     """
     lm = partial(scorer, tokenizer=tokenizer)
-    return search_parts.search(_without_double(part), lm, tokenizer.vocabulary_size, place, pieces(tokenizer))
+    part = hotwords_key.expanded(_without_double(part))
+    return search_parts.search(part, lm, tokenizer.vocabulary_size, place, pieces(tokenizer))
 
 
 def _without_double(search: Part) -> Part:

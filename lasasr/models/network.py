@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lasasr.listen.base import Encoded, Encoder, StagedEncoder
-from lasasr.nn import concurrent
+from lasasr.nn import concurrent, pieces
 from lasasr.nn import lengths as length_arithmetic
 from lasasr.nn.concurrent import concurrently
-from lasasr.spell.base import MASKED, Decoder, Unrolled
+from lasasr.spell.base import MASKED, Decoder, ReadoutDecoder, Unrolled, UnrolledValues, draws
 from lasasr.text import special
 
 CTC_NEVER_EMITTED = (special.PAD, special.SOS, special.EOS)
@@ -125,10 +125,54 @@ class Model(nn.Module):
         """
         if self.decoder is None:
             raise ValueError("this model was built without a decoder (its loss needs none)")
-        mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
-        text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
-        read = torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
-        return _spelled(self.decoder, encoded, mask, read, sampling)
+        heard = encoded, encoded_lengths, tokens, token_lengths
+        return Unrolled(*_spelled(self.decoder, self.decoder.unroll, *_read_by_the_decoder(*heard), sampling))
+
+    def forced_values(
+        self, encoded: Tensor, encoded_lengths: Tensor, tokens: Tensor, token_lengths: Tensor, sampling: float = 0.0
+    ) -> UnrolledValues:
+        """The same before the readout, of a decoder that reads in pieces.
+
+        Raises:
+            ValueError: the decoder makes its logits otherwise.
+        """
+        if not isinstance(self.decoder, ReadoutDecoder) or not self.decoder.reads_in_pieces:
+            raise ValueError("the logits of this decoder are not made of values of its steps")
+        heard = encoded, encoded_lengths, tokens, token_lengths
+        unroll = self.decoder.unroll_values
+        return UnrolledValues(*_spelled(self.decoder, unroll, *_read_by_the_decoder(*heard), sampling))
+
+    @property
+    def large_outputs(self) -> bool:
+        """Whether the heads' outputs are so large that a loss is better computed of pieces of them.
+
+        No: where hooks are to see an output as a whole, where weights are drawn anew in each use, or where a decoder
+        makes its logits otherwise.
+        """
+        decoder = self.decoder
+        if self.ctc is not None and draws(self.ctc):
+            return False
+        if decoder is not None and not (isinstance(decoder, ReadoutDecoder) and decoder.reads_in_pieces):
+            return False
+        heads = [head for head in (decoder, self.ctc) if head is not None]
+        return pieces.worth(self.vocabulary_size) and not any(map(_has_hooks, heads))
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+        if self.decoder is not None:
+            return self.decoder.vocabulary_size
+        assert self.ctc is not None
+        return len(self.ctc.never_emitted)
+
+
+def _read_by_the_decoder(
+    encoded: Tensor, encoded_lengths: Tensor, tokens: Tensor, token_lengths: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """encoded (B, T', E), its mask (B, T'), and sos before the text (B, U + 1)."""
+    mask = length_arithmetic.mask(encoded_lengths, encoded.shape[1])
+    text = tokens.masked_fill(~length_arithmetic.mask(token_lengths, tokens.shape[1]), special.PAD)
+    return encoded, mask, torch.cat((text.new_full((len(text), 1), special.SOS), text), 1)
 
 
 @contextmanager
@@ -143,27 +187,34 @@ def _outputs_of(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def _spelled(decoder: Decoder, encoded: Tensor, mask: Tensor, read: Tensor, sampling: float) -> Unrolled:
-    """The teacher-forced pass of the decoder; on a CPU each half of the batch has a thread of its own.
+def _spelled(
+    decoder: Decoder,
+    unroll: Callable[..., Sequence[Tensor]],
+    encoded: Tensor,
+    mask: Tensor,
+    read: Tensor,
+    sampling: float,
+) -> Sequence[Tensor]:
+    """The teacher-forced pass of the decoder by its `unroll`; on a CPU each half of the batch has a thread of its own.
 
     A decoder's loop is a long row of small operations that no OpenMP thread speeds up. Where random numbers are drawn
     the batch stays whole, because two threads would draw them in an order of chance; where the step is compiled, which
     one thread does at a time; and where a module has hooks, which are to see the whole batch and its graph.
     """
 
-    def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Unrolled:
+    def spell(encoded: Tensor, mask: Tensor, read: Tensor, *parameters: Tensor) -> Any:
         memory = decoder.memory(encoded, mask)
-        return decoder.unroll(read, memory, decoder.initial(memory, 1), sampling)
+        return unroll(read, memory, decoder.initial(memory, 1), sampling)
 
     whole, half = (encoded, mask, read), len(read) // 2
     two_threads = encoded.device.type == "cpu" and torch.is_grad_enabled() and concurrent.cores_per_process() > 1
     if not two_threads or not half or sampling > 0.0 or decoder.draws or decoder.compiles or _has_hooks(decoder):
-        return spell(*whole)
+        results: Sequence[Tensor] = spell(*whole)
+        return results
     weights = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     first_half, second_half = ([*(part[rows] for part in whole), *weights] for rows in (slice(half), slice(half, None)))
-    return Unrolled(
-        *(torch.cat(halves) for halves in zip(*concurrently(spell, spell, first_half, second_half), strict=True))
-    )
+    halves = concurrently(spell, spell, first_half, second_half)
+    return [torch.cat(pair) for pair in zip(*halves, strict=True)]
 
 
 def _has_hooks(module: nn.Module) -> bool:

@@ -14,6 +14,7 @@ from lasasr.artifacts import files
 from lasasr.audio.cmvn import GlobalCMVN
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.errors import LasasrError
+from lasasr.models import onnx_int8
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import lengths as length
 from lasasr.nn import tree
@@ -73,18 +74,26 @@ def _filled(like: Any, leaves: Sequence[Tensor], tokens: Tensor) -> Any:
     )
 
 
-def export(recognizer: Recognizer, folder: Path) -> None:
+def export(recognizer: Recognizer, folder: Path, int8: bool = False) -> None:
     """Write the graphs, tokens.txt and metadata.json.
+
+    Args:
+        int8: whether the weights of the graphs have 8 bits.
 
     Raises:
         LasasrError: a part cannot be exported; nothing is written then.
     """
-    metadata = _metadata(recognizer)
+    metadata = _metadata(recognizer) | {"weights": "int8" if int8 else "float32"}
+    if int8:
+        onnx_int8.refuse_missing_quantiser()
     with files.replacing_folder(folder) as temporary:
         temporary.mkdir(parents=True, exist_ok=True)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: what is constant in a graph is tested against torch
             _write_graphs(recognizer.to("cpu").eval(), temporary, metadata)
+        if int8:
+            for path in sorted(temporary.glob("*.onnx")):
+                onnx_int8.quantise(path)
         (temporary / TOKENS).write_text("".join(f"{name}\n" for name in recognizer.tokenizer.tokens), encoding="utf-8")
         files.write_json(temporary / METADATA, metadata)
 

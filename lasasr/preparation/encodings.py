@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.audio.perturb import UNCHANGED, FinitePerturbation
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
@@ -63,7 +63,7 @@ def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None
     Raises:
         UsageError: an option of it makes no sense.
     """
-    if split != "train" or not settings.augment.waveform:
+    if split not in content.TRAINING or not settings.augment.waveform:
         return None
     (part,) = settings.augment.waveform
     drawn = factory.build(part, "augment.waveform")
@@ -79,7 +79,7 @@ def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utt
     for split, of_split in splits.items():
         drawn = perturbation(settings, split)
         for variant in (UNCHANGED,) if drawn is None else drawn.variants:
-            durations_s = torch.from_numpy(of_split.durations_s) * variant.stretch
+            durations_s = torch.from_numpy(of_split.durations_s * variant.stretch)
             samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
             frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
             utterances += len(samples)
@@ -112,26 +112,36 @@ def keep(
     variants = (UNCHANGED,) if drawn is None else drawn.variants
     names = [[f"{name} {variant.name}".rstrip() for name in digested] for variant in variants]
     folder = folder_of(settings, recognizer)
-    with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
-        there = Encodings(folder)
-        missing = [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
-        count = sum(map(len, missing))
-        if count:
-            expected = size(settings, recognizer, {split: utterances})
-            if launch.helper() is None:
-                share = expected.bytes * count / expected.utterances / 2**20
-                forms = f" in {len(variants)} forms" if len(variants) > 1 else ""
-                sys.stderr.write(f"encoding {split} once: {count} utterances{forms}, {share:.0f} MiB, in {folder}\n")
-        for number, absent in enumerate(missing):
-            if absent:
-                dataset = prepared.dataset(
-                    split,
-                    recognizer.frontend.sample_rate_hz,
-                    perturbations=() if drawn is None else [drawn.always(number)],
-                )
-                encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
-                encodings.write(folder, _counted(encoded, split, len(absent), progress))
+    if any(_missing(folder, names)):  # a process that finds all of them waits for no other
+        with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
+            missing = _missing(folder, names)
+            if count := sum(map(len, missing)):
+                temporary.remove_abandoned(folder)
+                expected = size(settings, recognizer, {split: utterances})
+                _say_encoding(split, count, len(variants), expected)
+            for number, absent in enumerate(missing):
+                if absent:
+                    dataset = prepared.dataset(
+                        split,
+                        recognizer.frontend.sample_rate_hz,
+                        perturbations=() if drawn is None else [drawn.always(number)],
+                    )
+                    encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
+                    encodings.write(folder, _counted(encoded, split, len(absent), progress))
     return Kept(Encodings(folder), names)
+
+
+def _missing(folder: Path, names: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Of each form, the numbers of the utterances that the folder does not hold."""
+    there = Encodings(folder)
+    return [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
+
+
+def _say_encoding(split: str, count: int, forms: int, expected: Size) -> None:
+    if launch.helper() is None:
+        share = expected.bytes * count / expected.utterances / 2**20
+        what = f"{count} utterances{f' in {forms} forms' if forms > 1 else ''}, {share:.0f} MiB"
+        sys.stderr.write(f"encoding {split} once: {what}, in {expected.folder}\n")
 
 
 def _say_waiting(split: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.artifacts.bundle import write_tensors
 from lasasr.audio.base import Frontend
 from lasasr.audio.pauses import LEAST_S, Lengths
@@ -25,7 +25,7 @@ from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
 from lasasr.corpora.base import Corpus, Progress, Source
-from lasasr.data import digests
+from lasasr.data import content, digests
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.encodings import Kept
@@ -36,7 +36,7 @@ from lasasr.data.splits import Splits
 from lasasr.data.tokens import Tokens, encode
 from lasasr.distributed import launch
 from lasasr.distributed.ranks import Ranks
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 from lasasr.preparation import tokens
 from lasasr.text import special, transcript
@@ -129,6 +129,7 @@ def prepare(settings: Recognition, progress: Progress, again: bool = False) -> P
         splits = _splits(corpus, settings, progress)
         transcripts = partial(MANIFESTS.texts, splits.manifests["train"], splits.rule)
         tokenizer = tokenizer_in(splits.folder, settings.tokenizer, splits.rule, transcripts)
+    splits = _with_replayed(splits, settings, progress, again)
     return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
 
 
@@ -140,11 +141,53 @@ def prepare_splits(settings: Recognition, progress: Progress) -> Splits:
     """
     corpus = factory.corpus(settings.corpus)
     with preparing(corpus, settings):
-        return _splits(corpus, settings, progress)
+        splits = _splits(corpus, settings, progress)
+    return _with_replayed(splits, settings, progress)
+
+
+def _with_replayed(splits: Splits, settings: Recognition, progress: Progress, again: bool = False) -> Splits:
+    """The splits and, with `adapt=replay`, the train split of the second corpus.
+
+    Raises:
+        UsageError: none is named, its transcripts follow another rule, or the first corpus has a split of that name.
+        LasasrError: it is missing or damaged.
+    """
+    if settings.adapt.replay is None:
+        return splits
+    corpus = replayed_corpus(settings)
+    if content.REPLAY in splits.manifests:
+        raise UsageError(f"adapt=replay: the corpus has a split {content.REPLAY} of its own: call it something else")
+    if (rule := transcript.rule(corpus.transcript)) != splits.rule:
+        raise UsageError(f"adapt.replay.corpus has transcripts by {rule}, the corpus by {splits.rule}: take the same")
+    with preparing(corpus, settings):
+        if again:
+            corpus.fetch(progress)
+            _discard_changed(folder_of(corpus, settings), progress)
+        manifest = corpus.prepare(folder_of(corpus, settings), progress)["train"]
+        both = replace(
+            splits,
+            manifests={**splits.manifests, content.REPLAY: manifest},
+            others={content.REPLAY: corpus.fingerprint()},
+        )
+        _note_content(both, content.REPLAY, progress)
+    return both
+
+
+def replayed_corpus(settings: Recognition) -> Corpus:
+    """The second corpus of `adapt=replay`.
+
+    Raises:
+        UsageError: none is named.
+    """
+    part = settings.adapt.replay
+    if part is None or not part.get("corpus"):
+        raise UsageError("adapt=replay has no second corpus: name it, as +corpus@adapt.replay.corpus=librispeech")
+    return factory.corpus(part["corpus"])
 
 
 def _splits(corpus: Corpus, settings: Recognition, progress: Progress) -> Splits:
     folder, rule = folder_of(corpus, settings), transcript.rule(corpus.transcript)
+    temporary.remove_abandoned(folder)
     manifests = corpus.prepare(folder, progress)
     splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
     for split in manifests:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.taught import ScoredText, TaughtTexts
@@ -55,6 +55,7 @@ def taught_texts(
             kept = _read(folder)
             missing = {name: index for index, name in enumerate(names) if name not in kept}
             if missing:
+                temporary.remove_abandoned(folder)
                 recognizer = _with_nbest(teacher, teaching.nbest, device)
                 say_asking([teacher], split, len(missing), folder)
                 asked = _asked(recognizer, settings, prepared, split, missing, progress, device)

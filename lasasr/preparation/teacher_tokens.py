@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, temporary
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data import encodings
@@ -43,6 +43,7 @@ def taught_tokens(
         there = Encodings(folder)
         missing = [index for index, name in enumerate(names) if name not in there]
         if missing:
+            temporary.remove_abandoned(folder)
             recognizers = [_with_same_tokens(teacher, prepared, device) for teacher in teaching.teachers]
             say_asking(teaching.teachers, split, len(missing), folder)
             asked = _asked_tokens(teaching, recognizers, settings, prepared, split, missing, progress, device)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lasasr.artifacts import temporary
 from lasasr.configuration.settings import Language
 from lasasr.corpora.base import Corpus, Progress, TextCorpus
 from lasasr.data.manifest_cache import MANIFESTS
@@ -66,6 +67,7 @@ def prepare_text(
             tokenizer = tokenizer_in(current.folder, settings.tokenizer, current.rule, sample)
         made_by = [storage.type_name(type(tokenizer)), list(tokenizer.tokens), str(current.rule)]
         encoded_folder = current.folder / f"tokens-{digest(made_by)}"
+        temporary.remove_abandoned(encoded_folder)
         wanted = set(current.texts) if splits is None else set(splits)
         for split, source in current.texts.items():
             if split in wanted and not (encoded_folder / f"{split}.json").exists():
@@ -88,6 +90,7 @@ def prepare_text_splits(settings: Language, progress: Progress) -> TextSplits:
 
 def _splits(corpus: Corpus | TextCorpus, settings: Language, progress: Progress) -> TextSplits:
     rule, folder = transcript.rule(corpus.transcript), folder_of(corpus, settings)
+    temporary.remove_abandoned(folder)
     if isinstance(corpus, TextCorpus):
         manifests: Mapping[str, Path] = {}
         texts: Texts = {split: partial(_normalised, raw, rule) for split, raw in corpus.splits().items()}

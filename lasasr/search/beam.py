@@ -52,6 +52,7 @@ class BeamSearch(Search):
         keep_weights: whether the best hypothesis carries its attention weights (one more pass over its tokens).
         scorers: by name, further ones with a weight of their own. The names ctc, lm, length and coverage are those that
             `ctc_weight`, `lm` and `lm_weight`, `length_bonus`, `coverage` and `coverage_weight` are short for.
+        hotwords: phrases, or a mapping to their boosts; of a configuration, where it is short for the entry hotwords.
 
     Raises:
         ValueError: a value is out of range, `lm` or an entry of `scorers` has no weight, or an entry and the key that
@@ -76,7 +77,10 @@ class BeamSearch(Search):
         limits: Limits | None = None,
         keep_weights: bool = True,
         scorers: Mapping[str, Scorer] | None = None,
+        hotwords: Sequence[str] | Mapping[str, float] | None = None,
     ) -> None:
+        if hotwords:
+            raise ValueError("hotwords are a key of configurations; here: scorers={'hotwords': HotWords(...)}")
         weights = {"lm_weight": lm_weight or 0.0, "length_bonus": length_bonus, "coverage_weight": coverage_weight}
         if endless := [name for name, value in weights.items() if not math.isfinite(value)]:
             raise ValueError(f"{endless[0]} must be a finite number, got {weights[endless[0]]}")

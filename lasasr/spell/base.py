@@ -41,6 +41,13 @@ class Unrolled(NamedTuple):
     weights: Tensor  # (B, U, H, T)
 
 
+class UnrolledValues(NamedTuple):
+    """The same before the readout."""
+
+    values: Tensor  # (B, U, R)
+    weights: Tensor  # (B, U, H, T)
+
+
 MASKED = -1e4  # a logit whose probability is exactly 0 in float32, and finite in half precision
 
 
@@ -77,10 +84,7 @@ class Decoder(nn.Module, ABC):
     @property
     def draws(self) -> bool:
         """Whether a pass in the present mode draws random numbers: dropout, or an attention's `noise`."""
-        return self.training and any(
-            (isinstance(part, nn.Dropout) and part.p > 0.0) or bool(getattr(part, "noise", 0.0))
-            for part in self.modules()
-        )
+        return self.training and draws(self)
 
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """Read `tokens` (B, U) int64 one after another (K = 1).
@@ -101,6 +105,33 @@ class Decoder(nn.Module, ABC):
             logits.append(step.logits[:, 0])
             weights.append(step.weights[:, 0])
         return Unrolled(torch.stack(logits, 1), torch.stack(weights, 1))
+
+
+class ReadoutDecoder(Decoder):
+    """A decoder whose logits are made of values of its loop, each step by itself: large ones can be made in pieces."""
+
+    @property
+    @abstractmethod
+    def reads_in_pieces(self) -> bool:
+        """Whether `readout(unroll_values(...).values)` is what `unroll` gives."""
+
+    @abstractmethod
+    def unroll_values(
+        self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0
+    ) -> UnrolledValues:
+        """`unroll` without the readout."""
+
+    @abstractmethod
+    def readout(self, values: Tensor) -> Tensor:
+        """Logits (..., V) of values (..., R); draws no random numbers."""
+
+
+def draws(module: nn.Module) -> bool:
+    """Whether any part of `module` draws random numbers in training: dropout, or an attention's `noise`."""
+    return any(
+        (isinstance(part, nn.Dropout) and part.p > 0.0) or bool(getattr(part, "noise", 0.0))
+        for part in module.modules()
+    )
 
 
 def sampled(reference: Tensor, logits: Tensor, probability: float) -> Tensor:

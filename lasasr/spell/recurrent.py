@@ -18,11 +18,13 @@ from lasasr.nn.shared_layers import SharedLinear, floating, parameter
 from lasasr.nn.sizes import check_depth, check_widths
 from lasasr.spell.base import (
     MASKED,
-    Decoder,
     DecoderMemory,
     DecoderState,
     DecoderStep,
+    ReadoutDecoder,
     Unrolled,
+    UnrolledValues,
+    draws,
     never_emitted_mask,
     sampled,
 )
@@ -52,7 +54,7 @@ class _StepOutput(NamedTuple):
     inner: _Inner
 
 
-class RecurrentDecoder(Decoder):
+class RecurrentDecoder(ReadoutDecoder):
     """LSTM or GRU layers around any attention.
 
     * `update_then_attend` (Chan et al. 2015): the layers read the token and the last context, then attend.
@@ -156,6 +158,21 @@ class RecurrentDecoder(Decoder):
 
     def unroll(self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0) -> Unrolled:
         """As in the contract; what does not depend on the loop is computed for all steps at once."""
+        values, weights = self.unroll_values(tokens, memory, state, sampling)
+        return Unrolled(self.readout(values), weights)
+
+    @property
+    def reads_in_pieces(self) -> bool:
+        """Unless a class of one's own does something else, or the weights are drawn anew in each use."""
+        own = ("unroll", "unroll_values", "readout", "_read")
+        return all(getattr(type(self), name) is getattr(RecurrentDecoder, name) for name in own) and not draws(
+            self.output
+        )
+
+    def unroll_values(
+        self, tokens: Tensor, memory: DecoderMemory, state: DecoderState, sampling: float = 0.0
+    ) -> UnrolledValues:
+        """See the contract."""
         compiled = self.compiles and torch.is_grad_enabled()
         advance = partial(compiled_step(), self) if compiled else self._advance
         rows, inner = torch.Size((len(tokens), 1)), _unpack(state)
@@ -168,7 +185,8 @@ class RecurrentDecoder(Decoder):
                 inner = outputs[-1].inner
         steps = zip(*(output.readout_inputs for output in outputs), strict=True)
         readout_inputs = [torch.stack(values, 1) for values in steps]
-        return Unrolled(self._read(torch.cat(readout_inputs, -1)), torch.cat([output.weights for output in outputs], 1))
+        values = self._readout_values(torch.cat(readout_inputs, -1))
+        return UnrolledValues(values, torch.cat([output.weights for output in outputs], 1))
 
     def _next(self, reference: Tensor, outputs: Sequence[_StepOutput], sampling: float) -> Tensor:
         """The tokens (B,) to read: `reference` or, with probability `sampling`, the model's own prediction."""
@@ -230,9 +248,18 @@ class RecurrentDecoder(Decoder):
 
     def _read(self, values: Tensor) -> Tensor:
         """Logits (..., V) from the readout's inputs (..., D + C or R)."""
+        return self.readout(self._readout_values(values))
+
+    def _readout_values(self, values: Tensor) -> Tensor:
+        """What the last layer reads (..., D + C or R)."""
         if self.attentional is not None and not self.input_feeding:
             values = self._attend_readout(values)
-        logits: Tensor = self.output(self.dropout(values))
+        dropped: Tensor = self.dropout(values)
+        return dropped
+
+    def readout(self, values: Tensor) -> Tensor:
+        """See the contract."""
+        logits: Tensor = self.output(values)
         return logits.masked_fill(self.never_emitted, MASKED)
 
 

@@ -17,15 +17,16 @@ from typing import Any, NamedTuple
 
 from lasasr.artifacts.run_card import SplitData
 from lasasr.artifacts.runs import Run
-from lasasr.configuration.settings import Settings
+from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
 from lasasr.data import content_files
+from lasasr.data.content import REPLAY
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 
-TRAINED_ON = ("train", "dev")  # what a run cannot go on without; further splits are only decoded
+TRAINED_ON = ("train", "dev", REPLAY)  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
 
 
@@ -41,7 +42,8 @@ class Difference(NamedTuple):
 
 def used_splits(settings: Settings) -> list[str]:
     """The splits that a run reads: train, dev and what is evaluated."""
-    return list(dict.fromkeys((*TRAINED_ON, *settings.evaluate.splits)))
+    replayed = isinstance(settings, Recognition) and settings.adapt.replay is not None
+    return list(dict.fromkeys(("train", "dev", *([REPLAY] if replayed else []), *settings.evaluate.splits)))
 
 
 def absent(evaluated: Sequence[str], there: Iterable[str]) -> str:
@@ -58,7 +60,9 @@ def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:
         "corpus": splits.fingerprint,
         "normalizer": str(splits.rule),
         "splits": {
-            name: {"content": content.fingerprint, "utterances": content.utterances} | _left_out(splits, name)
+            name: {"content": content.fingerprint, "utterances": content.utterances}
+            | ({"corpus": splits.others[name]} if name in splits.others else {})
+            | _left_out(splits, name)
             for name, content in contents.items()
         },
     }

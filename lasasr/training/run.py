@@ -13,9 +13,11 @@ import torch
 
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
+from lasasr.data.content import REPLAY
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.dataset import Taught
 from lasasr.data.encodings import Kept
+from lasasr.data.replayed import drawn_of
 from lasasr.data.sampler import Batching
 from lasasr.distributed import launch
 from lasasr.errors import UsageError
@@ -51,6 +53,11 @@ def check(settings: Recognition, begun: bool = False) -> None:
     # once before hours of preparation: what it refuses, or returns in its place, is said now
     if (teaching_wanted := factory.loss(settings.loss, settings.seed).teaching) is not None:
         teaching.check(teaching_wanted)
+        if settings.adapt.replay is not None:
+            raise UsageError(
+                "adapt=replay cannot stand beside a loss with teachers, which say nothing of the second corpus: leave "
+                "one of them out, or take adapt=[replay,self_distillation]"
+            )
     factory.build(settings.sampling, "sampling")
     encodings.reason_against(settings)
     adapting.check(settings)
@@ -92,10 +99,13 @@ def fit_recognizer(
     later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
     if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
         sys.stderr.write(f"{share}\n")
+    if recognizer.model.large_outputs and launch.helper() is None:
+        size = recognizer.model.vocabulary_size
+        sys.stderr.write(f"note: {size:,} tokens: the joint loss computes their logits in pieces, for less memory\n")
     printer = TranscriptPrinter(metric, metric.upper(), " %")
     about_start = pretrained_facts(recognizer)  # before anything thaws
     if adapts:
-        about_start |= adapting.begin(settings, folder, recognizer, resume)
+        about_start |= adapting.begin(settings, folder, recognizer, resume, _say_replayed(settings, prepared))
     trainer, validations = fit(settings, folder, resume, module, data, metric, printer, watchers)
     if not trainer.is_global_zero:
         return {}
@@ -114,6 +124,19 @@ def fit_recognizer(
     }
 
 
+def _say_replayed(settings: Recognition, prepared: Prepared) -> int | None:
+    """Say what a second corpus gives; its utterances in an epoch, None where there is none."""
+    ratio = replay_ratio(settings)
+    if ratio is None:
+        return None
+    own, replayed = (len(prepared.utterances(split)) for split in ("train", REPLAY))
+    drawn = drawn_of(own, ratio)
+    if launch.helper() is None:
+        counts = f"{drawn:,} of {replayed:,} utterances join the {own:,} of train in each epoch"
+        sys.stderr.write(f"replay: {counts} ({100 * ratio:.0f} % of each batch)\n")
+    return drawn
+
+
 def kept_splits(
     settings: Recognition, recognizer: Recognizer, prepared: Prepared, progress: Progress
 ) -> dict[str, Kept]:
@@ -129,7 +152,7 @@ def kept_splits(
         return {}
     kept = {
         split: encodings.keep(settings, recognizer, prepared, split, progress, _device(settings))
-        for split in dict.fromkeys(("train", "dev"))
+        for split in ("train", "dev", *prepared.others)
     }
     return {split: of_split for split, of_split in kept.items() if of_split is not None}
 
@@ -171,8 +194,19 @@ def data_module(
         kept=kept,
         taught=taught,
         tokens=prepared.tokens,
+        replay_ratio=replay_ratio(settings),
         **data_options(settings),
     )
+
+
+def replay_ratio(settings: Recognition) -> float | None:
+    """The share of a batch that a second corpus gives; None: there is none.
+
+    Raises:
+        UsageError: it is out of its range.
+    """
+    part = settings.adapt.replay
+    return None if part is None else factory.build(part, "adapt.replay").ratio
 
 
 def data_options(settings: Recognition) -> dict[str, Any]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.data.batch import Batch
 from lasasr.listen.base import Encoded
-from lasasr.losses.base import Nbest, StepView
+from lasasr.losses.base import Nbest, PiecewiseHeads, StepView
 from lasasr.metrics.error_rates import Metric, counts_between, units
 from lasasr.models.recognizer import Recognizer
-from lasasr.nn import frozen, lengths
+from lasasr.nn import frozen, lengths, pieces
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
 from lasasr.search.limits import Limits
-from lasasr.spell.base import Unrolled
+from lasasr.spell.base import ReadoutDecoder, Unrolled, UnrolledValues
 from lasasr.text import special, transcript
 
 
@@ -41,6 +42,7 @@ class RecognizerStep(StepView):
         self.recognizer, self.batch, self.update = recognizer, batch, update
         self.features, self.frames, self._sampling = features, frames, sampling
         self._unrolled: Unrolled | None = None
+        self._values: UnrolledValues | None = None
 
     @cached_property
     def _encoded_and_intermediate(self) -> tuple[Encoded, list[Tensor]]:
@@ -62,9 +64,21 @@ class RecognizerStep(StepView):
 
     def _spelled(self) -> Unrolled | None:
         if self._unrolled is None and self.recognizer.model.decoder is not None:
-            targets = self.batch.tokens, self.batch.token_lengths
-            self._unrolled = self.recognizer.model.forced(*self._encoded, *targets, self._sampling)
+            if self.pieces is None:
+                self._unrolled = self.recognizer.model.forced(*self._spelling())
+            else:
+                values, weights = self.values()
+                self._unrolled = Unrolled(cast(ReadoutDecoder, self.recognizer.model.decoder).readout(values), weights)
         return self._unrolled
+
+    def values(self) -> UnrolledValues:
+        """What the decoder's readout reads of the reference."""
+        if self._values is None:
+            self._values = self.recognizer.model.forced_values(*self._spelling())
+        return self._values
+
+    def _spelling(self) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
+        return (*self._encoded, self.batch.tokens, self.batch.token_lengths, self._sampling)
 
     @property
     def logits(self) -> Tensor | None:
@@ -75,13 +89,26 @@ class RecognizerStep(StepView):
     @property
     def weights(self) -> Tensor | None:
         """See the contract."""
+        if self.recognizer.model.decoder is not None and self.pieces is not None:
+            return self.values().weights
         unrolled = self._spelled()
         return None if unrolled is None else unrolled.weights
 
     @property
     def computed_weights(self) -> Tensor | None:
         """The attention's weights where the loss has read the decoder; nothing is computed for them."""
-        return None if self._unrolled is None else self._unrolled.weights
+        computed = self._values or self._unrolled
+        return None if computed is None else computed.weights
+
+    @cached_property
+    def pieces(self) -> PiecewiseHeads | None:
+        """See the contract."""
+        return HeadsInPieces(self) if self.recognizer.model.large_outputs else None
+
+    @property
+    def intermediate(self) -> Sequence[Tensor]:
+        """(B, T', E) of each layer in `Encoder.intermediate`."""
+        return self._encoded_and_intermediate[1]
 
     @cached_property
     def ctc_log_probs(self) -> Tensor | None:
@@ -146,6 +173,50 @@ class RecognizerStep(StepView):
         pairs = zip(self.texts(tokens, token_lengths), rows.tolist(), strict=True)
         errors = [counts_between(references[row], units(scored(text), counted)).errors for text, row in pairs]
         return torch.tensor(errors, dtype=torch.int64, device=tokens.device)
+
+
+class HeadsInPieces(PiecewiseHeads):
+    """See `PiecewiseHeads`, of a recognizer's step."""
+
+    def __init__(self, step: RecognizerStep) -> None:
+        self.step, self.model = step, step.recognizer.model
+        self.vocabulary_size = self.model.vocabulary_size
+
+    def decoder(self, function: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> Tensor | None:
+        """See the contract."""
+        decoder = cast(ReadoutDecoder | None, self.model.decoder)
+        if decoder is None:
+            return None
+        values = self.step.values().values
+
+        def of_values(values: Tensor, rows: Tensor) -> Tensor:
+            return function(decoder.readout(values), rows)
+
+        return self._of(of_values, values, rows, decoder)
+
+    def ctc(self, function: Callable[[Tensor, Tensor], Tensor], of_utterance: Tensor) -> Tensor | None:
+        """See the contract."""
+        return None if self.model.ctc is None else self._of_layer(function, self.step.encoded, of_utterance)
+
+    def intermediate_ctc(self, function: Callable[[Tensor, Tensor], Tensor], of_utterance: Tensor) -> Sequence[Tensor]:
+        """See the contract."""
+        layers = () if self.model.ctc is None else self.step.intermediate
+        return [self._of_layer(function, layer, of_utterance) for layer in layers]
+
+    def _of_layer(self, function: Callable[[Tensor, Tensor], Tensor], encoded: Tensor, of_utterance: Tensor) -> Tensor:
+        head = self.model.ctc
+        assert head is not None
+
+        def of_frames(encoded: Tensor, rows: Tensor) -> Tensor:
+            return function(head(encoded), rows)
+
+        rows = of_utterance[:, None].expand(-1, encoded.shape[1], *of_utterance.shape[1:])
+        return self._of(of_frames, encoded, rows, head)
+
+    def _of(self, function: Callable[..., Tensor], values: Tensor, rows: Tensor, head: nn.Module) -> Tensor:
+        flat = values.flatten(0, 1), rows.flatten(0, 1)
+        result = pieces.in_pieces(function, flat, head, self.vocabulary_size)
+        return result.view(*values.shape[:2], *result.shape[1:])
 
 
 @dataclass(frozen=True)

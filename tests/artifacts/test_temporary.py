@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,47 @@ def test_what_a_killed_process_has_left_is_taken_away_by_the_next_that_writes_it
         (written / "whole").write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["whole"]
+
+
+def test_what_two_killed_processes_have_left_of_one_file_is_taken_away_though_nobody_writes_it_again(
+    tmp_path: Path,
+) -> None:
+    """The first holds the usual name, so that the second has another; a third process has written the file before."""
+    path, both = tmp_path / "file", []
+    for _ in range(2):
+        ready, told = os.pipe()
+        process = os.fork()
+        if process == 0:
+            with replacing(path), replacing_folder(tmp_path / "folder"):
+                os.write(told, b".")
+                signal.pause()
+        os.read(ready, 1)
+        both.append(process)
+    write_text(path, "whole")
+    living = {each.name for each in tmp_path.iterdir()} - {"file"}
+    assert len(living) == 4
+    temporary.remove_abandoned(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == living | {"file"}  # their makers live
+    for process in both:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    temporary.remove_abandoned(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert path.read_text() == "whole"
+
+
+def test_abandoned_files_go_from_the_folders_below_where_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    left = [tmp_path / ".card.json.tmp", tmp_path / "results" / ".test.json.tmp"]
+    kept = [tmp_path / "notes.tmp", tmp_path / ".hidden"]
+    for each in (*left, *kept):
+        each.write_text("")
+    temporary.remove_abandoned(tmp_path)
+    assert [each.exists() for each in left] == [False, True]
+    temporary.remove_abandoned(tmp_path, below=True)
+    assert [each.exists() for each in left] == [False, False]
+    assert all(each.exists() for each in kept)
+    temporary.remove_abandoned(tmp_path / "missing")
 
 
 def test_what_a_living_process_writes_stays(tmp_path: Path) -> None:

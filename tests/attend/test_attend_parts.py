@@ -20,6 +20,7 @@ from lasasr.attend.monotonic import decided, expected
 from lasasr.attend.none import NoAttention
 from lasasr.attend.weights import PreviousWeights, Weighting, window
 from lasasr.errors import UsageError
+from lasasr.nn import shared_steps
 
 MASK = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
 
@@ -295,3 +296,17 @@ def test_the_old_name_of_moves_diagonally_is_refused_wherever_it_is_set() -> Non
     assert not hasattr(attention, "walks")
     attention.moves_diagonally = True
     assert not NoAttention(encoded_dim=4, query_dim=3).moves_diagonally
+
+
+@pytest.mark.parametrize("frames", [3, 9, 40])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("heads", [1, 2])
+def test_gradients_of_the_filters_lie_in_memory_as_the_filters_do(frames: int, channels: int, heads: int) -> None:
+    """DistributedDataParallel warns of others, and copies them."""
+    filters = LocationFilters(4, [7] * heads, channels)
+    with shared_steps.loop():
+        features = filters(torch.rand(2, 3, heads, channels, frames))
+    features.sum().backward()
+    strides = [(weight.grad.stride(), weight.stride()) for weight in filters.weight if weight.grad is not None]
+    assert len(strides) == heads
+    assert all(ours == theirs for ours, theirs in strides)

@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import chaos_ground  # noqa: E402
-from chaos_cases import FAMILIES, VERBS, Case, draw  # noqa: E402
+from chaos_cases import FAMILIES, OF_RANKS, VERBS, Case, draw  # noqa: E402
 from chaos_ground import Ground  # noqa: E402
 from chaos_imports import import_all  # noqa: E402
 from chaos_play import Outcome, as_json, play  # noqa: E402
@@ -95,6 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time (default: 2)")
     parser.add_argument("--family", choices=FAMILIES, help="only cases of this kind")
+    parser.add_argument("--processes", type=int, choices=(1, 2), help="only cases of so many (default: both)")
     parser.add_argument("--each", action="store_true", help="one case of every kind, whatever --count says")
     parser.add_argument("--quick", action="store_true", help="the few of make test, whatever --count says")
     parser.add_argument("--minutes", type=float, default=30.0, help="no case begins after that (default: 30)")
@@ -120,7 +122,8 @@ def _play_all(options: argparse.Namespace, ground: Ground, folder: Path) -> Figu
         PLAYERS.append(player)
     ends = [os.waitstatus_to_exitcode(os.waitpid(player, 0)[1]) for player in PLAYERS]
     PLAYERS.clear()
-    assert not any(ends), "a player has failed"
+    if any(ends):
+        raise RuntimeError(f"the processes that play cases ended with {ends}")
     lines = [json.loads(line) for path in sorted(results.iterdir()) for line in path.read_text().splitlines()]
     return Figures(lines, options.seed, time.monotonic() - begun, len(cases))
 
@@ -131,10 +134,18 @@ def _cases(options: argparse.Namespace, ground: Ground) -> list[tuple[str, Case]
         attempts = tuple(tuple(Fault(**fault) for fault in faults) for faults in plain["attempts"])
         plain |= {"attempts": attempts, "kill_after_s": tuple(plain["kill_after_s"])}
         return [(options.again.stem, Case(**plain))]
-    families = list(FAMILIES) if options.each else [options.family] * options.count
-    if options.quick:
-        families = list(QUICK)
-    return [(f"{options.seed}-{n}", draw(ground, options.seed, n, family)) for n, family in enumerate(families)]
+    families = [(name,) for name in (QUICK if options.quick else FAMILIES)]
+    if not (options.quick or options.each):
+        families = [_drawn_from(options)] * options.count
+    return [(f"{options.seed}-{n}", draw(ground, options.seed, n, names)) for n, names in enumerate(families)]
+
+
+def _drawn_from(options: argparse.Namespace) -> tuple[str, ...]:
+    """The kinds of which cases are drawn."""
+    if options.family:
+        return (options.family,)
+    wanted = {1, 2} if options.processes is None else {options.processes}
+    return tuple(name for name in FAMILIES if 1 + (name in OF_RANKS) in wanted)
 
 
 def _play_some(
@@ -158,6 +169,9 @@ def _play_some(
                 )
                 file.flush()
         os._exit(0)
+    except BaseException:
+        sys.stderr.write(traceback.format_exc())
+        sys.stderr.flush()
     finally:
         os._exit(1)
 

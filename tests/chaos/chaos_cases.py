@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -190,14 +190,22 @@ FAMILIES: Mapping[str, tuple[int, Draw]] = {
     **{f"{verb} interrupted": (4, partial(_verb, what=verb)) for verb in VERBS},
 }
 
+OF_RANKS = (
+    "ranks killed at points",
+    "ranks killed at random times",
+    "rank signalled",
+    "launcher signalled",
+    "exception on a rank",
+    "NaN on a rank",
+)
 
-def draw(ground: Ground, seed: int, number: int, family: str | None = None) -> Case:
+
+def draw(ground: Ground, seed: int, number: int, families: Collection[str] = FAMILIES) -> Case:
     """Case `number` of a seed: always the same on one machine, whatever was drawn before.
 
     Args:
-        family: that it shall be of; None: drawn too.
+        families: of which it is drawn.
     """
     chance = random.Random(f"{seed}/{number}")
-    names, weights = list(FAMILIES), [weight for weight, _ in FAMILIES.values()]
-    chosen = family or chance.choices(names, weights)[0]
+    chosen = chance.choices(list(families), [FAMILIES[name][0] for name in families])[0]
     return FAMILIES[chosen][1](ground, chance)

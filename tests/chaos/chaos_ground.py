@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from chaos_imports import import_noted
 from chaos_oracle import diary, run_folder
 from chaos_process import Command, run
 
 from lasasr.cli import compose as composing
+from lasasr.configuration.identity import system_digest
 
 RECIPE = "synthetic/las_char"
 CORPUS = ("corpus=table", "corpus.train={}/train.tsv", "corpus.dev={}/dev.tsv", "corpus.test={}/test.tsv")
@@ -53,6 +55,7 @@ VERB_WORDS: Mapping[str, tuple[str, ...]] = {
     "compare": ("compare", "run", "twin", "--out", "comparison.json", "--html", "page.html"),
     "export": ("export", "run", "--out", "bundle"),
 }
+UNDISTURBED_S = 600.0  # that a reference may take: a machine with much to do is no fault
 UTTERANCES = {"train": 12, "dev": 3, "test": 3}
 
 
@@ -137,8 +140,15 @@ def _finished(ground: Ground) -> Path:
 
 
 def _reference(work: Path, name: str) -> Reference:
-    ended = run(Command(words_of(name), ranks=ranks_of(name)), work, record=True)
-    assert ended.status == 0, f"undisturbed {name} ends with {ended.status} {ended.ranks}: {ended.said}"
+    ended = run(Command(words_of(name), ranks=ranks_of(name)), work, record=True, patience_s=UNDISTURBED_S)
+    if ended.status:
+        killed = f", killed after {UNDISTURBED_S:.0f} s" if ended.hung else ""
+        reached = [line.get("point", "") for line in diary(work, 0)]
+        raise RuntimeError(
+            f"undisturbed {name} ended with status {ended.status} (of ranks: {ended.ranks}) after {ended.took_s:.0f} s"
+            f"{killed}; the last points of rank 0: {reached[-3:]}; it said: {ended.said or 'nothing'}"
+        )
+    import_noted(work)
     return Reference(work, Counter(line["point"] for line in diary(work, 0) if "point" in line), ended.took_s)
 
 
@@ -158,6 +168,8 @@ def _compose_once(names: set[str]) -> None:
     """Composing is not what is tried here, and takes as long as a training."""
     original = composing.compose
     made = {OVERRIDES[name]: original(RECIPE, list(OVERRIDES[name])) for name in names}
+    for config in made.values():
+        system_digest(config)  # reads the defaults of all parts from their source, and keeps them
 
     def compose(recipe: str, overrides: Any = (), before_loading: Any = lambda config: None) -> Any:
         config = copy.deepcopy(made[tuple(overrides)])

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaos_imports import note_imported
 from chaos_points import Fault, Points, lay
 
 from lasasr.cli.main import main
@@ -58,10 +59,18 @@ def reap_orphans() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def run(command: Command, folder: Path, record: bool = False, meanwhile: Callable[[], None] = lambda: None) -> Ended:
+def run(
+    command: Command,
+    folder: Path,
+    record: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+    patience_s: float = PATIENCE_S,
+) -> Ended:
     """Run it in `folder`, where its diary is.
 
     Args:
+        record: whether it notes the points that it reaches, and the modules that it imports.
+        patience_s: it is killed then, and has hung.
         meanwhile: called while it stands still, where a fault stops it.
     """
     output = folder / "output.txt"
@@ -71,10 +80,10 @@ def run(command: Command, folder: Path, record: bool = False, meanwhile: Callabl
     written, writer = _writer_of(output)
     process = os.fork()
     if process == 0:
-        os.setsid()
+        _begin_session()
         _become(command, folder, written, record)
     os.close(written)
-    status, hung = _await(process, begun, command.kill_after_s, meanwhile)
+    status, hung = _await(process, begun, command.kill_after_s, meanwhile, patience_s)
     took_s = time.monotonic() - begun
     left = _outlived(process)
     os.waitpid(writer, 0)
@@ -83,6 +92,18 @@ def run(command: Command, folder: Path, record: bool = False, meanwhile: Callabl
     statuses = json.loads(ranks.read_text()) if command.ranks > 1 and ranks.exists() else []
     ranks.unlink(missing_ok=True)
     return Ended(status, said, took_s, hung, left, statuses)
+
+
+def _begin_session() -> None:
+    """Be a session of its own, of the priority that the old one has where sessions have one (Linux's autogroups)."""
+    autogroup = Path("/proc/self/autogroup")
+    nice = ""
+    with suppress(OSError):
+        nice = autogroup.read_text().split()[-1]
+    os.setsid()
+    if nice:
+        with suppress(OSError):  # the user may not
+            autogroup.write_text(nice)
 
 
 def _writer_of(output: Path) -> tuple[int, int]:
@@ -99,7 +120,9 @@ def _writer_of(output: Path) -> tuple[int, int]:
     os._exit(0)
 
 
-def _await(process: int, begun: float, kill_after_s: float | None, meanwhile: Callable[[], None]) -> tuple[int, bool]:
+def _await(
+    process: int, begun: float, kill_after_s: float | None, meanwhile: Callable[[], None], patience_s: float
+) -> tuple[int, bool]:
     hung = False
     while True:
         ended, status = os.waitpid(process, os.WNOHANG | os.WUNTRACED)
@@ -112,7 +135,7 @@ def _await(process: int, begun: float, kill_after_s: float | None, meanwhile: Ca
             return os.waitstatus_to_exitcode(status), hung
         elif kill_after_s is not None and waited > kill_after_s:
             os.kill(process, signal.SIGKILL)
-        elif waited > PATIENCE_S:
+        elif waited > patience_s:
             hung = True
             os.killpg(process, signal.SIGKILL)
         time.sleep(0.002)
@@ -155,6 +178,8 @@ def _become(command: Command, folder: Path, written: int, record: bool) -> None:
 def _work(words: Sequence[str], faults: Sequence[Fault], folder: Path, rank: int, record: bool) -> None:
     lay(Points([fault for fault in faults if fault.rank == rank], folder / f"diary-{rank}.jsonl", record))
     status = main(list(words))
+    if record and rank == 0:
+        note_imported(folder)
     os._exit(status)
 
 

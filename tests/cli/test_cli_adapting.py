@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commandline import TINY, Command
 
+from lasasr.corpora.manifest import read_cuts
+
 KEPT = tuple(word for word in TINY if not word.startswith(("listen.", "spell.")))
 
 
@@ -41,6 +43,9 @@ def test_the_run_the_base_with_the_adapter_and_the_merged_bundle_say_the_same(
         *("adapter.safetensors", "config.yaml", "tokenizer.json")
     }
     assert (adapted / "bundle" / "adapter.safetensors").stat().st_size < 50_000
+    refused = lasasr("export", str(adapted), "--out", str(tmp_path / "hub"), "--hub", "--license", "mit")
+    assert refused.returncode == 1
+    assert "; add --merge" in refused.stderr
     merged = tmp_path / "merged"
     assert lasasr("export", str(adapted), "--out", str(merged), "--merge").returncode == 0
     results = []
@@ -74,3 +79,56 @@ def test_a_run_does_not_go_on_from_another_base(adapted: Path, tmp_path: Path, l
     assert done.returncode == 1
     assert "cannot go on: the bundle that it adapts has changed" in done.stderr.splitlines()[-1]
     assert any((copied / "bundle").iterdir())
+
+
+def test_replay_brings_the_corpus_of_the_run_beside_the_new_one(
+    tiny_run: Path, tmp_path: Path, lasasr: Command
+) -> None:
+    new = ("adapt=[lora,replay]", "adapt.lora.rank=2", "adapt.replay.ratio=0.25", "corpus.seed=1", "name=replayed")
+    words = ("train", "synthetic/las_char", *KEPT, *new, "evaluate.maps=0", "validation.maps=0")
+    done = lasasr(*words, f"warm_start.run={tiny_run}")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tiny_run.parent.glob("replayed-s1-*")
+    base, card = (json.loads((run / "card.json").read_text()) for run in (tiny_run, folder))
+    train, second = (card["data"]["splits"][split] for split in ("train", "replay"))
+    assert second["corpus"] == base["data"]["corpus"] != card["data"]["corpus"]
+    assert second["content"] == base["data"]["splits"]["train"]["content"] != train["content"]
+    assert card["adapted"]["replayed"] == round(train["utterances"] / 3)
+    assert "(25 % of each batch)" in done.stderr
+    exported = tmp_path / "exported"
+    assert lasasr("export", str(tiny_run), "--out", str(exported)).returncode == 0
+    refused = lasasr(*words, f"warm_start.run={exported}")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].endswith("name a corpus, as +corpus@adapt.replay.corpus=librispeech")
+
+
+def test_minutes_of_own_speech_make_a_curve(tiny_run: Path, tmp_path: Path, workplace: Path, lasasr: Command) -> None:
+    table = tmp_path / "mine.tsv"
+    rows = [
+        f"{cut.id}\t{cut.recording.sources[0].source}\t{cut.supervisions[0].text}\tme"
+        for path in sorted((workplace / "prepared").glob("synthetic-*/*.jsonl.gz"))
+        for cut in read_cuts(path)
+    ]
+    table.write_text("\n".join(["id\taudio\ttext\tspeaker_id", *dict.fromkeys(rows)]))
+    own = tuple(word for word in KEPT if not word.startswith("corpus."))
+    words = ("train", "synthetic/las_char", *own, "corpus=table", f"corpus.train={table}", f"corpus.dev={table}")
+    words = (*words, f"corpus.test={table}", "adapt=lora", f"warm_start.run={tiny_run}", "adapt.speaker=me")
+    swept = lasasr(*words, "adapt.minutes=0.1,0.3", "-m", "name=minutes")
+    assert swept.returncode == 0, swept.stderr
+    (sweep,) = tiny_run.parent.glob("sweep-minutes-*")
+    out, picture = tmp_path / "minutes.json", tmp_path / "minutes.svg"
+    done = lasasr("minutes", str(tiny_run), str(sweep), "--out", str(out), "--svg", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert "speaker me" in done.stdout
+    contents = json.loads(out.read_text())
+    assert [row["minutes"] for row in contents["rows"]] == [0.0, 0.1, 0.3]
+    assert contents["rows"][0]["points"] == 0.0
+    for row in contents["rows"]:
+        assert row["interval"][0] <= row["percent"] <= row["interval"][1]
+    assert picture.read_text().startswith("<?xml")
+    refused = lasasr("minutes", str(tiny_run), str(tiny_run))
+    assert refused.returncode == 2
+    assert "was adapted to no single speaker" in refused.stderr
+    nobody = lasasr(*words[:-1], "adapt.minutes=1")
+    assert nobody.returncode == 2
+    assert "adapt.minutes=1 needs whose speech it is: adapt.speaker=ID" in nobody.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from doctor_corpus import Corpus
 
+from lasasr.artifacts import files
 from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
 
@@ -18,7 +19,7 @@ from pretrained_folders import folder_of, shelf
 
 assert shelf  # a fixture
 
-NOISE = "augment.waveform=[{_target_:lasasr.audio.perturb.AdditiveNoise,colour:pink}]"
+NOISE = "augment=speed_noise"
 RECIPE = """\
 defaults:
   - /base
@@ -69,8 +70,8 @@ def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert "encoding train once: 8 utterances, " in said
     assert "trained: " in said
-    files = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
-    assert len(files) == 3  # of train, dev and test
+    kept = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
+    assert len(kept) == 3  # of train, dev and test
     expected, card = losses(once), once.card()
     assert card["pretrained"]["model_type"] == "whisper"
     assert 0 < card["trained_parameters"] < card["parameters"]
@@ -83,15 +84,25 @@ def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFix
 
 def test_another_run_finds_what_is_encoded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(place)
-    files = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    kept = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
     (place / "tables").rename(place / "elsewhere")  # audio that was moved is the same audio
     shutil.copytree(place / "elsewhere", place / "tables")
     capsys.readouterr()
     trained(place, "attend=dot")
     assert "encoding" not in capsys.readouterr().err
-    assert files == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    assert kept == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
     trained(place, "listen.layers=weighted")
     assert "encoding train once" in capsys.readouterr().err
+
+
+def test_a_run_that_finds_everything_waits_for_nobody_who_encodes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(place)
+    (folder,) = (folder for folder in (place / "prepared" / "encoded").iterdir() if folder.is_dir())
+    monkeypatch.setattr("lasasr.preparation.encodings._say_waiting", lambda split: pytest.fail(f"waits for {split}"))
+    with files.locked(folder.with_name(f".{folder.name}.lock"), lambda: pytest.fail("nobody else is there")):
+        trained(place, "attend=dot")
+        with pytest.raises(pytest.fail.Exception, match="waits for train"):
+            main(["train", "mine.yaml", "augment=speed"])  # two of its forms are not there
 
 
 def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:

@@ -168,6 +168,10 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
     assert main(["transcribe", "bundle", "talks/a.wav", "search=beam", "--hotwords", "names.txt", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["scores"]["hotwords"] == 30.0 * found["text"].split().count("ab") > 0.0
+    assert main(["transcribe", "bundle", "talks/a.wav", "search=beam", "search.hotwords={ab: 30.0}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert main(["transcribe", "bundle", "talks/a.wav", "search=beam", "search.hotwords=[ab]", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"].keys() == found["scores"].keys()
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,13 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
         (["talks", "--nbest", "3"], "--nbest needs a beam search: add search=beam"),
         (["talks", "--nbest", "0"], "--nbest must be at least 1, got 0"),
         (["talks", "--hotwords", "names.txt"], "--hotwords needs a beam search: add search=beam"),
+        (
+            ["talks", "search=beam", "search.hotwords=[ab]", "--hotwords", "names.txt"],
+            "--hotwords and search.hotwords are both given",
+        ),
+        (["talks", "search=beam", "search.hotwords=[Ab]"], "phrase 'Ab': no token has 'A'"),
+        (["talks", "search=beam", "search.hotwords=3"], "search.hotwords is 3, no list of phrases"),
+        (["talks", "search.hotwords=[ab]"], "search.hotwords"),
         (["talks", "--batch-s", "0"], "batches must hold more than 0 s of audio, got 0 s"),
         (["talks", "--format", "srtt"], "--format srtt: no such format; nearest: srt"),
         (["talks", "--format", "srt,vtt"], "--format srt,vtt writes files: name a folder with --out"),

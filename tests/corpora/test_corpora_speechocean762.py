@@ -180,3 +180,30 @@ def test_real_speech(tmp_path):
     phones = {phone for cuts in splits.values() for cut in cuts for phone in cut.supervisions[0].text.split()}
     assert phones == set(PHONES_39)
     assert splits["test"][0].load_audio().shape == (1, splits["test"][0].num_samples)
+
+
+def test_adults_and_children_divide_every_split(here, tmp_path):
+    """Both halves together are the whole; the identity of the whole is what it was before there were halves."""
+    whole = Speechocean762Corpus(str(here), dev_speakers=4)
+    assert "ages" not in whole.identity()
+    halves = {}
+    for ages in ("adults", "children"):
+        corpus = Speechocean762Corpus(str(here), dev_speakers=2, ages=ages)
+        assert corpus.fingerprint() != whole.fingerprint()
+        halves[ages] = prepared(here, tmp_path / ages, dev_speakers=2, ages=ages)
+    listed = dict(line.split() for line in (here / "train" / "spk2age").read_text().splitlines())
+    for ages, age in (("adults", "25"), ("children", "7")):
+        trained_on = speakers(halves[ages]["train"]) | speakers(halves[ages]["dev"])
+        assert trained_on == {speaker for speaker, value in listed.items() if value == age}
+    tested = [speakers(halves[ages]["test"]) for ages in halves]
+    assert tested[0] | tested[1] == set(numbers(100, 2))
+    assert not tested[0] & tested[1]
+
+
+def test_a_speaker_without_an_age_is_named(here, tmp_path):
+    lines = (here / "train" / "spk2age").read_text().splitlines()
+    (here / "train" / "spk2age").write_text("\n".join(lines[1:]))
+    with pytest.raises(LasasrError, match=r"spk2age does not say the age of 0001: use corpus\.ages=all"):
+        prepared(here, tmp_path / "prepared", ages="adults")
+    with pytest.raises(UsageError, match=r"corpus\.ages=grown must be one of all, adults, children"):
+        Speechocean762Corpus(str(here), ages="grown")

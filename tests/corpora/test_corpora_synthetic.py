@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import sys
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ import soundfile
 from corpora_tiny import silent, tiny
 
 from lasasr.corpora.manifest import read_cuts
-from lasasr.corpora.voices import VARIANTS
+from lasasr.corpora.voices import VARIANTS, draw_shifted_voice, draw_voice
 from lasasr.errors import LasasrError, UsageError
 
 
@@ -180,3 +181,27 @@ def test_without_espeak_there_is_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(LasasrError, match=r"pip install 'lasasr\[synthetic\]'"):
         tiny().prepare(tmp_path, silent)
     assert not list(tmp_path.glob("*.jsonl.gz"))
+
+
+def test_a_shifted_voice_has_one_thing_that_no_usual_one_has_and_splits_share_no_speaker():
+    usual = [draw_voice(split, random.Random(number)) for split in VARIANTS for number in range(500)]
+    drawn = {split: [draw_shifted_voice(split, random.Random(number)) for number in range(500)] for split in VARIANTS}
+    rates, pitches = ({getattr(voice, name) for voice in usual} for name in ("rate_wpm", "pitch"))
+    for voices in drawn.values():
+        for voice in voices:
+            others = [
+                voice.rate_wpm not in range(min(rates), max(rates) + 1),
+                voice.pitch not in range(min(pitches), max(pitches) + 1),
+                voice.variant in ("whisper", "whisperf", "croak"),
+            ]
+            assert any(others)
+    speakers = {split: {(voice.accent, voice.variant) for voice in voices} for split, voices in drawn.items()}
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        assert not speakers[first] & speakers[second]
+
+
+def test_shifted_voices_are_another_corpus_and_usual_ones_the_same_as_before():
+    assert "voices" not in tiny().identity()
+    assert tiny(voices="shifted").fingerprint() != tiny().fingerprint()
+    with pytest.raises(UsageError, match="voices=odd must be usual or shifted"):
+        tiny(voices="odd")

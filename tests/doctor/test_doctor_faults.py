@@ -109,7 +109,7 @@ def test_nan_in_a_float_file(corpus: Corpus) -> None:
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_silence(corpus: Corpus, level: float) -> None:
     soundfile.write(corpus.audio("train-05"), np.full(24_000, level), RATE_HZ)
-    only(corpus, "digital silence", "error", "train", "train-05")
+    only(corpus, "digital silence", "warning", "train", "train-05")
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.4])
@@ -170,9 +170,21 @@ def test_a_transcript_that_is_empty_after_the_rule(corpus: Corpus) -> None:
 
 
 def test_a_transcript_too_long_for_its_audio(corpus: Corpus) -> None:
-    corpus.rows["train"][1]["text"] = "left right " * 20
+    corpus.rows["train"][1]["text"] = "left right " * 12
     kinds = {one.kind: one.severity for one in faults(corpus.examine()) if one.ids == ("train-01",)}
     assert kinds == {"fewer frames than tokens": "warning", "rate of speech": "warning"}
+
+
+@pytest.mark.parametrize(("split", "severity"), [("train", "error"), ("dev", "error"), ("test", "warning")])
+def test_a_text_that_nobody_can_speak_in_its_time(corpus: Corpus, split: str, severity: str) -> None:
+    row = corpus.rows[split][-1]
+    seconds = len(soundfile.read(corpus.audio(row["id"]))[0]) / RATE_HZ
+    row["text"] = ("go " * 5_000)[: int(100 * seconds)].strip()  # as much as is possible, or one token less
+    assert "text longer than speech" not in {one.kind for one in faults(corpus.examine(listen=False))}
+    row["text"] = ("go " * 5_000)[: int(100 * seconds) + 3].strip()
+    (found,) = [one for one in faults(corpus.examine(listen=False)) if one.kind == "text longer than speech"]
+    assert (found.severity, found.split, found.ids) == (severity, split, (row["id"],))
+    assert f"{len(row['text'])} tokens in {seconds:.3g} s" in found.advice
 
 
 def test_frames_against_tokens_follow_the_encoder(corpus: Corpus) -> None:

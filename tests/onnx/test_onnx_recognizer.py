@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -99,12 +100,45 @@ def test_features_are_those_of_the_front_end(cmvn: str, tmp_path: Path) -> None:
         assert features(samples) == pytest.approx(expected[0].numpy(), abs=2e-4)
 
 
+@pytest.mark.parametrize("name", params("attend", ("location",)))
+def test_int8_graphs_are_smaller_and_close(name: str, tmp_path: Path) -> None:
+    """Against the float graphs: every weight within half a step of its own scale, the encodings near."""
+    import onnx
+
+    recognizer = build("joint", attend=part("attend", name))
+    onnx_export.export(recognizer, tmp_path / "float")
+    onnx_export.export(recognizer, tmp_path / "int8", int8=True)
+    exact, rounded = OnnxRecognizer.load(tmp_path / "float"), OnnxRecognizer.load(tmp_path / "int8")
+    features = exact.features(waveform(3))
+    feed = {"features": features[None], "lengths": np.array([len(features)])}
+    expected, found = (recognizer._encoder.run(["encoded"], feed)[0] for recognizer in (exact, rounded))
+    assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+    assert not np.array_equal(found, expected)
+    assert rounded.transcribe(waveform(3)).score < 0.0
+    compared = 0
+    for graph in ("encoder", "step", "ctc"):
+        paths = [tmp_path / kind / f"{graph}.onnx" for kind in ("float", "int8")]
+        floats, ints = (
+            {stored.name: onnx.numpy_helper.to_array(stored) for stored in onnx.load(str(path)).graph.initializer}
+            for path in paths
+        )
+        for weight, values in floats.items():
+            if values.ndim == 2 and f"{weight}_quantized" in ints:
+                scale = ints[f"{weight}_scale"]
+                restored = ints[f"{weight}_quantized"].astype(np.float32) - ints[f"{weight}_zero_point"]
+                assert np.abs(restored * scale - values).max() <= 0.51 * scale
+                compared += 1
+    assert compared > 2
+    assert json.loads((tmp_path / "int8" / "metadata.json").read_text())["weights"] == "int8"
+
+
 def test_it_runs_where_torch_cannot_be_imported(tmp_path: Path) -> None:
     recognizer = build("joint")
     onnx_export.export(recognizer, tmp_path / "graphs")
     np.save(tmp_path / "waveform.npy", waveform(2))
     script = (
-        "import sys; sys.modules.update(dict.fromkeys(('torch', 'torchaudio', 'scipy', 'hydra', 'lightning')));"
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'torchaudio', 'scipy', 'hydra', 'lightning', 'yaml',"
+        "'rich', 'jiwer', 'rapidfuzz', 'safetensors', 'sentencepiece')));"
         "import numpy; from lasasr.onnx import OnnxRecognizer;"
         "print(OnnxRecognizer.load(sys.argv[1]).transcribe(numpy.load(sys.argv[2])).tokens)"
     )

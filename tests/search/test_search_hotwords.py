@@ -11,6 +11,7 @@ from search_decoders import TinyDecoder, acoustics
 from tiny_recognizer import parts
 
 from lasasr.errors import LasasrError, UsageError
+from lasasr.models.hotwords_key import expanded
 from lasasr.models.recognizer import Recognizer
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.beam import BeamSearch
@@ -130,3 +131,46 @@ def test_what_the_search_supplies_cannot_be_set() -> None:
     search = {"_target_": "lasasr.search.beam.BeamSearch", "scorers": {"hotwords": entry}}
     with pytest.raises(UsageError, match=r"search\.scorers\.hotwords\.pieces cannot be set"):
         Recognizer.build(parts(0.3, search=search), CharacterTokenizer.train(["ab c"]), "none/1")
+
+
+ENTRY = {"_target_": "lasasr.search.hotwords.HotWords", "_partial_": True, "weight": 1.0}
+BEAM = {"_target_": "lasasr.search.beam.BeamSearch", "beam": 4}
+
+
+@pytest.mark.parametrize("phrases", [["ab", "ab c"], {"ab": 4.5, "c": -1.0}])
+def test_the_short_key_does_what_the_entry_does(phrases: list[str] | dict[str, float]) -> None:
+    tokenizer = CharacterTokenizer.train(["ab c"])
+    patient = {"_target_": "lasasr.search.pruning.Pruning", "end_patience": 10}
+    long = {**BEAM, "scorers": {"hotwords": {**ENTRY, "phrases": phrases}}, "pruning": patient}
+    noise, lengths = torch.randn(2, 8000, generator=torch.Generator().manual_seed(1)), torch.tensor([8000, 6000])
+    hypotheses = []
+    for search in (long, {**BEAM, "hotwords": phrases}, {**long, "hotwords": phrases}):
+        torch.manual_seed(0)
+        recognizer = Recognizer.build(parts(0.3, search=search), tokenizer, "none/1").eval()
+        assert recognizer.search.pruning.end_patience == 10
+        found = recognizer.recognize(noise, lengths)
+        hypotheses.append([(nbest[0].tokens, nbest[0].score, nbest[0].scores) for nbest in found])
+    assert hypotheses[0] == hypotheses[1] == hypotheses[2]
+    assert "hotwords" in hypotheses[0][0][2]
+
+
+def test_the_short_key_keeps_a_patience_of_ones_own_and_the_other_scorers() -> None:
+    length = {"_target_": "lasasr.search.scorer_set.LengthBonus", "weight": 0.5}
+    pruning = {"_target_": "lasasr.search.pruning.Pruning", "end_patience": 3, "end_margin": 1.0}
+    search = expanded({**BEAM, "hotwords": ["a"], "scorers": {"length": length}, "pruning": pruning})
+    assert search["pruning"] == pruning
+    assert search["scorers"] == {"length": length, "hotwords": {**ENTRY, "phrases": ["a"]}}
+    assert expanded({**BEAM, "hotwords": None}) == {**BEAM, "hotwords": None}
+
+
+@pytest.mark.parametrize("entry", [{"phrases": ["b"]}, {"phrases": ["a"], "weight": 2.0}, {"file": "names.txt"}])
+def test_a_short_key_and_an_entry_that_differ_are_refused(entry: dict[str, object]) -> None:
+    search = {**BEAM, "hotwords": ["a"], "scorers": {"hotwords": {**ENTRY, **entry}}}
+    message = r"search\.hotwords is \['a'\], but search\.scorers\.hotwords is given too and differs"
+    with pytest.raises(UsageError, match=message):
+        Recognizer.build(parts(0.3, search=search), CharacterTokenizer.train(["ab c"]), "none/1")
+
+
+def test_in_python_the_short_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="hotwords are a key of configurations"):
+        BeamSearch(hotwords=["a"])

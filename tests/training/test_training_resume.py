@@ -150,7 +150,7 @@ def test_killed_again_and_again(way: str, place: Path, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_path: Path) -> None:
     """Whichever batch it is in: what was trained before is saved, and goes on when the file is whole again."""
     updates = WAYS[way].get("accumulate_grad_batches", 1)
-    for good in (1, 2, 4, 5, 8):
+    for good in (1, 2, 5):
         folder = tmp_path / str(good)
         fit(folder, data=DamagedData(good), **WAYS[way])
         path = folder / "checkpoints" / LAST
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_pat
 @pytest.mark.parametrize("way", WAYS)
 def test_a_dev_file_that_cannot_be_read_loses_nothing(way: str, place: Path, tmp_path: Path) -> None:
     """In the first validation or a later one, in its first batch or another: it is done again, from its beginning."""
-    for good in (0, 1, 2, 3, 5):
+    for good in (0, 3):
         folder = tmp_path / str(good)
         broken = fit(folder, data=DamagedData(good, "dev"), **WAYS[way])
         saved = torch.load(folder / "checkpoints" / LAST, weights_only=True)
