@@ -90,7 +90,7 @@ def step(
     p = adjusted(levels)
     rates = np.where(racing, rates, np.inf)
     better = both & (rates[..., None, :] < rates[..., :, None]) & (p <= level)
-    worse: Mask = better.any(axis=-1)
+    worse: Mask = np.asarray(better.any(axis=-1))
     against = np.where(better, rates[..., None, :], np.inf).argmin(-1)
     best = rates.argmin(-1)
     systems = racing.shape[-1]
