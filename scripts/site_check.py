@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import itertools
 import os
 import re
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from page_commands import Command, commands
-from site_workplace import TINY, TINY_TEXT, make, placeholders, several_runs, shortened
+from site_workplace import TINY, TINY_TEXT, make, placeholders, reset, several_runs, shortened
 
 LIMIT_S: Final = 600.0  # of one command
 # loaded once, before the processes of the commands are forked; none of them starts a thread by that
@@ -119,10 +117,7 @@ def check(chosen: list[Command], root: Path) -> list[str]:
             print(f"not run  {command.page}: {command.line}\n         {why}", flush=True)
             continue
         words = runnable(command, root)
-        for word, following in itertools.pairwise(words):
-            if word == "--out":
-                path = root / following
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        reset(words, root)
         begun = time.monotonic()
         status = run(words, root, log)
         outcome = "ran" if status == 0 else "FAILED"
