@@ -21,6 +21,7 @@ from lasasr.cli import left_out, recipes, session, values
 from lasasr.cli.adapted_parts import with_adapted_parts
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
+from lasasr.cli.newer_keys import with_newer
 from lasasr.cli.recipe_keys import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
@@ -129,12 +130,19 @@ def recompose(stored: Plain, overrides: Sequence[str]) -> Config:
     choices, name = dict(stored["choices"]), str(stored["recipe"])
     plain = {key: value for key, value in stored.items() if key not in ("choices", "recipe", "schema")}
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
-        chosen = {override.key_or_group for override in opened.parse(overrides) if opened.chooses(override)}
-    kept = {key: value for key, value in plain.items() if key not in chosen}
+        parsed = opened.parse(overrides)
+        chosen = {override.key_or_group for override in parsed if opened.chooses(override)}
+        changed_keys = [str(override.key_or_group) for override in parsed if _changes(opened, override)]
+    kept = with_newer({key: value for key, value in plain.items() if key not in chosen}, changed_keys)
     with session.on_stored(kept, choices, name) as opened:
         changed = composed(opened, overrides, name)
     changed["choices"] = choices | {key: value for key, value in changed["choices"].items() if value is not None}
     return changed
+
+
+def _changes(opened: Session, override: Override) -> bool:
+    """Whether it gives a key that must be there another value."""
+    return not (override.is_add() or override.is_force_add() or override.is_delete() or opened.chooses(override))
 
 
 def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
