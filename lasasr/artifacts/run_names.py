@@ -34,7 +34,7 @@ def sanitised_name(name: Any) -> str:
         raise UsageError(f"name={shown} is no text to call a folder by")
     text = str(name)
     words = _safe(text)
-    if words != text:
+    if not words or words != text:
         way = f", as name={words}" if words and text.isprintable() else ""
         raise UsageError(
             f"name={shown} cannot be part of a folder's name: take letters, digits, '.', ',', '-' and '_'{way}"
