@@ -54,6 +54,7 @@ NAV: Final[list[dict[str, Any]]] = [
             {"Train for the error rate, from a teacher": "docs/post-training.md"},
             {"Language models": "docs/language-models.md"},
             {"Transcribe recordings": "docs/transcribing.md"},
+            {"Try a recognizer in the browser": "docs/app.md"},
             {"Deploy without torch": "docs/onnx.md"},
             {"Share on the Hugging Face hub": "docs/hub.md"},
             {"Many hours: shards": "docs/shards.md"},

@@ -2,6 +2,7 @@
 
 python scripts/site_check.py                        all pages, in a temporary folder
 python scripts/site_check.py docs/comparing.md      one page, or several
+python scripts/site_check.py --verbs score compare  of these verbs only
 python scripts/site_check.py --list                 what is run, and why the rest is not
 
 Every command is either run or matches a row of `NOT_RUN`, which says why not. Trainings are shortened to a few updates
@@ -12,11 +13,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import itertools
 import os
 import re
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from page_commands import Command, commands
-from site_workplace import TINY, TINY_TEXT, make, placeholders, shortened
+from site_workplace import TINY, TINY_TEXT, make, placeholders, reset, several_runs, shortened
 
 LIMIT_S: Final = 600.0  # of one command
 # loaded once, before the processes of the commands are forked; none of them starts a thread by that
@@ -49,10 +48,12 @@ NOT_RUN: Final = (
     (r"sweeper=optuna", "needs hydra-optuna-sweeper; tests/cli/test_cli_optuna.py"),
     (r"logger=(wandb|mlflow)", "needs the package of the logger, or a server"),
     (r"--push|user/name", "needs the Hugging Face hub"),
+    (r"--hub", "needs the extra hub; tests/artifacts/test_artifacts_hub.py"),
     (
         r"lasasr calibrate|--min-confidence|pseudo\.tsv",
         "needs a recognizer that has learnt; tests/evaluation/test_evaluation_calibration.py",
     ),
+    (r"lasasr app ", "serves until it is ended; tests/app/test_app_page.py"),
     (r"--onnx", "needs the extra onnx; tests/onnx"),
     (r"--normalizer whisper", "needs the extra whisper"),
     (r"3-gram\.arpa", "needs the extra kenlm"),
@@ -69,7 +70,7 @@ def reason(command: Command) -> str | None:
 
 def runnable(command: Command, root: Path) -> list[str]:
     """The words behind `lasasr`, shortened, with real files in the place of words in capitals."""
-    words = [placeholders(word, root) for word in command.words[1:]]
+    words = [placeholders(word, root) for word in several_runs(command.words[1:], root)]
     tiny = TINY_TEXT if any(word.startswith("lm/") for word in words) else TINY
     return shortened(words, tiny)
 
@@ -116,10 +117,7 @@ def check(chosen: list[Command], root: Path) -> list[str]:
             print(f"not run  {command.page}: {command.line}\n         {why}", flush=True)
             continue
         words = runnable(command, root)
-        for word, following in itertools.pairwise(words):
-            if word == "--out":
-                path = root / following
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        reset(words, root)
         begun = time.monotonic()
         status = run(words, root, log)
         outcome = "ran" if status == 0 else "FAILED"
@@ -137,10 +135,12 @@ def main() -> int:
     """Run all commands, or list them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", help="docs/comparing.md ... (default: all)")
+    parser.add_argument("--verbs", nargs="+", help="of lasasr (default: all)")
     parser.add_argument("--list", action="store_true", help="say what is run, and run nothing")
     parser.add_argument("--folder", type=Path, help="to work in, kept (default: a temporary one)")
     options = parser.parse_args()
     chosen = [command for command in commands() if not options.pages or command.page in options.pages]
+    chosen = [command for command in chosen if not options.verbs or command.verb in options.verbs]
     if options.list:
         for command in chosen:
             print(f"{command.page}: {command.line}\n    {reason(command) or 'run'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import re
@@ -30,13 +31,13 @@ TINY: Final = (
 )
 TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "trainer.val_check_interval=1.0")
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
-README: Final = "# Results\n\n<!-- lasasr compare attention begins -->\n<!-- lasasr compare attention ends -->\n"
+MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
 STANDS_FOR: Final = {
     "RECIPE": RECIPE,
-    **dict.fromkeys(("RUN", "BASE", "TEACHER", "DEMO", "BEFORE"), "RUN"),
-    **dict.fromkeys(("AFTER", "ADAPTED", "DELTA"), "ADAPTED"),
-    **dict.fromkeys(("SWEEP", "BEFORE_SWEEP", "AFTER_SWEEP"), "SWEEP"),
+    "SWEEP": "SWEEP",
+    **dict.fromkeys(("RUN", "BASE", "TEACHER", "DEMO", "BEFORE", "BEFORE_SWEEP"), "RUN"),
+    **dict.fromkeys(("AFTER", "ADAPTED", "DELTA", "AFTER_SWEEP"), "ADAPTED"),
     **dict.fromkeys(("LMRUN", "LM"), "LMRUN"),
 }
 
@@ -63,6 +64,24 @@ def _link(root: Path, name: str) -> Path:
     return (root / "named" / name).resolve()
 
 
+def several_runs(words: Sequence[str], root: Path) -> list[str]:
+    """Where a command names several runs, they are those of the sweep; methods of `adapted` are runs of one system."""
+    if words[0] == "adapted":
+        of_one_system = ",".join(map(str, runs_of_sweep(root)[:2]))
+        methods = {"lora=RUN": "lora=ADAPTED", "full=RUN,RUN": f"full={of_one_system}"}
+        return [methods.get(word, word) for word in words]
+    if list(words).count("RUN") < 2:
+        return list(words)
+    folders = iter(runs_of_sweep(root))
+    return [str(next(folders)) if word == "RUN" else word for word in words]
+
+
+def runs_of_sweep(root: Path) -> list[Path]:
+    """The run folders of SWEEP."""
+    sweep = _link(root, "SWEEP")
+    return [(sweep / name).resolve() for name in json.loads((sweep / "sweep.json").read_text())["runs"]]
+
+
 def shortened(words: Sequence[str], tiny: Sequence[str]) -> list[str]:
     """A training of a few updates; a sweep of two runs."""
     if words[0] not in ("train", "race", "prepare", "doctor") or "--resume" in words or "--help" in words:
@@ -86,11 +105,13 @@ def _fewer(word: str, most: int) -> str:
 
 
 def make(root: Path, run: Run) -> None:
-    """Fill a folder.
+    """Fill a folder, unless it is filled.
 
     Raises:
         RuntimeError: a command that makes something of it fails.
     """
+    if (root / "named" / "LMRUN").exists():
+        return
     root.mkdir(parents=True, exist_ok=True)
     for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
         os.environ.pop(name, None)
@@ -108,8 +129,11 @@ def make(root: Path, run: Run) -> None:
     lasasr("fisher", "named/RUN", "--utterances", "4")
     lasasr("train", RECIPE, *TINY, *SPEECH, "adapt=lora", f"warm_start.run={_link(root, 'RUN')}", "name=adapted")
     _name(root, "ADAPTED", f"runs/{RECIPE}/adapted-s1-*")
-    lasasr("train", RECIPE, *TINY, *SPEECH, "-m", "attend=dot,location", "name=swept")
+    lasasr("train", RECIPE, *TINY, *SPEECH, "-m", "attend=dot,location", "seed=1,2", "name=swept")
     _name(root, "SWEEP", f"runs/{RECIPE}/sweep-swept-*")
+    for folder in runs_of_sweep(root):
+        lasasr("evaluate", str(folder), "search=greedy")
+        lasasr("evaluate", str(folder), "evaluate.splits=[dev]")
     lasasr("compare", "named/SWEEP")
     lasasr(
         "train", "lm/synthetic_char", *TINY_TEXT, "tokenizer=of_run", f"tokenizer.run={_link(root, 'RUN')}", "name=lm"
@@ -118,11 +142,24 @@ def make(root: Path, run: Run) -> None:
     _write_files(root)
 
 
+def reset(words: Sequence[str], root: Path) -> None:
+    """Take away what an earlier command has left in the place of a command's output, and put back its input."""
+    outputs = [root / following for word, following in itertools.pairwise(words) if word == "--out"]
+    if words[0] == "average":
+        outputs.append(_link(root, "RUN") / f"average-{words[2].strip('-')}{words[3]}")
+    for path in outputs:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
+
+
 def _name(root: Path, name: str, pattern: str) -> None:
     (found,) = root.glob(pattern)
     link = root / "named" / name
     link.unlink(missing_ok=True)
-    link.symlink_to(found)
+    link.symlink_to(Path("..") / found.relative_to(root))  # the folder can be copied
 
 
 def _write_files(root: Path) -> None:
@@ -150,7 +187,7 @@ def _write_files(root: Path) -> None:
         root / "recipes" / "synthetic" / "README.md",
     ):
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(README + README.replace("attention", "hard"))
+        page.write_text("".join(MARKS.format(name=name) for name in ("attention", "hard")))
     (root / "books").mkdir(exist_ok=True)
     for name in ("one", "two", "carroll-alice"):
         (root / "books" / f"{name}.txt").write_text("\n".join(f"{row[2]}." for row in splits["train"]))

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "lasasr"
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("app",),
     ("tasks",),
     ("doctor",),
     ("training",),
@@ -42,6 +43,7 @@ ONLY_IN = {
     "omegaconf": ("cli",),
     "lightning": ("cli", "training", "data.datamodule"),
     "espeakng_loader": ("corpora",),
+    "gradio": ("app.page",),
 }
 # what the base installation, for transcribing, does without
 NOT_IN_BASE = {"torchaudio", "lightning", "hydra", "omegaconf", "tensorboard", "lhotse", "matplotlib", "scipy"}

@@ -62,3 +62,10 @@ def power_ranges_db(waveform: Tensor, sample_rate_hz: int) -> Tensor:
     power = torch.nn.functional.avg_pool1d(bands, frames, 1)
     decibels = 10.0 * (power + _SILENT * power.mean(1).max()).log10()
     return decibels.amax(1) - decibels.amin(1)
+
+
+def digital_silence(waveforms: Tensor, lengths: Tensor) -> list[bool]:
+    """Of which of (B, S), that have (B,) samples, all samples are the same."""
+    padding = torch.arange(waveforms.shape[1], device=waveforms.device) >= lengths[:, None].to(waveforms.device)
+    same: list[bool] = ((waveforms == waveforms[:, :1]) | padding).all(1).tolist()
+    return same

@@ -26,6 +26,8 @@ OF_TRAINING: Final = (
     *("freeze", "thaw_after", "thaw_layers", "learning_rate", "bundle"),
 )
 TOKENIZER: Final = "lasasr.models.factory.tokenizer_of_run"
+GROWN: Final = "lasasr.models.factory.grown_tokenizer"
+OWN_SPEECH: Final = "lasasr.corpora.own_speech.OwnSpeechCorpus"
 _OF_ENCODER: Final = "lasasr.audio.base.of_encoder"
 _ABSENT: Final = object()
 
@@ -59,9 +61,27 @@ def with_adapted_parts(opened: Session, overrides: Sequence[str], plain: Plain) 
     for override in opened.parse(overrides):
         _compare(override, opened, plain, stored, adapted, str(run))
     adapted["adapt"] = _with_replayed(adapt, folder)
-    adapted["tokenizer"] = {"_target_": TOKENIZER, "run": str(run)}
-    adapted["choices"] = {**plain["choices"], **_choices(folder, plain, stored), "tokenizer": "of_run"}
+    adapted["corpus"] = _of_speaker(plain["corpus"], adapt)
+    grows = _grows(plain)
+    of_run = {"_target_": TOKENIZER, "run": str(run)}
+    adapted["tokenizer"] = {**plain["tokenizer"], "run": str(run)} if grows else of_run
+    called = "grown" if grows else "of_run"
+    adapted["choices"] = {**plain["choices"], **_choices(folder, plain, stored), "tokenizer": called}
     return adapted
+
+
+def _of_speaker(corpus: Plain, adapt: Plain) -> dict[str, Any]:
+    """The corpus, or what one speaker says in it.
+
+    Raises:
+        UsageError: there are minutes of nobody.
+    """
+    speaker, minutes = adapt.get("speaker"), adapt.get("minutes")
+    if speaker is None:
+        if minutes is not None:
+            raise UsageError(f"adapt.minutes={minutes} needs whose speech it is: adapt.speaker=ID")
+        return dict(corpus)
+    return {"_target_": OWN_SPEECH, "corpus": dict(corpus), "speaker": str(speaker), "minutes": minutes}
 
 
 def _with_replayed(adapt: Plain, folder: Path) -> dict[str, Any]:
@@ -121,9 +141,16 @@ def _compare(
         raise UsageError(f"{override.input_line} is not what the bundle has ({', '.join(differing)} differ); {way_out}")
 
 
+def _grows(plain: Plain) -> bool:
+    part = plain["tokenizer"]
+    return isinstance(part, Mapping) and bool(part.get("_target_") == GROWN)
+
+
 def _is_tokenizer_of(part: Any, run: str) -> bool:
-    if not isinstance(part, Mapping) or part.get("_target_") != TOKENIZER or part.get("run") is None:
+    if not isinstance(part, Mapping) or part.get("_target_") not in (TOKENIZER, GROWN):
         return False
+    if part.get("run") is None:
+        return bool(part["_target_"] == GROWN)
     return run_paths.bundle_folder(part["run"]).resolve() == run_paths.bundle_folder(files.expanded(run)).resolve()
 
 

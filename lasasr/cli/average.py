@@ -74,9 +74,10 @@ def average(source: Run, checkpoints: Sequence[Path], place: Path) -> None:
     from lasasr.artifacts.provenance import provenance
     from lasasr.artifacts.runs import Run
     from lasasr.models.recognizer import Recognizer
-    from lasasr.training.averaging import mean, refuse_other
+    from lasasr.training.averaging import mean, refuse_factors, refuse_other
 
     recognizer = Recognizer.load(source.bundle)
+    refuse_factors(recognizer, source.folder)
     means = mean(checkpoints)
     refuse_other(recognizer.state_dict(), means, source.bundle, checkpoints[-1])
     recognizer.load_state_dict(means)

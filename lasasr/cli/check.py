@@ -39,7 +39,7 @@ examples:
   lasasr check spell=lstm                          a decoder
   lasasr check loss=joint                          a loss
   lasasr check scorer=coverage                     a scorer of beam search
-  lasasr check scorer=lm scorer.lm=RUN             a language model as one
+  lasasr check scorer=lm scorer.lm=LMRUN           a language model as one
   LASASR_ALLOW=mine PYTHONPATH=. lasasr check attend._target_=mine.MyAttention attend.width=64
   LASASR_ALLOW=mine PYTHONPATH=. lasasr check search.scorers.mine._target_=mine.MyScorer
 

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, cast
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lasasr.cli import recipes, session, values
+from lasasr.cli import left_out, recipes, session, values
 from lasasr.cli.adapted_parts import with_adapted_parts
 from lasasr.cli.errors import explained, foundation
 from lasasr.cli.hydra_keys import refuse_idle, refuse_idle_in_recipe
+from lasasr.cli.newer_keys import with_newer
 from lasasr.cli.recipe_keys import refuse_not_taken, refuse_unknown
 from lasasr.cli.session import Session
 from lasasr.configuration import moved, settings
@@ -98,9 +99,9 @@ def _changes_parts(opened: Session, overrides: Sequence[str]) -> bool:
 
 
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
-    start, choices = replace(opened, config=settings.kind_of(composition.plain).task.base), composition.choices
-    left_out = {group for group in start.groups() if not choices.get(group)}
-    base = start.shared([f"~{group}" if group in left_out else f"{group}={choices[group]}" for group in start.groups()])
+    choices = composition.choices
+    base = _chosen_alone(opened, choices, composition.plain)
+    left_out = {group for group in opened.groups() if not choices.get(group)}
     refuse_idle_in_recipe(composition.hydra, base.hydra, name)
     refuse_unknown(composition.config, base, choices, _added(opened, overrides), left_out, name)
 
@@ -109,6 +110,14 @@ def _added(opened: Session, overrides: Sequence[str]) -> list[str]:
     """The keys that overrides add by + or ++."""
     parsed = opened.parse(overrides)
     return [str(override.key_or_group) for override in parsed if override.is_add() or override.is_force_add()]
+
+
+def _chosen_alone(opened: Session, choices: Mapping[str, Any], plain: Plain) -> DictConfig:
+    """What the choices of a configuration compose without its recipe."""
+    start = replace(opened, config=settings.kind_of(plain).task.base)
+    return start.shared(
+        [f"{group}={choices[group]}" if choices.get(group) else f"~{group}" for group in start.groups()]
+    )
 
 
 def recompose(stored: Plain, overrides: Sequence[str]) -> Config:
@@ -123,12 +132,19 @@ def recompose(stored: Plain, overrides: Sequence[str]) -> Config:
     choices, name = dict(stored["choices"]), str(stored["recipe"])
     plain = {key: value for key, value in stored.items() if key not in ("choices", "recipe", "schema")}
     with session.on_stored({}, choices, name) as opened, explained(opened, overrides):
-        chosen = {override.key_or_group for override in opened.parse(overrides) if opened.chooses(override)}
-    kept = {key: value for key, value in plain.items() if key not in chosen}
+        parsed = opened.parse(overrides)
+        chosen = {override.key_or_group for override in parsed if opened.chooses(override)}
+        changed_keys = [str(override.key_or_group) for override in parsed if _changes(opened, override)]
+    kept = with_newer({key: value for key, value in plain.items() if key not in chosen}, changed_keys)
     with session.on_stored(kept, choices, name) as opened:
         changed = composed(opened, overrides, name)
     changed["choices"] = choices | {key: value for key, value in changed["choices"].items() if value is not None}
     return changed
+
+
+def _changes(opened: Session, override: Override) -> bool:
+    """Whether it gives a key that must be there another value."""
+    return not (override.is_add() or override.is_force_add() or override.is_delete() or opened.chooses(override))
 
 
 def composed(opened: Session, overrides: Sequence[str], name: str) -> Config:
@@ -148,10 +164,16 @@ def _composition(
         with open_dict(config):
             del config["hydra"]
         plain = plain_config(config, choices, name)
+        if opened.config != session.STORED:
+            left_out.settle(opened, parsed, plain, partial(_plain_of_choices, opened, choices, plain))
         setting = [override for override in parsed if _sets(opened, override)]
         if setting:
             values.check(setting, foundation(opened, parsed), plain, partial(before_loading, plain))
     return Composition(plain, config, choices, of_hydra)
+
+
+def _plain_of_choices(opened: Session, choices: Mapping[str, Any], plain: Plain) -> Config:
+    return cast(Config, OmegaConf.to_container(_chosen_alone(opened, choices, plain), resolve=False))
 
 
 def _refuse_second_choice(opened: Session, overrides: Sequence[Override]) -> None:

@@ -46,7 +46,8 @@ def run(arguments: list[str]) -> int:
     hours = sum((row.end_s or sizes[row.audio].duration_s) - row.start_s for row in rows) / 3600
     import_rows.write_table(rows, options.out)
     speakers = len({row.speaker for row in rows if row.speaker})
-    print(f"{options.out}: {len(rows)} utterances, {hours:.2f} h, {speakers or 'unknown'} speakers ({format})")
+    counted = f"{speakers or 'unknown'} speaker{'s' * (speakers != 1)}"
+    print(f"{options.out}: {len(rows)} utterances, {hours:.2f} h, {counted} ({format})")
     return 0
 
 

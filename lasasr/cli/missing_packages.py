@@ -18,6 +18,7 @@ EXTRAS: Final = {
     "tensorboard": "train",
     "urllib3": "train",
     "espeakng_loader": "synthetic",
+    "gradio": "app",
 }
 # modules of the base installation; `pip install --no-deps lasasr`, for lasasr.onnx alone, leaves them out
 BASE: Final = (

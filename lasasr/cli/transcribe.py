@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from argparse import Namespace
@@ -10,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lasasr.cli import search_options
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
-    from lasasr.configuration.sections import Plain
     from lasasr.models.recognizer import Recognizer
     from lasasr.transcription.recordings import Recording
     from lasasr.transcription.sinks import Sink
@@ -31,10 +30,6 @@ examples:
   lasasr transcribe BASE a.wav --adapter DELTA          BASE as an adapted run has changed it (docs/adapting.md)
 
 formats: text, json, jsonl, srt, vtt, ctm, textgrid, and tsv, a table that corpus=table reads (docs/transcribing.md)."""
-
-
-_OVERRIDE = re.compile(r"([+~]{0,2})([A-Za-z_][\w./@-]*)=|~")
-_CHANGEABLE = ("search", "hydra.searchpath")
 
 
 def run(arguments: list[str]) -> int:
@@ -83,7 +78,7 @@ def run(arguments: list[str]) -> int:
         recognizer = Recognizer.load(run_paths.bundle_folder(options.run), device)
     else:
         recognizer = Recognizer.load(run_paths.bundle_folder(options.adapter), device, base=options.run)
-    recognizer = _searching(recognizer, options, overrides)
+    recognizer = search_options.searching(recognizer, str(options.run), overrides, options.nbest, options.hotwords)
     if options.min_confidence is not None and recognizer.calibration is None:
         raise UsageError(f"--min-confidence: {options.run} is not calibrated: lasasr calibrate RUN fits its confidence")
     timestamps = (
@@ -102,68 +97,21 @@ def _refuse_contradictions(options: Namespace) -> None:
         raise UsageError("--overwrite replaces files of --out, which is not given")
     if options.min_confidence is not None and not 0.0 <= options.min_confidence <= 1.0:
         raise UsageError(f"--min-confidence must lie in [0, 1], got {options.min_confidence:g}")
-    if options.nbest is not None and options.nbest < 1:
-        raise UsageError(f"--nbest must be at least 1, got {options.nbest}")
+    search_options.refuse_few(options.nbest)
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What names audio, and what overrides the search (`search.beam=20`); what exists is audio, whatever its name.
+    """What names audio, and what overrides the search.
 
     Raises:
-        UsageError: nothing names audio, or a key is overridden that a trained recognizer cannot change.
+        UsageError: nothing names audio, or see `search_options.split`.
     """
-    overrides = [text for text in arguments if _OVERRIDE.match(text) and not Path(text).exists()]
-    for text in overrides:
-        key = text.lstrip("+~").partition("=")[0].rpartition("@")[2]
-        if key.partition(".")[0] != "search" and key not in _CHANGEABLE:
-            raise UsageError(f"{text}: there is no such file, and of a trained recognizer only search can be changed")
-    named = [text for text in arguments if text not in overrides]
+    named, overrides = search_options.split(arguments)
     if not named:
         raise UsageError("no audio is named: files, folders, patterns, a table, or - for standard input")
     if named.count("-") > 1:
         raise UsageError("- (standard input) is named twice")
     return named, overrides
-
-
-def _searching(recognizer: Recognizer, options: Namespace, overrides: Sequence[str]) -> Recognizer:
-    """The recognizer under the search that the command asks for."""
-    from lasasr.models import language_model
-
-    if not overrides and options.nbest is None and options.hotwords is None:
-        return recognizer
-    search = _overridden(recognizer, options, overrides) if overrides else recognizer.parts.search
-    if options.nbest is not None:
-        if "nbest" not in search and not search["_target_"].endswith(".BeamSearch"):
-            raise UsageError("--nbest needs a beam search: add search=beam or search=beam_ctc")
-        search = {**search, "nbest": options.nbest}
-    if options.hotwords is not None:
-        search = _with_hotwords(search, options.hotwords, recognizer.normalizer)
-    searching = recognizer.searching(language_model.search(search, recognizer.tokenizer))
-    searching.try_search()
-    return searching
-
-
-def _overridden(recognizer: Recognizer, options: Namespace, overrides: Sequence[str]) -> Plain:
-    """The search that key=value compose on top of the recognizer's own."""
-    from lasasr.cli.compose import recompose
-
-    stored = {"recipe": str(options.run), "choices": {"search": None}, **recognizer.parts.plain()}
-    search: Plain = recompose(stored, overrides)["search"]
-    return search
-
-
-def _with_hotwords(search: Plain, file: Path, normalizer: str) -> Plain:
-    """A beam search with the phrases of a file, which pass through the transcript rule."""
-    from lasasr.search.hotwords import read_phrases
-    from lasasr.text import transcript
-
-    if not search["_target_"].endswith(".BeamSearch"):
-        raise UsageError("--hotwords needs a beam search: add search=beam or search=beam_ctc")
-    for key, phrases in (("hotwords", search.get("hotwords")), ("scorers.hotwords", search.get("scorers"))):
-        if phrases and (key == "hotwords" or "hotwords" in phrases):
-            raise UsageError(f"--hotwords and search.{key} are both given; give one of them")
-    rule = transcript.from_name(normalizer)
-    return {**search, "hotwords": {rule(phrase): boost for phrase, boost in read_phrases(file).items()}}
 
 
 def _transcribe(

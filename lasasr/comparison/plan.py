@@ -137,7 +137,7 @@ def _larger_test_sets(contents: dict[str, Any]) -> Sequence[str]:
         return [
             f"With {least['seeds']} seeds of each, no test set of such speakers would show it: seeds differ too much."
         ]
+    utterances = "" if least["utterances"] is None else f" ({least['utterances']:,} utterances)"
     return [
-        f"With {least['seeds']} seeds of each it takes a test set of {least['speakers']:,} such speakers "
-        f"({least['utterances']:,} utterances)."
+        f"With {least['seeds']} seeds of each it takes a test set of {least['speakers']:,} such speakers{utterances}."
     ]

@@ -34,6 +34,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
     "callbacks.*": _CALLBACK,
     "column": Contract(("lasasr.comparison.column.Column",)),
     "corpus": Contract(("lasasr.corpora.base.Corpus", "lasasr.corpora.base.TextCorpus")),
+    "corpus.corpus": Contract(("lasasr.corpora.base.Corpus",)),
     "corpus.columns": Contract(("lasasr.corpora.columns.Columns",)),
     "frontend": Contract(("lasasr.audio.base.Frontend",)),
     "listen": Contract(("lasasr.listen.base.Encoder",), supplied=("input_dim",)),

@@ -93,6 +93,8 @@ class Adapt:
     )
     learning_rates: Mapping[str, Rate] = mapping()  # part or pattern → peak rate, in place of optimizer.lr
     warmup_steps: Mapping[str, Count] = mapping()  # part or pattern → updates in which its rate rises from 0
+    speaker: str | int | None = trained(None)  # of the corpus, whose speech alone is trained on and tested
+    minutes: int | float | None = trained(None)  # of that speech that are trained on; null: all
     bundle: Literal["delta", "whole"] | None = idle(None)  # null: a delta where weights were added, else whole
 
     @property

@@ -170,6 +170,9 @@ class SpeechDataModule(BatchDataModule):
         taught: split → what a teacher says of it.
         tokens: name of a split → the ids of its texts; None: they are made here.
         replay_ratio: the share of each training batch that the split "replay" gives; None: there is none.
+
+    Raises:
+        UsageError: a perturbation is for waveforms of another rate.
     """
 
     def __init__(
@@ -191,6 +194,11 @@ class SpeechDataModule(BatchDataModule):
         self.tokens, self.replay_ratio = tokens, replay_ratio
         self.utterances, self.tokenizer, self.kept, self.taught = utterances, tokenizer, kept or {}, taught or {}
         self.perturbations, self.sample_rate_hz = perturbations, sample_rate_hz
+        for number, perturbation in enumerate(perturbations):
+            rate_hz = getattr(perturbation, "sample_rate_hz", sample_rate_hz)
+            if rate_hz != sample_rate_hz:
+                place = f"augment.waveform[{number}].sample_rate_hz={rate_hz}"
+                raise UsageError(f"{place}, but the front end reads waveforms of {sample_rate_hz} Hz: set that")
 
     def dataset(self, split: str) -> SpeechDataset | ReplayedDataset:
         """The utterances of a split, perturbed in training; those of train with what is replayed."""

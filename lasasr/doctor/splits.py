@@ -48,9 +48,9 @@ def shared(splits: Mapping[str, Utterances]) -> list[Finding]:
         advice = "the same id names other audio in train: one of the two is mislabelled, or ids need a prefix"
         findings += about("id of train", "warning", split, same_id, of, advice)
         voices = [name for name, speaker in zip(other.ids, other.speakers, strict=True) if speaker in speakers]
-        advice = (
-            f"{len(speakers & set(other.speakers))} speakers are in train too: the error rate is that of known voices"
-        )
+        known = len(speakers & set(other.speakers))
+        counted = "1 speaker is" if known == 1 else f"{known} speakers are"
+        advice = f"{counted} in train too: the error rate is that of known voices"
         findings += about("speaker of train", "warning", split, voices, of, advice)
         read = [name for name, text in zip(other.ids, other.texts, strict=True) if text in texts]
         advice = "train has the same sentences: the decoder may know them by heart"

@@ -40,10 +40,10 @@ def advice(plan: BucketBatches, batches: Batches, settings: Settings, world_size
     """What an update consists of, and what would keep it so with other ranks."""
     accumulated = int(settings.trainer["accumulate_grad_batches"])
     steps, rate = total(plan, settings), settings.optimizer.get("lr")
-    minutes = batches.audio_s * accumulated * world_size / 60
+    per_epoch, minutes = len(plan) // accumulated, batches.audio_s * accumulated * world_size / 60
     summary = (
         f"{world_size} rank{'s' if world_size > 1 else ''} × {accumulated} accumulated: {minutes:.2g} min of audio per "
-        f"update, {len(plan) // accumulated} updates per epoch, {steps or 'any number of'} in all, lr {rate}"
+        f"update, {per_epoch} update{'s' * (per_epoch != 1)} per epoch, {steps or 'any number of'} in all, lr {rate}"
     )
     findings = [overall("updates", "note", f"{summary}; {_more_ranks(accumulated, rate)}")]
     warmup = settings.schedule.get("warmup_steps")

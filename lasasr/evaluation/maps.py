@@ -10,10 +10,10 @@ from torch import Tensor
 
 from lasasr.artifacts.utterance_files import file_words, plot_name
 from lasasr.evaluation.outcome import Outcome
+from lasasr.models import attention_view
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
-from lasasr.report import attention_map, figures
-from lasasr.text import special
+from lasasr.report import figures
 
 
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
@@ -35,16 +35,14 @@ def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome)
     """
     if outcome.best.weights is None:
         raise ValueError(f"the hypothesis of {outcome.id} carries no attention weights")
-    spectrogram = recognizer.spectrogram(waveform)
-    return attention_map.attention_map(
-        weights=outcome.best.weights.float().cpu().numpy(),
-        tokens=[recognizer.tokenizer.tokens[token] for token in (*outcome.best.tokens, special.EOS)],
-        features=spectrogram.values.numpy(),
-        encoded_frame_s=recognizer.encoded_frame_s,
-        feature_frame_s=spectrogram.frame_s,
+    best = outcome.best
+    return attention_view.attention_figure(
+        recognizer,
+        waveform,
+        best.tokens,
+        best.weights,
         title=outcome.id,
         reference=outcome.reference,
-        hypothesis=outcome.best.text,
+        hypothesis=best.text,
         boundaries=outcome.spoken,
-        begin_s=recognizer.encoded_begin_s,
     )

@@ -222,6 +222,19 @@ def tokenizer_of_run(run: str | None) -> Tokenizer:
     return load_tokenizer(run_paths.bundle_folder(run))
 
 
+@configurable("tokenizer")
+def grown_tokenizer(run: str | None, transcripts: Iterable[str]) -> Tokenizer:
+    """The tokenizer of a finished run or a bundle with the characters of new transcripts after its own tokens.
+
+    Raises:
+        UsageError: no run is named, or its vocabulary is fixed.
+        LasasrError: there is no such run or bundle.
+    """
+    if run is None:
+        raise UsageError("tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ...")
+    return tokenizer_of_run(run).grown(transcripts)
+
+
 def loss(part: Part, seed: int) -> Loss:
     """What training minimises; initial weights of one that has parameters follow `seed`."""
     make: Callable[[int], Loss] = lambda seed: built_by(seed, "loss", lambda: build(part, "loss"))  # noqa: E731

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import bundle, delta, hub, run_paths
-from lasasr.artifacts.bundle_config import SCHEMA as SCHEMA
+from lasasr.artifacts import bundle, hub
 from lasasr.audio.base import Frontend
-from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
+from lasasr.audio.silence import digital_silence
 from lasasr.configuration.sections import Plain
-from lasasr.configuration.settings import Recognition, kind_of
-from lasasr.errors import LasasrError, UsageError
-from lasasr.listen.base import Encoded, StagedEncoder
-from lasasr.losses.base import Heads
+from lasasr.errors import LasasrError
 from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
-from lasasr.models import adaptation, factory, language_model, transcription
+from lasasr.models import adaptation, factory, language_model, recognizer_bundle, transcription
 from lasasr.models.adaptation import Adaptation
-from lasasr.models.language_model import load_tokenizer
 from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
-from lasasr.nn import frozen, host_mirror, initial_weights, lengths, shared_steps
+from lasasr.models.recognizer_bundle import Contents
+from lasasr.models.waveform_encoder import WaveformEncoder
+from lasasr.nn import initial_weights, shared_steps
 from lasasr.search.acoustics import Acoustics
-from lasasr.search.confidence import FEATURES, word_features
+from lasasr.search.confidence import word_features
 from lasasr.search.ctc_greedy import required
 from lasasr.search.hypothesis import KINDS, Hypothesis, Kind, Word, with_confidence
 from lasasr.search.rescoring import teacher_forced, token_scores
@@ -41,20 +37,10 @@ from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
-DAY_S = 86_400.0
 TRIAL_S = 0.1  # of silence, decoded when a bundle is read: half a second would take longer than all else
-_PICTURE_BINS = 40  # of the spectrogram drawn for a front end without a frequency axis
-PARTS = ("frontend", "listen", "attend", "spell", "search", "seed")  # that a bundle's config.yaml has in any case
 
 
-class Spectrogram(NamedTuple):
-    """For pictures."""
-
-    values: Tensor  # (T, F)
-    frame_s: float  # from one frame to the next
-
-
-class Recognizer(nn.Module):
+class Recognizer(WaveformEncoder):
     """A trained recognizer.
 
     Args:
@@ -73,8 +59,7 @@ class Recognizer(nn.Module):
         normalizer: str,
         trained_on: Lengths | None = None,
     ) -> None:
-        super().__init__()
-        self.frontend, self.model = frontend, model
+        super().__init__(frontend, model)
         self.tokenizer, self.search, self.parts = tokenizer, search, parts
         self.normalizer, self.trained_on = normalizer, trained_on
         self.calibration: Logistic | None = None  # of the confidence of words (`lasasr calibrate`)
@@ -93,12 +78,6 @@ class Recognizer(nn.Module):
         recognizer = Recognizer(*same, search, self.parts, self.normalizer, self.trained_on)
         recognizer.calibration, recognizer.adaptation = self.calibration, self.adaptation
         return recognizer
-
-    def train(self, mode: bool = True) -> Recognizer:
-        """As of any module, but for parts of which nothing is trained: they stay in evaluation mode."""
-        super().train(mode)
-        frozen.settle(self)
-        return self
 
     def merge(self) -> None:
         """Fold in what an adaptation added, as far as that can be; its bundle then holds all weights."""
@@ -121,21 +100,6 @@ class Recognizer(nn.Module):
     def error_metric(self) -> Metric:
         """What its texts are counted in: "wer" of words, "per" of phones."""
         return "per" if self.tokenizer.unit == "phone" else "wer"
-
-    @property
-    def encoded_frame_s(self) -> float:
-        """Seconds from one encoded frame to the next."""
-        return self.frontend.frame_shift_ms * self.model.encoder.subsampling_factor / 1000.0
-
-    @property
-    def encoded_begin_s(self) -> float:
-        """When the first encoded frame begins: a window of 25 ms every 10 ms speaks for the 10 ms in its middle."""
-        return (self.frontend.first_centre_ms - self.frontend.frame_shift_ms / 2.0) / 1000.0
-
-    @property
-    def parameter_count(self) -> int:
-        """Trainable and frozen parameters of front end and model."""
-        return sum(p.numel() for part in (self.frontend, self.model) for p in part.parameters())
 
     @torch.inference_mode()
     def recognize(
@@ -173,7 +137,7 @@ class Recognizer(nn.Module):
                 [with_confidence(nbest[0], [self.calibration(word) for word in words]), *nbest[1:]]
                 for nbest, words in rows
             ]
-        silent = _digital_silence(waveforms, waveform_lengths)
+        silent = digital_silence(waveforms, waveform_lengths)
         return [[_empty(nbest[0])] if none else nbest for nbest, none in zip(nbests, silent, strict=True)]
 
     @torch.inference_mode()
@@ -223,60 +187,6 @@ class Recognizer(nn.Module):
         read = [(self.tokenizer.encode(text), None) for text in texts]
         return [times.get("ctc") for times in self._timed(acoustics, waveform_lengths, read)]
 
-    @torch.inference_mode()
-    def encode_waveforms(self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None) -> Acoustics:
-        """Waveforms (B, S) of so many samples, on any device, as a search needs them.
-
-        Args:
-            fixed: what the frozen part of the encoder gives of them, where that is kept.
-        """
-        device = next(self.parameters()).device
-        if fixed is None:
-            moved = host_mirror.to(waveforms, device), host_mirror.to(waveform_lengths, device)
-            return self.acoustics(*self.encoder_input(*moved))
-        values, lengths = (host_mirror.to(tensor, device) for tensor in fixed)
-        return self.acoustics(values.float(), lengths)
-
-    def encoder_input(
-        self, waveforms: Tensor, waveform_lengths: Tensor, fixed: Encoded | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """What SpecAugment masks and `encode` takes, and its lengths: features, or what a frozen first stage gives.
-
-        Args:
-            fixed: what that gives, where it is kept; waveforms are not looked at then.
-        """
-        encoder = self.model.encoder
-        if not self.is_staged:
-            features, frames = self.frontend(waveforms, waveform_lengths)
-            return features, frames
-        assert isinstance(encoder, StagedEncoder)
-        if fixed is None:
-            fixed = encoder.fixed(*self.frontend(waveforms, waveform_lengths))
-        return fixed.encoded.float(), fixed.lengths
-
-    def encode(self, values: Tensor, lengths: Tensor) -> Encoded:
-        """Encode what `encoder_input` gave, augmented or not."""
-        return self.model.encode(values, lengths, self.is_staged)
-
-    def encode_with_intermediate(self, values: Tensor, lengths: Tensor) -> tuple[Encoded, list[Tensor]]:
-        """The same with the outputs of intermediate layers (`Model.encode_with_intermediate`)."""
-        return self.model.encode_with_intermediate(values, lengths, self.is_staged)
-
-    @property
-    def is_staged(self) -> bool:
-        """Whether the encoder has a first stage that stays frozen."""
-        return isinstance(self.model.encoder, StagedEncoder) and self.model.encoder.keeps
-
-    @torch.inference_mode()
-    def spectrogram(self, waveform: Tensor) -> Spectrogram:
-        """What attention maps of waveform (S,) are drawn over: its features where they are a spectrum, else log-mel."""
-        device = next(self.parameters()).device
-        frontend: Frontend = self.frontend
-        if not frontend.spectral:
-            frontend = FbankFrontend(frontend.sample_rate_hz, bins=_PICTURE_BINS).to(device)
-        features, _ = frontend(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
-        return Spectrogram(features[0].float().cpu(), frontend.frame_shift_ms / 1000.0)
-
     def _timed(
         self, acoustics: Acoustics, waveform_lengths: Tensor, read: Sequence[tuple[Sequence[int], Tensor | None]]
     ) -> list[dict[Kind, tuple[Word, ...]]]:
@@ -295,13 +205,6 @@ class Recognizer(nn.Module):
             )
             for b, (tokens, weights) in enumerate(read)
         ]
-
-    def acoustics(self, values: Tensor, frames: Tensor) -> Acoustics:
-        """Encode what `encoder_input` gave into what a search needs."""
-        encoded = self.encode(values, frames)
-        mask = lengths.mask(encoded.lengths, encoded.encoded.shape[1])
-        ctc = self.model.ctc_log_probs(encoded.encoded) if self.model.ctc is not None else None
-        return Acoustics(encoded.encoded, mask, ctc)
 
     def align(self, audio: Audio, text: str, sample_rate_hz: int | None = None) -> tuple[Word, ...]:
         """When the words of `text` were said in one recording: by attention and CTC, or what the model has of them.
@@ -418,23 +321,11 @@ class Recognizer(nn.Module):
         self.eval().recognize(torch.zeros(1, samples), torch.tensor([samples]), ["silence"])
 
     def save(self, folder: Path) -> None:
-        """Write the bundle: model.safetensors, config.yaml (plain values), the tokenizer's files, language models.
-
-        Of a recognizer that is a delta to a base: adapter.safetensors in the place of model.safetensors.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        self.tokenizer.save(folder)
-        search = language_model.carried(self.parts.search, folder)
-        metadata = {"normalizer": self.normalizer, "trained_on": self.trained_on and self.trained_on._asdict()}
-        if self.calibration is not None:
-            metadata["confidence"] = self.calibration._asdict()
-        plain = {**metadata, **self.parts.plain(), "search": search}
-        if self.adaptation is not None:
-            plain |= self.adaptation.plain()
-        if self.adaptation is None or self.adaptation.base is None:
-            bundle.write(folder, self, SCHEMA, plain)
-        else:
-            delta.write(folder, self, SCHEMA, plain, self.adaptation.base)
+        """Write the bundle (`recognizer_bundle.write`)."""
+        contents = Contents(
+            self.parts, self.tokenizer, self.normalizer, self.trained_on, self.calibration, self.adaptation
+        )
+        recognizer_bundle.write(folder, self, contents)
 
     @classmethod
     def from_pretrained(
@@ -469,44 +360,25 @@ class Recognizer(nn.Module):
         Raises:
             LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
         """
-        folder = Path(folder)
-        if (folder / "card.json").exists():
-            folder = run_paths.bundle_folder(folder)
-        if kind_of(bundle.read_config(folder, SCHEMA, ())) is not Recognition:
-            raise LasasrError(f"{folder} holds a language model, no recognizer: give it to a search as search.lm")
-        config = bundle.read_config(folder, SCHEMA, (*PARTS, "normalizer"))
-        parts = _parts(config, folder)
-        adapted = adaptation.read(config, folder, None if base is None else run_paths.bundle_folder(base))
-        deltas_base = None if adapted is None else adapted.base
-        header = bundle.read_header(folder) if deltas_base is None else delta.read_header(folder, deltas_base)
-        tokenizer = load_tokenizer(folder)
-        described = (*("frontend", "listen", "attend", "spell", "search"), *([adaptation.KEY] if adapted else []))
-        bundle.refuse_huge(config, header, [name for name in described if name in config])
-        with bundle.explained(folder / bundle.CONFIG):
+        contents, header = recognizer_bundle.read(Path(folder), base)
+        config = header.path.with_name(bundle.CONFIG)
+        parts, tokenizer = contents.parts, contents.tokenizer
+        with bundle.explained(config):
             elsewhere = factory.bytes_elsewhere(parts.listen)
         with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)
-        with bundle.explained(folder / bundle.CONFIG):
+        with bundle.explained(config):
             search = language_model.search(parts.search, tokenizer)
-        recognizer = cls(frontend, model, tokenizer, search, parts, config["normalizer"])
-        if adapted is not None:
-            recognizer.adaptation = adapted
+        recognizer = cls(frontend, model, tokenizer, search, parts, contents.normalizer, contents.trained_on)
+        recognizer.calibration, recognizer.adaptation = contents.calibration, contents.adaptation
+        if contents.adaptation is not None:
             with bundle.building(header, elsewhere):
-                adaptation.add_weights(recognizer, adapted.methods, parts.seed)
-        recognizer.trained_on = _lengths(config.get("trained_on"), folder)
-        recognizer.calibration = _calibration(config.get("confidence"), folder)
+                adaptation.add_weights(recognizer, contents.adaptation.methods, parts.seed)
         bundle.read_weights(recognizer, header)
-        with bundle.explained(folder / bundle.CONFIG):
+        with bundle.explained(config):
             recognizer.try_search(TRIAL_S)
         return recognizer.to(device).eval()
-
-
-def _digital_silence(waveforms: Tensor, lengths: Tensor) -> list[bool]:
-    """Of which of (B, S) all samples are the same."""
-    padding = torch.arange(waveforms.shape[1], device=waveforms.device) >= lengths[:, None].to(waveforms.device)
-    same: list[bool] = ((waveforms == waveforms[:, :1]) | padding).all(1).tolist()
-    return same
 
 
 def _empty(hypothesis: Hypothesis) -> Hypothesis:
@@ -523,60 +395,3 @@ def _merged(part: Plain, changes: Plain) -> dict[str, Any]:
         inner = merged.get(key)
         merged[key] = _merged(inner, value) if isinstance(value, dict) and isinstance(inner, dict) else value
     return merged
-
-
-def _parts(config: Plain, folder: Path) -> ModelParts:
-    """What the recognizer of a bundle is built from.
-
-    Raises:
-        LasasrError: a part is null that the model needs, or a search names what is not in the bundle.
-    """
-    heads = _heads(config, folder)
-    for name in ("frontend", "listen", "search", *(("attend", "spell") if heads.decoder else ())):
-        if config[name] is None:
-            raise LasasrError(f"{folder / bundle.CONFIG}: {name} is null, but the model needs it")
-    parts = {name: config[name] for name in PARTS}
-    return ModelParts(**{**parts, "search": language_model.in_bundle(config["search"], folder)}, heads=heads)
-
-
-def _heads(config: Plain, folder: Path) -> Heads:
-    """The heads of a bundle; those of 0.1.0 tell the loss in their place."""
-    heads = config.get("heads")
-    if heads is None and "loss" in config:
-        return factory.loss(config["loss"], config["seed"]).heads
-    needed = set(Heads._fields) - set(Heads._field_defaults)
-    if (
-        not isinstance(heads, dict)
-        or not needed <= set(heads) <= set(Heads._fields)
-        or set(map(type, heads.values())) != {bool}
-    ):
-        raise LasasrError(f"{folder / bundle.CONFIG}: heads must hold decoder and ctc, true or false, got {heads}")
-    return Heads(**heads)
-
-
-def _calibration(stored: Any, folder: Path) -> Logistic | None:
-    """What a bundle says of the confidence of words."""
-    if stored is None:
-        return None
-    values = [stored.get("bias"), *(stored.get("weights") or {}).values()] if isinstance(stored, dict) else [None]
-    numbers = all(isinstance(value, float) and math.isfinite(value) for value in values)
-    if not numbers or set(stored) != {"bias", "weights"} or not set(stored["weights"]) <= set(FEATURES):
-        raise LasasrError(
-            f"{folder / bundle.CONFIG}: confidence must hold bias and weights of {', '.join(FEATURES)}, numbers"
-        )
-    return Logistic(stored["bias"], dict(stored["weights"]))
-
-
-def _lengths(stored: Any, folder: Path) -> Lengths | None:
-    """What a bundle tells of its training utterances; those made before it was told do not."""
-    try:
-        if stored is None:
-            return None
-        lengths = Lengths(float(stored["usual_s"]), float(stored["longest_s"])).checked()
-        if not 0 <= lengths.usual_s <= lengths.longest_s <= DAY_S:
-            raise ValueError("no utterance is so long")
-        return lengths
-    except (TypeError, KeyError, ValueError, UsageError):
-        raise LasasrError(
-            f"{folder / bundle.CONFIG}: trained_on must hold usual_s and longest_s, got {stored}"
-        ) from None

@@ -112,27 +112,36 @@ def keep(
     variants = (UNCHANGED,) if drawn is None else drawn.variants
     names = [[f"{name} {variant.name}".rstrip() for name in digested] for variant in variants]
     folder = folder_of(settings, recognizer)
-    with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
-        there = Encodings(folder)
-        missing = [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
-        count = sum(map(len, missing))
-        if count:
-            temporary.remove_abandoned(folder)
-            expected = size(settings, recognizer, {split: utterances})
-            if launch.helper() is None:
-                share = expected.bytes * count / expected.utterances / 2**20
-                forms = f" in {len(variants)} forms" if len(variants) > 1 else ""
-                sys.stderr.write(f"encoding {split} once: {count} utterances{forms}, {share:.0f} MiB, in {folder}\n")
-        for number, absent in enumerate(missing):
-            if absent:
-                dataset = prepared.dataset(
-                    split,
-                    recognizer.frontend.sample_rate_hz,
-                    perturbations=() if drawn is None else [drawn.always(number)],
-                )
-                encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
-                encodings.write(folder, _counted(encoded, split, len(absent), progress))
+    if any(_missing(folder, names)):  # a process that finds all of them waits for no other
+        with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
+            missing = _missing(folder, names)
+            if count := sum(map(len, missing)):
+                temporary.remove_abandoned(folder)
+                expected = size(settings, recognizer, {split: utterances})
+                _say_encoding(split, count, len(variants), expected)
+            for number, absent in enumerate(missing):
+                if absent:
+                    dataset = prepared.dataset(
+                        split,
+                        recognizer.frontend.sample_rate_hz,
+                        perturbations=() if drawn is None else [drawn.always(number)],
+                    )
+                    encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
+                    encodings.write(folder, _counted(encoded, split, len(absent), progress))
     return Kept(Encodings(folder), names)
+
+
+def _missing(folder: Path, names: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Of each form, the numbers of the utterances that the folder does not hold."""
+    there = Encodings(folder)
+    return [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
+
+
+def _say_encoding(split: str, count: int, forms: int, expected: Size) -> None:
+    if launch.helper() is None:
+        share = expected.bytes * count / expected.utterances / 2**20
+        what = f"{count} utterances{f' in {forms} forms' if forms > 1 else ''}, {share:.0f} MiB"
+        sys.stderr.write(f"encoding {split} once: {what}, in {expected.folder}\n")
 
 
 def _say_waiting(split: str) -> None:

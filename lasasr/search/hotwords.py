@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,6 +93,15 @@ def read_phrases(file: Path, boost: float = BOOST) -> dict[str, float]:
         raise LasasrError(f"hot words {file} is missing") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"hot words {file} is no UTF-8 text ({error.reason} at byte {error.start})") from None
+    return phrases_of(lines, str(file), boost)
+
+
+def phrases_of(lines: Iterable[str], source: str, boost: float = BOOST) -> dict[str, float]:
+    """The same of lines that come from `source`, which errors name.
+
+    Raises:
+        LasasrError: a boost is no number.
+    """
     phrases: dict[str, float] = {}
     for number, line in enumerate(lines, start=1):
         phrase, tab, own = line.partition("\t")
@@ -101,7 +110,7 @@ def read_phrases(file: Path, boost: float = BOOST) -> dict[str, float]:
         try:
             phrases[phrase.strip()] = float(own) if tab else boost
         except ValueError:
-            raise LasasrError(f"{file}, line {number}: boost {own!r} of {phrase!r} is not a number") from None
+            raise LasasrError(f"{source}, line {number}: boost {own!r} of {phrase!r} is not a number") from None
     return phrases
 
 

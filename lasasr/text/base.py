@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from lasasr.configuration.configurable import configurable
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 
 class Tokenizer(ABC):
@@ -41,6 +41,14 @@ class Tokenizer(ABC):
         Raises:
             LasasrError: a character (or phone) is outside the vocabulary; the message names it.
         """
+
+    def grown(self, transcripts: Iterable[str]) -> Self:
+        """A tokenizer that also has the characters of `transcripts`; ids that were there stay what they are.
+
+        Raises:
+            UsageError: this kind of tokenizer has a fixed vocabulary.
+        """
+        raise UsageError(f"tokenizer=grown: the vocabulary of a {type(self).__name__} is fixed; take tokenizer=of_run")
 
     def outside(self, text: str) -> list[str]:
         """What of `text` is outside the vocabulary, in order: characters, or phones; empty where `encode` takes it."""

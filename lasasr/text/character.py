@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from lasasr.text.symbols import SymbolTokenizer
 
@@ -11,6 +12,11 @@ class CharacterTokenizer(SymbolTokenizer):
     """Text ↔ one id per character (Unicode code point); the space between words is a token, printed "▁"."""
 
     symbol = "character"
+
+    def grown(self, transcripts: Iterable[str]) -> Self:
+        """With the characters of `transcripts` that are new after the others, sorted by code point."""
+        occurring = {character for text in transcripts for character in text}
+        return type(self)((*self.symbols, *sorted(occurring.difference(self.symbols))))
 
     @classmethod
     def split(cls, text: str) -> list[str]:

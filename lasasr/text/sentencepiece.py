@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Self
@@ -22,6 +23,7 @@ SPACE = "▁"  # U+2581, which SentencePiece writes for a space
 # The library's only special piece is <unk>, at 0, and it is never emitted: piece p ≥ 1 has our id p + _SHIFT.
 _UNKNOWN = 0
 _SHIFT = special.FIRST_TEXT - 1
+_ADDED_SCORE = -100.0  # below those of all learnt pieces: a character that has a piece of its own is no part of them
 
 Algorithm = Literal["bpe", "unigram"]
 
@@ -87,6 +89,17 @@ class SentencePieceTokenizer(Tokenizer):
             raise _refused(str(error), vocabulary_size, algorithm) from None
         return cls(model.getvalue())
 
+    def grown(self, transcripts: Iterable[str]) -> Self:
+        """With a piece for each character of `transcripts` that has none; other words are cut as before.
+
+        Raises:
+            LasasrError: a new character is the one that stands for a space.
+        """
+        new = sorted({sign for text in transcripts for sign in text if not self._has_piece(sign)})
+        if SPACE in new:
+            raise LasasrError(f"a transcript holds {SPACE!r}, which stands for a space: choose a rule that maps it")
+        return type(self)(self.model + b"".join(map(_added_piece, new)))
+
     def encode(self, text: str) -> list[int]:
         """Ids of the best segmentation of `text`, without sos and eos.
 
@@ -98,7 +111,8 @@ class SentencePieceTokenizer(Tokenizer):
             unknown = next((sign for sign in text if not self._has_piece(sign)), text)
             raise LasasrError(
                 f"character {unknown!r} in {text!r} is not in the vocabulary; "
-                "choose a transcript rule that maps it, or train the tokenizer on text that has it"
+                "choose a transcript rule that maps it, or train the tokenizer on text that has it "
+                "(with adapt=, tokenizer=grown adds it)"
             )
         return [piece + _SHIFT for piece in pieces]
 
@@ -150,3 +164,13 @@ def _refused(message: str, vocabulary_size: int, algorithm: str) -> LasasrError:
         least = int(limit[1]) + _SHIFT
         return LasasrError(f"{setting} is too small: the characters of these transcripts need at least {least}")
     return LasasrError(f"SentencePiece cannot learn {setting} ({algorithm}) from these transcripts: {message}")
+
+
+def _added_piece(sign: str) -> bytes:
+    """One more entry of the repeated field `pieces` (1) of SentencePiece's ModelProto: piece (1) and score (2).
+
+    Messages of protocol buffers that stand one after the other are merged, and repeated fields follow each other.
+    """
+    piece = sign.encode()
+    entry = b"\x0a" + bytes([len(piece)]) + piece + b"\x15" + struct.pack("<f", _ADDED_SCORE)
+    return b"\x0a" + bytes([len(entry)]) + entry

@@ -71,7 +71,8 @@ class SymbolTokenizer(Tokenizer):
             vocabulary = " ".join(self.tokens[special.FIRST_TEXT :])
             raise LasasrError(
                 f"{self.symbol} {error.args[0]!r} in {text!r} is not in the vocabulary ({vocabulary}); "
-                "choose a transcript rule that maps it, or train the tokenizer on text that has it"
+                "choose a transcript rule that maps it, or train the tokenizer on text that has it "
+                "(with adapt=, tokenizer=grown adds it)"
             ) from None
 
     def outside(self, text: str) -> list[str]:

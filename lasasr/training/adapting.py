@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lasasr.adapt import ewc
-from lasasr.adapt.base import Penalty, WeightMethod, check_together, weight_method
+from lasasr.adapt import ewc, vocabulary
+from lasasr.adapt.base import Method, Penalty, WeightMethod, check_together, weight_method
 from lasasr.adapt.ewc import EWC
 from lasasr.adapt.full import Full
 from lasasr.adapt.regularized import RegularizedLoss
@@ -54,6 +55,8 @@ def check(settings: Recognition) -> None:
     if is_adapting(settings):
         methods = adaptation.methods(settings.adapt.methods)
         check_together(methods)
+        if grows(settings):
+            _refuse_growing(methods, settings)
         base = base_bundle(settings)
         if any(isinstance(method, EWC) for method in methods.values()):
             ewc.read(base.folder)
@@ -76,7 +79,7 @@ def adapted_recognizer(settings: Recognition, tokenizer: Tokenizer, normalizer: 
     trained = Recognizer.load(base.folder)
     if trained.adaptation is not None:
         raise LasasrError(f"warm_start.run: {base.folder} holds adapters already, which cannot be trained on")
-    check_same_tokens(tokenizer, trained.tokenizer, base.folder)
+    grows = _check_tokens(settings, tokenizer, trained.tokenizer, base.folder)
     heads = _heads(settings, trained.parts.heads, base.folder)
     parts = ModelParts(
         frontend=settings.frontend,
@@ -89,7 +92,11 @@ def adapted_recognizer(settings: Recognition, tokenizer: Tokenizer, normalizer: 
     )
     with initial_weights.read_later():
         recognizer = Recognizer.build(parts, tokenizer, normalizer)
-    recognizer.load_state_dict(trained.state_dict())
+    if grows:
+        sizes = trained.tokenizer.vocabulary_size, tokenizer.vocabulary_size
+        vocabulary.load_rows(recognizer, trained.state_dict(), *sizes)
+    else:
+        recognizer.load_state_dict(trained.state_dict())
     method = chosen_method(settings)
     method.add(recognizer, settings.seed)
     method.choose(recognizer)
@@ -98,6 +105,46 @@ def adapted_recognizer(settings: Recognition, tokenizer: Tokenizer, normalizer: 
     if added or as_delta:
         recognizer.adaptation = Adaptation(added, base if as_delta else None)
     return recognizer
+
+
+def _check_tokens(settings: Recognition, tokenizer: Tokenizer, trained: Tokenizer, folder: Path) -> bool:
+    """Whether the vocabulary has grown.
+
+    Raises:
+        LasasrError: the tokens are others than those of the bundle, or stand at other places.
+    """
+    if not grows(settings) or tokenizer.vocabulary_size == trained.vocabulary_size:
+        check_same_tokens(tokenizer, trained, folder)
+        return False
+    if not vocabulary.extends(tokenizer.tokens, trained.tokens):
+        raise LasasrError(
+            f"tokenizer=grown: the tokens that were kept of {folder} are not its tokens any more, because another run "
+            f"lies there now: delete the folders tokenizer-* of the prepared corpus"
+        )
+    return True
+
+
+def grows(settings: Recognition) -> bool:
+    """Whether the vocabulary may grow."""
+    return settings.tokenizer.get("_target_") == "lasasr.models.factory.grown_tokenizer"
+
+
+def _refuse_growing(methods: Mapping[str, Method], settings: Recognition) -> None:
+    """Refuse what would leave the rows of new tokens as they were drawn, or knows nothing of them.
+
+    Raises:
+        UsageError: names it.
+    """
+    for name, method in methods.items():
+        if isinstance(method, WeightMethod) and method.adds:
+            raise UsageError(
+                f"tokenizer=grown: adapt={name} leaves the recognizer's own weights, and with them the rows of new "
+                "tokens, as they are: take adapt=full or adapt=freeze"
+            )
+        if isinstance(method, EWC):
+            raise UsageError(f"tokenizer=grown: the Fisher information of adapt={name} knows no new tokens: take l2sp")
+    if settings.adapt.bundle == "delta":
+        raise UsageError("tokenizer=grown: a delta belongs to a bundle with the same tokens: leave out adapt.bundle")
 
 
 def chosen_method(settings: Recognition) -> WeightMethod:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lasasr.adapt.lora import LowRank
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
 
@@ -50,6 +51,19 @@ def chosen(checkpoints: Path, count: int, best: bool) -> list[Path]:
         key=lambda checkpoint: (checkpoint.error_rate, -checkpoint.step) if best else (-checkpoint.step,),
     )
     return [checkpoint.path for checkpoint in sorted(ordered[:count], key=lambda checkpoint: checkpoint.step)]
+
+
+def refuse_factors(recognizer: nn.Module, folder: Path) -> None:
+    """Refuse a recognizer with low-rank factors: the product of their means is not the mean of their products.
+
+    Raises:
+        LasasrError: it has some.
+    """
+    if any(isinstance(part, LowRank) for part in recognizer.modules()):
+        raise LasasrError(
+            f"{folder} was adapted by low-rank factors, whose mean is not that of the weights they stand for: take "
+            "one checkpoint (checkpoint.final=best or last), or adapt with adapt=full"
+        )
 
 
 def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:

@@ -12,7 +12,9 @@ from tiny_recognizer import parts
 from lasasr.artifacts import run_paths
 from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import compose
+from lasasr.corpora.own_speech import OwnSpeechCorpus
 from lasasr.errors import LasasrError, UsageError
+from lasasr.models.factory import corpus as corpus_of
 from lasasr.models.recognizer import Recognizer
 from lasasr.text.character import CharacterTokenizer
 
@@ -98,3 +100,27 @@ def test_what_is_missing_or_idle_is_named(bundle: Path, tmp_path: Path) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump({"schema": 1, "lm": {}}))
     with pytest.raises(LasasrError, match=r"is a language model: adapt is for recognizers"):
         compose(RECIPE, ["adapt=lora", f"warm_start.run={folder}"])
+
+
+def test_a_grown_tokenizer_is_that_of_the_bundle(bundle: Path) -> None:
+    own = {"_target_": "lasasr.models.factory.grown_tokenizer", "_partial_": True, "run": str(bundle)}
+    for words in (["tokenizer=grown"], ["tokenizer=grown", f"tokenizer.run={bundle}"]):
+        config = composed(bundle, *words)
+        assert config["tokenizer"] == own
+        assert config["choices"]["tokenizer"] == "grown"
+
+
+def test_a_speaker_makes_of_the_corpus_what_that_speaker_says(bundle: Path) -> None:
+    whole = composed(bundle)["corpus"]
+    own = composed(bundle, "adapt.speaker=1089", "adapt.minutes=2")["corpus"]
+    assert own == {
+        "_target_": "lasasr.corpora.own_speech.OwnSpeechCorpus",
+        "corpus": whole,
+        "speaker": "1089",
+        "minutes": 2,
+    }
+    assert isinstance(corpus_of(own), OwnSpeechCorpus)
+    with pytest.raises(UsageError, match=r"^adapt\.minutes=2 needs whose speech it is: adapt\.speaker=ID"):
+        composed(bundle, "adapt.minutes=2")
+    with pytest.raises(UsageError, match=r"^adapt\.speaker is set, but no method is chosen"):
+        compose(RECIPE, ["adapt.speaker=me"])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commandline import TINY, Command
 
+from lasasr.corpora.manifest import read_cuts
+
 KEPT = tuple(word for word in TINY if not word.startswith(("listen.", "spell.")))
 
 
@@ -98,3 +100,35 @@ def test_replay_brings_the_corpus_of_the_run_beside_the_new_one(
     refused = lasasr(*words, f"warm_start.run={exported}")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1].endswith("name a corpus, as +corpus@adapt.replay.corpus=librispeech")
+
+
+def test_minutes_of_own_speech_make_a_curve(tiny_run: Path, tmp_path: Path, workplace: Path, lasasr: Command) -> None:
+    table = tmp_path / "mine.tsv"
+    rows = [
+        f"{cut.id}\t{cut.recording.sources[0].source}\t{cut.supervisions[0].text}\tme"
+        for path in sorted((workplace / "prepared").glob("synthetic-*/*.jsonl.gz"))
+        for cut in read_cuts(path)
+    ]
+    table.write_text("\n".join(["id\taudio\ttext\tspeaker", *dict.fromkeys(rows)]))
+    own = tuple(word for word in KEPT if not word.startswith("corpus."))
+    words = ("train", "synthetic/las_char", *own, "corpus=table", f"corpus.train={table}", f"corpus.dev={table}")
+    words = (*words, f"corpus.test={table}", "adapt=lora", f"warm_start.run={tiny_run}", "adapt.speaker=me")
+    swept = lasasr(*words, "adapt.minutes=0.1,0.3", "-m", "name=minutes")
+    assert swept.returncode == 0, swept.stderr
+    (sweep,) = tiny_run.parent.glob("sweep-minutes-*")
+    out, picture = tmp_path / "minutes.json", tmp_path / "minutes.svg"
+    done = lasasr("minutes", str(tiny_run), str(sweep), "--out", str(out), "--svg", str(picture))
+    assert done.returncode == 0, done.stderr
+    assert "speaker me" in done.stdout
+    contents = json.loads(out.read_text())
+    assert [row["minutes"] for row in contents["rows"]] == [0.0, 0.1, 0.3]
+    assert contents["rows"][0]["points"] == 0.0
+    for row in contents["rows"]:
+        assert row["interval"][0] <= row["percent"] <= row["interval"][1]
+    assert picture.read_text().startswith("<?xml")
+    refused = lasasr("minutes", str(tiny_run), str(tiny_run))
+    assert refused.returncode == 2
+    assert "was adapted to no single speaker" in refused.stderr
+    nobody = lasasr(*words[:-1], "adapt.minutes=1")
+    assert nobody.returncode == 2
+    assert "adapt.minutes=1 needs whose speech it is: adapt.speaker=ID" in nobody.stderr

@@ -43,6 +43,22 @@ def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(diction
     assert config["listen"] == {"layers": 5, "dropout": 0.1}
 
 
+def test_a_part_that_a_choice_leaves_out_stays_out_whatever_options_a_recipe_has_for_it(
+    dictionary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "mine.yaml", "{defaults: [/synthetic/las_char, _self_], attend: {window: {width: 3}}}")
+    write(tmp_path, "attend/wide.yaml", "{dim: 8, window: {_target_: a.Window, width: 9}}")
+    write(tmp_path, "attend/plain.yaml", "{dim: 8, window: null}")
+    mine = str(tmp_path / "mine.yaml")
+    assert compose(mine, ["attend=wide"])["attend"]["window"] == {"_target_": "a.Window", "width": 3}
+    assert capsys.readouterr().err == ""
+    assert compose(mine, ["attend=plain"])["attend"] == {"dim": 8, "window": None}
+    expected = "note: attend=plain has no attend.window: the recipe's width of it is left out\n"
+    assert capsys.readouterr().err == expected
+    with pytest.raises(UsageError, match=r"^attend\.window\.width=5: attend=plain has no attend\.window; leave one"):
+        compose(mine, ["attend=plain", "attend.window.width=5"])
+
+
 def test_a_second_choice_of_a_group_is_refused_in_a_recipe_of_ones_own(dictionary: Path, tmp_path: Path) -> None:
     """Hydra would lay one attention over the other and keep keys of both."""
     write(tmp_path, "mine.yaml", "{defaults: [/synthetic/las_char, _self_], seed: 7}")

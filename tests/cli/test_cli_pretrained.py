@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 from doctor_corpus import Corpus
 
+from lasasr.artifacts import files
 from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
+from lasasr.models.recognizer import Recognizer
 
 sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
 from pretrained_folders import folder_of, shelf
 
 assert shelf  # a fixture
 
-NOISE = "augment.waveform=[{_target_:lasasr.audio.perturb.AdditiveNoise,colour:pink}]"
+NOISE = "augment=speed_noise"
 RECIPE = """\
 defaults:
   - /base
@@ -69,8 +71,8 @@ def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert "encoding train once: 8 utterances, " in said
     assert "trained: " in said
-    files = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
-    assert len(files) == 3  # of train, dev and test
+    kept = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
+    assert len(kept) == 3  # of train, dev and test
     expected, card = losses(once), once.card()
     assert card["pretrained"]["model_type"] == "whisper"
     assert 0 < card["trained_parameters"] < card["parameters"]
@@ -83,15 +85,25 @@ def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFix
 
 def test_another_run_finds_what_is_encoded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(place)
-    files = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    kept = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
     (place / "tables").rename(place / "elsewhere")  # audio that was moved is the same audio
     shutil.copytree(place / "elsewhere", place / "tables")
     capsys.readouterr()
     trained(place, "attend=dot")
     assert "encoding" not in capsys.readouterr().err
-    assert files == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    assert kept == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
     trained(place, "listen.layers=weighted")
     assert "encoding train once" in capsys.readouterr().err
+
+
+def test_a_run_that_finds_everything_waits_for_nobody_who_encodes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(place)
+    (folder,) = (folder for folder in (place / "prepared" / "encoded").iterdir() if folder.is_dir())
+    monkeypatch.setattr("lasasr.preparation.encodings._say_waiting", lambda split: pytest.fail(f"waits for {split}"))
+    with files.locked(folder.with_name(f".{folder.name}.lock"), lambda: pytest.fail("nobody else is there")):
+        trained(place, "attend=dot")
+        with pytest.raises(pytest.fail.Exception, match="waits for train"):
+            main(["train", "mine.yaml", "augment=speed"])  # two of its forms are not there
 
 
 def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:
@@ -143,3 +155,18 @@ def test_a_bundle_is_moved_and_transcribes(place: Path, capsys: pytest.CaptureFi
 def test_check_tries_the_contract(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "listen=pretrained", "listen.weights=weights"]) == 0
     assert capsys.readouterr().out.count("kept") == 7
+
+
+def test_the_hub_gets_no_local_folder(place: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
+    run = trained(place, f"listen.weights={place / 'weights'}")
+    words = ["export", str(run.folder), "--hub", "--license", "mit", "--out"]
+    assert main([*words, "shared"]) == 0
+    assert not [path for path in (place / "shared").iterdir() if str(place).encode() in path.read_bytes()]
+    (place / "weights").rename(place / "away")
+    assert Recognizer.from_pretrained(place / "shared").parts.listen["weights"] == "weights"
+    (place / "away").rename(place / "weights")
+    run = trained(place, f"listen.weights={place / 'weights'}", "listen.bundle=reference")
+    words[1] = str(run.folder)
+    assert main([*words, "referring"]) == 1
+    assert not (place / "referring").exists()

@@ -88,6 +88,17 @@ def test_every_recipe_takes_a_further_key(recipe: str) -> None:
     compose(recipe, ["+trainer.limit_val_batches=2"])  # all its parts are asked which keys they take
 
 
+@pytest.mark.parametrize("choice", ["none", "speed_noise"])
+@pytest.mark.parametrize("recipe", [name for name in recipes.shipped() if not name.startswith("lm/")])
+def test_every_recipe_takes_another_augmentation(recipe: str, choice: str) -> None:
+    """Whatever options of SpecAugment its body has, and whatever its front end says of its rate."""
+    config = compose(recipe, [f"augment={choice}"])
+    check(config)
+    assert config["augment"]["specaugment"] is None
+    rates = [part["sample_rate_hz"] for part in config["augment"]["waveform"] if "sample_rate_hz" in part]
+    assert rates == ([config["frontend"].get("sample_rate_hz", 16_000)] if choice == "speed_noise" else [])
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group

@@ -1,6 +1,7 @@
 """Plans from finished comparisons."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_a_card_plans_as_its_comparison_and_an_older_one_cautiously(tmp_path: Pa
     older = plan(pilot(comparison), wanted, FAST)
     theirs = {row["seeds"]: row["detectable"] for row in whole["designs"]}
     ours = {row["seeds"]: row["detectable"] for row in older["designs"]}
-    assert ours[4] == pytest.approx(theirs[4], rel=0.02)  # as many seeds as the pilot has
+    assert ours[4] == pytest.approx(theirs[4], rel=0.03)  # as many seeds as the pilot has
     assert all(ours[seeds] >= theirs[seeds] for seeds in ours.keys() & theirs.keys() if seeds > 4)
 
 
@@ -111,3 +112,13 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_refusals(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     assert main(["plan", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_published_numbers_without_utterances_plan_in_speakers(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = ["--seed-sd", "0.3", "--speaker-sd", "2.5", "--speakers", "40"]
+    assert main(["plan", "--difference", "1.0", *numbers]) == 0
+    without = " ".join(capsys.readouterr().out.split())
+    assert "utterances" not in without
+    assert main(["plan", "--difference", "1.0", *numbers, "--utterances", "400"]) == 0
+    assert re.search(r"a test set of [\d,]+ such speakers\.", without)
+    assert re.search(r"such speakers \([\d,]+ utterances\)\.", " ".join(capsys.readouterr().out.split()))

@@ -294,8 +294,8 @@ def test_every_place_has_a_shipped_part_or_classes_of_lightning() -> None:
     kinds = {gate.place_kind(place) for _, place in shipped_targets()}
     kinds = {kind if kind in CONTRACTS else f"{kind.rpartition('.')[0]}.*" for kind in kinds}
     assert kinds <= set(CONTRACTS)
-    # by adapt=NAME, +corpus@adapt.replay.corpus=NAME and +listen@listen.top=NAME
-    added = {"adapt.*", "adapt.replay.corpus", "listen.top"}
+    # by adapt=NAME, +corpus@adapt.replay.corpus=NAME, adapt.speaker=ID and +listen@listen.top=NAME
+    added = {"adapt.*", "adapt.replay.corpus", "corpus.corpus", "listen.top"}
     assert {kind.partition(".")[0] for kind in set(CONTRACTS) - kinds - added} <= {
         "callbacks",
         "column",

@@ -9,13 +9,13 @@ import pytest
 import torch
 from data_corpus import LETTERS, Letters, write_corpus
 
-from lasasr.audio.perturb import SpeedPerturb
+from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.data.batch import Batch
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.loader import Loading
 from lasasr.data.manifest import Utterances, read_manifest
 from lasasr.data.sampler import Batching
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 
 EPOCHS = 3
 SAMPLES = (1600, 3200, 2000, 2400, 1000, 1800, 900)  # 4 batches of 2
@@ -149,3 +149,10 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
     for split in ("train", "dev"):
         with pytest.raises(LasasrError, match=rf"of a training on other data \({split}: content other, not "):
             data.load_state_dict({**position, "content": {**data.content, split: "other"}})
+
+
+def test_a_perturbation_for_another_rate_than_the_front_ends_is_refused() -> None:
+    perturbations = [SpeedPerturb(), AdditiveNoise(colour="pink", sample_rate_hz=8000)]
+    message = r"^augment\.waveform\[1\]\.sample_rate_hz=8000, but the front end reads waveforms of 16000 Hz: set that$"
+    with pytest.raises(UsageError, match=message):
+        SpeechDataModule(lambda split: [], Letters(), Batching(2), perturbations=perturbations)  # type: ignore[arg-type, return-value]

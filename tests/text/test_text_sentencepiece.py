@@ -1,5 +1,6 @@
 import random
 import re
+from pathlib import Path
 
 import pytest
 import sentencepiece
@@ -76,3 +77,19 @@ def test_bytes_that_are_no_model_are_refused() -> None:
 def test_a_corpus_of_short_commands_is_learnt() -> None:
     tokenizer = SentencePieceTokenizer.train(["yes", "no", "stop"], vocabulary_size=13)
     assert tokenizer.decode(tokenizer.encode("stop no yes")) == "stop no yes"
+
+
+@every_algorithm
+def test_a_grown_vocabulary_cuts_old_texts_as_before_and_reads_new_characters(algorithm: str, tmp_path: Path) -> None:
+    learnt = SentencePieceTokenizer.train(TEXTS, vocabulary_size=40, algorithm=algorithm)
+    grown = learnt.grown([*TEXTS, "zażółć gęślą", "ñandú 你好"])
+    new = sorted({*"zażółć gęślą ñandú 你好"} - {sign for text in TEXTS for sign in text} - {" "})
+    assert grown.tokens == (*learnt.tokens, *new)
+    for text in TEXTS:
+        assert grown.encode(text) == learnt.encode(text)
+    for text in ("zażółć gęślą", "ñandú 你好"):
+        assert grown.decode(grown.encode(text)) == text
+    grown.save(tmp_path)
+    assert SentencePieceTokenizer.load(tmp_path).encode("你") == grown.encode("你")
+    with pytest.raises(LasasrError, match="stands for a space"):
+        learnt.grown(["a▁b"])

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_recognizer import parts
 from torch import Tensor, nn
 
+from lasasr.adapt.lora import Lora
 from lasasr.errors import LasasrError
-from lasasr.training.averaging import PREFIX, mean
+from lasasr.models.recognizer import Recognizer
+from lasasr.text.character import CharacterTokenizer
+from lasasr.training.averaging import PREFIX, mean, refuse_factors
 
 
 def save(folder: Path, number: int, state: dict[str, Tensor]) -> Path:
@@ -83,3 +87,11 @@ def test_checkpoints_of_another_model_are_refused(tmp_path: Path) -> None:
         mean([one, save(tmp_path, 2, random_state(2) | {"weight": torch.zeros(39)})])
     with pytest.raises(LasasrError, match=r"step=2.*extra is in one but not in the other"):
         mean([one, save(tmp_path, 2, random_state(2) | {"extra": torch.zeros(1)})])
+
+
+def test_the_mean_of_low_rank_factors_is_refused() -> None:
+    recognizer = Recognizer.build(parts(0.3), CharacterTokenizer.train(["abcd"]), "none/1")
+    refuse_factors(recognizer, Path("run"))
+    Lora(rank=2).add(recognizer, 1)
+    with pytest.raises(LasasrError, match="run was adapted by low-rank factors, whose mean is not that of the weights"):
+        refuse_factors(recognizer, Path("run"))

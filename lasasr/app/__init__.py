@@ -1,0 +1,1 @@
+"""A page to try recognizers on (`lasasr app`); `page` alone imports gradio."""
