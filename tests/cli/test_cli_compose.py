@@ -29,10 +29,10 @@ def test_a_recipe_resolves_to_plain_values(dictionary: Path) -> None:
 
 
 def test_overrides_choose_groups_and_set_keys(dictionary: Path) -> None:
-    config = compose(RECIPE, ["attend=dot", "listen.layers=4", "seed=3", "optimizer.lr=1", "+note=mine"])
+    config = compose(RECIPE, ["attend=dot", "listen.layers=4", "seed=3", "optimizer.lr=1"])
     assert config["choices"]["attend"] == "dot"
     assert config["attend"] == {"scale": 1.0, "dim": 8}
-    assert (config["listen"]["layers"], config["seed"], config["optimizer"]["lr"], config["note"]) == (4, 3, 1, "mine")
+    assert (config["listen"]["layers"], config["seed"], config["optimizer"]["lr"]) == (4, 3, 1)
 
 
 def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(dictionary: Path, tmp_path: Path) -> None:
