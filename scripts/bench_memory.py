@@ -5,8 +5,9 @@
 
 The model and its batch are those of `bench.py` (15 million parameters, all utterances equally long), with Adam's
 state: the second update has all that training holds. Freed memory is kept, as `lasasr train` keeps it. "MB" is the most
-that was resident, interpreter and libraries included; "training" is what the updates added to it; "loss" shows that
-the cases compute the same. One thread, so that what is kept does not depend on how two threads fall.
+that was resident, interpreter and libraries included; "training" is what the updates added to it; "tensors" is the most
+that the tensors of one pass, forward and backward, hold beside the model's, by the allocator's own books; "loss" shows
+that the cases compute the same. One thread, so that what is kept does not depend on how two threads fall.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from multiprocessing.connection import Connection
 from types import SimpleNamespace
 from typing import Any
 
+import bench_decode
 import torch
 from bench_measure import cores
 from bench_models import LARGE, Bench
@@ -51,7 +53,7 @@ def resident_mb() -> float:
 
 
 def measured(work: Work, answer: Connection) -> None:
-    """Make the updates; send (MB, MB of training, CPU s of the last update, loss)."""
+    """Make the updates; send (MB, MB of training, MB of tensors, CPU s of the last update, loss)."""
     torch.set_num_threads(1)
     keep_freed_memory()
     pieces.LARGE = 1 if work.heads == "pieces" else sys.maxsize  # type: ignore[misc]
@@ -64,16 +66,25 @@ def measured(work: Work, answer: Connection) -> None:
     batch: Any = SimpleNamespace(tokens=tokens, token_lengths=token_lengths, ids=())
     loss = JointLoss(ctc_weight=0.3, label_smoothing=0.1, prior="even")
     optimizer = torch.optim.Adam(model.parameters())
-    before = resident_mb()
+    before, used = resident_mb(), 0.0
+
+    def differentiated() -> float:
+        terms = loss.terms(RecognizerStep(recognizer, batch, features, lengths, 0))
+        mean = terms.total / terms.divisor
+        mean.backward()  # type: ignore[no-untyped-call]
+        return float(mean.detach())
+
+    losses: list[float] = []
     with cores(1):
         for _ in range(work.updates):
             start = time.process_time()
-            terms = loss.terms(RecognizerStep(recognizer, batch, features, lengths, 0))
-            (terms.total / terms.divisor).backward()  # type: ignore[no-untyped-call]
+            differentiated()
             optimizer.step()
             optimizer.zero_grad()
             used = time.process_time() - start
-    answer.send((resident_mb(), resident_mb() - before, used, float(terms.total.detach() / terms.divisor)))
+        resident = resident_mb()
+        tensors = bench_decode.peak_mb(lambda: losses.append(differentiated()), "cpu")
+    answer.send((resident, resident - before, tensors, used, losses[0]))
 
 
 def main() -> None:
@@ -85,9 +96,11 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, nargs="+", default=[1000])
     parser.add_argument("--heads", nargs="+", choices=("whole", "pieces"), default=["whole"])
     parser.add_argument("--tokens", type=int, help="of an utterance (default: five a second)")
-    parser.add_argument("--updates", type=int, default=2)
+    parser.add_argument(
+        "--updates", type=int, default=2, help="before the pass whose tensors are counted; 0: only that"
+    )
     arguments = parser.parse_args()
-    heading = ["utterances", "LSTMs", "tokens", "heads", "MB", "training", "CPU s of an update", "loss"]
+    heading = ["utterances", "LSTMs", "tokens", "heads", "MB", "training", "tensors", "CPU s of an update", "loss"]
     print(f"| {' | '.join(heading)} |\n{'|---' * len(heading)}|")
     sizes = arguments.seconds, arguments.utterances, arguments.lstm, arguments.vocabulary, arguments.heads
     for seconds, utterances, lstm, vocabulary, heads in itertools.product(*sizes):
@@ -98,15 +111,13 @@ def main() -> None:
         child.start()
         theirs.close()
         try:
-            whole, training, used, loss = ours.recv()
+            *megabytes, used, loss = ours.recv()
         except EOFError:
             sys.exit(f"the process of {work} ended without an answer: is there enough memory?")
         child.join()
         name = f"{utterances} x {seconds:g} s, {tokens} tokens"
-        print(
-            f"| {name} | {lstm} | {vocabulary:,} | {heads} | {whole:.0f} | {training:.0f} | {used:.1f} | {loss:.5f} |",
-            flush=True,
-        )
+        cells = [name, lstm, f"{vocabulary:,}", heads, *(f"{mb:.0f}" for mb in megabytes), f"{used:.1f}", f"{loss:.5f}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 PLAN: Final = "plan of two epochs, one resumed in its middle"
+SYSTEMS: Final = 5  # compared
+COMPARE: Final = f"`compare` of the texts of {SYSTEMS} systems"
+ERRORS: Final = 0.05  # share of words that the best of them has wrong; each further one a hundredth more
 RATE_HZ: Final = 8000
 RECORDINGS: Final = 60  # different ones; all other names are links to them
 WORDS: Final = 20_000  # of the made-up language
@@ -54,9 +59,10 @@ class Cost:
 def main() -> None:
     """Measure, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, nargs="+", default=[30_000, 300_000])
+    parser.add_argument("--utterances", type=int, nargs="*", default=[30_000, 300_000])
     parser.add_argument("--out", type=Path, required=True, help="an empty folder for the corpus and what is made of it")
     parser.add_argument("--plans", type=int, nargs="*", default=[3_000_000], help="plans alone, of so many")
+    parser.add_argument("--compared", type=int, nargs="*", default=[100_000], help="utterances of compared systems")
     parser.add_argument("--plan", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plan is not None:
@@ -70,6 +76,8 @@ def main() -> None:
             show(count, name, cost)
     for count in arguments.plans:
         show(count, PLAN, plan(count))
+    for count in arguments.compared:
+        show(count, COMPARE, compare(arguments.out / f"compared-{count}", count))
 
 
 def show(count: int, name: str, cost: Cost) -> None:
@@ -91,9 +99,7 @@ def write_corpus(folder: Path, count: int) -> None:
         samples = random.normal(0, 0.05, int(RATE_HZ * _seconds(index)))
         recordings.append(audio / f"recording-{index:02d}.flac")
         soundfile.write(recordings[-1], samples, RATE_HZ)
-    words = np.array(
-        ["".join(random.choice(list("etaoinshrdlucm"), length)) for length in random.integers(2, 9, WORDS)]
-    )
+    words = made_up_words(random)
     for split, size in (("train", count), ("dev", 200), ("test", 200)):
         with (folder / f"{split}.tsv").open("w") as table:
             table.write("id\taudio\ttext\tspeaker\n")
@@ -103,11 +109,48 @@ def write_corpus(folder: Path, count: int) -> None:
                 if index % 1000 == 0:
                     place.mkdir(parents=True)
                 os.link(recordings[index % RECORDINGS], place / f"{utterance}.flac")
-                # rank r of a language's words is about 1 / r as frequent as the first (Zipf)
-                ranks = (WORDS ** random.random(round(PER_S * _seconds(index)))).astype(int)
-                text = " ".join(words[ranks - 1])
+                text = " ".join(drawn(words, round(PER_S * _seconds(index)), random))
                 name = (place / f"{utterance}.flac").relative_to(folder)
                 table.write(f"{utterance}\t{name}\t{text}\t{split}-{index // PER_SPEAKER:05d}\n")
+
+
+def made_up_words(random: np.random.Generator) -> NDArray[np.str_]:
+    """(WORDS,)."""
+    return np.array(["".join(random.choice(list("etaoinshrdlucm"), length)) for length in random.integers(2, 9, WORDS)])
+
+
+def drawn(words: NDArray[np.str_], count: int, random: np.random.Generator) -> NDArray[np.str_]:
+    """So many of them; rank r of a language's words is about 1 / r as frequent as the first (Zipf)."""
+    return words[(WORDS ** random.random(count)).astype(int) - 1]
+
+
+def compare(folder: Path, count: int) -> Cost:
+    """Of systems that each have some words wrong, over so many utterances of 30 words by many speakers."""
+    references, systems = folder / "references.tsv", [folder / f"{number}.tsv" for number in range(SYSTEMS)]
+    if not references.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_texts(references, systems, count)
+    arguments = ["compare", "--reference", str(references), "--speaker", "id[:5]", "--metric", "wer"]
+    hypotheses = [f"system{number}={path}" for number, path in enumerate(systems)]
+    return run([*arguments, *hypotheses, "--out", str(folder / "comparison.json")], {})
+
+
+def _write_texts(references: Path, systems: Sequence[Path], count: int) -> None:
+    random = np.random.default_rng(1)
+    words = made_up_words(random)
+    with ExitStack() as files:
+        spoken = files.enter_context(references.open("w"))
+        spoken.write("id\ttext\n")
+        written = [files.enter_context(path.open("w")) for path in systems]
+        for table in written:
+            table.write("id\thypothesis\n")
+        for index in range(count):
+            name = f"{index // PER_SPEAKER:05d}-{index % PER_SPEAKER:04d}"
+            text = drawn(words, 30, random)
+            spoken.write(f"{name}\t{' '.join(text)}\n")
+            for number, table in enumerate(written):
+                wrong = random.random(30) < ERRORS + 0.01 * number
+                table.write(f"{name}\t{' '.join(np.where(wrong, drawn(words, 30, random), text))}\n")
 
 
 def _seconds(index: int) -> float:

@@ -4,7 +4,7 @@ python scripts/simulate_plan.py [--pairs 4000] [--seed 1]
 
 For each pilot the plan states the difference that M seeds of each system, perhaps on more speakers, find with 80 %
 power. The power printed is how often comparisons of that design, on other test sets and with other seeds, find it:
-of what one pilot states, and of what the mean variance of all pilots states.
+of what one pilot states, and of what the mean variance of all pilots states, which is as good as the true one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def planned(parts: VarianceParts, index: int | None, seeds: int, times: int) -> 
         return np.asarray(values.mean() if index is None else values[index])
 
     assert parts.seeds is not None
-    fields = {name: of(getattr(parts.seeds, name)) for name in ("variance", "welch_df", "residual")}
+    fields = {name: of(getattr(parts.seeds, name)) for name in ("variance", "residual")}
+    fields["welch_df"] = np.asarray(sum(parts.seeds.runs) - 2.0 if index is not None else np.inf)
     pilot = VarianceParts(np.zeros(()), of(parts.speakers), of(parts.speakers_df), parts.seeds._replace(**fields))
     return detectable_difference(designed(pilot, seeds, float(times)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import re
@@ -34,9 +35,9 @@ MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr 
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
 STANDS_FOR: Final = {
     "RECIPE": RECIPE,
-    **dict.fromkeys(("RUN", "BASE", "TEACHER", "DEMO", "BEFORE"), "RUN"),
-    **dict.fromkeys(("AFTER", "ADAPTED", "DELTA"), "ADAPTED"),
-    **dict.fromkeys(("SWEEP", "BEFORE_SWEEP", "AFTER_SWEEP"), "SWEEP"),
+    "SWEEP": "SWEEP",
+    **dict.fromkeys(("RUN", "BASE", "TEACHER", "DEMO", "BEFORE", "BEFORE_SWEEP"), "RUN"),
+    **dict.fromkeys(("AFTER", "ADAPTED", "DELTA", "AFTER_SWEEP"), "ADAPTED"),
     **dict.fromkeys(("LMRUN", "LM"), "LMRUN"),
 }
 
@@ -64,7 +65,11 @@ def _link(root: Path, name: str) -> Path:
 
 
 def several_runs(words: Sequence[str], root: Path) -> list[str]:
-    """Where a command names several runs, they are those of the sweep."""
+    """Where a command names several runs, they are those of the sweep; methods of `adapted` are runs of one system."""
+    if words[0] == "adapted":
+        of_one_system = ",".join(map(str, runs_of_sweep(root)[:2]))
+        methods = {"lora=RUN": "lora=ADAPTED", "full=RUN,RUN": f"full={of_one_system}"}
+        return [methods.get(word, word) for word in words]
     if list(words).count("RUN") < 2:
         return list(words)
     folders = iter(runs_of_sweep(root))
@@ -128,13 +133,26 @@ def make(root: Path, run: Run) -> None:
     _name(root, "SWEEP", f"runs/{RECIPE}/sweep-swept-*")
     for folder in runs_of_sweep(root):
         lasasr("evaluate", str(folder), "search=greedy")
+        lasasr("evaluate", str(folder), "evaluate.splits=[dev]")
     lasasr("compare", "named/SWEEP")
-    shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
     lasasr(
         "train", "lm/synthetic_char", *TINY_TEXT, "tokenizer=of_run", f"tokenizer.run={_link(root, 'RUN')}", "name=lm"
     )
     _name(root, "LMRUN", "runs/lm/synthetic_char/lm-s1-*")
     _write_files(root)
+
+
+def reset(words: Sequence[str], root: Path) -> None:
+    """Take away what an earlier command has left in the place of a command's output, and put back its input."""
+    outputs = [root / following for word, following in itertools.pairwise(words) if word == "--out"]
+    if words[0] == "average":
+        outputs.append(_link(root, "RUN") / f"average-{words[2].strip('-')}{words[3]}")
+    for path in outputs:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
 
 
 def _name(root: Path, name: str, pattern: str) -> None:

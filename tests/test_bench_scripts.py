@@ -15,7 +15,8 @@ from torchaudio_reference import torchaudio
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 COMMANDS = (
-    "bench", "bench_check", "bench_decode", "bench_encoded", "bench_memory", "bench_peers", "bench_ranks", "bench_scale"
+    "bench", "bench_check", "bench_decode", "bench_encoded", "bench_memory", "bench_peers", "bench_ranks",
+    "bench_scale", "bench_siblings"
 )  # fmt: skip
 SECTIONS = (
     "training", "decoder", "encoder", "conformer", "attention", "growth", "features", "loader", "scoring"

@@ -4,8 +4,9 @@ recipe  overrides            of the command that began it
 design                       looks (seeds at each), points, level, normal_seeds
 systems                      name → its jobs in sweep.json, by seed
 split                        of the results; null before the first look
-looks                        of each: seeds, when, rates, p of this look alone, who left and why, the seeds lost
-p                            of each pair of systems, for all looks together, not yet adjusted for the other pairs
+looks                        of each: seeds, when, rates, the spread between each system's runs, p of this look alone,
+                             the seeds lost
+found                        worse, better, level: the smallest level, for all looks, at which this was found
 left                         system → why it left, against which one, at which look
 finished                     whether there will be no other look
 """
@@ -19,7 +20,7 @@ from typing import Any, Final
 from lasasr.artifacts import files, kinds
 from lasasr.errors import LasasrError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 FILE: Final = "race.json"
 KINDS: Final[Mapping[str, Any]] = {
     "recipe": str,
@@ -27,7 +28,7 @@ KINDS: Final[Mapping[str, Any]] = {
     "design": dict,
     "systems": dict,
     "looks": list,
-    "p": list,
+    "found": list,
     "left": dict,
     "finished": bool,
 }
@@ -41,11 +42,14 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     content = files.read_json(path)
+    if isinstance(content, dict) and content.get("schema") != SCHEMA:
+        raise LasasrError(
+            f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}; "
+            "begin the race again with --fresh"
+        )
     lacking = [name for name in KINDS if not isinstance(content, dict) or name not in content]
     if lacking:
         raise LasasrError(f"{path} is damaged: it lacks {', '.join(lacking)}; begin the race again with --fresh")
-    if content.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} has schema {content.get('schema')}, this version of lasasr reads {SCHEMA}")
     kinds.refuse_others(path, content, KINDS)
     return dict(content)
 

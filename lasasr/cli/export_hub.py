@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_LANGUAGES = {"english": "en"}  # of transcript rules
+_LANGUAGES = {"english": "en", "librispeech": "en"}  # of transcript rules
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -70,6 +71,7 @@ def write(recognizer: Recognizer, options: Namespace, folder: Path) -> None:
     _refuse_incomplete(recognizer, options.run)
     hub_upload.refuse_missing_library()
     card = model_card(_described(recognizer, options))
+    _forget_folders(recognizer)
     recognizer.save(folder)
     files.write_text(folder / hub_upload.CARD, card)
     hub.write_digests(folder)
@@ -122,6 +124,14 @@ def _language(run: Run) -> str:
     if code is None:
         raise UsageError(f"--hub: the transcript rule {rule or '(not known)'} is of no language; add --language CODE")
     return code
+
+
+def _forget_folders(recognizer: Recognizer) -> None:
+    """Reduce the folder that the encoder's weights came from, which now are in the bundle, to its last part."""
+    listen = recognizer.parts.listen
+    weights = str(listen.get("weights") or "")
+    if weights.startswith(("/", "~")):
+        recognizer.parts = replace(recognizer.parts, listen={**listen, "weights": Path(weights).name})
 
 
 def _refuse_incomplete(recognizer: Recognizer, run: Path) -> None:

@@ -108,7 +108,7 @@ def _begun(options: Namespace) -> tuple[Path, Race]:
         "systems": systems,
         "split": options.split,
         "looks": [],
-        "p": [],
+        "found": [],
         "left": {},
         "finished": False,
     }

@@ -33,8 +33,9 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     if not document["pairs"]:
         raise LasasrError("the pilot compares no two systems; a plan needs the spread of a difference")
     seed_counts = {system["name"]: len(system["seeds"]) for system in document["systems"]}
-    every = [_parts(pair, seed_counts) for pair in document["pairs"]]
-    parts = [part for part in every if part is not None]
+    every = [pair_parts(pair, seed_counts) for pair in document["pairs"]]
+    known = [(pair, part) for pair, part in zip(document["pairs"], every, strict=True) if part is not None]
+    parts = [part for _, part in known]
     if not parts:
         raise LasasrError(
             "the pilot has one seed of some system in every pair, so that the spread between seeds is not known; "
@@ -42,7 +43,7 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
         )
     times = [system["train_s"] for system in document["systems"] if system.get("train_s")]
     return Pilot(
-        parts=_mean(parts),
+        parts=_mean(parts, _spread_df([(str(p["first"]), str(p["second"])) for p, _ in known], seed_counts)),
         speakers=int(document["speakers"]),
         utterances=int(document["utterances"]),
         hours_per_run=sum(times) / len(times) / 3600.0 if times else None,
@@ -52,7 +53,7 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     )
 
 
-def _parts(pair: Mapping[str, Any], seed_counts: Mapping[str, int]) -> VarianceParts | None:
+def pair_parts(pair: Mapping[str, Any], seed_counts: Mapping[str, int]) -> VarianceParts | None:
     """None: a system has one seed, or there is no spread."""
     variance = pair.get("variance")
     if variance is None:
@@ -91,13 +92,23 @@ def _variance_of(answer: Mapping[str, Any] | None) -> float | None:
     return float(half / special.stdtrit(answer["df"], 0.975)) ** 2
 
 
-def _mean(parts: Sequence[VarianceParts]) -> VarianceParts:
+def _spread_df(pairs: Sequence[tuple[str, str]], seeds: Mapping[str, int]) -> float:
+    """The degrees of freedom with which the mean over pairs tells the spread between seeds, by Satterthwaite's formula.
+
+    Each system of M seeds tells it with M − 1, and weighs as often as it stands in a pair.
+    """
+    sides = [name for pair in pairs for name in pair]
+    weights = {name: sides.count(name) / len(sides) for name in set(sides)}
+    return 1.0 / sum(weight**2 / (seeds[name] - 1.0) for name, weight in weights.items())
+
+
+def _mean(parts: Sequence[VarianceParts], spread_df: float) -> VarianceParts:
     """The mean over pairs of each part: single estimates, above all of the seeds, stray."""
     spreads = [part.seeds for part in parts if part.seeds is not None]
     first, second = (float(np.mean([spread.runs[side] for spread in spreads])) for side in (0, 1))
     spread = SeedVariance(
         scalar(float(np.mean([spread.variance for spread in spreads]))),
-        scalar(float(np.mean([spread.welch_df for spread in spreads]))),
+        scalar(spread_df),
         scalar(float(np.mean([spread.residual for spread in spreads]))),
         (first, second),
     )

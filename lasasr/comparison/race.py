@@ -14,8 +14,19 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.errors import LasasrError
 from lasasr.metrics.significance.comparison import Repeated
-from lasasr.metrics.significance.mixed import variance_parts
-from lasasr.metrics.significance.race import Left, Pair, PairTest, RaceDesign, RaceState, race_p, take_look
+from lasasr.metrics.significance.mixed import scalar, variance_parts
+from lasasr.metrics.significance.moderated import SeedSpread
+from lasasr.metrics.significance.race import (
+    Left,
+    Pair,
+    PairTest,
+    RaceDesign,
+    RaceState,
+    Spread,
+    moderated_spreads,
+    race_p,
+    take_look,
+)
 from lasasr.metrics.significance.scores import Scores, same_test_set, scores
 from lasasr.metrics.significance.verdict import Rules, too_little
 
@@ -46,9 +57,9 @@ class Race:
     @property
     def state(self) -> RaceState:
         """What the looks so far have shown."""
-        p = {(str(entry["first"]), str(entry["second"])): float(entry["p"]) for entry in self.content["p"]}
+        levels = {(str(entry["worse"]), str(entry["better"])): float(entry["level"]) for entry in self.content["found"]}
         left = {name: Left(out["reason"], out["against"], out["look"]) for name, out in self.content["left"].items()}
-        return RaceState(list(self.runs), p, left)
+        return RaceState(list(self.runs), levels, left)
 
     @property
     def planned(self) -> list[tuple[str, Run]]:
@@ -91,8 +102,10 @@ class Race:
         seeds = self.design.looks[number]
         scored = self._scores(state.racing, seeds)
         rates = {name: of.percent for name, of in scored.items()}
+        own = {name: spread for name, of in scored.items() if (spread := _spread(of)) is not None}
+        spreads = moderated_spreads(self._earlier_spreads() | own) if own else {}
         tests = {
-            (first, second): _test(scored[first], scored[second], self.rules)
+            (first, second): _test(scored[first], scored[second], spreads.get(first), spreads.get(second), self.rules)
             for first, second in combinations(scored, 2)
         }
         take_look(self.design, state, number, rates, tests)
@@ -101,6 +114,9 @@ class Race:
                 "seeds": seeds,
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "rates": rates,
+                "spreads": {
+                    name: {"variance": float(spread.variance), "df": float(spread.df)} for name, spread in own.items()
+                },
                 "tests": [
                     {"first": first, "second": second, "points": test.points, "p": test.p}
                     for (first, second), test in tests.items()
@@ -112,9 +128,19 @@ class Race:
                 },
             }
         )
-        self.content["p"] = [{"first": first, "second": second, "p": p} for (first, second), p in state.p.items()]
+        self.content["found"] = [
+            {"worse": worse, "better": better, "level": level} for (worse, better), level in state.levels.items()
+        ]
         self.content["left"] = {name: out._asdict() for name, out in state.left.items()}
         self.content["finished"] = len(state.racing) < 2 or number + 1 == len(self.design.looks)
+
+    def _earlier_spreads(self) -> dict[str, SeedSpread]:
+        """Of every system, at the last look that it was in the race."""
+        return {
+            name: SeedSpread(scalar(spread["variance"]), scalar(spread["df"]), scalar(look["rates"][name]))
+            for look in self.content["looks"]
+            for name, spread in look["spreads"].items()
+        }
 
     def _scores(self, racing: Sequence[str], seeds: int) -> dict[str, Scores]:
         """Of each system that has a result, in the order of the systems."""
@@ -141,12 +167,18 @@ def diverged(run: Run) -> bool:
     return run.status == "unfinished" and bool(run.card().diverged)
 
 
-def _test(first: Scores, second: Scores, rules: Rules) -> PairTest:
+def _spread(of: Scores) -> SeedSpread | None:
+    """Between the rates of a system's runs; None: it has one run."""
+    runs = len(of.errors)
+    return SeedSpread(scalar(of.percents.var(ddof=1)), scalar(runs - 1.0), scalar(of.percent)) if runs > 1 else None
+
+
+def _test(first: Scores, second: Scores, spread: Spread | None, other: Spread | None, rules: Rules) -> PairTest:
     points = first.percent - second.percent
-    if min(len(first.errors), len(second.errors)) < 2:
+    if spread is None or other is None:
         return PairTest(points, None, None)
     parts = variance_parts([first.speaker_errors, second.speaker_errors], first.speaker_lengths, (1.0, -1.0))
-    p = float(race_p(parts))
+    p = float(race_p(parts, spread, other))
     seeds = len(first.errors), len(second.errors)
     decides = too_little("systems", len(first.speakers), seeds, rules) is None and not isnan(p)
     return PairTest(points, p if decides else None, parts)
@@ -162,7 +194,11 @@ def repeated(race: Race, systems: Sequence[SystemRuns]) -> Repeated:
         if run.folder is not None and run.folder.resolve() in owner
     }
     adjusted: Mapping[Pair, float] = race.state.adjusted()
-    p = {frozenset((names[a], names[b])): value for (a, b), value in adjusted.items() if a in names and b in names}
+    p = {
+        frozenset((names[a], names[b])): min(value, adjusted[b, a])
+        for (a, b), value in adjusted.items()
+        if a in names and b in names
+    }
     return Repeated(p, max(1, len(race.content["looks"])))
 
 
@@ -183,7 +219,7 @@ def words(race: Race) -> list[str]:
     for name, left in out:
         at = f"after {looks[left.look]['seeds']} seeds"
         if left.reason == "worse":
-            p = next(value for pair, value in adjusted.items() if set(pair) == {name, left.against})
+            p = next(value for pair, value in adjusted.items() if pair == (name, left.against))
             sentences.append(f"{name} is worse than {left.against}, p = {p:.3g}, {at}.")
         elif left.reason == "no difference":
             sentences.append(
@@ -218,6 +254,6 @@ def notes(race: Race) -> list[str]:
         f"this was a race with up to {design.looks[-1]} seeds and a relevant difference of {design.points:g} points: "
         f"{len(race.content['looks'])} looks, {run_count} of {fixed} runs"
         + ("" if race.content["finished"] else ", not finished"),
-        "p about the systems is that of the race, adjusted for all its looks and pairs; p about the runs is multiplied "
-        "by the number of looks; intervals are those of single looks",
+        "p about the systems is that of the race, adjusted for all its looks and systems; p about the runs is "
+        "multiplied by the number of looks; intervals are those of single looks",
     ]

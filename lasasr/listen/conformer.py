@@ -90,6 +90,7 @@ class ConformerLayer(nn.Module):
         stochastic_depth: float,
     ) -> None:
         super().__init__()
+        self.output_dim = dim
         self.first_norm, self.attention_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.convolution_norm, self.last_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.first = FeedForward(dim, feedforward_dim, dropout, nn.SiLU())

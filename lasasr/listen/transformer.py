@@ -85,6 +85,7 @@ class TransformerLayer(nn.Module):
         self, attention: SelfAttention, dim: int, feedforward_dim: int, dropout: float, stochastic_depth: float
     ) -> None:
         super().__init__()
+        self.output_dim = dim
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = attention
         self.feedforward = FeedForward(dim, feedforward_dim, dropout, nn.ReLU())

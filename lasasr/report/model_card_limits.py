@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any, Final
 
 from lasasr.report.comparison_markdown import escaped
@@ -30,7 +31,7 @@ def _observed(summary: Mapping[str, Any]) -> Iterator[str]:
         rates = sorted(row["percent"] for row in speakers)
         yield (
             f"the error rate of single speakers (of at least {FEWEST_WORDS} words) goes from {rates[0]:.1f} to "
-            f"{rates[-1]:.1f} %, {rates[len(rates) // 2]:.1f} % in the median of {len(rates)}"
+            f"{rates[-1]:.1f} %, {median(rates):.1f} % in the median of {len(rates)}"
         )
     if spans := [row for row in triage.get("by_duration", ()) if row["reference_length"]]:
         parts = [f"{row['percent']:.1f} % {_span(row)}" for row in spans]

@@ -83,3 +83,26 @@ def test_what_cannot_be_is_one_line() -> None:
         Adapter(after=["encoder.layer.0"]).add(made(), 1)
     with pytest.raises(ValueError, match="bottleneck_dim"):
         Adapter(bottleneck_dim=0)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "more"),
+    [("transformer.TransformerEncoder", {}), ("conformer.ConformerEncoder", {"kernel_size": 3})],
+)
+def test_layers_of_self_attention_have_them_too(encoder: str, more: dict[str, int], tmp_path: Path) -> None:
+    sizes = {"hidden_dim": 8, "heads": 2, "layers": 2, "feedforward_dim": 12, "subsampling_factor": 4, **more}
+    listen = {"_target_": f"lasasr.listen.{encoder}", "_partial_": True, **sizes}
+    plain, own = (
+        Recognizer.build(parts(0.3, listen=listen), CharacterTokenizer.train(["abcd"]), "none/1").eval() for _ in "ab"
+    )
+    before = encoded(plain)
+    Adapter(bottleneck_dim=3).add(own, 1)
+    assert torch.equal(encoded(own), before)
+    for layer, bare in zip(own.model.encoder.layers, plain.model.encoder.layers, strict=True):  # type: ignore
+        layer.adapter.up.weight.data.normal_(generator=torch.Generator().manual_seed(2))
+        bare.register_forward_hook(lambda _, __, x, adapter=layer.adapter: adapter(x))
+    assert not torch.allclose(encoded(own), before)
+    torch.testing.assert_close(encoded(own), encoded(plain))
+    own.adaptation = Adaptation({"adapter": PART})
+    own.save(tmp_path / "bundle")
+    assert torch.equal(encoded(Recognizer.load(tmp_path / "bundle")), encoded(own))

@@ -109,7 +109,7 @@ def test_minutes_of_own_speech_make_a_curve(tiny_run: Path, tmp_path: Path, work
         for path in sorted((workplace / "prepared").glob("synthetic-*/*.jsonl.gz"))
         for cut in read_cuts(path)
     ]
-    table.write_text("\n".join(["id\taudio\ttext\tspeaker_id", *dict.fromkeys(rows)]))
+    table.write_text("\n".join(["id\taudio\ttext\tspeaker", *dict.fromkeys(rows)]))
     own = tuple(word for word in KEPT if not word.startswith("corpus."))
     words = ("train", "synthetic/las_char", *own, "corpus=table", f"corpus.train={table}", f"corpus.dev={table}")
     words = (*words, f"corpus.test={table}", "adapt=lora", f"warm_start.run={tiny_run}", "adapt.speaker=me")

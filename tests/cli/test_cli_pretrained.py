@@ -13,6 +13,7 @@ from doctor_corpus import Corpus
 from lasasr.artifacts import files
 from lasasr.artifacts.runs import Run
 from lasasr.cli.main import main
+from lasasr.models.recognizer import Recognizer
 
 sys.path.append(str(Path(__file__).parents[1] / "listen" / "pretrained"))
 from pretrained_folders import folder_of, shelf
@@ -154,3 +155,18 @@ def test_a_bundle_is_moved_and_transcribes(place: Path, capsys: pytest.CaptureFi
 def test_check_tries_the_contract(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "listen=pretrained", "listen.weights=weights"]) == 0
     assert capsys.readouterr().out.count("kept") == 7
+
+
+def test_the_hub_gets_no_local_folder(place: Path) -> None:
+    pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
+    run = trained(place, f"listen.weights={place / 'weights'}")
+    words = ["export", str(run.folder), "--hub", "--license", "mit", "--out"]
+    assert main([*words, "shared"]) == 0
+    assert not [path for path in (place / "shared").iterdir() if str(place).encode() in path.read_bytes()]
+    (place / "weights").rename(place / "away")
+    assert Recognizer.from_pretrained(place / "shared").parts.listen["weights"] == "weights"
+    (place / "away").rename(place / "weights")
+    run = trained(place, f"listen.weights={place / 'weights'}", "listen.bundle=reference")
+    words[1] = str(run.folder)
+    assert main([*words, "referring"]) == 1
+    assert not (place / "referring").exists()

@@ -84,6 +84,20 @@ def test_systems_that_are_alike_go_on_or_leave_without_a_difference(training: Tr
     assert training.count("dot") == training.count("location") <= 6
 
 
+def test_its_spreads_between_seeds_are_written_down(training: Training) -> None:
+    assert main(RACE) == 0
+    (look,) = race_file()["looks"]
+    assert {name: spread["df"] for name, spread in look["spreads"].items()} == {"attend=dot": 3, "attend=location": 3}
+
+
+def test_a_race_of_an_earlier_schema_is_refused(training: Training, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(RACE) == 0
+    path = Path(folder(), "race.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 1}))
+    assert main(["race", "--resume", folder()]) == 1
+    assert f"{path} has schema 1, this version of lasasr reads 2; begin the race again" in capsys.readouterr().err
+
+
 def test_a_race_that_is_done_is_not_raced_again(training: Training, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(RACE) == 0
     trained, first = list(training.trained), race_file()
@@ -187,8 +201,9 @@ def test_its_comparison_has_the_p_of_the_race(training: Training, capsys: pytest
     assert main(["compare", folder()]) == 0
     content = json.loads(Path(folder(), "comparison.json").read_text())
     (pair,) = content["pairs"]
-    (entry,) = race_file()["p"]
-    assert pair["systems"]["p_holm"] == pytest.approx(entry["p"])
+    (entry,) = race_file()["found"]
+    assert (entry["worse"], entry["better"]) == ("attend=location", "attend=dot")
+    assert pair["systems"]["p_holm"] == pytest.approx(entry["level"])
     assert pair["systems"]["p_holm"] != pytest.approx(pair["systems"]["p"])
     assert content["missing"] == []
     assert (

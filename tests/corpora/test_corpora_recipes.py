@@ -34,21 +34,19 @@ SMALL = (
 PIECES = ["tokenizer.vocabulary_size=40", "batching.batch_seconds=8.0"]
 NARROW = ["attend.dim=8", "spell.readout_dim=8", "spell.embedding_dim=8"]
 AGES = ["listen.weights=weights", "listen.top.hidden_dim=8", "corpus.dev_speakers=1"]
+ABOVE_PRETRAINED = ["listen.weights=weights", "listen.top.hidden_dim=8", "tokenizer.vocabulary_size=40"]
 OF_ITS_OWN = {
     "timit/joint_phone39": ["listen.projection_dim=8"],
     "speechocean762/attention_phone39": ["++warm_start.run=null"],  # it has no run to begin with here
     "librispeech/las_100h_bpe1k": PIECES,
     "librispeech40/conformer": ["listen.heads=2", "listen.feedforward_dim=8", "listen.layers=1"],
     "speechocean762/pretrained_phone39": ["listen.weights=weights", "listen.top.hidden_dim=8"],
-    "librispeech40/pretrained": [
-        "listen.weights=weights",
-        "listen.top.hidden_dim=8",
-        "tokenizer.vocabulary_size=40",
-    ],
     "librispeech40/pretrained_char": ["listen.weights=weights", "listen.top.hidden_dim=8"],
     "librispeech40/to_speechocean": ["listen.weights=weights", "listen.top.hidden_dim=8"],
     "speechocean762/adults_phone39": AGES,
     "speechocean762/adults_to_children": AGES,
+    "librispeech40/pretrained": ABOVE_PRETRAINED,
+    "librispeech40/pretrained_speeds": [*ABOVE_PRETRAINED, "++warm_start.run=null"],
     "librispeech/joint_960h_wp1k": [*PIECES, "listen.layers=1", "listen.channels=[2]", *NARROW],
 }
 CORPORA = ("librispeech", "librispeech40", "speechocean762", "timit")

@@ -56,7 +56,9 @@ def test_a_plan_from_a_pilot_is_on_average_that_from_the_truth(pilot_seeds: int)
     """The variances of many pilots, averaged, plan as the true ones do."""
     pilots = simulated(0.8, 2.0, 40, pilot_seeds, 0.0, 4_000, seed=2)
     assert pilots.seeds is not None
-    spread = pilots.seeds._replace(variance=pilots.seeds.variance.mean(), residual=pilots.seeds.residual.mean())
+    spread = pilots.seeds._replace(
+        variance=pilots.seeds.variance.mean(), residual=pilots.seeds.residual.mean(), welch_df=np.float64(np.inf)
+    )
     mean = pilots._replace(speakers=pilots.speakers.mean(), speakers_df=np.float64(39.0), seeds=spread)
     truth = published(0.8, 2.0, 40)
     for seeds in (4, 8, 20):
@@ -68,6 +70,30 @@ def test_the_power_at_the_detectable_difference_is_the_required_one() -> None:
     for power in (0.6, 0.8, 0.95):
         here = designed(published(0.5, 2.0, 40), 5)
         assert power_of(here, detectable_difference(here, power=power)) == pytest.approx(power, abs=0.01)
+
+
+@pytest.mark.parametrize(("pilot_seeds", "speakers", "seeds"), [(2, 40, 4), (2, 40, 8), (4, 20, 8)])
+def test_a_plan_from_one_pilot_has_the_power_that_it_states(pilot_seeds: int, speakers: int, seeds: int) -> None:
+    """Each pilot states a difference; comparisons with just that difference find it as often as they should."""
+    pilots = simulated(0.8, 3.0, speakers, pilot_seeds, 0.0, 2_000, seed=4)
+    assert pilots.seeds is not None
+    points = []
+    for index in range(2_000):
+        fields = {name: getattr(pilots.seeds, name)[index] for name in ("variance", "residual")}
+        spread = pilots.seeds._replace(**fields, welch_df=np.float64(2.0 * (pilot_seeds - 1)))
+        parts = VarianceParts(np.float64(0.0), pilots.speakers[index], np.float64(speakers - 1), spread)
+        points.append(detectable_difference(designed(parts, seeds)))
+    truth = designed(published(0.8, 3.0, speakers), seeds)
+    assert np.mean([power_of(truth, stated) for stated in points]) == pytest.approx(0.8, abs=0.035)
+
+
+def test_expected_power_and_detectable_difference_agree() -> None:
+    parts = published(0.5, 2.0, 40)
+    assert parts.seeds is not None
+    for df in (2.0, 6.0, 40.0):
+        here = designed(parts._replace(seeds=parts.seeds._replace(welch_df=np.float64(df))), 5)
+        for power in (0.6, 0.8, 0.95):
+            assert power_of(here, detectable_difference(here, power=power)) == pytest.approx(power, abs=0.02)
 
 
 def test_power_is_that_of_scipys_noncentral_t() -> None:

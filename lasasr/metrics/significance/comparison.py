@@ -127,7 +127,7 @@ def verdicts(
             for (first, second), p in zip(pairs, p_systems, strict=True)
         ]
         p_runs = [None if p is None else min(1.0, p * repeated.looks) for p in p_runs]
-        holm_of = f"{holm_of} and for the looks of the race"
+        holm_of = " after Holm and for all looks of the race"
     return tuple(
         SystemPair(
             first.system.name,

@@ -4,6 +4,11 @@ The variance of a difference is taken from a pilot, or as published, and scaled 
 planned (`detectable.more_seeds`, `detectable.more_speakers`). With M seeds of each system the spread between seeds has
 2·(M − 1) degrees of freedom, the rest is that of the test (`mixed.system_uncertainty`). Power is that of a t test whose
 statistic has a noncentral t distribution with noncentrality difference/√V.
+
+A pilot knows V only roughly, with m degrees of freedom, and a V that came out too small promises too much. So power is
+the expected one, over V = V̂·m/χ²_m ("assurance"; Julious and Owen 2006, "Sample size calculations for clinical studies
+allowing for uncertainty about the variance", Pharmaceutical Statistics 5). Variances that are given, not estimated,
+have m = ∞.
 """
 
 from __future__ import annotations
@@ -14,11 +19,20 @@ import numpy as np
 from scipy import special
 
 from lasasr.metrics.significance.detectable import LEVEL, POWER, more_seeds, more_speakers
-from lasasr.metrics.significance.mixed import SeedVariance, Uncertainty, VarianceParts, scalar, system_uncertainty
+from lasasr.metrics.significance.mixed import Array, SeedVariance, VarianceParts, scalar, system_uncertainty
 
 MOST_SEEDS = 100  # of each system, that a plan looks at
 _MOST_TIMES = 1e4  # as many speakers
 _KNOWN = 1e9  # degrees of freedom of what is given, not estimated
+_QUANTILES = (np.arange(100) + 0.5) / 100  # of V, that power is the mean of
+
+
+class PlannedUncertainty(NamedTuple):
+    """Of a comparison that is still to be made."""
+
+    variance: Array  # points²
+    df: Array  # that its test will have
+    pilot_df: Array  # with which `variance` is known
 
 
 class Design(NamedTuple):
@@ -42,8 +56,11 @@ def published(seed_sd: float, speaker_sd: float, speakers: int) -> VarianceParts
     return VarianceParts(scalar(0.0), scalar(speaker_sd**2 / speakers), scalar(speakers - 1), spread)
 
 
-def designed(parts: VarianceParts, seeds: int, speakers_times: float = 1.0) -> Uncertainty:
+def designed(parts: VarianceParts, seeds: int, speakers_times: float = 1.0) -> PlannedUncertainty:
     """The uncertainty of a comparison with `seeds` of each system and so many times the speakers of `parts`.
+
+    Args:
+        parts: of the pilot; `parts.seeds.welch_df` are those with which the spread between seeds is known.
 
     Raises:
         ValueError: `parts` have no seeds, or `seeds` is below 2.
@@ -55,22 +72,39 @@ def designed(parts: VarianceParts, seeds: int, speakers_times: float = 1.0) -> U
     scaled = more_speakers(more_seeds(parts, seeds / pilot_seeds), speakers_times)
     assert scaled.seeds is not None  # as above
     spread = scaled.seeds._replace(welch_df=scalar(2.0 * (seeds - 1)), runs=(float(seeds), float(seeds)))
-    return system_uncertainty(scaled._replace(seeds=spread))
+    there = system_uncertainty(scaled._replace(seeds=spread))
+    below = scaled.speakers**2 / parts.speakers_df + scaled.seeds.variance**2 / parts.seeds.welch_df
+    estimated = np.divide(there.variance**2, below, out=np.full_like(below, _KNOWN), where=below > 0)
+    estimated = np.maximum(estimated, np.minimum(parts.speakers_df, parts.seeds.welch_df))  # as those of any sum
+    pilot_df = np.where(parts.seeds.welch_df >= _KNOWN, np.inf, estimated)
+    return PlannedUncertainty(there.variance, there.df, pilot_df)
 
 
-def detectable_difference(uncertainty: Uncertainty, level: float = LEVEL, power: float = POWER) -> float:
-    """(t_{1 − level/2, df} + t_{power, df})·√V in points, as `detectable.detectable` with the test's own df."""
-    t = special.stdtrit(uncertainty.df, 1.0 - level / 2.0) + special.stdtrit(uncertainty.df, power)
-    return float(t * np.sqrt(uncertainty.variance))
+def detectable_difference(uncertainty: PlannedUncertainty, level: float = LEVEL, power: float = POWER) -> float:
+    """The difference in points that is found with `power`.
+
+    With V known it is (t_{1 − level/2, df} + t_{power, df})·√V, as `detectable.detectable` with the test's own df.
+    Known with m degrees of freedom only, t_{power} grows by the ratio of (c − t_{1 − level/2}) to z_{power}, where c is
+    the `power` quantile of the noncentral t distribution with m degrees of freedom and noncentrality t_{1 − level/2}:
+    that is where the expected power of a test with many degrees of freedom reaches `power`.
+    """
+    critical, reserve = special.stdtrit(uncertainty.df, (1.0 - level / 2.0, power))
+    if np.isfinite(uncertainty.pilot_df):
+        quantile = special.nctdtrit(uncertainty.pilot_df, critical, power)
+        reserve *= (quantile - critical) / special.ndtri(power)
+    return float((critical + reserve) * np.sqrt(uncertainty.variance))
 
 
-def power_of(uncertainty: Uncertainty, points: float, level: float = LEVEL) -> float:
+def power_of(uncertainty: PlannedUncertainty, points: float, level: float = LEVEL) -> float:
     """The probability that the test at `level` calls a true difference of `points` different, in its direction."""
     if not uncertainty.variance:
         return 1.0
     critical = special.stdtrit(uncertainty.df, 1.0 - level / 2.0)
-    shifted = points / np.sqrt(uncertainty.variance)
-    return float(1.0 - special.nctdtr(uncertainty.df, shifted, critical))
+    variance = np.asarray(uncertainty.variance)
+    if np.isfinite(uncertainty.pilot_df):
+        m = uncertainty.pilot_df
+        variance = variance * m / special.chdtri(m, _QUANTILES)
+    return float(np.mean(1.0 - special.nctdtr(uncertainty.df, points / np.sqrt(variance), critical)))
 
 
 def design(parts: VarianceParts, seeds: int, points: float, level: float = LEVEL, power: float = POWER) -> Design:

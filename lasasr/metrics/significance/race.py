@@ -1,9 +1,9 @@
 """A race of systems: seeds are added, look by look, to those that may still be told from the best one.
 
-Beforehand are fixed: the seeds of each look, the difference that is relevant, and all pairs as hypotheses. At a look
-`race_p` compares all pairs of systems that are still in the race. p of each is turned into one that holds for all looks
-(`significance.sequential`), and those of all pairs, also of systems that have left, are adjusted by Holm. A system
-leaves the race
+Beforehand are fixed: the seeds of each look, the difference that is relevant, and the claims, one of each system: that
+it is not the best. At a look all pairs of systems that are still in the race are compared, with the spread between
+seeds as all systems together tell it (`significance.moderated`). p of each is turned into one that holds for all looks
+(`significance.sequential`), and the claims are adjusted by Holm (`significance.race_step`). A system leaves the race
 
 * `worse`: than another one that is in the race, p ≤ 5 %;
 * `no difference`: if the chance that the last look shows a difference from the best is below `HOPE`, even if the true
@@ -16,22 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from lasasr.metrics.significance.mixed import Array, VarianceParts, p_value, system_uncertainty
-from lasasr.metrics.significance.permutation import holm
+from lasasr.metrics.significance.moderated import SeedSpread, moderated, with_spread
 from lasasr.metrics.significance.planning import designed
-from lasasr.metrics.significance.sequential import boundaries, level_of
+from lasasr.metrics.significance.race_step import Evidence, adjusted, step
 
-HOPE = 0.1  # chance of a difference, below which a system leaves the race
 STEP = 1  # seeds from one look to the next
 
 Reason = Literal["worse", "no difference", "lost"]
 Pair = tuple[str, str]
+Spread = tuple[Array, Array]  # variance between the runs of a system, and its degrees of freedom
 
 
 class PairTest(NamedTuple):
@@ -75,12 +73,12 @@ class RaceState:
 
     Attributes:
         names: of all systems.
-        p: of each pair, that holds for all looks; 1 before the first.
+        levels: of (worse, better): the smallest level, for all looks, at which this was found; 1 where it never was.
         left: the systems that are in the race no more.
     """
 
     names: Sequence[str]
-    p: dict[Pair, float] = field(default_factory=dict)
+    levels: dict[Pair, float] = field(default_factory=dict)
     left: dict[str, Left] = field(default_factory=dict)
 
     @property
@@ -89,24 +87,42 @@ class RaceState:
         return [name for name in self.names if name not in self.left]
 
     @property
-    def pairs(self) -> list[Pair]:
-        """All of them."""
-        return list(combinations(self.names, 2))
+    def level_array(self) -> Array:
+        """`levels` as (K, K), worse by better."""
+        levels = np.ones((len(self.names), len(self.names)))
+        for (worse, better), level in self.levels.items():
+            levels[self.names.index(worse), self.names.index(better)] = level
+        return levels
 
     def adjusted(self) -> dict[Pair, float]:
-        """p of each pair, adjusted for all looks and all pairs."""
-        values = holm([self.p.get(pair, 1.0) for pair in self.pairs])
-        return {pair: 1.0 if value is None else value for pair, value in zip(self.pairs, values, strict=True)}
+        """Of (worse, better): p, adjusted for all looks, pairs and systems."""
+        p = adjusted(self.level_array)
+        return {
+            (worse, better): float(p[row, column])
+            for row, worse in enumerate(self.names)
+            for column, better in enumerate(self.names)
+            if row != column
+        }
 
 
-def race_p(parts: VarianceParts) -> Array:
-    """p (...) of a look: the test of the verdict with the lower degrees of freedom, those of planning.
+def race_p(parts: VarianceParts, first: Spread, second: Spread) -> Array:
+    """p (...) of a look: the test of the verdict with the moderated spread between seeds.
 
-    At the small p that many pairs and looks ask for, those of the verdict are too many where seeds differ much
-    (docs/statistics.md).
+    Args:
+        first: variance between the runs of the first system, and its degrees of freedom.
+        second: likewise.
     """
-    uncertainty = system_uncertainty(parts)
-    return p_value(parts.estimate, uncertainty._replace(df=uncertainty.planning_df))
+    spread = with_spread(parts, first, second)
+    return p_value(spread.estimate, system_uncertainty(spread))
+
+
+def moderated_spreads(spreads: Mapping[str, SeedSpread]) -> dict[str, Spread]:
+    """Variance and degrees of freedom of each system, from the spread of each (scalars)."""
+    fields = (np.array([float(value) for value in values]) for values in zip(*spreads.values(), strict=True))
+    of_all = SeedSpread(*fields)
+    if len(spreads) > 1:
+        of_all = moderated(of_all)
+    return {name: (of_all.variance[index], of_all.df[index]) for index, name in enumerate(spreads)}
 
 
 def look_seeds(least: int, most: int, step: int = STEP) -> tuple[int, ...]:
@@ -124,65 +140,37 @@ def take_look(
         rates: of the systems in the race, percent; one that is missing has no seed left, and leaves.
         tests: of the pairs of these, in the order of the names.
     """
-    for pair, test in tests.items():
-        if test.p is not None:
-            state.p[pair] = min(state.p.get(pair, 1.0), level_of(test.p, look, design.fractions))
+    names = list(state.names)
     for name in [name for name in state.racing if name not in rates]:
         state.left[name] = Left("lost", None, look)
-    adjusted = state.adjusted()
-    racing = state.racing
-    if not racing:
+    if not state.racing:
         return
-    best = min(racing, key=lambda name: rates[name])
-    hypotheses = max(1, sum(p > design.level for p in adjusted.values()))
-    level = design.level / hypotheses
-    for name in (name for name in racing if name != best):
-        better = [
-            other
-            for other in racing
-            if rates[other] < rates[name] and adjusted[_ordered(state.names, name, other)] <= design.level
-        ]
-        if better:
-            state.left[name] = Left("worse", min(better, key=lambda other: rates[other]), look)
-        elif hope(design, look, tests[_ordered(state.names, name, best)], level) < HOPE:
-            state.left[name] = Left("no difference", best, look)
+    racing = np.array([name not in state.left for name in names])
+    percents = np.array([rates.get(name, np.inf) for name in names])
+    evidence = _evidence(design, look, names, tests)
+    result = step(design.fractions, look, design.level, design.points, state.level_array, racing, percents, evidence)
+    for row, column in np.argwhere(result.levels < 1.0):
+        state.levels[names[row], names[column]] = float(result.levels[row, column])
+    for index in np.flatnonzero(result.worse):
+        state.left[names[index]] = Left("worse", names[result.against[index]], look)
+    for index in np.flatnonzero(result.futile):
+        state.left[names[index]] = Left("no difference", names[int(result.best)], look)
 
 
-def _ordered(names: Sequence[str], first: str, second: str) -> Pair:
-    return (first, second) if names.index(first) < names.index(second) else (second, first)
+def _evidence(design: RaceDesign, look: int, names: Sequence[str], tests: Mapping[Pair, PairTest]) -> Evidence:
+    """The tests as arrays; NaN where a pair is not in the race or nothing is known."""
+    values = np.full((len(Evidence._fields), len(names), len(names)), np.nan)
+    for (first, second), test in tests.items():
+        pair = [test.points, np.nan if test.p is None else test.p, *_variances(design, look, test.parts)]
+        row, column = names.index(first), names.index(second)
+        values[:, row, column] = pair
+        values[:, column, row] = [-test.points, *pair[1:]]
+    return Evidence(*values)
 
 
-def hope(design: RaceDesign, look: int, test: PairTest, level: float) -> float:
-    """The chance that the last look shows the difference, if the true one is the relevant or the observed, if larger.
-
-    Given D of variance V at this look, that of the last one, of variance W, is normal with mean r·D + (1 − r)·δ,
-    r = W/V, and variance (1 − r)·W (Lan, Simon and Halperin 1982).
-
-    Args:
-        level: of the pair, over all looks.
-    """
-    if look + 1 == len(design.looks):
-        return 0.0
-    if test.parts is None:  # nothing is known of the spread yet
-        return 1.0
-    last = designed(test.parts, design.looks[-1])
-    here, there = float(designed(test.parts, design.looks[look]).variance), float(last.variance)
-    observed = abs(test.points)
-    critical = _last_boundary(level, design.fractions)
-    needed = float(special.stdtrit(last.df, 1.0 - critical / 2.0)) * np.sqrt(there)
-    ratio = min(1.0, there / here) if here > 0.0 else 1.0
-    expected = ratio * observed + (1.0 - ratio) * max(design.points, observed)
-    spread = np.sqrt((1.0 - ratio) * there)
-    if spread == 0.0:
-        return float(expected >= needed)
-    return float(special.ndtr((expected - needed) / spread))
-
-
-_LAST: dict[tuple[float, tuple[float, ...]], float] = {}
-
-
-def _last_boundary(level: float, fractions: tuple[float, ...]) -> float:
-    """The p at or below which the last look rejects."""
-    if (level, fractions) not in _LAST:
-        _LAST[level, fractions] = boundaries(level, fractions)[-1]
-    return _LAST[level, fractions]
+def _variances(design: RaceDesign, look: int, parts: VarianceParts | None) -> tuple[float, float, float]:
+    """At this look, at the last one, and the degrees of freedom there."""
+    if parts is None:
+        return np.nan, np.nan, np.nan
+    last = designed(parts, design.looks[-1])
+    return float(designed(parts, design.looks[look]).variance), float(last.variance), float(last.df)

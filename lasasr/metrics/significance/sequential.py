@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,18 +90,23 @@ def _table(fractions: tuple[float, ...]) -> tuple[Array, Array]:
     return np.log(rows), np.log(_LEVELS)
 
 
-def level_of(p: float, look: int, fractions: tuple[float, ...]) -> float:
-    """The smallest level at which this p rejects at this look, counted from 0: a p that holds for all looks.
+def level_of(p: Array, look: int, fractions: tuple[float, ...]) -> Array:
+    """The smallest level (...) at which p rejects at this look, counted from 0: a p that holds for all looks.
 
     The smallest of all looks so far is a p whose chance to come to α or below at any look is at most α (the repeated
-    p-value of Jennison and Turnbull 2000, §9.5), so that Holm's adjustment for many pairs holds for it, whenever each
-    of them stops (Maurer and Bretz 2013, "Multiple testing in group sequential trials using graphical approaches",
+    p-value of Jennison and Turnbull 2000, §9.5), so that Holm's adjustment for many hypotheses holds for it, whenever
+    each of them stops (Maurer and Bretz 2013, "Multiple testing in group sequential trials using graphical approaches",
     Statistics in Biopharmaceutical Research 5).
     """
     bounds, levels = _table(fractions)
     column = bounds[:, look]
-    if p <= np.exp(column[0]):
-        return float(min(1.0, np.exp(levels[0])))
-    if p > np.exp(column[-1]):
-        return 1.0
-    return float(np.exp(np.interp(log(p), column, levels)))
+    logs = np.log(np.maximum(p, np.finfo(np.float64).tiny))
+    level: Array = np.where(logs > column[-1], 1.0, np.exp(np.interp(logs, column, levels)))
+    return level
+
+
+def last_boundary(level: Array, fractions: tuple[float, ...]) -> Array:
+    """The p (...) at or below which the last look rejects, if all looks together do so with `level`."""
+    bounds, levels = _table(fractions)
+    p: Array = np.exp(np.interp(np.log(level), levels, bounds[:, -1]))
+    return p

@@ -89,7 +89,8 @@
     for (const other of list.querySelectorAll("button")) other.removeAttribute("aria-current");
     if (button) button.setAttribute("aria-current", "true");
     panel.replaceChildren(make("h3", utterance.id));
-    panel.append(make("p", `speaker ${utterance.speaker}, ${utterance.duration_s} s`, "about"));
+    const duration = utterance.duration_s === null ? "" : `, ${utterance.duration_s} s`; // texts have none
+    panel.append(make("p", `speaker ${utterance.speaker}${duration}`, "about"));
     const drawn = data.maps[utterance.id];
     if (drawn && drawn.audio) {
       const audio = make("audio");
