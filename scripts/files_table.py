@@ -94,7 +94,7 @@ RACE: Final = {
     "overrides": "as they were typed",
     "design": "what was declared beforehand: seeds at each look, relevant difference, level",
     "systems": "system → its jobs in sweep.json, by seed",
-    "looks": "of each look: seeds, when, error rates, spread between each system's runs, p, seeds that were lost",
+    "looks": "of each look: seeds, when, error rates, p, seeds that were lost",
     "found": "worse, better, level: the smallest level, for all looks, at which this was found",
     "left": "system → why it left, against which one, at which look",
     "finished": "whether there will be no other look",

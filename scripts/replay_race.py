@@ -17,13 +17,11 @@ import numpy as np
 
 from lasasr.comparison.pilot import pair_parts
 from lasasr.metrics.significance.mixed import scalar
-from lasasr.metrics.significance.moderated import SeedSpread
 from lasasr.metrics.significance.race import (
     PairTest,
     RaceDesign,
     RaceState,
     look_seeds,
-    moderated_spreads,
     race_p,
     take_look,
 )
@@ -41,12 +39,6 @@ def main() -> None:
     seeds = {name: len(percents) for name, percents in rates.items()}
     least = min(seeds.values())
     means = {name: float(percents.mean()) for name, percents in rates.items()}
-    spreads = moderated_spreads(
-        {
-            name: SeedSpread(scalar(of.var(ddof=1)), scalar(len(of) - 1.0), scalar(of.mean()))
-            for name, of in rates.items()
-        }
-    )
     compared = {frozenset((str(pair["first"]), str(pair["second"]))): pair for pair in card["pairs"]}
     tests = {}
     for first, second in combinations(rates, 2):
@@ -56,7 +48,7 @@ def main() -> None:
         tests[first, second] = PairTest(points, None, None)
         if parts is not None:
             parts = parts._replace(estimate=scalar(points))
-            tests[first, second] = PairTest(points, float(race_p(parts, spreads[first], spreads[second])), parts)
+            tests[first, second] = PairTest(points, float(race_p(parts)), parts)
     state = RaceState(list(rates))
     design = RaceDesign(look_seeds(least, arguments.most_seeds), arguments.difference)
     take_look(design, state, 0, means, tests)

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from simulate_significance import LEVEL, Setting, errors_by_speaker, run_errors, table, test_sets
 
 from lasasr.metrics.significance.mixed import VarianceParts, p_value, system_uncertainty, variance_parts
-from lasasr.metrics.significance.moderated import SeedSpread, moderated
 from lasasr.metrics.significance.planning import designed
 from lasasr.metrics.significance.race import look_seeds, race_p
 from lasasr.metrics.significance.race_step import Evidence, adjusted, step
@@ -107,7 +106,6 @@ class Drawn(NamedTuple):
     """The first so many seeds of K systems in P races."""
 
     rates: Array  # (P, K)
-    spread: SeedSpread  # (P, K)
     parts: VarianceParts  # (P, pairs)
 
 
@@ -142,10 +140,9 @@ def _drawn(errors: Sequence[Array], lengths: Array, seeds: int) -> Drawn:
     first, second = _pairs(len(errors))
     totals = np.stack([of[:, :seeds] for of in errors], 1)  # (P, K, M, N)
     runs = 100.0 * totals.sum(-1) / lengths.sum(-1)[:, None, None]
-    spread = SeedSpread(runs.var(-1, ddof=1), np.full(runs.shape[:2], seeds - 1.0), runs.mean(-1))
     parts = variance_parts([totals[:, first], totals[:, second]], np.asarray(lengths)[:, None], (1.0, -1.0))
     parts = parts._replace(speakers_df=np.broadcast_to(parts.speakers_df, parts.estimate.shape))
-    return Drawn(runs.mean(-1), spread, parts)
+    return Drawn(runs.mean(-1), parts)
 
 
 def _square(values: Array, systems: int, sign: float = 1.0) -> Array:
@@ -157,30 +154,21 @@ def _square(values: Array, systems: int, sign: float = 1.0) -> Array:
     return square
 
 
-def _p(drawn: Drawn, spread: SeedSpread) -> Array:
-    """(P, pairs) of a look, from the moderated spread of all systems."""
-    first, second = _pairs(drawn.rates.shape[1])
-    of_all = moderated(spread)
-    sides = [(of_all.variance[:, side], of_all.df[:, side]) for side in (first, second)]
-    return race_p(drawn.parts, *sides)
-
-
 def _race(case: Case, looks: tuple[int, ...], by_seeds: dict[int, Drawn], outcome: Outcome) -> None:
     systems, fractions = len(case.behind), tuple(seeds / looks[-1] for seeds in looks)
     races = len(by_seeds[looks[0]].rates)
     racing, out = np.ones((races, systems), dtype=bool), np.zeros((races, systems), dtype=bool)
-    levels, seen, spread = np.ones((races, systems, systems)), 0, by_seeds[looks[0]].spread
+    levels, seen = np.ones((races, systems, systems)), 0
     for look, seeds in enumerate(looks):
         racing &= racing.sum(1, keepdims=True) > 1
         outcome.runs += int((seeds - seen) * racing.sum())
         drawn, seen = by_seeds[seeds], seeds
-        spread = SeedSpread(*(np.where(racing, new, old) for new, old in zip(drawn.spread, spread, strict=True)))
         last = designed(drawn.parts, looks[-1])
         evidence = Evidence(
             _square(drawn.parts.estimate, systems, -1.0),
             *(
                 _square(np.broadcast_to(value, drawn.parts.estimate.shape), systems)
-                for value in (_p(drawn, spread), designed(drawn.parts, seeds).variance, last.variance, last.df)
+                for value in (race_p(drawn.parts), designed(drawn.parts, seeds).variance, last.variance, last.df)
             ),
         )
         result = step(fractions, look, LEVEL, case.points, levels, racing, drawn.rates, evidence)
@@ -212,7 +200,7 @@ def _fixed(case: Case, by_seeds: dict[int, Drawn], outcome: Outcome) -> None:
         found.append(int((worse.any(-1) & behind).sum()))
         if seeds == case.most:
             outcome.fixed_wrong += int(_false(case, worse).sum())
-        own = adjusted(np.where(higher, _square(_p(drawn, drawn.spread), len(case.behind)), 1.0))
+        own = adjusted(np.where(higher, _square(race_p(drawn.parts), len(case.behind)), 1.0))
         same_test.append(int(((own <= LEVEL).any(-1) & behind).sum()))
     outcome.fixed_found = tuple(sum(pair) for pair in zip(outcome.fixed_found, found, strict=True))
     outcome.same_test_found = tuple(sum(pair) for pair in zip(outcome.same_test_found, same_test, strict=True))

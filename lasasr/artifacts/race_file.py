@@ -4,8 +4,7 @@ recipe  overrides            of the command that began it
 design                       looks (seeds at each), points, level, normal_seeds
 systems                      name → its jobs in sweep.json, by seed
 split                        of the results; null before the first look
-looks                        of each: seeds, when, rates, the spread between each system's runs, p of this look alone,
-                             the seeds lost
+looks                        of each: seeds, when, rates, p of this look alone, the seeds lost
 found                        worse, better, level: the smallest level, for all looks, at which this was found
 left                         system → why it left, against which one, at which look
 finished                     whether there will be no other look

@@ -14,16 +14,13 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.errors import LasasrError
 from lasasr.metrics.significance.comparison import Repeated
-from lasasr.metrics.significance.mixed import scalar, variance_parts
-from lasasr.metrics.significance.moderated import SeedSpread
+from lasasr.metrics.significance.mixed import variance_parts
 from lasasr.metrics.significance.race import (
     Left,
     Pair,
     PairTest,
     RaceDesign,
     RaceState,
-    Spread,
-    moderated_spreads,
     race_p,
     take_look,
 )
@@ -102,10 +99,8 @@ class Race:
         seeds = self.design.looks[number]
         scored = self._scores(state.racing, seeds)
         rates = {name: of.percent for name, of in scored.items()}
-        own = {name: spread for name, of in scored.items() if (spread := _spread(of)) is not None}
-        spreads = moderated_spreads(self._earlier_spreads() | own) if own else {}
         tests = {
-            (first, second): _test(scored[first], scored[second], spreads.get(first), spreads.get(second), self.rules)
+            (first, second): _test(scored[first], scored[second], self.rules)
             for first, second in combinations(scored, 2)
         }
         take_look(self.design, state, number, rates, tests)
@@ -114,9 +109,6 @@ class Race:
                 "seeds": seeds,
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "rates": rates,
-                "spreads": {
-                    name: {"variance": float(spread.variance), "df": float(spread.df)} for name, spread in own.items()
-                },
                 "tests": [
                     {"first": first, "second": second, "points": test.points, "p": test.p}
                     for (first, second), test in tests.items()
@@ -133,14 +125,6 @@ class Race:
         ]
         self.content["left"] = {name: out._asdict() for name, out in state.left.items()}
         self.content["finished"] = len(state.racing) < 2 or number + 1 == len(self.design.looks)
-
-    def _earlier_spreads(self) -> dict[str, SeedSpread]:
-        """Of every system, at the last look that it was in the race."""
-        return {
-            name: SeedSpread(scalar(spread["variance"]), scalar(spread["df"]), scalar(look["rates"][name]))
-            for look in self.content["looks"]
-            for name, spread in look["spreads"].items()
-        }
 
     def _scores(self, racing: Sequence[str], seeds: int) -> dict[str, Scores]:
         """Of each system that has a result, in the order of the systems."""
@@ -167,18 +151,12 @@ def diverged(run: Run) -> bool:
     return run.status == "unfinished" and bool(run.card().diverged)
 
 
-def _spread(of: Scores) -> SeedSpread | None:
-    """Between the rates of a system's runs; None: it has one run."""
-    runs = len(of.errors)
-    return SeedSpread(scalar(of.percents.var(ddof=1)), scalar(runs - 1.0), scalar(of.percent)) if runs > 1 else None
-
-
-def _test(first: Scores, second: Scores, spread: Spread | None, other: Spread | None, rules: Rules) -> PairTest:
+def _test(first: Scores, second: Scores, rules: Rules) -> PairTest:
     points = first.percent - second.percent
-    if spread is None or other is None:
+    if min(len(first.errors), len(second.errors)) < 2:
         return PairTest(points, None, None)
     parts = variance_parts([first.speaker_errors, second.speaker_errors], first.speaker_lengths, (1.0, -1.0))
-    p = float(race_p(parts, spread, other))
+    p = float(race_p(parts))
     seeds = len(first.errors), len(second.errors)
     decides = too_little("systems", len(first.speakers), seeds, rules) is None and not isnan(p)
     return PairTest(points, p if decides else None, parts)

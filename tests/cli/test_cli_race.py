@@ -84,12 +84,6 @@ def test_systems_that_are_alike_go_on_or_leave_without_a_difference(training: Tr
     assert training.count("dot") == training.count("location") <= 6
 
 
-def test_its_spreads_between_seeds_are_written_down(training: Training) -> None:
-    assert main(RACE) == 0
-    (look,) = race_file()["looks"]
-    assert {name: spread["df"] for name, spread in look["spreads"].items()} == {"attend=dot": 3, "attend=location": 3}
-
-
 def test_a_race_of_an_earlier_schema_is_refused(training: Training, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(RACE) == 0
     path = Path(folder(), "race.json")

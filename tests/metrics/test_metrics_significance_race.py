@@ -75,9 +75,7 @@ def parts(seeds: int, points: float, seed_sd: float = 0.3, speakers: int = 40, s
 
 def pair_test(seeds: int, points: float, **options: float) -> PairTest:
     of = parts(seeds, points, **options)  # type: ignore[arg-type]
-    assert of.seeds is not None
-    spread = 0.5 * seeds * of.seeds.variance, np.array(seeds - 1.0)  # of each of the two
-    return PairTest(float(of.estimate), float(race_p(of, spread, spread)), of)
+    return PairTest(float(of.estimate), float(race_p(of)), of)
 
 
 def test_a_worse_system_leaves_and_one_that_is_near_goes_on() -> None:

@@ -1,8 +1,8 @@
 """A race of systems: seeds are added, look by look, to those that may still be told from the best one.
 
 Beforehand are fixed: the seeds of each look, the difference that is relevant, and the claims, one of each system: that
-it is not the best. At a look all pairs of systems that are still in the race are compared, with the spread between
-seeds as all systems together tell it (`significance.moderated`). p of each is turned into one that holds for all looks
+it is not the best. At a look all pairs of systems that are still in the race are compared by the test of the
+verdict, with the lower degrees of freedom of plans. p of each is turned into one that holds for all looks
 (`significance.sequential`), and the claims are adjusted by Holm (`significance.race_step`). A system leaves the race
 
 * `worse`: than another one that is in the race, p ≤ 5 %;
@@ -21,7 +21,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from lasasr.metrics.significance.mixed import Array, VarianceParts, p_value, system_uncertainty
-from lasasr.metrics.significance.moderated import SeedSpread, moderated, with_spread
 from lasasr.metrics.significance.planning import designed
 from lasasr.metrics.significance.race_step import Evidence, adjusted, step
 
@@ -29,7 +28,6 @@ STEP = 1  # seeds from one look to the next
 
 Reason = Literal["worse", "no difference", "lost"]
 Pair = tuple[str, str]
-Spread = tuple[Array, Array]  # variance between the runs of a system, and its degrees of freedom
 
 
 class PairTest(NamedTuple):
@@ -105,24 +103,13 @@ class RaceState:
         }
 
 
-def race_p(parts: VarianceParts, first: Spread, second: Spread) -> Array:
-    """p (...) of a look: the test of the verdict with the moderated spread between seeds.
+def race_p(parts: VarianceParts) -> Array:
+    """p (...) of a look: the test of the verdict, with the lower degrees of freedom of plans.
 
-    Args:
-        first: variance between the runs of the first system, and its degrees of freedom.
-        second: likewise.
+    Those of the verdict keep the level of one look; at the small p that many looks and systems ask for they do not.
     """
-    spread = with_spread(parts, first, second)
-    return p_value(spread.estimate, system_uncertainty(spread))
-
-
-def moderated_spreads(spreads: Mapping[str, SeedSpread]) -> dict[str, Spread]:
-    """Variance and degrees of freedom of each system, from the spread of each (scalars)."""
-    fields = (np.array([float(value) for value in values]) for values in zip(*spreads.values(), strict=True))
-    of_all = SeedSpread(*fields)
-    if len(spreads) > 1:
-        of_all = moderated(of_all)
-    return {name: (of_all.variance[index], of_all.df[index]) for index, name in enumerate(spreads)}
+    uncertainty = system_uncertainty(parts)
+    return p_value(parts.estimate, uncertainty._replace(df=uncertainty.planning_df))
 
 
 def look_seeds(least: int, most: int, step: int = STEP) -> tuple[int, ...]:
