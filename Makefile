@@ -25,7 +25,7 @@ test test-slow chaos guards hostile site-check: export OMP_NUM_THREADS ?= 1
 .PHONY: help setup lint typecheck test test-slow chaos guards hostile demo comparison bench bench-check bench-gpu peers parity tables site site-check docs clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install everything into it (all targets below do it when needed)
 

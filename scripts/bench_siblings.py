@@ -10,6 +10,7 @@ arithmetic, in vector instructions. Cases run in turn, one thread; medians, and 
 
 from __future__ import annotations
 
+import argparse
 import random
 import statistics
 import time
@@ -107,6 +108,7 @@ def sums() -> None:
 
 def main() -> None:
     """Both."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     with torch.inference_mode(), shared_steps.loop():

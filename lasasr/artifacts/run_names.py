@@ -34,8 +34,11 @@ def sanitised_name(name: Any) -> str:
         raise UsageError(f"name={shown} is no text to call a folder by")
     text = str(name)
     words = _safe(text)
-    if not text.isprintable() or not words:
-        raise UsageError(f"name={shown} cannot be part of a folder's name: take letters, digits, '.', ',', '-' and '_'")
+    if not words or words != text:
+        way = f", as name={words}" if words and text.isprintable() else ""
+        raise UsageError(
+            f"name={shown} cannot be part of a folder's name: take letters, digits, '.', ',', '-' and '_'{way}"
+        )
     if len(words) > LONGEST_GIVEN:
         raise UsageError(f"name={shown} is longer than {LONGEST_GIVEN} characters")
     return words

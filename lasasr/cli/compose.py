@@ -81,7 +81,7 @@ def compose_job(
     """The configuration of one of several runs of a recipe, in the session that they share."""
     name = recipes.find(opened.name).name
     composition = _composition(opened, overrides, name, before_loading)
-    if opened.name.endswith(".yaml"):  # a file; those that are shipped are held to it by the tests
+    if opened.name.endswith(".yaml") or _added(opened, overrides):  # recipes that are shipped are held to it by tests
         with explained(opened, overrides):
             _refuse_unknown(opened, composition, overrides, name)
     if opened.name.endswith(".yaml") or _changes_parts(opened, overrides):
@@ -101,13 +101,15 @@ def _changes_parts(opened: Session, overrides: Sequence[str]) -> bool:
 def _refuse_unknown(opened: Session, composition: Composition, overrides: Sequence[str], name: str) -> None:
     choices = composition.choices
     base = _chosen_alone(opened, choices, composition.plain)
-    added = [
-        str(override.key_or_group)
-        for override in opened.parse(overrides)
-        if override.is_add() or override.is_force_add()
-    ]
+    left_out = {group for group in opened.groups() if not choices.get(group)}
     refuse_idle_in_recipe(composition.hydra, base.hydra, name)
-    refuse_unknown(composition.config, base, choices, added, name)
+    refuse_unknown(composition.config, base, choices, _added(opened, overrides), left_out, name)
+
+
+def _added(opened: Session, overrides: Sequence[str]) -> list[str]:
+    """The keys that overrides add by + or ++."""
+    parsed = opened.parse(overrides)
+    return [str(override.key_or_group) for override in parsed if override.is_add() or override.is_force_add()]
 
 
 def _chosen_alone(opened: Session, choices: Mapping[str, Any], plain: Plain) -> DictConfig:

@@ -35,7 +35,8 @@ PLUGINS: Final[Mapping[str, Mapping[str, str]]] = {
 _NAMED: Final = 4  # choices that a message names
 
 # Hydra asserts where it could say that an override of several choices does not stand last in `defaults`.
-WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError)
+# Where a recipe names itself, or two name each other, it recurses.
+WRONG = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, AssertionError, RecursionError)
 
 
 @contextmanager
@@ -63,6 +64,8 @@ def explain(session: Session, overrides: Sequence[str], error: Exception) -> Usa
                 f"recipe {session.name}: Hydra cannot read its defaults; `override /group: ...` stands after all else "
                 "there, but for _self_"
             )
+        case RecursionError():
+            return UsageError(f"recipe {session.name}: its defaults name each other without end: leave one of them out")
         case OmegaConfBaseException() if error.full_key:
             return UsageError(f"{error.full_key}: {first_line(error)}")
     return UsageError(_first_wrong(session, overrides) or f"recipe {session.name}: {first_line(error)}")

@@ -14,7 +14,7 @@ examples:
   lasasr import recordings --out all.tsv                        a folder: anna/one.wav beside anna/one.txt
   lasasr import user/name --split test --out test.tsv           of Hugging Face (lasasr[huggingface])
   lasasr import clips.csv --columns audio=path text=sentence --out all.tsv
-  lasasr train synthetic/las_char corpus=table corpus.train=train.tsv corpus.dev=dev.tsv
+  lasasr train synthetic/las_char corpus=table corpus.train=train.tsv corpus.dev=dev.tsv corpus.test=test.tsv
 
 What is imported can be trained on without: corpus=kaldi, corpus=folder, corpus=huggingface."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,7 +16,12 @@ NAMED_BY_USERS = ("logger", "callbacks", "adapt")  # sections whose keys are nam
 
 
 def refuse_unknown(
-    config: DictConfig, base: DictConfig, choices: Iterable[str], added: Collection[str], name: str
+    config: DictConfig,
+    base: DictConfig,
+    choices: Iterable[str],
+    added: Collection[str],
+    left_out: Set[str],
+    name: str,
 ) -> None:
     """Refuse keys that `base` does not have, in it and in those of its sections that hold no part with a `_target_`.
 
@@ -25,25 +30,28 @@ def refuse_unknown(
         base: /base or /lm_base, composed alone, with the choices of `config`.
         choices: the config groups of `config`, as `search` or `search@validation.search`.
         added: keys that the command line adds by +.
+        left_out: groups that `config` has no choice of: what it says there, it writes out itself.
         name: what messages call the recipe.
 
     Raises:
         UsageError: a key is unknown.
     """
-    groups = {group.rpartition("@")[2] for group in choices}
-    own = {override_key.partition(".")[0] for override_key in added}
+    groups = {group.rpartition("@")[2] for group in choices} | left_out
     text = OmegaConf.to_yaml(config)
     plain = OmegaConf.to_container(base, resolve=False)
     assert isinstance(plain, dict)
     for key in _unknown(OmegaConf.to_container(config, resolve=False), plain, groups):
-        if f"${{{key}" not in text and key.partition(".")[0] not in own:
+        if f"${{{key}" not in text:
             section = key.rpartition(".")[0]
             known_keys = (
                 [f"{section}.{name_in_section}" for name_in_section in plain[section]]
                 if section
                 else sorted(map(str, plain))
             )
-            raise UsageError(f"recipe {name} sets {key}, which nothing reads; {nearest(key, known_keys)}")
+            adds = any(each == key or each.startswith(f"{key}.") for each in added)
+            raise UsageError(
+                f"{'+ adds' if adds else f'recipe {name} sets'} {key}, which nothing reads; {nearest(key, known_keys)}"
+            )
 
 
 def _unknown(config: Any, base: Mapping[Any, Any], groups: Collection[str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     if not document["pairs"]:
         raise LasasrError("the pilot compares no two systems; a plan needs the spread of a difference")
     seed_counts = {system["name"]: len(system["seeds"]) for system in document["systems"]}
-    every = [_parts(pair, seed_counts) for pair in document["pairs"]]
+    every = [pair_parts(pair, seed_counts) for pair in document["pairs"]]
     known = [(pair, part) for pair, part in zip(document["pairs"], every, strict=True) if part is not None]
     parts = [part for _, part in known]
     if not parts:
@@ -53,7 +53,7 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     )
 
 
-def _parts(pair: Mapping[str, Any], seed_counts: Mapping[str, int]) -> VarianceParts | None:
+def pair_parts(pair: Mapping[str, Any], seed_counts: Mapping[str, int]) -> VarianceParts | None:
     """None: a system has one seed, or there is no spread."""
     variance = pair.get("variance")
     if variance is None:

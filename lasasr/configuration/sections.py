@@ -18,6 +18,7 @@ Limit = Annotated[int, typed.Within(-1)]  # -1: none
 Plain = Mapping[str, Any]  # what a file says, before it is loaded
 Part = Mapping[str, Any]  # what has a `_target_`: the class that it is an object of, and its keys
 Rate = Annotated[float, typed.Within(0)]
+AboveZero = Annotated[float, typed.Within(0.001)]
 TRAINED: Final = "trained"
 NAMED: Final = "named"
 REPLAY: Final = "lasasr.adapt.replay.Replay"
@@ -121,7 +122,7 @@ class RecognitionEvaluate(Evaluate):
     """Decoding when training has ended."""
 
     splits: Sequence[str] = idle(("test",))
-    batch_s: float = idle(120)  # seconds of padded audio decoded at once
+    batch_s: AboveZero = idle(120)  # seconds of padded audio decoded at once
     maps: Count = idle(4)  # attention maps saved as pictures
     score_references: bool = idle(True)  # of wrong hypotheses, to tell the model's errors from the search's
 
@@ -131,7 +132,7 @@ class LanguageEvaluate(Evaluate):
     """Perplexity when training has ended."""
 
     splits: Sequence[str] = idle(("dev",))
-    batch_tokens: float = idle(16000)  # padded tokens at once
+    batch_tokens: AboveZero = idle(16000)  # padded tokens at once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,8 @@ def absent(evaluated: Sequence[str], there: Iterable[str]) -> str:
     """Which of `evaluate.splits` the corpus lacks, in one line; empty where none."""
     names = sorted(there)
     gone = [split for split in evaluated if split not in names]
-    return f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(names)}" if gone else ""
+    way_out = f"name its list, as corpus.{gone[0]}=..., or leave it out: evaluate.splits=[dev]" if gone else ""
+    return f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(names)}: {way_out}" if gone else ""
 
 
 def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from lasasr.training.machine import precision
 from lasasr.training.memory import watch_peak
 from lasasr.training.own_callbacks import make_callbacks, with_users
 from lasasr.training.progress_printer import ProgressPrinter
+from lasasr.training.rate_check import check_rate
 from lasasr.training.trainer_options import check_options, make_profiler, user_options
 from lasasr.training.validations import Validations
 
@@ -115,6 +116,7 @@ def check_settings(settings: Settings) -> None:
     make_callbacks(settings)
     precision(settings)
     check_trainer(settings.trainer)
+    check_rate(settings)
 
 
 def check_trainer(trainer: Part) -> None:

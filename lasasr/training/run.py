@@ -132,7 +132,7 @@ def _say_replayed(settings: Recognition, prepared: Prepared) -> int | None:
     own, replayed = (len(prepared.utterances(split)) for split in ("train", REPLAY))
     drawn = drawn_of(own, ratio)
     if launch.helper() is None:
-        counts = f"{drawn:,} of {replayed:,} utterances join the {own:,} of train in each epoch"
+        counts = f"{drawn:,} utterances, drawn from {replayed:,}, join the {own:,} of train in each epoch"
         sys.stderr.write(f"replay: {counts} ({100 * ratio:.0f} % of each batch)\n")
     return drawn
 

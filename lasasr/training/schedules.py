@@ -12,6 +12,18 @@ from lasasr.configuration.configurable import configurable
 Factor = Callable[[int], float]
 
 
+def _check(warmup_steps: int, final: float = 0.0) -> None:
+    """Refuse numbers that no schedule takes.
+
+    Raises:
+        ValueError: names the option.
+    """
+    if not warmup_steps >= 0:
+        raise ValueError(f"warmup_steps must be at least 0, got {warmup_steps}")
+    if not 0 <= final <= 1:
+        raise ValueError(f"final, a share of the peak rate, must lie in [0, 1], got {final}")
+
+
 def _warmup(step: int, warmup_steps: int) -> float:
     return min(1.0, (step + 1) / warmup_steps) if warmup_steps > 0 else 1.0
 
@@ -19,12 +31,14 @@ def _warmup(step: int, warmup_steps: int) -> float:
 @configurable("schedule")
 def constant(optimizer: Optimizer, total_steps: int, warmup_steps: int) -> LRScheduler:
     """Linear warm-up over `warmup_steps`, then 1."""
+    _check(warmup_steps)
     return LambdaLR(optimizer, lambda step: _warmup(step, warmup_steps))
 
 
 @configurable("schedule")
 def linear(optimizer: Optimizer, total_steps: int, warmup_steps: int, final: float) -> LRScheduler:
     """Linear warm-up, then linearly to `final` at `total_steps`."""
+    _check(warmup_steps, final)
     falling = max(1, total_steps - warmup_steps)
 
     def factor(step: int) -> float:
@@ -43,7 +57,8 @@ def exponential(
     Raises:
         ValueError: the three steps are not in order.
     """
-    if not 0 <= warmup_steps <= hold_until < decay_until:
+    _check(warmup_steps, final)
+    if not warmup_steps <= hold_until < decay_until:
         raise ValueError(
             f"warmup_steps <= hold_until < decay_until is needed, got {warmup_steps}, {hold_until}, {decay_until}"
         )
@@ -58,6 +73,7 @@ def exponential(
 @configurable("schedule")
 def inverse_sqrt(optimizer: Optimizer, total_steps: int, warmup_steps: int) -> LRScheduler:
     """Linear warm-up, then √(warmup_steps / step) (Vaswani et al. 2017, §5.3, with peak 1)."""
+    _check(warmup_steps)
     start = max(1, warmup_steps)
     return LambdaLR(optimizer, lambda step: min(_warmup(step, start), (start / (step + 1)) ** 0.5))
 
@@ -68,6 +84,11 @@ class Plateau(LambdaLR):
     def __init__(
         self, optimizer: Optimizer, total_steps: int, warmup_steps: int, factor: float, patience: int, final: float
     ) -> None:
+        _check(warmup_steps, final)
+        if not 0 < factor <= 1:
+            raise ValueError(f"factor, by which the rate is multiplied, must lie in (0, 1], got {factor}")
+        if not patience >= 0:
+            raise ValueError(f"patience must be at least 0 validations, got {patience}")
         self.factor, self.patience, self.final = factor, patience, final
         self.best, self.waited, self.scale = float("inf"), 0, 1.0
         super().__init__(optimizer, lambda step: _warmup(step, warmup_steps) * self.scale)

@@ -53,6 +53,9 @@ def check_options(trainer: Part) -> None:
                 raise UsageError(
                     f"trainer.{name} is no option of Lightning's Trainer; {nearest(f'trainer.{name}', names)}"
                 )
+    for name in ("max_steps", "max_epochs"):
+        if trainer.get(name) == 0 and not isinstance(trainer[name], bool):
+            raise UsageError(f"trainer.{name}=0 would train nothing: take a number above 0, or -1 for no limit")
     for name in ("limit_train_batches", "limit_val_batches", "val_check_interval", "check_val_every_n_epoch"):
         if isinstance(trainer.get(name), int | float) and not trainer[name] > 0:
             raise UsageError(f"trainer.{name} must be above 0, got {trainer[name]}: a run is trained, and validated")

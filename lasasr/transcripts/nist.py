@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -92,6 +93,9 @@ def by_segment(path: Path, words: Sequence[TimedWord], segments: Sequence[Segmen
 
 def _seconds(path: Path, number: int, text: str) -> float:
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise LasasrError(f"{path}, line {number}: {text!r} is no time in seconds") from None
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise LasasrError(f"{path}, line {number}: {text!r} is no time in seconds")
+    return seconds

@@ -70,7 +70,7 @@ def run(
 
     Args:
         record: whether it notes the points that it reaches, and the modules that it imports.
-        patience_s: it is killed then, and has hung.
+        patience_s: it is killed then, and has hung; of a machine that has more to do than processors, longer.
         meanwhile: called while it stands still, where a fault stops it.
     """
     output = folder / "output.txt"
@@ -113,11 +113,13 @@ def _writer_of(output: Path) -> tuple[int, int]:
     if writer:
         os.close(read)
         return written, writer
-    os.close(written)
-    with output.open("ab", buffering=0) as file:
-        while block := os.read(read, 1 << 16):
-            file.write(block)
-    os._exit(0)
+    try:
+        os.close(written)
+        with output.open("ab", buffering=0) as file:
+            while block := os.read(read, 1 << 16):
+                file.write(block)
+    finally:
+        os._exit(0)  # whatever it is: this process must not go on as the one that it was forked from
 
 
 def _await(
@@ -135,9 +137,10 @@ def _await(
             return os.waitstatus_to_exitcode(status), hung
         elif kill_after_s is not None and waited > kill_after_s:
             os.kill(process, signal.SIGKILL)
-        elif waited > patience_s:
+        elif waited > patience_s * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)):
             hung = True
-            os.killpg(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended at this moment, or stands before its session
+                os.killpg(process, signal.SIGKILL)
         time.sleep(0.002)
 
 

@@ -29,10 +29,10 @@ def test_a_recipe_resolves_to_plain_values(dictionary: Path) -> None:
 
 
 def test_overrides_choose_groups_and_set_keys(dictionary: Path) -> None:
-    config = compose(RECIPE, ["attend=dot", "listen.layers=4", "seed=3", "optimizer.lr=1", "+note=mine"])
+    config = compose(RECIPE, ["attend=dot", "listen.layers=4", "seed=3", "optimizer.lr=1"])
     assert config["choices"]["attend"] == "dot"
     assert config["attend"] == {"scale": 1.0, "dim": 8}
-    assert (config["listen"]["layers"], config["seed"], config["optimizer"]["lr"], config["note"]) == (4, 3, 1, "mine")
+    assert (config["listen"]["layers"], config["seed"], config["optimizer"]["lr"]) == (4, 3, 1)
 
 
 def test_a_recipe_of_ones_own_builds_on_a_shipped_one_and_brings_a_group(dictionary: Path, tmp_path: Path) -> None:
@@ -155,6 +155,7 @@ def test_a_wrong_recipe_is_one_line(dictionary: Path, recipe: str, message: str)
     [
         ("defaults: [/base\nseed: 3", "mine.yaml:2 is not valid YAML"),
         ("seed: 3\nlisten: {layers: 2}\nseed 4", "is not valid YAML"),
+        ("defaults: [mine, _self_]", "recipe mine.yaml: its defaults name each other without end"),
         ("defaults: [/bass, _self_]", "recipe mine.yaml names bass, which does not exist"),
         ("defaults: [/base, {override /attend: dott}, _self_]", "unknown choice attend=dott; nearest: dot"),
         (
@@ -191,6 +192,15 @@ def test_a_group_that_is_left_out_can_be_written_out(dictionary: Path) -> None:
     Path("mine.yaml").write_text("{defaults: [/base, _self_]}")
     config = compose("mine.yaml", ["~attend", "+attend.width=3"])
     assert config["attend"] == {"width": 3}
+
+
+@pytest.mark.parametrize("override", ["+x=1", "++x=1", "+x.y=1", "+validation.map=1"])
+def test_a_key_that_is_added_and_that_nothing_reads_is_refused(dictionary: Path, override: str) -> None:
+    key = override.lstrip("+").partition("=")[0].removesuffix(".y")
+    with pytest.raises(UsageError, match=rf"^\+ adds {key}, which nothing reads; nearest: "):
+        compose("synthetic/las_char", [override])
+    config = compose("synthetic/las_char", ["+x=2", "attend.dim=${x}"])
+    assert config["attend"]["dim"] == 2  # read by another key
 
 
 @pytest.mark.parametrize(
@@ -244,8 +254,8 @@ def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
 
 def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) -> None:
     Path("mine.yaml").write_text("{defaults: [/base, _self_], size: 5, listen: {layers: '${size}'}}")
-    config = compose("mine.yaml", ["+trainer.nodes=2", "++validation.note=x"])
-    assert (config["size"], config["listen"]["layers"], config["trainer"]["nodes"]) == (5, 5, 2)
+    config = compose("mine.yaml", ["+width=9", "attend.dim=${width}"])
+    assert (config["size"], config["listen"]["layers"], config["attend"]["dim"]) == (5, 5, 9)
 
 
 def test_keys_that_a_part_takes_by_name_or_by_unpacking_pass(dictionary: Path) -> None:

@@ -156,6 +156,8 @@ def test_the_segments_are_sclites(tmp_path: Path) -> None:
         ("a.csv", "id,id\na,b\n", "a.csv: two columns have one name"),
         ("a.stm", "f 1 s 3 2 x\n", "a.stm, line 1: the segment ends at 2 s, before it begins"),
         ("a.ctm", "f 1 0.1 x word\n", "a.ctm, line 1: 'x' is no time in seconds"),
+        ("a.ctm", "f 1 nan 0.1 word\n", "a.ctm, line 1: 'nan' is no time in seconds"),
+        ("a.ctm", "f 1 0.1 1e999 word\n", "a.ctm, line 1: '1e999' is no time in seconds"),
         ("wer.txt", f"%WER 1\n{'=' * 80}\nu1, %WER 0\na\n=\n", "line 3: no utterance of SpeechBrain's"),
     ],
 )
