@@ -254,8 +254,8 @@ def test_a_part_in_a_list_is_asked_what_it_takes() -> None:
 
 def test_a_recipe_may_have_keys_of_its_own_that_others_read(dictionary: Path) -> None:
     Path("mine.yaml").write_text("{defaults: [/base, _self_], size: 5, listen: {layers: '${size}'}}")
-    config = compose("mine.yaml", ["+trainer.nodes=2", "++validation.note=x"])
-    assert (config["size"], config["listen"]["layers"], config["trainer"]["nodes"]) == (5, 5, 2)
+    config = compose("mine.yaml", ["+width=9", "attend.dim=${width}"])
+    assert (config["size"], config["listen"]["layers"], config["attend"]["dim"]) == (5, 5, 9)
 
 
 def test_keys_that_a_part_takes_by_name_or_by_unpacking_pass(dictionary: Path) -> None:
