@@ -120,7 +120,9 @@ def test_an_empty_folder_of_that_name_is_taken() -> None:
 
 def test_a_name_stands_for_the_overrides() -> None:
     ending = f"s3-{system_digest(CONFIG)}"
-    assert run_for({**CONFIG, "name": "my best/one"}, ["attend=dot"]).folder.name == f"my-best-one-{ending}"
+    assert run_for({**CONFIG, "name": "my-best"}, ["attend=dot"]).folder.name == f"my-best-{ending}"
     assert run_for({**CONFIG, "name": None}, ["name=null"]).folder.name == f"default-{ending}"
+    with pytest.raises(UsageError, match=r"name='my best/one' cannot be part .* as name=my-best-one"):
+        run_for({**CONFIG, "name": "my best/one"}, [])
     with pytest.raises(UsageError, match="name='///' cannot be part"):
         run_for({**CONFIG, "name": "///"}, [])

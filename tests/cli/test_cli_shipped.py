@@ -19,7 +19,10 @@ CONFIGS = ROOT / "configs"
 BASE = "synthetic/las_char"
 LM_BASE = "lm/synthetic_char"  # where a group is one of language models alone
 ADDED = {"scorer": "search.scorers"}  # group → the named mapping whose entries it describes
-NEEDED = {("listen", "pretrained"): ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}  # beside it
+NEEDED = {  # beside it
+    ("listen", "pretrained"): ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"],
+    ("adapt", "replay"): ["+corpus@adapt.replay.corpus=librispeech"],
+}
 TRAINED = ROOT / "tests" / "data" / "v0_1_0" / "work" / "bundles" / "bpe"  # what an adaptation begins with
 CHOICES = sorted(
     (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
@@ -102,7 +105,7 @@ def test_every_recipe_takes_another_augmentation(recipe: str, choice: str) -> No
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group
-    needed = [f"warm_start.run={TRAINED}"] if group == "adapt" else NEEDED.get((group, choice), [])
+    needed = [*NEEDED.get((group, choice), []), *([f"warm_start.run={TRAINED}"] if group == "adapt" else [])]
     config = compose(
         LM_BASE if group == "lm" else BASE,
         [f"{'+' if group in ADDED else ''}{added}={choice}", *needed],

@@ -334,7 +334,7 @@ def test_a_run_that_was_begun_alone_meanwhile_is_taken() -> None:
 
 def test_a_name_calls_the_sweep_and_not_its_runs(dictionary: Path) -> None:
     edit(dictionary / "configs/base.yaml", "seed: 1", "seed: 1\nname: null")
-    sweep(RECIPE, ["attend=dot,location", "name=first try"], begin)
+    sweep(RECIPE, ["attend=dot,location", "name=first-try"], begin)
     folder = only_sweep()
     assert folder.name.startswith("sweep-first-try-")
     assert [place.name.partition("-s1-")[0] for place in PLACES] == ["attend-dot", "attend-location"]
