@@ -63,9 +63,9 @@ class OnnxRecognizer:
         """Recognize one recording: a file that soundfile reads, or a waveform (S,), at the model's sampling rate.
 
         Raises:
-            LasasrError: its rate is another one, or it cannot be read.
+            LasasrError: its rate is another one, it cannot be read, or it is no waveform.
         """
-        waveform = audio if isinstance(audio, np.ndarray) else self._read(Path(audio))
+        waveform = self._waveform(audio)
         if not len(waveform) or bool((waveform == waveform[0]).all()):
             return Reading("", [], 0.0)  # digital silence
         return self.decode(self.features(waveform.astype(np.float32)))
@@ -101,6 +101,20 @@ class OnnxRecognizer:
     def _text(self, tokens: list[int]) -> str:
         names = [self.names[token] for token in tokens]
         return " ".join(names) if self.unit == "phone" else " ".join("".join(names).replace(SPACE, " ").split())
+
+    def _waveform(self, audio: str | Path | NDArray[Any]) -> NDArray[Any]:
+        """(S,), finite."""
+        if isinstance(audio, str | Path):
+            waveform, name = self._read(Path(audio)), str(audio)
+        elif isinstance(audio, np.ndarray):
+            waveform, name = audio, "the waveform"
+        else:
+            raise LasasrError(f"one path or one array (S,) is transcribed at a time, not a {type(audio).__name__}")
+        if waveform.ndim != 1 or not np.issubdtype(waveform.dtype, np.floating):
+            raise LasasrError(f"{name} has shape {waveform.shape} of {waveform.dtype}; give (S,) floats in [-1, 1]")
+        if not np.isfinite(waveform).all():
+            raise LasasrError(f"{name} holds NaN or infinite samples; remove or repair it")
+        return waveform
 
     def _read(self, path: Path) -> NDArray[np.float32]:
         import soundfile

@@ -167,3 +167,18 @@ def test_an_unknown_option_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no option beem"):
         OnnxRecognizer.load(tmp_path / "graphs", search={"beem": 3})
     assert OnnxRecognizer.load(tmp_path / "graphs", search={"beam": 1}).transcribe(waveform(1)).tokens
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [
+        (["a.wav"], "not a list"),
+        (np.zeros(16_000, np.int16), r"\(16000,\) of int16; give \(S,\) floats"),
+        (np.zeros((2, 16_000), np.float32), r"\(2, 16000\) of float32"),
+        (np.array([0.1, np.nan], np.float32), "NaN or infinite"),
+    ],
+)
+def test_what_is_no_waveform_is_refused(tmp_path: Path, audio: Any, words: str) -> None:
+    onnx_export.export(build("joint"), tmp_path / "graphs")
+    with pytest.raises(LasasrError, match=words):
+        OnnxRecognizer.load(tmp_path / "graphs").transcribe(audio)
