@@ -225,7 +225,11 @@ def described(hint: Any, of_objects: bool = False) -> str:
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(described(kind, of_objects) for kind in arguments))
+        kinds = list(arguments)
+        if {int, float} <= set(kinds):  # typing keeps `int | float` or `float | int`, whichever it met first
+            kinds.remove(float)
+            kinds.insert(kinds.index(int) + 1, float)
+        return " or ".join(dict.fromkeys(described(kind, of_objects) for kind in kinds))
     if origin in (list, tuple, Sequence) and arguments:
         kinds = [
             Mapping if is_dataclass(kind) else get_origin(kind) or kind for kind in arguments if kind is not Ellipsis
