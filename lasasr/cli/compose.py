@@ -7,7 +7,6 @@ the values.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -199,9 +198,8 @@ def plain_config(config: DictConfig, choices: Mapping[str, Any], name: str) -> C
     _refuse_gaps(config, name)
     plain = moved.current_config(OmegaConf.to_container(config, resolve=True))
     assert isinstance(plain, dict)
-    if launch.helper() is None:
-        for key, (_, remark) in moved.renamed_values(plain).items():
-            sys.stderr.write(f"note: {key}: {remark}\n")
+    for key, (_, remark) in moved.renamed_values(plain).items():
+        launch.say(f"note: {key}: {remark}")
     plain = dict(moved.current_keys(plain))
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra/")}
     return {"recipe": name, "choices": chosen, **{str(key): value for key, value in plain.items()}}

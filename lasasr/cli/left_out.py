@@ -6,7 +6,6 @@ what counts: such a part stays null.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -50,9 +49,7 @@ def _leave_out(part: Any, name: str, key: str, choice: Override, overrides: Sequ
     for override in overrides:
         if str(override.key_or_group).startswith(f"{key}."):
             raise UsageError(f"{override.input_line}: {choice.input_line} has no {key}; leave one of the two out")
-    if launch.helper() is None:
-        options = ", ".join(part[name])
-        sys.stderr.write(f"note: {choice.input_line} has no {key}: the recipe's {options} of it is left out\n")
+    launch.say(f"note: {choice.input_line} has no {key}: the recipe's {', '.join(part[name])} of it is left out")
     part[name] = None
 
 

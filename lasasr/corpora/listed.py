@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -139,8 +138,8 @@ class ListedCorpus(Corpus):
 
 def print_note(line: str) -> None:
     """One line that a user should read; the first process says it."""
-    if line and launch.helper() is None:
-        sys.stderr.write(escaped(f"note: {line}") + "\n")
+    if line:
+        launch.say(escaped(f"note: {line}"))
 
 
 def _reported(cuts: Iterator[MonoCut], split: str, progress: Progress) -> Iterator[MonoCut]:

@@ -8,8 +8,8 @@ are the same for all M, and what is trained on with fewer minutes is a part of w
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -68,7 +68,8 @@ class OwnSpeechCorpus(Corpus):
         Raises:
             LasasrError: there is no such speaker; names the nearest.
         """
-        with files.locked(prepared / f".{self.corpus.name}.lock", self._say_waiting):
+        waiting = partial(launch.say, f"another process prepares {self.corpus.name}: waiting for it")
+        with files.locked(prepared / f".{self.corpus.name}.lock", waiting):
             whole = self.corpus.prepare(prepared / f"{self.corpus.name}-{self.corpus.fingerprint()}", progress)
         own: dict[str, Cut] = {}
         speakers: set[str] = set()
@@ -80,10 +81,6 @@ class OwnSpeechCorpus(Corpus):
         if not own:
             raise LasasrError(f"adapt.speaker={self.speaker} is in no split; {nearest(self.speaker, sorted(speakers))}")
         return list(own.values())
-
-    def _say_waiting(self) -> None:
-        if launch.helper() is None:
-            sys.stderr.write(f"another process prepares {self.corpus.name}: waiting for it\n")
 
     def _divided(self, cuts: Sequence[Cut]) -> dict[str, list[Cut]]:
         """Split → its cuts.

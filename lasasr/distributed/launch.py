@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -52,6 +53,12 @@ def helper() -> str | None:
     if node:
         return f"node {node}, rank {process} of it"
     return f"rank {process}" if process else None
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, unless another process leads the run: what all of them would say is said once."""
+    if helper() is None:
+        sys.stderr.write(f"{line}\n")
 
 
 _parent: int | None = None  # that started this rank; None: it need not end with its parent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,9 +60,9 @@ def warn_or_refuse(settings: Recognition, prepared: Prepared, recognizer: Recogn
         LasasrError: there is an error.
     """
     findings = quick_check(settings, prepared, recognizer)
-    for finding in findings if launch.helper() is None else ():
+    for finding in findings:
         if finding.severity == "warning":
-            sys.stderr.write(f"warning: {finding.line()}\n")
+            launch.say(f"warning: {finding.line()}")
     errors = [finding.line() for finding in findings if finding.severity == "error"]
     if errors:
         more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""

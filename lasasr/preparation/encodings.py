@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -113,7 +112,8 @@ def keep(
     names = [[f"{name} {variant.name}".rstrip() for name in digested] for variant in variants]
     folder = folder_of(settings, recognizer)
     if any(_missing(folder, names)):  # a process that finds all of them waits for no other
-        with files.locked(folder.with_name(f".{folder.name}.lock"), partial(_say_waiting, split)):
+        waiting = partial(launch.say, f"another process encodes {split}: waiting for it")
+        with files.locked(folder.with_name(f".{folder.name}.lock"), waiting):
             missing = _missing(folder, names)
             if count := sum(map(len, missing)):
                 temporary.remove_abandoned(folder)
@@ -138,15 +138,9 @@ def _missing(folder: Path, names: Sequence[Sequence[str]]) -> list[list[int]]:
 
 
 def _say_encoding(split: str, count: int, forms: int, expected: Size) -> None:
-    if launch.helper() is None:
-        share = expected.bytes * count / expected.utterances / 2**20
-        what = f"{count} utterances{f' in {forms} forms' if forms > 1 else ''}, {share:.0f} MiB"
-        sys.stderr.write(f"encoding {split} once: {what}, in {expected.folder}\n")
-
-
-def _say_waiting(split: str) -> None:
-    if launch.helper() is None:
-        sys.stderr.write(f"another process encodes {split}: waiting for it\n")
+    share = expected.bytes * count / expected.utterances / 2**20
+    what = f"{count} utterances{f' in {forms} forms' if forms > 1 else ''}, {share:.0f} MiB"
+    launch.say(f"encoding {split} once: {what}, in {expected.folder}")
 
 
 @torch.inference_mode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -216,9 +215,8 @@ def _discard_changed(folder: Path, progress: Progress) -> None:
         if not changed:
             continue
         split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        if launch.helper() is None:
-            now = "has" if len(changed) == 1 else "have"
-            sys.stderr.write(f"{split}: {changed[0]}{more} {now} changed since it was prepared: it is prepared anew\n")
+        now = "has" if len(changed) == 1 else "have"
+        launch.say(f"{split}: {changed[0]}{more} {now} changed since it was prepared: it is prepared anew")
         made_of_it = [manifest, digests.beside(manifest), *folder.glob(f"{split}.content-*")]
         for path in [*made_of_it, *(folder.glob("cmvn-*.json") if split == "train" else ())]:
             path.unlink(missing_ok=True)
@@ -227,13 +225,9 @@ def _discard_changed(folder: Path, progress: Progress) -> None:
 @contextmanager
 def preparing(corpus: Source, settings: Settings) -> Iterator[None]:
     """Let one process prepare a corpus; other ranks, and other runs, wait and find what it has made."""
-    with files.locked(Path(settings.prepared_dir) / f".{corpus.name}.lock", partial(_tell_waiting, corpus.name)):
+    waiting = partial(launch.say, f"another process prepares {corpus.name}: waiting for it")
+    with files.locked(Path(settings.prepared_dir) / f".{corpus.name}.lock", waiting):
         yield
-
-
-def _tell_waiting(name: str) -> None:
-    if launch.helper() is None:
-        sys.stderr.write(f"another process prepares {name}: waiting for it\n")
 
 
 def folder_of(corpus: Source, settings: Settings) -> Path:

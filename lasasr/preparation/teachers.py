@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -65,12 +64,9 @@ def kept_folder(settings: Recognition, identity: Mapping[str, object]) -> Path:
 
 def say_waiting(split: str) -> None:
     """That another process asks."""
-    if launch.helper() is None:
-        sys.stderr.write(f"another process asks the teacher about {split}: waiting for it\n")
+    launch.say(f"another process asks the teacher about {split}: waiting for it")
 
 
 def say_asking(teachers: Sequence[str], split: str, count: int, folder: Path) -> None:
     """How much is asked, once."""
-    if launch.helper() is None:
-        who = " and ".join(teachers)
-        sys.stderr.write(f"asking {who} about {split} once: {count} utterances, kept in {folder}\n")
+    launch.say(f"asking {' and '.join(teachers)} about {split} once: {count} utterances, kept in {folder}")

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 from matplotlib.figure import Figure
 
-from lasasr.artifacts.files import replacing
 from lasasr.report import figures, paper_figures
 from lasasr.report.paper_figures import MARKERS, PALETTE, bare, styled
 
@@ -54,8 +53,7 @@ def svg(document: Mapping[str, Any], to: Path | BinaryIO) -> None:
     with styled():
         figure = draw(document)
         if isinstance(to, Path):
-            with replacing(to) as temporary:
-                figure.savefig(temporary, format="svg", metadata=dict(paper_figures.FORMATS["svg"]))
+            paper_figures.save(figure, to, "svg")
         else:
             figure.savefig(to, format="svg", metadata=dict(paper_figures.FORMATS["svg"]))
 

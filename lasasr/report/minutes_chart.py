@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from lasasr.artifacts.files import replacing
 from lasasr.report import figures, paper_figures
 from lasasr.report.escaped_text import escaped_text
 from lasasr.report.paper_figures import PALETTE, bare, styled
@@ -42,8 +41,8 @@ def minutes_table(document: Mapping[str, Any]) -> RenderableType:
 
 def svg(document: Mapping[str, Any], path: Path) -> None:
     """Write the curve, the same bytes each time."""
-    with styled(), replacing(path) as temporary:
-        draw(document).savefig(temporary, format="svg", metadata=dict(paper_figures.FORMATS["svg"]))
+    with styled():
+        paper_figures.save(draw(document), path, "svg")
 
 
 def draw(document: Mapping[str, Any]) -> Figure:

@@ -59,12 +59,16 @@ def draw(
         return [path for name, figure in drawn.items() if figure is not None for path in _save(figure, folder, name)]
 
 
+def save(figure: Figure, path: Path, kind: str) -> None:
+    """Write a figure in one of `FORMATS`, the same bytes each time; to be called inside `styled`."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=dict(FORMATS[kind]))
+
+
 def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.{kind}" for kind in FORMATS]
     for path in paths:
-        kind = path.suffix[1:]
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=dict(FORMATS[kind]))
+        save(figure, path, path.suffix[1:])
     return paths
 
 

@@ -131,9 +131,9 @@ class Task(ABC, Generic[S, P, M]):
         quiet()
         threads = set_threads(self.settings.threads)
         slower = slowdown(computed_in, self.settings.trainer["accelerator"])
-        if slower is not None and launch.helper() is None:
+        if slower is not None:
             what = f"warning: trainer.precision={computed_in}: here a product takes {slower:.1f} times as long as in"
-            sys.stderr.write(f"{what} float32, because this processor emulates it; 32-true is faster\n")
+            launch.say(f"{what} float32, because this processor emulates it; 32-true is faster")
         keep_freed_memory()
         seed_everything(self.settings.seed)
         prepared = self.prepare(progress)

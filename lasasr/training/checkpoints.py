@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,5 +153,5 @@ def restore(
     fault = (damage(path) or foreign(path)) if path.exists() else "it is gone"
     if fault is None:
         module.load_state_dict(checkpoint_file.read(path)[checkpoint_file.STATE])
-    elif launch.helper() is None:
-        sys.stderr.write(f"warning: the best checkpoint {path} cannot be read ({fault}): the last weights are taken\n")
+    else:
+        launch.say(f"warning: the best checkpoint {path} cannot be read ({fault}): the last weights are taken")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,9 +170,8 @@ def _plugins(run_id: str | None) -> list[Any]:
 def _start(checkpoints: Path, misfit: Callable[[Path], str | None]) -> str | None:
     """Where to go on from; what is damaged, or another run's, is said aloud."""
     path, faults = newest(checkpoints, misfit)
-    if launch.helper() is None:
-        for fault in faults:
-            sys.stderr.write(f"warning: {fault}; going on from {path}\n")
+    for fault in faults:
+        launch.say(f"warning: {fault}; going on from {path}")
         clear(checkpoints)
     return None if path is None else str(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -88,7 +87,7 @@ def fit_recognizer(
     module = training_module(settings, prepared, recognizer)
     if not resume and launch.helper() is None:
         for line in converged.warnings(module.loss, module.recognizer, prepared):
-            sys.stderr.write(f"warning: {line}\n")
+            launch.say(f"warning: {line}")
     metric = settings.checkpoint.monitor or recognizer.error_metric
     meter, watch = MetricLogger(settings.trainer["log_every_n_steps"]), AlignmentWatch(**vars(settings.alignment))
     # a moving average goes before those who look at the weights or save them
@@ -97,11 +96,11 @@ def fit_recognizer(
     thaw = thawing(recognizer, adapting.chosen_method(settings) if adapts else None)
     watchers = [*average, *thaw, meter, watch, AttentionMapLogger(settings.validation.maps)]
     later = [*brought(recognizer), *(module.rates.later if module.rates else ())]
-    if (share := share_line(recognizer, later, always=adapts)) is not None and launch.helper() is None:
-        sys.stderr.write(f"{share}\n")
-    if recognizer.model.large_outputs and launch.helper() is None:
+    if (share := share_line(recognizer, later, always=adapts)) is not None:
+        launch.say(share)
+    if recognizer.model.large_outputs:
         size = recognizer.model.vocabulary_size
-        sys.stderr.write(f"note: {size:,} tokens: the joint loss computes their logits in pieces, for less memory\n")
+        launch.say(f"note: {size:,} tokens: the joint loss computes their logits in pieces, for less memory")
     printer = TranscriptPrinter(metric, metric.upper(), " %")
     about_start = pretrained_facts(recognizer)  # before anything thaws
     if adapts:
@@ -131,9 +130,8 @@ def _say_replayed(settings: Recognition, prepared: Prepared) -> int | None:
         return None
     own, replayed = (len(prepared.utterances(split)) for split in ("train", REPLAY))
     drawn = drawn_of(own, ratio)
-    if launch.helper() is None:
-        counts = f"{drawn:,} utterances, drawn from {replayed:,}, join the {own:,} of train in each epoch"
-        sys.stderr.write(f"replay: {counts} ({100 * ratio:.0f} % of each batch)\n")
+    counts = f"{drawn:,} utterances, drawn from {replayed:,}, join the {own:,} of train in each epoch"
+    launch.say(f"replay: {counts} ({100 * ratio:.0f} % of each batch)")
     return drawn
 
 
@@ -147,8 +145,8 @@ def kept_splits(
     """
     against = encodings.reason_against(settings)
     if against is not None:
-        if recognizer.is_staged and launch.helper() is None:
-            sys.stderr.write(f"note: the frozen encoder runs in every epoch: {against}\n")
+        if recognizer.is_staged:
+            launch.say(f"note: the frozen encoder runs in every epoch: {against}")
         return {}
     kept = {
         split: encodings.keep(settings, recognizer, prepared, split, progress, _device(settings))

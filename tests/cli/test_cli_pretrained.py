@@ -99,10 +99,15 @@ def test_another_run_finds_what_is_encoded(place: Path, capsys: pytest.CaptureFi
 def test_a_run_that_finds_everything_waits_for_nobody_who_encodes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained(place)
     (folder,) = (folder for folder in (place / "prepared" / "encoded").iterdir() if folder.is_dir())
-    monkeypatch.setattr("lasasr.preparation.encodings._say_waiting", lambda split: pytest.fail(f"waits for {split}"))
+
+    def say(line: str) -> None:
+        if line.startswith("another process"):
+            pytest.fail(line)
+
+    monkeypatch.setattr("lasasr.distributed.launch.say", say)
     with files.locked(folder.with_name(f".{folder.name}.lock"), lambda: pytest.fail("nobody else is there")):
         trained(place, "attend=dot")
-        with pytest.raises(pytest.fail.Exception, match="waits for train"):
+        with pytest.raises(pytest.fail.Exception, match="another process encodes train: waiting"):
             main(["train", "mine.yaml", "augment=speed"])  # two of its forms are not there
 
 

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from data_corpus import LETTERS, Letters, write_corpus
+from quiet import QUIET
 
 from lasasr.audio.perturb import AdditiveNoise, SpeedPerturb
 from lasasr.data.batch import Batch
@@ -69,10 +70,8 @@ def fit(module: Recorder, manifest: Path, checkpoint: Path | None = None, **opti
     trainer = pl.Trainer(
         accelerator="cpu",
         use_distributed_sampler=False,
-        logger=False,
+        **QUIET,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
         **trainer_options,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from data_corpus import Letters, write_corpus
+from quiet import QUIET
 from test_data_datamodule import EPOCHS, Recorder
 
 from lasasr.data.datamodule import SpeechDataModule
@@ -93,10 +94,8 @@ def fit(module: Recorder, data: SpeechDataModule, checkpoint: Path | None = None
     pl.Trainer(
         accelerator="cpu",
         max_epochs=EPOCHS,
-        logger=False,
+        **QUIET,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     ).fit(module, data, ckpt_path=checkpoint, weights_only=True)

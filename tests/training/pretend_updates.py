@@ -24,8 +24,9 @@ import torch
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from pretend_device import DEVICE, Pretend, There
+from quiet import QUIET
 from shipped_parts import part
-from training_tiny import QUIET, TOKENIZER, Data, batch, training
+from training_tiny import TOKENIZER, Data, batch, training
 
 from lasasr.audio.specaugment import SpecAugment
 from lasasr.data.batch import Batch

@@ -9,9 +9,10 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from quiet import QUIET
 from torch import Tensor
 from torch.utils.data import DataLoader
-from training_tiny import QUIET, batch, training
+from training_tiny import batch, training
 
 from lasasr.errors import UsageError
 from lasasr.training.ema import MovingAverage

@@ -10,9 +10,10 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from quiet import QUIET
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from training_tiny import QUIET, batch, training
+from training_tiny import batch, training
 
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.data.batch import Batch

@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from quiet import QUIET
 from tiny_recognizer import parts
 from torch.nn.utils.rnn import pad_sequence
 
@@ -30,7 +31,6 @@ from lasasr.training.checkpoints import WholeFiles
 from lasasr.training.interrupt import Interrupt
 from lasasr.training.module import Training
 
-QUIET: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}  # of a Trainer
 TOKENIZER = CharacterTokenizer.train(["abcd"])
 
 
