@@ -80,7 +80,6 @@ def run(
     written, writer = _writer_of(output)
     process = os.fork()
     if process == 0:
-        _begin_session()
         _become(command, folder, written, record)
     os.close(written)
     status, hung = _await(process, begun, command.kill_after_s, meanwhile, patience_s)
@@ -97,13 +96,13 @@ def run(
 def _begin_session() -> None:
     """Be a session of its own, of the priority that the old one has where sessions have one (Linux's autogroups)."""
     autogroup = Path("/proc/self/autogroup")
-    nice = ""
+    priority: list[str] = []
     with suppress(OSError):
-        nice = autogroup.read_text().split()[-1]
+        priority = autogroup.read_text().split()[-1:]  # the file may be there, and empty
     os.setsid()
-    if nice:
+    if priority:
         with suppress(OSError):  # the user may not
-            autogroup.write_text(nice)
+            autogroup.write_text(priority[0])
 
 
 def _writer_of(output: Path) -> tuple[int, int]:
@@ -162,8 +161,9 @@ def _outlived(group: int) -> bool:
 
 
 def _become(command: Command, folder: Path, written: int, record: bool) -> None:
-    """Be the command; never returns."""
+    """Be the command; never returns: what fails here must not unwind into the tool, which would clear its folder."""
     try:
+        _begin_session()
         os.chdir(folder)
         os.dup2(written, 1)
         os.dup2(written, 2)
