@@ -46,7 +46,7 @@ NOT_RUN: Final = (
         "needs a part of the reader's own; tests/test_extending.py has each kind",
     ),
     (r"listen=pretrained|^docs/pretrained\.md \|", "needs the weights of a pretrained encoder"),
-    (r"adapt\.speaker=", "needs a speaker with minutes of speech"),
+    (r"adapt\.speaker=|lasasr minutes ", "needs a speaker with minutes of speech; tests/cli/test_cli_adapting.py"),
     (r"sweeper=optuna", "needs hydra-optuna-sweeper; tests/cli/test_cli_optuna.py"),
     (r"logger=(wandb|mlflow)", "needs the package of the logger, or a server"),
     (r"--push|user/name", "needs the Hugging Face hub"),
