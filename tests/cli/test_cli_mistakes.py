@@ -57,7 +57,7 @@ MISTAKES = [
     ("train R trainer.max_steps=-1 trainer.max_epochs=-1", "set one of them"),
     ("train R trainer.accelerator=tensor", "nearest: "),
     ("train R frontend.sample_rate_hz=16", "in hertz, 16000 for 16 kHz"),
-    ("train R corpus=table corpus.train=table.tsv corpus.held_out=25", "between 0 and 0.5"),
+    ("prepare R corpus=table corpus.train=table.tsv corpus.held_out=25", "between 0 and 0.5"),
     # sweeps and plugins
     ("train R seed=1,2", "add -m to run every value"),
     ("train R -m optimizer.lr=interval(0.1,0.2)", "add hydra/sweeper=optuna"),
