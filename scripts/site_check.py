@@ -27,7 +27,7 @@ from site_workplace import TINY, TINY_TEXT, make, placeholders, reset, several_r
 
 LIMIT_S: Final = 600.0  # of one command
 # loaded once, before the processes of the commands are forked; none of them starts a thread by that
-LOADED_BEFORE: Final = ("torch", "lightning.pytorch", "lhotse", "hydra", "scipy.stats", "matplotlib.pyplot", "jiwer")
+LOADED_BEFORE: Final = ("torch", "lightning.pytorch", "lhotse", "hydra", "scipy.stats", "matplotlib.pyplot")
 
 FINDS: Final = r"subsampling_factor=16 --quick"  # doctor says what is wrong, and so ends with 1
 # (what matches "page | line", why such a command is not run here)
