@@ -88,7 +88,8 @@ def shortened(words: Sequence[str], tiny: Sequence[str]) -> list[str]:
     if words[0] not in ("train", "race", "prepare", "doctor") or "--resume" in words or "--help" in words:
         return list(words)
     if "--most-seeds" in words:  # one look
-        words = [FEWEST_SEEDS if before == "--most-seeds" else word for before, word in itertools.pairwise(["", *words])]
+        pairs = itertools.pairwise(["", *words])
+        words = [FEWEST_SEEDS if before == "--most-seeds" else word for before, word in pairs]
     if words[0] in ("train", "race"):
         kept = [
             word for word in words if word.partition("=")[0] not in {key.partition("=")[0] for key in (*tiny, *SPEECH)}

@@ -48,7 +48,9 @@ class Fbank(nn.Module):
     ) -> None:
         super().__init__()
         if sample_rate_hz < LOWEST_HZ:
-            raise UsageError(f"sample_rate_hz is in hertz, 16000 for 16 kHz, and at least {LOWEST_HZ}: {sample_rate_hz}")
+            raise UsageError(
+                f"sample_rate_hz is in hertz, 16000 for 16 kHz, and at least {LOWEST_HZ}: {sample_rate_hz}"
+            )
         self.sample_rate_hz = sample_rate_hz
         self.frame_shift_ms = frame_shift_ms
         self.output_dim = bins

@@ -10,7 +10,6 @@ from pathlib import Path
 from lasasr.errors import LasasrError
 
 
-
 def quantise(path: Path) -> None:
     """Replace a graph by one whose weights are int8; what is multiplied with them is quantised while it runs.
 

@@ -33,7 +33,7 @@ def test_the_path_of_a_language_model_is_no_argument_of_the_search() -> None:
     inner = {"_target_": "lasasr.search.rescoring.Rescoring", "lm": "runs/lm", "lm_weight": 0.1}
     search = {"_target_": "lasasr.search.beam.BeamSearch", "lm": "runs/lm", "lm_weight": 0.3, "rescore": inner}
     factory.check_targets({"search": search})
-    with pytest.raises(UsageError, match="search.lm_weight"):
+    with pytest.raises(UsageError, match=r"search\.lm_weight"):
         factory.check_targets({"search": {**search, "lm_weight": "much"}})
 
 
