@@ -30,6 +30,7 @@ TINY: Final = (
     "validation.maps=0",
 )
 TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "trainer.val_check_interval=1.0")
+FEWEST_SEEDS: Final = "4"  # of a race: those of its first look
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
 MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
@@ -86,6 +87,9 @@ def shortened(words: Sequence[str], tiny: Sequence[str]) -> list[str]:
     """A training of a few updates; a sweep of two runs."""
     if words[0] not in ("train", "race", "prepare", "doctor") or "--resume" in words or "--help" in words:
         return list(words)
+    if "--most-seeds" in words:  # one look
+        pairs = itertools.pairwise(["", *words])
+        words = [FEWEST_SEEDS if before == "--most-seeds" else word for before, word in pairs]
     if words[0] in ("train", "race"):
         kept = [
             word for word in words if word.partition("=")[0] not in {key.partition("=")[0] for key in (*tiny, *SPEECH)}
