@@ -27,7 +27,7 @@ from site_workplace import TINY, TINY_TEXT, make, placeholders, reset, several_r
 
 LIMIT_S: Final = 600.0  # of one command
 # loaded once, before the processes of the commands are forked; none of them starts a thread by that
-LOADED_BEFORE: Final = ("torch", "lightning.pytorch", "lhotse", "hydra", "scipy.stats", "matplotlib.pyplot", "jiwer")
+LOADED_BEFORE: Final = ("torch", "lightning.pytorch", "lhotse", "hydra", "scipy.stats", "matplotlib.pyplot")
 
 FINDS: Final = r"subsampling_factor=16 --quick"  # doctor says what is wrong, and so ends with 1
 # (what matches "page | line", why such a command is not run here)
@@ -46,7 +46,7 @@ NOT_RUN: Final = (
         "needs a part of the reader's own; tests/test_extending.py has each kind",
     ),
     (r"listen=pretrained|^docs/pretrained\.md \|", "needs the weights of a pretrained encoder"),
-    (r"adapt\.speaker=", "needs a speaker with minutes of speech"),
+    (r"adapt\.speaker=|lasasr minutes ", "needs a speaker with minutes of speech; tests/cli/test_cli_adapting.py"),
     (r"sweeper=optuna", "needs hydra-optuna-sweeper; tests/cli/test_cli_optuna.py"),
     (r"logger=(wandb|mlflow)", "needs the package of the logger, or a server"),
     (r"--push|user/name", "needs the Hugging Face hub"),

@@ -22,6 +22,17 @@ def block(language: str) -> str:
     return str(text)
 
 
+def output_block(command: str) -> list[str]:
+    """The lines that the page shows as the output of a command."""
+    (text,) = re.findall(rf"^ {{4}}{command} .*?^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(text).splitlines()
+
+
+def doctors_findings(lines: list[str]) -> list[list[str]]:
+    """Severity, split and name of each finding about an error or a warning."""
+    return [re.split(r"  +", line)[:3] for line in lines if line.startswith(("error ", "warning "))]
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Where `python` and `lasasr` are those of the tests, and nothing of the machine's own is found."""
@@ -52,7 +63,10 @@ def test_the_tutorial_runs(tmp_path: Path, environment: dict[str, str]) -> None:
             ["sh", "-c", command], cwd=work, env=environment, capture_output=True, text=True, timeout=3600, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        sys.stdout.write(f"$ {command}\n{done.stdout}\n")  # pytest -rP shows it, to be compared with the page
         shown[command] = done.stdout
+    assert output_block("lasasr import") == shown[COMMANDS[1]].splitlines()
+    assert doctors_findings(output_block("lasasr doctor")) == doctors_findings(shown[COMMANDS[2]].splitlines())
     assert list(work.glob("runs/my/first-*/plots/attention-test-*.png"))
     assert "these runs" in shown[COMMANDS[-1]]
     assert (work / "page.html").stat().st_size > 10_000

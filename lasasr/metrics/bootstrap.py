@@ -8,7 +8,7 @@ respects that and gives the wider, more honest interval where there are enough o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from lasasr.metrics.error_rates import Counts, pooled
 RESAMPLES = 10_000
 MOST_DRAWN = 20_000  # utterances, above which equal ones are drawn together
 _AT_ONCE = 2_000_000  # drawn indices held in memory
-_KEPT = 64_000_000  # draws that are kept for the next system
+_KEPT = 200_000_000  # draws that are kept for the next system, at most a byte each where many are drawn
 
 
 @dataclass(frozen=True)
@@ -94,23 +94,18 @@ def resampled(errors: NDArray[np.int64], lengths: NDArray[np.int64], resamples: 
     among n draws is multinomial, so that the rates have the same distribution. Draws whose references are all empty
     have no rate and are left out (they need mostly empty references).
     """
-    generator = np.random.default_rng(seed)
     rates = []
-    rows = max(1, _AT_ONCE // len(errors))
-    parts = range(0, resamples, rows)
     if len(errors) > MOST_DRAWN:
+        generator = np.random.default_rng(seed)
         pairs, occurrences = np.unique(np.stack([errors, lengths]), axis=1, return_counts=True)
         rows = max(1, _AT_ONCE // len(occurrences))
         for done in range(0, resamples, rows):
             drawn = generator.multinomial(len(errors), occurrences / len(errors), min(rows, resamples - done))
             rates.append(_rates(drawn @ pairs[0], drawn @ pairs[1]))
-    elif len(errors) * resamples <= _KEPT:
-        for times in _times_drawn(len(errors), resamples, seed):
-            rates.append(_rates(_product(times, errors), _product(times, lengths)))
     else:
-        for done in parts:
-            drawn = generator.integers(len(errors), size=(min(rows, resamples - done), len(errors)))
-            rates.append(_rates(errors[drawn].sum(1), lengths[drawn].sum(1)))
+        draws = _kept_draws if len(errors) * resamples <= _KEPT else _times_drawn
+        for times in draws(len(errors), resamples, seed):
+            rates.append(_rates(*_sums_of(times, errors, lengths)))
     return np.concatenate(rates)
 
 
@@ -119,21 +114,25 @@ def _rates(errors: NDArray[np.number], lengths: NDArray[np.number]) -> NDArray[n
 
 
 @lru_cache(maxsize=2)  # utterances and speakers
-def _times_drawn(count: int, resamples: int, seed: int) -> tuple[NDArray[np.float32], ...]:
-    """How often each unit is drawn, in parts of (resamples, count): the systems of a comparison share the draws."""
+def _kept_draws(count: int, resamples: int, seed: int) -> tuple[NDArray[np.unsignedinteger], ...]:
+    """`_times_drawn` as a whole: the systems of a comparison share the draws."""
+    return tuple(_times_drawn(count, resamples, seed))
+
+
+def _times_drawn(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.unsignedinteger]]:
+    """How often each unit is drawn, in parts of (resamples, count)."""
     generator = np.random.default_rng(seed)
     rows = max(1, _AT_ONCE // count)
-    parts = []
     for done in range(0, resamples, rows):
         drawn = generator.integers(count, size=(min(rows, resamples - done), count))
         drawn += np.arange(len(drawn))[:, None] * count
         times = np.bincount(drawn.reshape(-1), minlength=drawn.size).reshape(drawn.shape)
-        parts.append(times.astype(np.float32))
-    return tuple(parts)
+        yield times.astype(np.min_scalar_type(times.max()))
 
 
-def _product(times: NDArray[np.float32], values: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Exact: in single precision only where no sum can exceed its integers."""
-    single = len(values) * int(np.abs(values).max(initial=0)) < 1 << 24
-    product = times @ values.astype(np.float32) if single else times.astype(np.float64) @ values
-    return product.astype(np.float64)
+def _sums_of(times: NDArray[np.unsignedinteger], *values: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+    """Exact sums (resamples,) of each of the values (count,): single precision where none can exceed its integers."""
+    largest = max(int(np.abs(value).max(initial=0)) for value in values)
+    exact = np.float32 if times.shape[1] * largest < 1 << 24 else np.float64
+    sums = times.astype(exact) @ np.stack(values, axis=1).astype(exact)
+    return tuple(sums.T.astype(np.float64))

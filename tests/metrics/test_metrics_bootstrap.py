@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.bootstrap import _times_drawn, interval, resampled
+from lasasr.metrics.bootstrap import _kept_draws, interval, resampled
 from lasasr.metrics.error_rates import Counts
 
 
@@ -58,7 +58,7 @@ def test_other_ways_to_draw_give_the_same_distribution(attribute: str, monkeypat
 
 def test_draws_are_exact_where_single_precision_is_not() -> None:
     errors, lengths = np.array([1, 0, 16_777_217]), np.array([16_777_217, 33_554_433, 3])
-    _times_drawn.cache_clear()
+    _kept_draws.cache_clear()
     rates = resampled(errors, lengths, 50, seed=5)
     drawn = np.random.default_rng(5).integers(3, size=(50, 3))
     assert np.array_equal(rates, 100.0 * errors[drawn].sum(1) / lengths[drawn].sum(1))
@@ -69,7 +69,7 @@ def test_as_many_resamples_as_asked_for_also_in_parts(utterances: int, monkeypat
     errors, lengths = np.arange(utterances), np.full(utterances, utterances)
     whole = resampled(errors, lengths, 1001, seed=3)
     monkeypatch.setattr("lasasr.metrics.bootstrap._AT_ONCE", 700)
-    _times_drawn.cache_clear()
+    _kept_draws.cache_clear()
     parts = resampled(errors, lengths, 1001, seed=3)
     assert whole.shape == (1001,)
     assert np.array_equal(whole, parts)

@@ -1,4 +1,5 @@
 from functools import cache
+from itertools import zip_longest
 
 import jiwer
 import pytest
@@ -67,6 +68,20 @@ def test_the_pooled_rates_are_jiwers(texts: list[tuple[str, str]]) -> None:
         theirs.deletions,
         theirs.insertions,
     )
+
+
+@given(reference=words, hypothesis=words)
+def test_alignments_are_jiwers(reference: str, hypothesis: str) -> None:
+    left, right = [reference.split()], [hypothesis.split()]
+    theirs = jiwer.process_words(left, right, lambda texts: texts, lambda texts: texts).alignments[0]
+    expected = [
+        AlignedPair(*pair)
+        for chunk in theirs
+        for pair in zip_longest(
+            left[0][chunk.ref_start_idx : chunk.ref_end_idx], right[0][chunk.hyp_start_idx : chunk.hyp_end_idx]
+        )
+    ]
+    assert align(reference, hypothesis, "wer") == expected
 
 
 def test_pooling_is_not_the_mean_of_rates() -> None:

@@ -10,7 +10,7 @@ from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import align, count
 from lasasr.metrics.significance.bootstrap import paired_bootstrap
 from lasasr.metrics.significance.comparison import Comparison, compare
-from lasasr.metrics.significance.mapsswe import mapsswe
+from lasasr.metrics.significance.mapsswe import mapsswe, slots
 from lasasr.metrics.significance.scores import Run, System, Utterance, diverged, scores
 from lasasr.metrics.significance.summary import summarise
 from lasasr.metrics.significance.verdict import Rules
@@ -162,7 +162,7 @@ def test_what_stands_in_a_pair_is_what_the_tests_give_alone() -> None:
     assert measurement.by_utterance.interval.bounds == pytest.approx(np.percentile(rates, [2.5, 97.5]))
     assert measurement.by_utterance.improved == pytest.approx((rates < 0).mean())
     assert measurement.relative == pytest.approx(100 * (left_scores.percent / right_scores.percent - 1))
-    pairs = [(left.runs[1].utterances[key].pairs, right.runs[1].utterances[key].pairs) for key in left_scores.ids]
+    pairs = [[slots(side.runs[1].utterances[key].pairs) for side in (left, right)] for key in left_scores.ids]
     assert measurement.mapsswe["1"] == mapsswe(pairs)
     low, high = measurement.relative_interval.bounds
     assert low < measurement.relative < high

@@ -6,14 +6,14 @@ import pytest
 from scipy import stats
 
 from lasasr.metrics.error_rates import AlignedPair, align, count
-from lasasr.metrics.significance.mapsswe import mapsswe, segments
+from lasasr.metrics.significance.mapsswe import mapsswe, segments, slots
 
 
 def test_the_example_of_the_literature() -> None:
     """Jurafsky and Martin, "Speech and Language Processing", on MAPSSWE after Gillick and Cox 1989: four segments."""
     reference = "it was the best of times it was the worst of times it was"
-    first = align(reference, "its the best of times it is the worst of times or it was", "wer")
-    second = align(reference, "it was the best times it won the test of times it was", "wer")
+    first = slots(align(reference, "its the best of times it is the worst of times or it was", "wer"))
+    second = slots(align(reference, "it was the best times it won the test of times it was", "wer"))
     assert segments(first, second) == [(2, 0), (0, 1), (1, 2), (1, 0)]
     result = mapsswe([(first, second)])
     differences = np.array([2, -1, -1, 1])
@@ -41,14 +41,14 @@ def literal(first: list[AlignedPair], second: list[AlignedPair], boundary: int) 
 
 
 def marks(pairs: list[AlignedPair]) -> list[tuple[int, int]]:
-    slots = [[0, 0]]
+    places = [[0, 0]]
     for pair in pairs:
         if pair.reference is None:
-            slots[-1][0] += 1
+            places[-1][0] += 1
         else:
-            slots[-1][1] = int(not pair.correct)
-            slots.append([0, 0])
-    return [(inserted, wrong) for inserted, wrong in slots]
+            places[-1][1] = int(not pair.correct)
+            places.append([0, 0])
+    return [(inserted, wrong) for inserted, wrong in places]
 
 
 @pytest.mark.parametrize("boundary", [1, 2, 3])
@@ -62,16 +62,17 @@ def test_segments_are_those_of_the_definition_and_lose_no_error(boundary: int) -
             for _ in range(draw.randrange(3)):
                 hypothesis.insert(draw.randrange(len(hypothesis) + 1), "z")
             sides.append(align(" ".join(reference), " ".join(hypothesis), "wer"))
-        counts = segments(*sides, boundary)
+        first, second = map(slots, sides)
+        counts = segments(first, second, boundary)
         assert counts == literal(*sides, boundary)
         assert [sum(column) for column in zip(*counts, strict=True)] == [
             count(pairs).errors for pairs in sides
         ] or not counts
-        assert segments(sides[1], sides[0], boundary) == [(b, a) for a, b in counts]
+        assert segments(second, first, boundary) == [(b, a) for a, b in counts]
 
 
 def test_degenerate_segments() -> None:
-    good, bad = align("a b c", "a b c", "wer"), align("a b c", "a x c", "wer")
+    good, bad = slots(align("a b c", "a b c", "wer")), slots(align("a b c", "a x c", "wer"))
     none = mapsswe([(good, good)])
     assert (none.segments, none.p) == (0, None)
     same = mapsswe([(bad, bad)] * 3)
@@ -82,14 +83,14 @@ def test_degenerate_segments() -> None:
 
 def test_what_cannot_be_paired_is_refused() -> None:
     with pytest.raises(ValueError, match="same reference"):
-        segments(align("a b", "a", "wer"), align("a c", "a", "wer"))
+        segments(slots(align("a b", "a", "wer")), slots(align("a c", "a", "wer")))
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        segments([], [], 0)
+        segments(slots([]), slots([]), 0)
 
 
 def test_equal_systems_with_independent_segments_are_called_different_as_often_as_the_level_says() -> None:
     generator = np.random.default_rng(0)
-    good, bad = align("a b c", "a b c", "wer"), align("a b c", "a x c", "wer")
+    good, bad = slots(align("a b c", "a b c", "wer")), slots(align("a b c", "a x c", "wer"))
     hits = 0
     for _ in range(400):
         wrong = generator.random((60, 2)) < 0.4
@@ -103,4 +104,4 @@ def test_equal_systems_with_independent_segments_are_called_different_as_often_a
 def test_all_short_utterances_end_their_segment() -> None:
     for hypothesis in itertools.product(["a", "x", ""], repeat=2):
         pairs = align("a a", " ".join(hypothesis), "wer")
-        assert segments(pairs, pairs) == ([(count(pairs).errors,) * 2] if count(pairs).errors else [])
+        assert segments(slots(pairs), slots(pairs)) == ([(count(pairs).errors,) * 2] if count(pairs).errors else [])

@@ -31,9 +31,31 @@ class Mapsswe:
     p: float | None  # two-sided
 
 
-def segments(
-    first: Sequence[AlignedPair], second: Sequence[AlignedPair], boundary: int = BOUNDARY
-) -> list[tuple[int, int]]:
+class ReferenceSlots(NamedTuple):
+    """An alignment by reference words, and the end of the utterance (None)."""
+
+    words: list[str | None]
+    inserted: list[int]  # words before each
+    wrong: list[bool]
+    any_error: bool
+
+
+def slots(pairs: Sequence[AlignedPair]) -> ReferenceSlots:
+    """The slots of one utterance's alignment."""
+    words: list[str | None] = []
+    inserted = [0]
+    wrong: list[bool] = []
+    for reference, hypothesis in pairs:
+        if reference is None:
+            inserted[-1] += 1
+        else:
+            words.append(reference)
+            wrong.append(reference != hypothesis)
+            inserted.append(0)
+    return ReferenceSlots([*words, None], inserted, [*wrong, False], any(inserted) or any(wrong))
+
+
+def segments(first: ReferenceSlots, second: ReferenceSlots, boundary: int = BOUNDARY) -> list[tuple[int, int]]:
     """The errors (of the first, of the second) in each segment of one utterance, in order.
 
     The rule, which is sclite's: read the reference from left to right. A segment begins with the first error that
@@ -50,13 +72,14 @@ def segments(
     """
     if boundary < 1:
         raise ValueError(f"boundary must be at least 1, got {boundary}")
-    left, right = _slots(first), _slots(second)
-    if left.words != right.words:
+    if first.words != second.words:
         raise ValueError("first and second must be alignments to the same reference")
+    if not (first.any_error or second.any_error):
+        return []
     counts: list[tuple[int, int]] = []
     first_errors = second_errors = right_in_a_row = 0
-    slots = zip(left.inserted, left.wrong, right.inserted, right.wrong, strict=True)
-    for first_inserted, first_wrong, second_inserted, second_wrong in slots:
+    slots_of_both = zip(first.inserted, first.wrong, second.inserted, second.wrong, strict=True)
+    for first_inserted, first_wrong, second_inserted, second_wrong in slots_of_both:
         first_errors += first_inserted + first_wrong
         second_errors += second_inserted + second_wrong
         if first_wrong or second_wrong:
@@ -69,32 +92,8 @@ def segments(
     return [*counts, (first_errors, second_errors)] if first_errors or second_errors else counts
 
 
-class _ReferenceSlots(NamedTuple):
-    """The reference words and the end of the utterance (None)."""
-
-    words: list[str | None]
-    inserted: list[int]  # words before each
-    wrong: list[bool]
-
-
-def _slots(pairs: Sequence[AlignedPair]) -> _ReferenceSlots:
-    words: list[str | None] = []
-    inserted = [0]
-    wrong: list[bool] = []
-    for reference, hypothesis in pairs:
-        if reference is None:
-            inserted[-1] += 1
-        else:
-            words.append(reference)
-            wrong.append(reference != hypothesis)
-            inserted.append(0)
-    return _ReferenceSlots([*words, None], inserted, [*wrong, False])
-
-
-def mapsswe(
-    utterances: Iterable[tuple[Sequence[AlignedPair], Sequence[AlignedPair]]], boundary: int = BOUNDARY
-) -> Mapsswe:
-    """The test over (first, second) alignments of all utterances.
+def mapsswe(utterances: Iterable[tuple[ReferenceSlots, ReferenceSlots]], boundary: int = BOUNDARY) -> Mapsswe:
+    """The test over the (first, second) alignments of all utterances.
 
     z = μ/(σ/√n) with μ the mean and σ² the variance (over n − 1) of Z_i = errors of the first − of the second in
     segment i, and p = 2·P(Z ≥ |z|) of the normal distribution.

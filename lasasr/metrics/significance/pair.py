@@ -149,9 +149,7 @@ def _mapsswe(first: System, second: System) -> dict[str, Mapsswe]:
         for first_run, second_run in zip(first.runs, second.runs, strict=False)
     ]
     return {
-        name: mapsswe(
-            (first_run.utterances[key].pairs, second_run.utterances[key].pairs) for key in first_run.utterances
-        )
+        name: mapsswe((slots, second_run.slots[key]) for key, slots in first_run.slots.items())
         for name, first_run, second_run in same or ordered
         if _aligned(first_run) and _aligned(second_run)
     }

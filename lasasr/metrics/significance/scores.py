@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lasasr.errors import LasasrError
 from lasasr.metrics.error_rates import AlignedPair, count
+from lasasr.metrics.significance.mapsswe import ReferenceSlots, slots
 
 HOPELESS = 100.0  # percent, from which on silence would do as well
 LOST = 50.0  # percent, from which on a run is suspected to have learned nothing ...
@@ -40,6 +41,11 @@ class Run:
     utterances: Mapping[str, Utterance]  # by id
     broken: bool = False  # training itself reported that it diverged
     falling: bool = False  # its dev curve was still falling when training ended
+
+    @cached_property
+    def slots(self) -> dict[str, ReferenceSlots]:
+        """Of the alignment of every utterance, by id, for MAPSSWE."""
+        return {key: slots(utterance.pairs) for key, utterance in self.utterances.items()}
 
 
 @dataclass(frozen=True)
