@@ -47,7 +47,7 @@ Run = Callable[[list[str], Path, Path], int | None]
 
 def placeholders(word: str, root: Path) -> str:
     """A word of a command with real names in the place of those in capitals and of `...`."""
-    word = re.sub(r"runs/[\w/]*sweep-(\.\.\.)?$", str(_link(root, "SWEEP")), word)
+    word = re.sub(r"(runs/[\w/]*)sweep-(\.\.\.)?$", lambda found: str(_sweep(root, found[1])), word)
     word = re.sub(r"runs/[\w/]*(default-s1-)?(\.\.\.|1234abcd)$", str(_link(root, "RUN")), word)
     other_search = next(iter(sorted((_link(root, "RUN") / "results").glob("test@greedy-*.json"))), None)
     if other_search is not None:
@@ -58,6 +58,12 @@ def placeholders(word: str, root: Path) -> str:
 def _real(name: str, root: Path) -> str:
     stands_for = STANDS_FOR.get(name, name)
     return str(_link(root, stands_for)) if stands_for in ("RUN", "ADAPTED", "SWEEP", "LMRUN") else stands_for
+
+
+def _sweep(root: Path, place: str) -> Path:
+    """A sweep: that of the race which an earlier command of the pages made in this place, else SWEEP."""
+    races = sorted(path.parent for path in root.glob(f"{place}sweep-*/race.json"))
+    return races[0] if races else _link(root, "SWEEP")
 
 
 def _link(root: Path, name: str) -> Path:
