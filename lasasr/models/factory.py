@@ -49,6 +49,7 @@ DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_
 LANGUAGE_MODEL: Final = "lm"
 OF_ENCODER: Final = "lasasr.audio.base.of_encoder"
 # What a constructor of the user's raises for options that make no sense
+NOTHING_TO_GROW: Final = "tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ..."
 _OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
 
 
@@ -239,7 +240,7 @@ def grown_tokenizer(run: str | None, transcripts: Iterable[str]) -> Tokenizer:
         LasasrError: there is no such run or bundle.
     """
     if run is None:
-        raise UsageError("tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ...")
+        raise UsageError(NOTHING_TO_GROW)
     return tokenizer_of_run(run).grown(transcripts)
 
 
