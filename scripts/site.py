@@ -3,6 +3,8 @@
 python scripts/site.py             into site/
 python scripts/site.py --serve     look at it while writing
 
+Opened from a disk, the site has everything but its search field, which needs a server: python -m http.server -d site
+
 Pages stay where they are, so that links between them also work in a checkout; what the site shows is a copy of them in
 which every relative link still leads to its file. `NAV` says of each page of which kind it is; a page that is missing
 there, a link or an anchor that leads nowhere, or any other warning ends the build.

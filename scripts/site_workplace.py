@@ -30,6 +30,7 @@ TINY: Final = (
     "validation.maps=0",
 )
 TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "trainer.val_check_interval=1.0")
+TABLES: Final = "tables"  # as they were made
 FEWEST_SEEDS: Final = "4"  # of a race: those of its first look
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
 MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
@@ -163,6 +164,9 @@ def reset(words: Sequence[str], root: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
+    for table in sorted((root / TABLES).iterdir()):  # `lasasr import` writes over them
+        if root / table.name not in outputs:
+            shutil.copyfile(table, root / table.name)
 
 
 def _name(root: Path, name: str, pattern: str) -> None:
@@ -179,6 +183,9 @@ def _write_files(root: Path) -> None:
         _table(root / f"{name}.tsv", rows)
     _table(root / "children.tsv", splits["test"])
     _table(root / "pseudo.tsv", splits["train"])
+    (root / TABLES).mkdir(exist_ok=True)
+    for path in root.glob("*.tsv"):
+        shutil.copyfile(path, root / TABLES / path.name)
     (root / "list.tsv").write_text("id\taudio\n" + "".join(f"{row[0]}\t{row[1]}\n" for row in splits["test"]))
     (root / "clips.csv").write_text("path,sentence\n" + "".join(f"{row[1]},{row[2]}\n" for row in splits["train"]))
     manifest = [{"audio_filepath": row[1], "text": row[2], "duration": _seconds(row[1])} for row in splits["train"]]
