@@ -49,7 +49,7 @@ def beyond(split: str, utterances: Utterances, recognizer: Recognizer) -> list[F
 def beyond_memory(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
     """Utterances that are longer than `readable_s`."""
     longest_s = readable_s(recognizer)
-    ids = [utterances.ids[index] for index in np.flatnonzero(utterances.durations_s > longest_s)]
+    ids = [utterances.ids[index] for index in np.flatnonzero(utterances.durations_s > longest_s).tolist()]
     advice = (
         f"{utterances.durations_s.max():,.0f} s of audio in one piece are more than this machine can read: name parts "
         f"of it, as start_s and end_s do in tables"
