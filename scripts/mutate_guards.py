@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,25 +52,37 @@ def seen(guard: Guard, folder: Path) -> bool:
     source.write_text(source.read_text(encoding="utf-8").replace(guard.text, guard.without), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0"]
     begun = time.monotonic()
-    try:
-        done = subprocess.run(
-            [*command, *(f"tests/{test}" for test in guard.tests)],
-            cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree)},  # for what tests start
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        status, said = done.returncode, done.stdout + done.stderr
-    except subprocess.TimeoutExpired:  # what waits for ever is seen too
-        status, said = FAILED, "it hung"
+    status, said = _run([*command, *(f"tests/{test}" for test in guard.tests)], tree)
     shutil.rmtree(tree)
     word = "caught  " if status == FAILED else "SURVIVED" if status == 0 else f"pytest {status}"
     print(f"{word} {guard.name} ({time.monotonic() - begun:.0f} s)", flush=True)
     if status not in (0, FAILED):
         print(said[-1500:], flush=True)
     return status == FAILED
+
+
+def _run(command: list[str], tree: Path) -> tuple[int, str]:
+    """(exit status, what it said); no process of it outlives it, though without its guard a test may leave some."""
+    with tempfile.TemporaryFile() as output:  # a pipe would be open for as long as any of them lives
+        process = subprocess.Popen(
+            command,
+            cwd=tree,
+            env={**os.environ, "PYTHONPATH": str(tree)},  # for what tests start
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:  # what waits for ever is seen too
+            status = FAILED
+            output.write(b"it hung")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
 
 
 if __name__ == "__main__":

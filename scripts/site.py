@@ -3,6 +3,8 @@
 python scripts/site.py             into site/
 python scripts/site.py --serve     look at it while writing
 
+Opened from a disk, the site has everything but its search field, which needs a server: python -m http.server -d site
+
 Pages stay where they are, so that links between them also work in a checkout; what the site shows is a copy of them in
 which every relative link still leads to its file. `NAV` says of each page of which kind it is; a page that is missing
 there, a link or an anchor that leads nowhere, or any other warning ends the build.
@@ -27,16 +29,62 @@ CONFIGURATION: Final = ROOT / "build" / "mkdocs.yml"
 SITE: Final = ROOT / "site"
 PYTHON: Final = "reference-python.md"  # made here: what the package offers in Python
 API: Final = {
-    "Transcribing": ["lasasr.Recognizer"],
-    "Parts of one's own": [
+    "Transcribing": [
+        "lasasr.Recognizer",
+        "lasasr.audio.inputs",
+        "lasasr.audio.read",
+        "lasasr.models.attention_view",
+        "lasasr.models.language_model.TrainedLM",
+        "lasasr.onnx.OnnxRecognizer",
+    ],
+    "Contracts of parts": [
         "lasasr.attend.base",
         "lasasr.listen.base",
+        "lasasr.spell.base",
+        "lasasr.audio.base",
         "lasasr.losses.base",
+        "lasasr.search.base",
+        "lasasr.lm.base",
         "lasasr.text.base",
         "lasasr.corpora.base",
-        "lasasr.audio.base",
+        "lasasr.adapt.base",
+        "lasasr.configuration.configurable",
+        "lasasr.errors",
     ],
-    "Results": ["lasasr.artifacts.run_card"],
+    "What parts are built from": [
+        "lasasr.attend.weights",
+        "lasasr.losses.joint",
+        "lasasr.search.acoustics",
+        "lasasr.nn.initial_weights",
+        "lasasr.nn.lengths",
+        "lasasr.nn.shared_layers",
+        "lasasr.nn.shared_steps",
+        "lasasr.nn.tracing",
+        "lasasr.corpora.columns",
+        "lasasr.corpora.espeak",
+        "lasasr.corpora.lines",
+        "lasasr.corpora.manifest",
+    ],
+    "Classes of options": [
+        "lasasr.audio.specaugment",
+        "lasasr.data.loader",
+        "lasasr.data.sampler",
+        "lasasr.listen.blstm",
+        "lasasr.search.beam",
+        "lasasr.search.limits",
+        "lasasr.search.pruning",
+        "lasasr.search.rescoring",
+        "lasasr.search.scorer_set",
+        "lasasr.search.subtraction",
+        "lasasr.spell.sampling",
+    ],
+    "Results": [
+        "lasasr.artifacts.run_card",
+        "lasasr.artifacts.runs",
+        "lasasr.comparison.column",
+        "lasasr.comparison.entries",
+        "lasasr.metrics.significance.comparison",
+    ],
 }
 
 NAV: Final[list[dict[str, Any]]] = [

@@ -39,6 +39,7 @@ NOT_RUN: Final = (
     (r"\| make ", "a target for people, up to hours long; that it exists is tested"),
     (r"\| (\w+=\S+ )*python scripts/", "a tool for people, up to hours long; that it exists is tested"),
     (r"\| ffmpeg ", "needs ffmpeg"),
+    (r"\| docker ", "needs Docker"),
     (r"torchrun|sbatch|submitit", "needs a launcher of a cluster"),
     (r"librispeech|timit/|speechocean762/", "needs a corpus that has to be obtained; composed by a test"),
     (
@@ -46,7 +47,7 @@ NOT_RUN: Final = (
         "needs a part of the reader's own; tests/test_extending.py has each kind",
     ),
     (r"listen=pretrained|^docs/pretrained\.md \|", "needs the weights of a pretrained encoder"),
-    (r"adapt\.speaker=", "needs a speaker with minutes of speech"),
+    (r"adapt\.speaker=|lasasr minutes ", "needs a speaker with minutes of speech; tests/cli/test_cli_adapting.py"),
     (r"sweeper=optuna", "needs hydra-optuna-sweeper; tests/cli/test_cli_optuna.py"),
     (r"logger=(wandb|mlflow)", "needs the package of the logger, or a server"),
     (r"--push|user/name", "needs the Hugging Face hub"),

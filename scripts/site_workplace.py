@@ -30,6 +30,8 @@ TINY: Final = (
     "validation.maps=0",
 )
 TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "trainer.val_check_interval=1.0")
+TABLES: Final = "tables"  # as they were made
+FEWEST_SEEDS: Final = "4"  # of a race: those of its first look
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
 MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
@@ -46,7 +48,7 @@ Run = Callable[[list[str], Path, Path], int | None]
 
 def placeholders(word: str, root: Path) -> str:
     """A word of a command with real names in the place of those in capitals and of `...`."""
-    word = re.sub(r"runs/[\w/]*sweep-(\.\.\.)?$", str(_link(root, "SWEEP")), word)
+    word = re.sub(r"(runs/[\w/]*)sweep-(\.\.\.)?$", lambda found: str(_sweep(root, found[1])), word)
     word = re.sub(r"runs/[\w/]*(default-s1-)?(\.\.\.|1234abcd)$", str(_link(root, "RUN")), word)
     other_search = next(iter(sorted((_link(root, "RUN") / "results").glob("test@greedy-*.json"))), None)
     if other_search is not None:
@@ -57,6 +59,12 @@ def placeholders(word: str, root: Path) -> str:
 def _real(name: str, root: Path) -> str:
     stands_for = STANDS_FOR.get(name, name)
     return str(_link(root, stands_for)) if stands_for in ("RUN", "ADAPTED", "SWEEP", "LMRUN") else stands_for
+
+
+def _sweep(root: Path, place: str) -> Path:
+    """A sweep: that of the race which an earlier command of the pages made in this place, else SWEEP."""
+    races = sorted(path.parent for path in root.glob(f"{place}sweep-*/race.json"))
+    return races[0] if races else _link(root, "SWEEP")
 
 
 def _link(root: Path, name: str) -> Path:
@@ -86,6 +94,9 @@ def shortened(words: Sequence[str], tiny: Sequence[str]) -> list[str]:
     """A training of a few updates; a sweep of two runs."""
     if words[0] not in ("train", "race", "prepare", "doctor") or "--resume" in words or "--help" in words:
         return list(words)
+    if "--most-seeds" in words:  # one look
+        pairs = itertools.pairwise(["", *words])
+        words = [FEWEST_SEEDS if before == "--most-seeds" else word for before, word in pairs]
     if words[0] in ("train", "race"):
         kept = [
             word for word in words if word.partition("=")[0] not in {key.partition("=")[0] for key in (*tiny, *SPEECH)}
@@ -153,6 +164,9 @@ def reset(words: Sequence[str], root: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     shutil.copyfile(root / "named" / "SWEEP" / "comparison.json", root / "comparison.json")
+    for table in sorted((root / TABLES).iterdir()):  # `lasasr import` writes over them
+        if root / table.name not in outputs:
+            shutil.copyfile(table, root / table.name)
 
 
 def _name(root: Path, name: str, pattern: str) -> None:
@@ -169,6 +183,9 @@ def _write_files(root: Path) -> None:
         _table(root / f"{name}.tsv", rows)
     _table(root / "children.tsv", splits["test"])
     _table(root / "pseudo.tsv", splits["train"])
+    (root / TABLES).mkdir(exist_ok=True)
+    for path in root.glob("*.tsv"):
+        shutil.copyfile(path, root / TABLES / path.name)
     (root / "list.tsv").write_text("id\taudio\n" + "".join(f"{row[0]}\t{row[1]}\n" for row in splits["test"]))
     (root / "clips.csv").write_text("path,sentence\n" + "".join(f"{row[1]},{row[2]}\n" for row in splits["train"]))
     manifest = [{"audio_filepath": row[1], "text": row[2], "duration": _seconds(row[1])} for row in splits["train"]]

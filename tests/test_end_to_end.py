@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import yaml
 from commandline import TINY, Command
 
 from lasasr import Recognizer
+from lasasr.artifacts import hub
 from lasasr.errors import LasasrError
 
 
@@ -35,6 +38,25 @@ def test_a_run_folder_holds_what_is_promised(tiny_run: Path) -> None:
     assert len(checkpoints) >= 2
     for path in checkpoints:
         assert "state_dict" in torch.load(path, weights_only=True)
+
+
+def names_on_page(title: str) -> list[set[str]]:
+    """The file names of each row in the first table below a heading of docs/files.md."""
+    page = (Path(__file__).parent.parent / "docs" / "files.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|(.*)\|$", page.split(f"\n## {title}\n")[1].split("\n## ")[0], re.MULTILINE)
+    return [names for row in rows if (names := set(re.findall(r"`([^`]+?)/?`", row.partition("|")[0])))]
+
+
+def test_the_page_of_files_has_what_runs_and_bundles_hold(tiny_run: Path) -> None:
+    of_run, of_bundle = names_on_page("A run"), names_on_page("A bundle")
+    some = {"refused", "profile", "average-best5", ".writer"}  # of some runs only
+    written = {path.name for path in tiny_run.iterdir()} - {".writer"}
+    assert set.union(*of_run) == written | some
+    assert {path.name for path in (tiny_run / "bundle").iterdir()} <= set.union(*of_bundle)
+    for names in of_bundle:
+        assert all(any(fnmatch(name, pattern) for pattern in hub.PATTERNS) for name in names), names
+    for pattern in hub.PATTERNS:
+        assert any(fnmatch(name, pattern) for names in of_bundle for name in names), pattern
 
 
 def test_counts_are_over_the_whole_split_and_each_utterance_once(tiny_run: Path) -> None:

@@ -63,6 +63,12 @@ def test_a_page_without_the_marks_is_refused(tmp_path: Path) -> None:
         generated.GeneratedPage(path, "s.py", {"other": lambda: "new"}).renewed()
 
 
+def test_every_key_has_a_meaning() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \|.*\| *(.*?) *\|$", page("configuration"), re.MULTILINE)
+    assert len(rows) > 300
+    assert [key for key, meaning in rows if not meaning] == []
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_has_the_options_that_its_help_prints(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0

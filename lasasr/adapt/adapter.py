@@ -81,7 +81,7 @@ class Adapter(WeightMethod):
         layers = {short_name(name): part for name, part in recognizer.named_modules() if _is_layer(name, part)}
         if not layers:
             raise UsageError("adapt.adapter is for encoders whose layers say their output_dim: take adapt=lora here")
-        for name in chosen(self.after, layers, "adapt.adapter.after"):
+        for name in chosen(self.after, layers, "adapt.adapter.after", "layers"):
             layer = layers[name]
             reference = next(layer.parameters())
             with drawn_by(seed, f"adapter.{name}"):

@@ -145,7 +145,7 @@ class Lora(WeightMethod):
         matrices = {place.name: place for place in _matrices(recognizer)}
         shared = _shared(recognizer)
         places = []
-        for name in chosen(self.matrices, matrices, "adapt.lora.matrices"):
+        for name in chosen(self.matrices, matrices, "adapt.lora.matrices", "matrices"):
             place = matrices[name]
             if name in self.matrices or self._is_worth_it(place):
                 if id(getattr(place.module, place.attribute)) in shared:

@@ -34,11 +34,12 @@ def matches(pattern: str, name: str) -> bool:
     return name == pattern or name.startswith(f"{pattern}.") or fnmatchcase(name, pattern)
 
 
-def chosen(patterns: Sequence[str], names: Iterable[str], key: str) -> list[str]:
+def chosen(patterns: Sequence[str], names: Iterable[str], key: str, kind: str = "weights") -> list[str]:
     """The names that at least one pattern means, in their order.
 
     Args:
         key: of the patterns in the configuration, for messages.
+        kind: what the names are of, for messages.
 
     Raises:
         UsageError: a pattern means none of them; names it and the nearest part.
@@ -47,7 +48,7 @@ def chosen(patterns: Sequence[str], names: Iterable[str], key: str) -> list[str]
     for pattern in patterns:
         if not any(matches(pattern, name) for name in names):
             parts = list(dict.fromkeys(part for name in names for part in _parts(name)))
-            raise UsageError(f"{key}: {pattern} matches no weights of this recognizer; {nearest(pattern, parts)}")
+            raise UsageError(f"{key}: {pattern} matches no {kind} of this recognizer; {nearest(pattern, parts)}")
     return [name for name in names if any(matches(pattern, name) for pattern in patterns)]
 
 

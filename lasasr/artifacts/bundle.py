@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, tensor_file
 from lasasr.artifacts.bundle_config import CONFIG as CONFIG
 from lasasr.artifacts.bundle_config import WEIGHTS as WEIGHTS
 from lasasr.artifacts.bundle_config import read_config as read_config
@@ -50,13 +50,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write a safetensors file, whole or not at all.
 
     Raises:
-        LasasrError: it cannot be written, as when the disk is full; safetensors says so in an error of its own.
+        LasasrError: it cannot be written, as when the disk is full.
     """
     with files.replacing(path) as temporary:
         try:
-            save_file(dict(tensors), temporary, metadata=None if metadata is None else dict(metadata))
-        except SafetensorError as error:
-            raise LasasrError(f"cannot write {path} ({' '.join(str(error).split())[:200]}): make room") from error
+            tensor_file.save(tensors, temporary, metadata)
+        except OSError as error:
+            raise LasasrError(f"cannot write {path} ({error.strerror}): make room") from error
 
 
 class StoredTensor(NamedTuple):

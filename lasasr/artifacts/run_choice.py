@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ def recipe_folder(plain: Plain) -> Path:
     return Path(plain.get("runs_dir", "runs")) / str(plain["recipe"])
 
 
-def choose_run(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> RunChoice:
+def choose_run(plain: Plain, overrides: Iterable[str], fresh: bool = False, swept: Collection[str] = ()) -> RunChoice:
     """The folder of the run that `plain` describes: the newest whose configuration trains the same, or a new one.
 
     A run is looked for by what its config.yaml says, among the folders of the recipe that end in its seed and eight
@@ -44,13 +44,14 @@ def choose_run(plain: Plain, overrides: Iterable[str], fresh: bool = False) -> R
     Args:
         overrides: what the command line said.
         fresh: a new folder in any case, beside the run that is there.
+        swept: those of the overrides in which the jobs of a sweep differ.
 
     Raises:
         LasasrError: the folder of that name is damaged.
         UsageError: `name` is no name.
     """
     parent = recipe_folder(plain)
-    words = folder_words(plain.get("name"), overrides)
+    words = folder_words(plain.get("name"), overrides, swept)
     runs = _runs_of_seed(parent, plain["seed"])
     ending = f"-s{plain['seed']}-{identity.system_digest(plain)}"
     earlier = _training_the_same(runs, plain, ending, fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from lasasr.errors import UsageError
@@ -14,13 +14,13 @@ FILES: Final = (".arpa", ".bin", ".csv", ".flac", ".gz", ".json", ".jsonl", ".mo
 _UNNAMED: Final = ("seed", "name")  # keys that stand elsewhere in a folder's name
 
 
-def folder_words(name: Any, overrides: Iterable[str]) -> str:
-    """The first part of a folder's name: `name=TEXT` where it is given, else the overrides.
+def folder_words(name: Any, overrides: Iterable[str], swept: Collection[str] = ()) -> str:
+    """The first part of a folder's name: `name=TEXT` where it is given, else the overrides; see `shortened`.
 
     Raises:
         UsageError: the name is no name.
     """
-    return shortened(overrides) if name is None else sanitised_name(name)
+    return shortened(overrides, swept) if name is None else sanitised_name(name)
 
 
 def sanitised_name(name: Any) -> str:
@@ -44,22 +44,26 @@ def sanitised_name(name: Any) -> str:
     return words
 
 
-def shortened(overrides: Iterable[str]) -> str:
+def shortened(overrides: Iterable[str], swept: Collection[str] = ()) -> str:
     """Overrides as part of a folder's name: choices first, then values, paths last, each by the last word of its key.
 
     `corpus.train=/data/train.tsv listen.layers=2 attend=dot seed=3` → `attend-dot_layers-2_train-train.tsv` (the seed
     stands at the end of the folder's name). Of one kind they keep the order of the command line.
+
+    Args:
+        swept: overrides in which the jobs of a sweep differ: where there is no room for all, those are kept first.
     """
     named = [_split(override) for override in overrides]
     kept = [(key, value) for key, value in named if key not in _UNNAMED and not key.startswith("hydra")]
-    name = ""
-    for key, value in _ordered(kept):
-        word = _safe(f"{re.split(r'[./]', key)[-1]}-{_last_names(value)}" if value else key)
-        if not name:
-            name = word[:LONGEST]
-        elif len(name) + 1 + len(word) <= LONGEST:  # words that do not fit are left out whole
-            name = f"{name}_{word}"
-    return name.rstrip("-._,") or "default"
+    differing = {_split(override) for override in swept}
+    ordered = _ordered(kept)
+    words = [_safe(f"{re.split(r'[./]', key)[-1]}-{_last_names(value)}" if value else key) for key, value in ordered]
+    fitting = dict[int, str]()  # by place
+    for place in sorted(range(len(words)), key=lambda place: ordered[place] not in differing):
+        word = words[place] if fitting else words[place][:LONGEST]
+        if sum(map(len, fitting.values())) + len(fitting) + len(word) <= LONGEST:  # else it is left out whole
+            fitting[place] = word
+    return "_".join(fitting[place] for place in sorted(fitting)).rstrip("-._,") or "default"
 
 
 def _split(override: str) -> tuple[str, str]:

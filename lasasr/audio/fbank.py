@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lasasr.audio.read import LOWEST_HZ
 from lasasr.errors import UsageError
 from lasasr.nn import lengths as length
 
@@ -46,6 +47,10 @@ class Fbank(nn.Module):
         frame_shift_ms: float = 10.0,
     ) -> None:
         super().__init__()
+        if sample_rate_hz < LOWEST_HZ:
+            raise UsageError(
+                f"sample_rate_hz is in hertz, 16000 for 16 kHz, and at least {LOWEST_HZ}: {sample_rate_hz}"
+            )
         self.sample_rate_hz = sample_rate_hz
         self.frame_shift_ms = frame_shift_ms
         self.output_dim = bins

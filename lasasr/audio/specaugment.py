@@ -46,8 +46,12 @@ class SpecAugment(nn.Module):
 
     Args:
         policy: name of the paper's policy: LB, LD, SM or SS.
-        time_warp, frequency_width, frequency_masks, time_width, time_share, time_masks: replace the policy's value
-            (frames, bins, count, frames, share of the utterance, count).
+        time_warp: frames; replaces the value of the policy, as do the next five.
+        frequency_width: bins.
+        frequency_masks: how many.
+        time_width: frames.
+        time_share: share of the utterance, in [0, 1].
+        time_masks: how many.
         onset_step: optimizer steps before the first augmented one; 0 in the paper.
         seed: of the run.
 

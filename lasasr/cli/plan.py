@@ -90,6 +90,9 @@ def _pilot(options: Namespace) -> Pilot:
         return Pilot(parts, options.speakers, options.utterances, None, "wer", "such a test set", 0)
     path = options.pilot / "comparison.json" if options.pilot.is_dir() else options.pilot
     if not path.exists():
-        raise UsageError(f"{path} is missing: lasasr compare {options.pilot} writes it")
+        raise UsageError(
+            f"{path} is missing: lasasr compare writes it into a sweep, and for runs into the current folder; name the "
+            f"sweep, or that file"
+        )
     with card.drawn_from(path):
         return pilot(card.read(path))

@@ -96,7 +96,8 @@ def refuse_not_taken(config: Any, name: str, place: str = "") -> None:
             refusal = "which the toolkit supplies itself"
         elif taken is not None and not str(key).startswith("_") and key not in taken:
             options = [prefix + option for option in taken if option not in supplied]
-            refusal = f"which {config['_target_']} does not take; {nearest(prefix + str(key), options)}"
+            others = nearest(prefix + str(key), options) if options else "it takes no options"
+            refusal = f"which {config['_target_']} does not take; {others}"
         if refusal:
             raise UsageError(f"recipe {name} sets {prefix}{key}, {refusal} (~{prefix}{key} leaves it out)")
         refuse_not_taken(value, name, prefix + str(key))
@@ -115,6 +116,8 @@ def _taken(target: object, place: str) -> list[str] | None:
     try:
         resolved = gate.resolve(target, place)
         function = inspect.getattr_static(resolved, "__init__") if isinstance(resolved, type) else resolved
+        if function is object.__init__ and inspect.getattr_static(resolved, "__new__") is object.__new__:
+            return []
         hints, parameters = typing.get_type_hints(function), dict(inspect.signature(function).parameters)
         if isinstance(resolved, type):  # `self`
             del parameters[next(iter(parameters))]

@@ -9,6 +9,7 @@ from pathlib import Path
 from lasasr.errors import UsageError, nearest
 
 PACKAGE = "lasasr.recipes"
+TABLES = (".tsv", ".csv", ".jsonl", ".json")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def find(recipe: str) -> Recipe:
     own = Path(recipe)
     if own.is_file():
         return _own(own)
+    if own.is_dir() and recipe not in shipped():
+        raise UsageError(_of_folder(own))
     if own.suffix in (".yaml", ".yml"):
         raise UsageError(f"there is no recipe file {recipe}")
     if "=" in recipe:
@@ -53,9 +56,19 @@ def find(recipe: str) -> Recipe:
     return Recipe(recipe, recipe, shipped_folder())
 
 
+def _of_folder(folder: Path) -> str:
+    """What a folder is in the place of a recipe."""
+    from lasasr.artifacts.run_paths import is_run
+
+    if is_run(folder):
+        return f"{folder} is a run, no recipe: lasasr train --resume {folder} goes on with it"
+    return f"{folder} is a folder, no recipe; recordings stand behind one: RECIPE corpus=folder corpus.train={folder}"
+
+
 def _own(path: Path) -> Recipe:
     if path.suffix != ".yaml":
-        raise UsageError(f"{path} cannot be a recipe: its name must end in .yaml")
+        table = f"; a table stands behind one: RECIPE corpus=table corpus.train={path}" if path.suffix in TABLES else ""
+        raise UsageError(f"{path} cannot be a recipe: its name must end in .yaml{table}")
     path = path.resolve()
     root = shipped_folder().resolve()
     if path.is_relative_to(root):

@@ -28,7 +28,10 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     for text in overrides:
         key = text.lstrip("+~").partition("=")[0].rpartition("@")[2]
         if key.partition(".")[0] != "search" and key not in _CHANGEABLE:
-            raise UsageError(f"{text}: there is no such file, and of a trained recognizer only search can be changed")
+            meant = f"; an option of it is search.{text}" if re.fullmatch(r"\w+", key) else ""
+            raise UsageError(
+                f"{text}: there is no such file, and of a trained recognizer only search can be changed{meant}"
+            )
     return [text for text in arguments if text not in overrides], overrides
 
 

@@ -47,9 +47,10 @@ def plan(
         raise UsageError("name calls the sweep and takes one value with -m; its runs are called by their overrides")
     jobs: list[PlannedRun] = []
     remarks: list[str] = []
+    common = set(jobs_overrides[0]).intersection(*jobs_overrides)
     for config, own in zip(composed, jobs_overrides, strict=True):
         plain = unnamed(config)
-        run, remarks_of_job = run_choice.choose_run(plain, own, fresh)
+        run, remarks_of_job = run_choice.choose_run(plain, own, fresh, swept=set(own) - common)
         jobs.append(PlannedRun(own, plain, run))
         remarks += remarks_of_job
     parent = run_choice.recipe_folder(composed[0])

@@ -17,7 +17,7 @@ from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
 from lasasr.comparison.sources import MissingRun, ResultSource, common_split, folder_name, named_sources, result_path
 from lasasr.errors import LasasrError, UsageError
-from lasasr.metrics.error_rates import AlignedPair, align, count
+from lasasr.metrics.error_rates import AlignedPair, align, count, refuse_endless
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,7 @@ def _aligned(path: Path, summary: dict[str, Any], lines: list[dict[str, Any]]) -
     alignments: dict[str, tuple[AlignedPair, ...]] = {}
     length = 0
     for line in lines:
+        refuse_endless(f"{path}: {line['id']}", line["reference"], line["hypothesis"])
         pairs = tuple(align(line["reference"], line["hypothesis"], summary["metric"]))
         counts = count(pairs)
         length += counts.reference_length

@@ -12,7 +12,7 @@ from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.reference_set import ReferenceSet, Scoring
 from lasasr.comparison.settings import Settings
 from lasasr.errors import LasasrError
-from lasasr.metrics.error_rates import AlignedPair, Counts, align, counts_between, units
+from lasasr.metrics.error_rates import AlignedPair, Counts, align, counts_between, errors_between, refuse_endless, units
 from lasasr.transcripts.base import Texts, Transcripts
 from lasasr.transcripts.nist import by_segment
 
@@ -44,14 +44,14 @@ def outside_run(
         seed: its name among the files of its system.
 
     Raises:
-        LasasrError: other utterances, other references, missing utterances that are not counted as deletions, or
-            nothing to recognise.
+        LasasrError: other utterances, other references, missing utterances that are not counted as deletions,
+            nothing to recognise, or an utterance too long to be scored.
     """
     own = transcripts.own_references()
     if own is not None:
         references.check(str(transcripts.path), own, scoring)
     hypotheses, missing = _complete(transcripts.path, _hypotheses(transcripts, references), references, scoring)
-    lines, raw, characters = _scored(hypotheses, references, scoring)
+    lines, raw, characters = _scored(str(transcripts.path), hypotheses, references, scoring)
     summary = _summary(lines, raw, characters, references, split, scoring)
     return DecodedRun(
         name=str(transcripts.path),
@@ -73,7 +73,7 @@ def rescored(run: DecodedRun, references: ReferenceSet, scoring: Scoring) -> Dec
     references.check(run.name, {line["id"]: line["reference"] for line in run.lines}, scoring)
     texts = {line["id"]: line["hypothesis"] for line in run.lines}
     hypotheses, missing = _complete(Path(run.name), texts, references, scoring)
-    lines, raw, characters = _scored(hypotheses, references, scoring)
+    lines, raw, characters = _scored(run.name, hypotheses, references, scoring)
     own = {line["id"]: line for line in run.lines}
     lines = [{**own.get(line["id"], {}), **line} for line in lines]
     summary = run.summary | _summary(lines, raw, characters, references, str(run.summary["split"]), scoring)
@@ -104,13 +104,14 @@ def _complete(path: Path, hypotheses: Texts, references: ReferenceSet, scoring: 
 
 
 def _scored(
-    hypotheses: Texts, references: ReferenceSet, scoring: Scoring
+    source: str, hypotheses: Texts, references: ReferenceSet, scoring: Scoring
 ) -> tuple[list[dict[str, Any]], Counts | None, Counts | None]:
     """The lines as results/<split>.jsonl has them; the counts without the normalizer, and those of characters."""
     lines: list[dict[str, Any]] = []
     raw_errors = raw_length = character_errors = characters = 0
     for key, reference in references.texts.items():
         hypothesis = scoring.normalizer(hypotheses[key])
+        refuse_endless(f"{source}: {key}", reference, hypothesis)
         counts = counts_between(references.units[key], scoring.units(hypothesis))
         line: dict[str, Any] = {
             "id": key,
@@ -125,11 +126,12 @@ def _scored(
             line["duration_s"] = references.durations_s[key]
         lines.append(line)
         if scoring.changes:
+            refuse_endless(f"{source}: {key}", references.raw[key], hypotheses[key])
             plain = counts_between(scoring.units(references.raw[key]), scoring.units(hypotheses[key]))
             raw_errors, raw_length = raw_errors + plain.errors, raw_length + plain.reference_length
         if scoring.metric == "wer":
-            spelled = counts_between(units(reference, "cer"), units(hypothesis, "cer")) if counts.errors else None
-            character_errors += spelled.errors if spelled else 0
+            if counts.errors:
+                character_errors += errors_between(units(reference, "cer"), units(hypothesis, "cer"))
             characters += len(" ".join(references.units[key]))
     raw = Counts(raw_errors, reference_length=raw_length) if scoring.changes else None
     return lines, raw, Counts(character_errors, reference_length=characters) if scoring.metric == "wer" else None

@@ -114,7 +114,7 @@ class Recognition(Settings):
         section="listen",
         base="base",
         changeable=("search", "evaluate", "data_dir", "prepared_dir", "corpus"),
-        changeable_words="a trained run can only change search, evaluate and where its corpus lies",
+        changeable_words="a trained run can only change search, evaluate (evaluate.splits=[dev]) and its corpus",
     )
     frontend: Part
     listen: Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,10 @@ class Source(ABC):
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """Everything that determines the prepared data: plain values; equal identities give equal data."""
+
+    def split_names(self) -> Sequence[str]:
+        """The splits that this corpus has, where that is known before anything is read; empty where it is not."""
+        return ()
 
     def remarks(self) -> Mapping[str, str]:
         """Split → what its files hold that is not read, in one line; only splits where there is something.

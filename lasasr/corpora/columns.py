@@ -18,11 +18,16 @@ class Columns:
     """Names of the columns of a table (or of the keys of its JSON lines); the same one may serve twice.
 
     Args:
-        id, audio, text, speaker, start_s, end_s: names; a table without a column `speaker` has unknown ones.
+        id: name of the column of ids.
+        audio: ... of paths of audio files.
+        text: ... of transcripts.
+        speaker: ... of speakers, who are unknown where there is no such column.
         names: of all columns, in order, of a table without a line of names.
         separator: between the values of a line, without quoting; a .csv without tabs has commas and quotes.
         folder: where the audio lies, relative to the table.
         suffix: of the audio files, where the table leaves it out.
+        start_s: ... of the begin of the utterance in its file, s.
+        end_s: ... of its end, s.
     """
 
     id: str = "id"

@@ -95,11 +95,12 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> A
     Raises:
         LasasrError: the library is not installed, or cannot load it.
     """
+    folder = expanded(name)
     try:
         import datasets
     except ImportError:
-        raise LasasrError("corpus=huggingface needs datasets: pip install 'lasasr[huggingface]'") from None
-    folder = expanded(name)
+        where = "" if folder.exists() else f"{name} does not exist here; to look for it on the Hugging Face hub, "
+        raise LasasrError(f"{where}corpus=huggingface needs datasets: pip install 'lasasr[huggingface]'") from None
     try:
         if folder.is_dir() and ((folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()):
             loaded = datasets.load_from_disk(str(folder))

@@ -69,6 +69,10 @@ class LibriSpeechCorpus(Corpus):
             parts = [original for originals in self.originals.values() for original in originals]
             download_librispeech(parts, folder_above(self.root), progress, self.source)
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return list(self.originals)
+
     def identity(self) -> Mapping[str, Any]:
         """Includes which transcripts are there: a corpus that grew is another one."""
         root = self._splits_folder()

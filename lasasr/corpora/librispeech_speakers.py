@@ -66,6 +66,10 @@ class LibriSpeechSpeakersCorpus(Corpus):
         if self.download:
             download_librispeech(self._originals(), folder_above(self.root), progress, self.source)
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return list(self.splits)
+
     def identity(self) -> Mapping[str, Any]:
         """Includes which transcripts are there: a corpus that grew is another one."""
         sources = {original: self._source(original) for original in self._originals()}

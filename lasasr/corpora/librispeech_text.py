@@ -37,6 +37,10 @@ class LibriSpeechText(TextCorpus):
         self.root = Path(root)
         self.originals = {"train": list(transcripts), "dev": list(dev), "test": list(test)}
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return [split for split, names in self.originals.items() if names or split == "train"]
+
     def identity(self) -> Mapping[str, Any]:
         """Includes what the files hold."""
         return {
@@ -49,11 +53,7 @@ class LibriSpeechText(TextCorpus):
     def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
         if not self.originals["dev"]:
             raise LasasrError("corpus.dev names no split of LibriSpeech, so there is nothing to validate on")
-        return {
-            split: partial(self._sentences, split)
-            for split, names in self.originals.items()
-            if names or split == "train"
-        }
+        return {split: partial(self._sentences, split) for split in self.split_names()}
 
     def _sentences(self, split: str) -> Iterator[str]:
         for path in self._transcripts(split):

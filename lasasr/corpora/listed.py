@@ -57,6 +57,10 @@ class ListedCorpus(Corpus):
         """The splits that come out of train."""
         return [] if "dev" in self.given else [split for split in ("test", "dev") if split not in self.given]
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return [*self.given, *sorted(self.divided)]
+
     @abstractmethod
     def rows(self, split: str, folder: Path) -> Sequence[Row]:
         """The utterances of a split that is given.
@@ -95,7 +99,7 @@ class ListedCorpus(Corpus):
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
         self.check_given()
         folder = folder.resolve()
-        splits = [*self.given, *sorted(self.divided)]
+        splits = self.split_names()
         manifests = {split: folder / f"{split}.jsonl.gz" for split in splits}
         missing = [split for split in splits if not manifests[split].exists()]
         parts = self._divided(folder) if self.divided and {"train", *self.divided} & {*missing} else {}

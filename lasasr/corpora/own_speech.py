@@ -45,6 +45,10 @@ class OwnSpeechCorpus(Corpus):
         self.corpus, self.speaker, self.minutes = corpus, speaker, minutes
         self.transcript = corpus.transcript
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return ("train", "dev", "test")
+
     def identity(self) -> Mapping[str, Any]:
         """That of the corpus, with the speaker and the minutes."""
         minutes = None if self.minutes is None else float(self.minutes)
@@ -55,7 +59,7 @@ class OwnSpeechCorpus(Corpus):
         self.corpus.fetch(progress)
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
-        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in ("train", "dev", "test")}
+        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.split_names()}
         if not all(manifest.exists() for manifest in manifests.values()):
             splits = self._divided(self._recordings(folder.resolve().parent, progress))
             for split, manifest in manifests.items():

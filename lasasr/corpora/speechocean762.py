@@ -64,6 +64,10 @@ class Speechocean762Corpus(Corpus):
         self.test = test
         self.transcript = _TRANSCRIPTS[text]
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return ("train", "dev", "test")
+
     def identity(self) -> Mapping[str, Any]:
         """Includes what the lists of both folders hold; `ages` only where it leaves speakers out."""
         folders = [self._folder("train"), self._folder(self._test())]
@@ -80,7 +84,7 @@ class Speechocean762Corpus(Corpus):
         }
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
-        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in ("train", "dev", "test")}
+        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.split_names()}
         missing = [split for split, manifest in manifests.items() if not manifest.exists()]
         if missing:
             splits = self._lines()

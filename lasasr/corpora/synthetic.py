@@ -96,6 +96,10 @@ class SyntheticCorpus(Corpus):
             if applies:
                 raise UsageError(f"corpus.{message}")
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return _SPLITS[::-1]
+
     def identity(self) -> Mapping[str, Any]:
         # left out at their defaults, so that corpora rendered before there were these options stay what they are
         longer = {} if self.fewest_words == FEWEST_WORDS else {"fewest_words": self.fewest_words}
@@ -113,7 +117,7 @@ class SyntheticCorpus(Corpus):
         }
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
-        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in reversed(_SPLITS)}
+        manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.split_names()}
         missing = [split for split in _SPLITS if not manifests[split].exists()]
         if missing:
             texts = self.texts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
@@ -54,12 +54,16 @@ class SyntheticText(TextCorpus):
         )
         self.sentences = {"dev": dev_sentences, "train": train_sentences}
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return list(reversed(self.sentences))
+
     def identity(self) -> Mapping[str, Any]:
         spoken = {key: value for key, value in self.spoken.identity().items() if key not in ("hours", "snr_db")}
         return {"spoken": spoken, "sentences": self.sentences}
 
     def splits(self) -> Mapping[str, Callable[[], Iterator[str]]]:
-        return {split: partial(self._drawn, split) for split in reversed(self.sentences)}
+        return {split: partial(self._drawn, split) for split in self.split_names()}
 
     def _drawn(self, split: str) -> Iterator[str]:
         """Test and dev of the spoken corpus are never drawn; train also avoids the sentences of dev here."""

@@ -58,6 +58,10 @@ class PlainText(TextCorpus):
         self._words = rule(transcript)  # the rule that makes the dictionary's words of the text
         self.dictionary = None if dictionary is None else files.expanded(dictionary)
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return [split for split, paths in self.paths.items() if paths]
+
     def identity(self) -> Mapping[str, Any]:
         """Includes what the files hold, so that edited text is another corpus."""
         texts = {split: {str(path): digest(path) for path in paths} for split, paths in self._files().items()}

@@ -72,6 +72,10 @@ class TIMITCorpus(Corpus):
         self.root = Path(root)
         self.transcript = f"timit{phones}"
 
+    def split_names(self) -> Sequence[str]:
+        """See `Source`."""
+        return list(UTTERANCES)
+
     def identity(self) -> Mapping[str, Any]:
         """Includes which files are there; not how many phones are modelled, which changes no manifest."""
         folder = self._root_folder()

@@ -15,9 +15,8 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, tensor_file
 
 Arrays = Mapping[str, NDArray[Any]]
 _MADE_FROM: Final = "made_from"
@@ -50,7 +49,7 @@ def stored_or_computed(path: Path, made_from: Any, compute: Callable[[], Arrays]
     with suppress(OSError):  # a folder of others, which cannot be written to, or a full disk
         with files.replacing(path) as temporary:
             checks = {name: zlib.crc32(value.reshape(-1).view(np.uint8).data) for name, value in computed.items()}
-            save_file(computed, temporary, {_MADE_FROM: origin, _CHECKS: json.dumps(checks)})
+            tensor_file.save(computed, temporary, {_MADE_FROM: origin, _CHECKS: json.dumps(checks)})
         return _stored(path, origin) or computed
     return computed
 

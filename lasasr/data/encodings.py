@@ -14,11 +14,10 @@ from typing import Any, Final, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lasasr.artifacts import files
+from lasasr.artifacts import files, tensor_file
 from lasasr.errors import LasasrError
 
 DTYPE: Final = torch.float16
@@ -98,7 +97,7 @@ def write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]], shard_byt
     for of_file in _shards(tensors, shard_bytes):
         name = hashlib.sha256("".join(sorted(of_file)).encode()).hexdigest()[:16]
         with files.replacing(folder / f"{name}{_SUFFIX}") as path:
-            save_file(of_file, path)
+            tensor_file.save(of_file, path)
 
 
 def _rounded(frames: Tensor) -> Tensor:

@@ -145,12 +145,23 @@ def naming_lost_workers() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        errors = [error, error.__cause__, error.__context__]  # the message of the first may lack the signal
-        lost = next((match for cause in reversed(errors) if (match := _LOST_WORKER.search(str(cause)))), None)
+    except Exception as error:  # who catches torch's RuntimeError where it is raised may raise something else from it
+        lost = next((match for cause in _causes(error) if (match := _LOST_WORKER.search(str(cause)))), None)
         if lost is None:
             raise
         raise _worker_lost(lost["pid"], lost["how"].replace("is killed", "was killed")) from error
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What an exception came from, the first cause first, and the exception: a later message may lack the signal."""
+    chain: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if cause is not None and cause not in chain:
+            chain.append(cause)
+            waiting += [cause.__context__, cause.__cause__]
+    return chain[::-1]
 
 
 def _worker_lost(worker: Any, how: str) -> LasasrError:

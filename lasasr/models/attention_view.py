@@ -34,7 +34,10 @@ def attention_figure(
         waveform: float32, at `recognizer.frontend.sample_rate_hz`.
         tokens: U of them, as of a `Hypothesis`: without sos and eos.
         weights: (U + 1, H, T'), of the tokens and eos; None: those that the decoder has when it is given the tokens.
-        title, reference, hypothesis, boundaries: as of `attention_map`.
+        title: the utterance id.
+        reference: shown aligned with `hypothesis` unless both are empty.
+        hypothesis: the recognized text.
+        boundaries: times of words or phones, s, drawn as thin lines.
 
     Raises:
         LasasrError: the recognizer has no attention.

@@ -45,8 +45,11 @@ M = TypeVar("M", bound=nn.Module)
 _OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError)
 # The keys that are no arguments of a part, and the value that each has where it is left out.
 DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
+# The key of searches that names a language model by its path: `search_parts` puts the model itself in its place.
+LANGUAGE_MODEL: Final = "lm"
 OF_ENCODER: Final = "lasasr.audio.base.of_encoder"
 # What a constructor of the user's raises for options that make no sense
+NOTHING_TO_GROW: Final = "tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ..."
 _OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
 
 
@@ -64,7 +67,8 @@ def check_targets(config: Any, place: str = "") -> None:
         for key, value in config.items():
             check_targets(value, f"{place}.{key}" if place else str(key))
         if target is not None:
-            check_arguments(target, _arguments(config), place)
+            own = {key: value for key, value in _arguments(config).items() if not _is_path_of_model(key, value)}
+            check_arguments(target, own, place)
     elif isinstance(config, list | tuple):
         for position, value in enumerate(config):
             check_targets(value, f"{place}[{position}]")
@@ -109,6 +113,11 @@ def _maker(config: Part, place: str) -> Callable[..., Any]:
 def _arguments(config: Part) -> dict[str, Any]:
     """The keys that are arguments of a part."""
     return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
+
+
+def _is_path_of_model(key: str, value: Any) -> bool:
+    """Whether an argument is the path of a language model."""
+    return key == LANGUAGE_MODEL and isinstance(value, str)
 
 
 def _argument(value: Any, place: str) -> Any:
@@ -231,7 +240,7 @@ def grown_tokenizer(run: str | None, transcripts: Iterable[str]) -> Tokenizer:
         LasasrError: there is no such run or bundle.
     """
     if run is None:
-        raise UsageError("tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ...")
+        raise UsageError(NOTHING_TO_GROW)
     return tokenizer_of_run(run).grown(transcripts)
 
 

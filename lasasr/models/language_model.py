@@ -131,9 +131,7 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     Raises:
         LasasrError: there is no model, it is damaged, or its tokenizer is another one.
     """
-    location = expanded(path)
-    if location.suffix in N_GRAM_SUFFIXES and not location.exists():
-        raise LasasrError(f"the language model {path} is missing")
+    location = expanded(_existing(path))
     if location.is_file():
         return NGramScorer(KenLM(location), pieces(tokenizer))
     lm = TrainedLM.load(run_paths.bundle_folder(location))
@@ -143,6 +141,27 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
             f"({_described(tokenizer)}): train it with tokenizer=of_run tokenizer.run=RECOGNIZER"
         )
     return LMScorer(lm.model)
+
+
+def refuse_missing(search: Part) -> None:
+    """Refuse a search that names a language model which is not there.
+
+    Args:
+        search: its configuration.
+
+    Raises:
+        LasasrError: names the path.
+    """
+    _renamed(search, _existing, _is_lm)
+
+
+def _existing(path: str) -> str:
+    location = expanded(path)
+    if location.suffix in N_GRAM_SUFFIXES and not location.exists():
+        raise LasasrError(f"the language model {path} is missing")
+    if not location.is_file():
+        run_paths.bundle_folder(location)
+    return path
 
 
 def same(tokenizer: Tokenizer, other: Tokenizer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,11 +82,10 @@ def export(recognizer: Recognizer, folder: Path, int8: bool = False) -> None:
         int8: whether the weights of the graphs have 8 bits.
 
     Raises:
-        LasasrError: a part cannot be exported; nothing is written then.
+        LasasrError: a part cannot be exported, or a package is not installed; nothing is written then.
     """
+    _refuse_missing_packages("onnx", *(["onnxruntime"] if int8 else []))
     metadata = _metadata(recognizer) | {"weights": "int8" if int8 else "float32"}
-    if int8:
-        onnx_int8.refuse_missing_quantiser()
     with files.replacing_folder(folder) as temporary:
         temporary.mkdir(parents=True, exist_ok=True)
         with torch.no_grad(), warnings.catch_warnings():
@@ -165,6 +165,12 @@ def _write(
         raise LasasrError(
             f"{path.name} cannot be written as ONNX ({parts}): {type(error).__name__}: {reason}"
         ) from None
+
+
+def _refuse_missing_packages(*names: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LasasrError(f"--onnx needs {' and '.join(missing)}, not installed: pip install 'lasasr[onnx]'")
 
 
 def _metadata(recognizer: Recognizer) -> dict[str, Any]:

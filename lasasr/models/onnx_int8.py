@@ -10,18 +10,6 @@ from pathlib import Path
 from lasasr.errors import LasasrError
 
 
-def refuse_missing_quantiser() -> None:
-    """Say now that onnxruntime is not installed.
-
-    Raises:
-        LasasrError: it is not.
-    """
-    try:
-        import onnxruntime.quantization  # noqa: F401
-    except ImportError:
-        raise LasasrError("--int8 needs onnxruntime and onnx: pip install 'lasasr[onnx]'") from None
-
-
 def quantise(path: Path) -> None:
     """Replace a graph by one whose weights are int8; what is multiplied with them is quantised while it runs.
 

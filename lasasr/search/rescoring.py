@@ -66,7 +66,8 @@ def forced(scorer_set: ScorerSet, tokens: Sequence[Sequence[int]]) -> Tensor:
     """(B, S) float64: the score of tokens and eos by each of the S scorers, one sequence per utterance.
 
     Args:
-        fusion: started with one hypothesis per utterance, without a pre-beam.
+        scorer_set: started with one hypothesis per utterance, without a pre-beam.
+        tokens: without sos and eos, one sequence per utterance.
     """
     wanted = _padded([[*sequence, special.EOS] for sequence in tokens], scorer_set.bias.device)
     parents, read = torch.zeros_like(wanted[:, :1]), torch.full_like(wanted[:, :1], special.SOS)

@@ -14,10 +14,12 @@ from lasasr.configuration.settings import Language
 from lasasr.corpora.base import Progress
 from lasasr.data.splits import TextSplits
 from lasasr.distributed.ranks import Ranks
+from lasasr.models import factory
 from lasasr.models.language_model import TrainedLM
 from lasasr.models.parts import LanguageParts
 from lasasr.preparation.text import PreparedText, prepare_text, prepare_text_splits
 from lasasr.tasks.base import Evaluated, Task, print_other_data
+from lasasr.training import data_check
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
         from lasasr.training.lm_run import check
 
         check(self.settings)
+        data_check.refuse_absent(self.settings, factory.any_corpus(self.settings.corpus))
 
     def prepare(self, progress: Progress, again: bool = False) -> PreparedText:
         """See `Task`; no audio is read, so that there is nothing to look at again."""

@@ -17,10 +17,11 @@ from lasasr.data.splits import Splits
 from lasasr.distributed.ranks import Ranks
 from lasasr.evaluation.names import result_names
 from lasasr.evaluation.split import evaluate_searches, evaluate_split
-from lasasr.models import language_model
+from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared, fit_frontend, prepare, prepare_splits
 from lasasr.tasks.base import Evaluated, Task, print_other_data
+from lasasr.training import data_check
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         from lasasr.training.run import check
 
         check(self.settings, begun)
+        data_check.refuse_absent(self.settings, factory.corpus(self.settings.corpus))
 
     def prepare(self, progress: Progress, again: bool = False) -> Prepared:
         """See `Task`."""

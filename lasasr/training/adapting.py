@@ -52,6 +52,8 @@ def check(settings: Recognition) -> None:
     Raises:
         LasasrError: methods that do not go together, an option out of its range, a bundle that is not there.
     """
+    if grows(settings) and settings.tokenizer.get("run") is None:
+        raise UsageError(factory.NOTHING_TO_GROW)
     if is_adapting(settings):
         methods = adaptation.methods(settings.adapt.methods)
         check_together(methods)

@@ -19,12 +19,13 @@ from lasasr.artifacts.run_card import SplitData
 from lasasr.artifacts.runs import Run
 from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
+from lasasr.corpora.base import Source
 from lasasr.data import content_files
 from lasasr.data.content import REPLAY
 from lasasr.data.differences import how_counts_differ, how_rows_differ
 from lasasr.data.splits import AnySplits
 from lasasr.distributed import launch
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError, nearest
 
 TRAINED_ON = ("train", "dev", REPLAY)  # what a run cannot go on without; further splits are only decoded
 UNKNOWN = "was begun by a version of lasasr that noted no content of its data"
@@ -50,8 +51,23 @@ def absent(evaluated: Sequence[str], there: Iterable[str]) -> str:
     """Which of `evaluate.splits` the corpus lacks, in one line; empty where none."""
     names = sorted(there)
     gone = [split for split in evaluated if split not in names]
-    way_out = f"name its list, as corpus.{gone[0]}=..., or leave it out: evaluate.splits=[dev]" if gone else ""
-    return f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(names)}: {way_out}" if gone else ""
+    if not gone:
+        return ""
+    meant = nearest(gone[0], names, most=1)
+    way_out = f"name its list, as corpus.{gone[0]}=..., or leave it out: evaluate.splits=[dev]"
+    return f"evaluate.splits names {', '.join(gone)}; the corpus has {', '.join(names)} ({meant}): {way_out}"
+
+
+def refuse_absent(settings: Settings, corpus: Source) -> None:
+    """Refuse splits to evaluate that a corpus is known to lack before it is prepared.
+
+    Raises:
+        UsageError: names them, and those that there are.
+    """
+    names = corpus.split_names()
+    extra = (REPLAY,) if isinstance(settings, Recognition) and settings.adapt.replay is not None else ()
+    if names and (fault := absent(settings.evaluate.splits, [*names, *extra])):
+        raise UsageError(fault)
 
 
 def described(splits: AnySplits, names: Iterable[str]) -> dict[str, Any]:

@@ -110,11 +110,11 @@ def check_settings(settings: Settings) -> None:
         UsageError: an option is nonsense.
         LasasrError: a `_target_` is not allowed.
     """
+    check_trainer(settings.trainer)
+    precision(settings)
     factory.check_targets(settings.plain)
     check_loggers(settings)
     make_callbacks(settings)
-    precision(settings)
-    check_trainer(settings.trainer)
     check_rate(settings)
 
 

@@ -48,6 +48,8 @@ def check(settings: Recognition, begun: bool = False) -> None:
         LasasrError: the work cannot be done; the message says why and what to do.
     """
     check_settings(settings)
+    for search in (settings.search, settings.validation.search):
+        language_model.refuse_missing(search)
     data_options(settings)
     # once before hours of preparation: what it refuses, or returns in its place, is said now
     if (teaching_wanted := factory.loss(settings.loss, settings.seed).teaching) is not None:

@@ -56,6 +56,10 @@ def check_options(trainer: Part) -> None:
     for name in ("max_steps", "max_epochs"):
         if trainer.get(name) == 0 and not isinstance(trainer[name], bool):
             raise UsageError(f"trainer.{name}=0 would train nothing: take a number above 0, or -1 for no limit")
+    if trainer.get("max_steps") == -1 and trainer.get("max_epochs") == -1:
+        raise UsageError(
+            "trainer.max_steps=-1 and trainer.max_epochs=-1 set no end, by which schedules are made: set one of them"
+        )
     for name in ("limit_train_batches", "limit_val_batches", "val_check_interval", "check_val_every_n_epoch"):
         if isinstance(trainer.get(name), int | float) and not trainer[name] > 0:
             raise UsageError(f"trainer.{name} must be above 0, got {trainer[name]}: a run is trained, and validated")

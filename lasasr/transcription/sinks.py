@@ -97,7 +97,7 @@ class Files(Sink):
         overwrite: files that are there are replaced.
 
     Raises:
-        UsageError: a file is there already, or two recordings would have the same.
+        UsageError: a file is there already, two recordings would have the same, or the folder has a file's name.
     """
 
     def __init__(
@@ -108,6 +108,8 @@ class Files(Sink):
         timestamps: bool,
         overwrite: bool,
     ) -> None:
+        if folder.suffix in {form.suffix for form in FORMATS.values()} and not folder.is_dir():
+            raise UsageError(f"--out names a folder, in which each recording has its files; {folder} is a file's name")
         self.folder, self.formats, self.timestamps = folder, formats, timestamps
         self.stems = stems_of(listed)
         for recording in listed:

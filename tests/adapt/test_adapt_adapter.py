@@ -79,7 +79,7 @@ def test_a_delta_and_a_merged_bundle_compute_the_same(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_is_one_line() -> None:
-    with pytest.raises(UsageError, match=r"adapt\.adapter\.after: encoder\.layer\.0 matches no .*encoder\.layers\.0"):
+    with pytest.raises(UsageError, match=r"after: encoder\.layer\.0 matches no layers .*encoder\.layers\.0"):
         Adapter(after=["encoder.layer.0"]).add(made(), 1)
     with pytest.raises(ValueError, match="bottleneck_dim"):
         Adapter(bottleneck_dim=0)

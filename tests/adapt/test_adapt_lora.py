@@ -174,8 +174,8 @@ def test_what_gets_factors_and_what_is_trained_beside_them() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"matrices": ["decodr"]}, "adapt.lora.matrices: decodr matches no weights .*; nearest: decoder"),
-        ({"matrices": ["*.bias"]}, r"\*\.bias matches no weights"),
+        ({"matrices": ["decodr"]}, "adapt.lora.matrices: decodr matches no matrices .*; nearest: decoder"),
+        ({"matrices": ["*.bias"]}, r"\*\.bias matches no matrices"),
         ({"also": ["nothing"]}, "adapt.lora.also: nothing matches no weights"),
         ({"rank": 100}, "means no matrix that factors of rank 100 are smaller than"),
         ({"rank": 9, "matrices": ["decoder.output.weight"]}, r"rank=9 is more than decoder\.output\.weight \(8, \d+\)"),

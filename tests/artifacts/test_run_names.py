@@ -68,3 +68,11 @@ def test_a_given_name_is_used(name_option: object, name: str) -> None:
 def test_what_is_no_name_is_refused_by_name(name_option: object) -> None:
     with pytest.raises(UsageError, match=r"^name=[ -~]*$"):
         sanitised_name(name_option)
+
+
+def test_what_the_jobs_of_a_sweep_differ_in_is_kept_where_there_is_no_room_for_all() -> None:
+    long = ["adapt=lora", "listen=conv_blstm", "spell=recurrent_deep", "attend=multi_head_location"]
+    job = [*long, "adapt.speaker=f-123", "adapt.minutes=10"]
+    assert shortened(job) == "adapt-lora_listen-conv_blstm_spell-recurrent_deep_minutes-10"
+    assert shortened(job, swept=job[-2:]) == "adapt-lora_listen-conv_blstm_speaker-f-123_minutes-10"
+    assert shortened(job[:2], swept=job[1:2]) == shortened(job[:2])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import end, exit_status, forked
 from power_cut import LOST, Disk, power_cuts
 
 from lasasr.artifacts import temporary
@@ -70,11 +72,7 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def killed_while(write: Callable[[], Any]) -> None:
     """Write in a process that ends on the spot when `write` says so."""
-    process = os.fork()
-    if process == 0:
-        write()
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+    assert exit_status(write) == 9
 
 
 def half_a_file(path: Path) -> None:
@@ -100,29 +98,35 @@ def test_what_a_killed_process_has_left_is_taken_away_by_the_next_that_writes_it
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["whole"]
 
 
+def write_and_wait(folder: Path, told: int) -> None:
+    """Be in the middle of a file and of a folder, say so, and wait for the end; of the test's own process, too."""
+    test = os.getppid()
+    with replacing(folder / "file"), replacing_folder(folder / "folder"):
+        os.write(told, b".")
+        os.close(told)
+        while os.getppid() == test:
+            time.sleep(0.1)
+
+
 def test_what_two_killed_processes_have_left_of_one_file_is_taken_away_though_nobody_writes_it_again(
     tmp_path: Path,
 ) -> None:
     """The first holds the usual name, so that the second has another; a third process has written the file before."""
-    path, both = tmp_path / "file", []
-    for _ in range(2):
-        ready, told = os.pipe()
-        process = os.fork()
-        if process == 0:
-            with replacing(path), replacing_folder(tmp_path / "folder"):
-                os.write(told, b".")
-                signal.pause()
-        os.read(ready, 1)
-        both.append(process)
-    write_text(path, "whole")
-    living = {each.name for each in tmp_path.iterdir()} - {"file"}
-    assert len(living) == 4
-    temporary.remove_abandoned(tmp_path)
-    assert {each.name for each in tmp_path.iterdir()} == living | {"file"}  # their makers live
-    for process in both:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-    temporary.remove_abandoned(tmp_path)
+    path, writers = tmp_path / "file", []
+    with ExitStack() as stack:
+        for _ in range(2):
+            ready, told = os.pipe()
+            writers.append(stack.enter_context(forked(lambda told=told: write_and_wait(tmp_path, told))))
+            os.close(told)
+            assert os.read(ready, 1), "the writer has ended"
+        write_text(path, "whole")
+        living = {each.name for each in tmp_path.iterdir()} - {"file"}
+        assert len(living) == 4
+        temporary.remove_abandoned(tmp_path)
+        assert {each.name for each in tmp_path.iterdir()} == living | {"file"}  # their makers live
+        for process in writers:
+            end(process)
+        temporary.remove_abandoned(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "whole"
 

@@ -21,6 +21,11 @@ MOST_ATTEMPTS = 3  # without a fault, until a run is finished
 DONE_BEFORE = re.compile("is there already|is not empty")  # killed when all was done: the files are compared
 # what can be done without: curves, and the flush of a prepared folder where it holds what is only faster
 DONE_WITHOUT = ("events", "kept:table")
+# Python's own words where torch's handler of SIGCHLD raises while a callback runs, as while a process forks:
+# the exception is lost there, and what the command says of the worker follows
+IGNORED = re.compile(
+    r"^Exception ignored in: .*\n(?:Traceback .*\n(?:\s.*\n)*RuntimeError: DataLoader worker .*\n)", re.M
+)
 EDITED = "its data have changed"
 
 
@@ -117,12 +122,14 @@ class Play:
     def _check_end(self, ended: Ended, met: list[str], full: bool) -> None:
         """Whether it ended with the right status, in one line."""
         allowed = self._allowed(met, full)
+        if "signal-worker" in met and IGNORED.search(ended.said):
+            allowed.add(0)  # all batches had come already
         if ended.status not in allowed:
             self._wrong(f"exit status {ended.status}, not {' or '.join(map(str, sorted(allowed)))}")
         lines = [line for line in ended.said.splitlines() if line.startswith("lasasr: ")]
         if ended.status > 0 and not ended.ranks and len(lines) != 1:
             self._wrong(f"{len(lines)} lines say what is wrong")
-        if "Traceback" in ended.said:
+        if "Traceback" in IGNORED.sub("", ended.said):
             self._wrong("a traceback")
         if "internal error" in ended.said and "break" not in met:
             self._wrong("an internal error")

@@ -210,6 +210,7 @@ def test_a_key_that_is_added_and_that_nothing_reads_is_refused(dictionary: Path,
             ["+spell.layerz=2"],
             "sets spell.layerz, which lasasr.spell.recurrent.RecurrentDecoder does not take; nearest: s",
         ),
+        (["search=ctc_greedy", "+search.beam=4"], "CTCGreedySearch does not take; it takes no options (~search.beam"),
         (["+loss.focus=2"], "sets loss.focus, which lasasr.losses.joint.JointLoss does not take; nearest: "),
         (
             ["attend._target_=lasasr.attend.content.DotAttention"],

@@ -17,6 +17,9 @@ MISTAKES = [
     ("train my.yaml", "there is no recipe file my.yaml"),
     ("train table.tsv", "its name must end in .yaml"),
     ("train seed=3 R", "RECIPE must come first"),
+    ("train recordings", "RECIPE corpus=folder corpus.train=recordings"),
+    ("doctor table.tsv", "RECIPE corpus=table corpus.train=table.tsv"),
+    ("train run", "lasasr train --resume run goes on with it"),
     # keys and options
     ("train R sed=3", "nearest: seed"),
     ("train R listen.layer=3", "nearest: listen.layers"),
@@ -46,10 +49,19 @@ MISTAKES = [
     ("train R trainer.max_epochs=1h", "takes a whole number"),
     ("train R optimizer.lr=1e-3s", "takes a number"),
     ("train R evaluate.splits=test", "write evaluate.splits=[test]"),
+    ("train R evaluate.splits=[tset]", "evaluate.splits names tset; the corpus has dev, test, train (nearest: test)"),
+    ("train R corpus=table corpus.train=table.tsv corpus.dev=table.tsv", "name its list, as corpus.test=..., or leave"),
+    ("train lm/synthetic_char evaluate.splits=[tset]", "the corpus has dev, train"),
+    ("train R tokenizer=grown", "add adapt=full"),
     ("train R loss.ctc_weight=2", "must lie in [0, 1], got 2"),
     ("train R batching.max_utterances=0", "must be positive"),
     ("train R threads=0", "a whole number from 1 to 4096"),
     ("train R trainer.precision=16", "is not one of 32-true, bf16-mixed, 16-mixed"),
+    ("train R trainer.precision=fp16", "is not one of 32-true, bf16-mixed, 16-mixed"),
+    ("train R trainer.max_steps=-1 trainer.max_epochs=-1", "set one of them"),
+    ("train R trainer.accelerator=tensor", "nearest: "),
+    ("train R frontend.sample_rate_hz=16", "in hertz, 16000 for 16 kHz"),
+    ("prepare R corpus=table corpus.train=table.tsv corpus.held_out=25", "between 0 and 0.5"),
     # sweeps and plugins
     ("train R seed=1,2", "add -m to run every value"),
     ("train R -m optimizer.lr=interval(0.1,0.2)", "add hydra/sweeper=optuna"),
@@ -57,6 +69,11 @@ MISTAKES = [
     ("train R hydra/sweeper=optuna", "has no effect without -m"),
     # runs, splits, files and formats
     ("train --resume absent", "absent does not exist"),
+    ("train R search.lm=absent search.lm_weight=0.3", "absent does not exist"),
+    ("train R search.lm=absent.arpa search.lm_weight=0.3", "absent.arpa is missing"),
+    ("train R adapt=lora", "warm_start.run=RUN, a run folder or bundle"),
+    ("transcribe absent beam=5 a.wav", "an option of it is search.beam=5"),
+    ("plan . --difference 1", "name the sweep, or that file"),
     ("train R --resume absent", "train takes a RECIPE, or --resume RUN"),
     ("evaluate absent", "absent does not exist"),
     ("evaluate absent --split dev", "unknown option --split"),
@@ -92,6 +109,10 @@ def test_a_mistake_is_one_line_that_names_the_mend(
     for name in ("LASASR_DATA", "LASASR_RUNS", "HYDRA_FULL_ERROR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "table.tsv").write_text("path\tsentence\na.wav\thello\n")
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("schema: 1\nlisten: {}\n")
+    (tmp_path / "run" / "card.json").write_text("{}")
     status = main([RECIPE if word == "R" else word for word in shlex.split(line)])
     err = capsys.readouterr().err
     assert status in (1, 2)

@@ -177,6 +177,7 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["talks", "--out", "out.txt"], "--out names a folder"),
         (["talks", "attend=dot"], "attend=dot: there is no such file, and of a trained recognizer only search can be"),
         (["search=beam"], "no audio is named"),
         (["-", "-"], "- (standard input) is named twice"),

@@ -164,6 +164,25 @@ def test_a_worker_that_was_killed_is_named(end: str, words: str) -> None:
     assert re.fullmatch(rf"a worker of the data loader, process \d+, {words}\n", done.stdout), done.stdout + done.stderr
 
 
+def test_a_lost_worker_is_named_whatever_its_error_was_turned_into() -> None:
+    """As by `inspect`, within which torch's handler of SIGCHLD may run."""
+    with pytest.raises(LasasrError, match="process 12, was killed by signal: Killed;"), naming_lost_workers():
+        turned_into("DataLoader worker (pid 12) is killed by signal: Killed. ")
+    with pytest.raises(ValueError, match="while that was handled"), naming_lost_workers():
+        turned_into("of something else")
+
+
+def turned_into(message: str) -> None:
+    """Raise something else while what came from an error with that message is handled."""
+    try:
+        try:
+            raise RuntimeError(message)
+        except RuntimeError as error:
+            raise TypeError("unsupported callable") from error
+    except TypeError:
+        raise ValueError("while that was handled") from None
+
+
 def lose_a_worker(end: str) -> None:
     """Print what the parent of a worker says that ends so."""
     with pytest.raises(LasasrError) as caught, naming_lost_workers():

@@ -414,10 +414,10 @@ GUARDS = (
     ),
     Guard(
         "a full disk names the weights",
-        "artifacts/bundle.py",
-        "        except SafetensorError as error:\n",
-        "        except KeyboardInterrupt as error:\n",
-        ("cli/test_cli_export.py",),
+        "artifacts/tensor_file.py",
+        "    except SafetensorError as error:\n",
+        "    except KeyboardInterrupt as error:\n",
+        ("artifacts/test_tensor_file.py", "cli/test_cli_export.py"),
     ),
     # data
     Guard(

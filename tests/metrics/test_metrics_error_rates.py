@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.error_rates import AlignedPair, Counts, align, compare, count, counts_between, pooled, units
+from lasasr.metrics.error_rates import (
+    AlignedPair,
+    Counts,
+    align,
+    compare,
+    count,
+    counts_between,
+    errors_between,
+    pooled,
+    refuse_endless,
+    units,
+)
 
 words = st.lists(st.sampled_from(["a", "b", "ab", "c"]), max_size=7).map(" ".join)
 every_metric = pytest.mark.parametrize("metric", ["wer", "cer", "per"])
@@ -124,3 +135,20 @@ def test_an_alignment_shows_each_kind_of_error() -> None:
 def test_counts_without_an_alignment_are_those_of_the_alignment(metric: str, reference: str, hypothesis: str) -> None:
     expected = compare(reference, hypothesis, metric)
     assert counts_between(units(reference, metric), units(hypothesis, metric)) == expected
+    assert errors_between(units(reference, metric), units(hypothesis, metric)) == expected.errors
+
+
+@pytest.mark.parametrize("changed", [1, 7, 2])
+def test_errors_of_long_texts_are_those_of_a_band_of_any_width(changed: int) -> None:
+    """Near texts stay in the first band, far ones need it doubled several times."""
+    reference = [chr(97 + number * number % 23) for number in range(3_000)]
+    hypothesis = ["-" if number % changed == 0 else unit for number, unit in enumerate(reference)]
+    hypothesis[1_000:1_000] = ["+"] * 100
+    assert errors_between(reference, hypothesis) == counts_between(reference, hypothesis).errors
+
+
+def test_a_pair_that_would_take_minutes_is_refused_by_name() -> None:
+    refuse_endless("hyp.trn: a", "x" * 10_000_000, "x" * 10_000_000)
+    refuse_endless("hyp.trn: a", "x" * 10_000_000, "y" * 40_000)
+    with pytest.raises(LasasrError, match=r"hyp.trn: a has 40,001 characters, its reference 10,000,000; .* divide"):
+        refuse_endless("hyp.trn: a", "x" * 10_000_000, "y" * 40_001)

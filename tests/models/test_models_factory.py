@@ -28,6 +28,15 @@ def test_a_user_can_allow_a_prefix_but_not_what_merely_begins_like_it(monkeypatc
         factory.check_targets({"attend": {"_target_": "torch.nn.Linear"}})
 
 
+def test_the_path_of_a_language_model_is_no_argument_of_the_search() -> None:
+    """`search_parts` puts the model in its place."""
+    inner = {"_target_": "lasasr.search.rescoring.Rescoring", "lm": "runs/lm", "lm_weight": 0.1}
+    search = {"_target_": "lasasr.search.beam.BeamSearch", "lm": "runs/lm", "lm_weight": 0.3, "rescore": inner}
+    factory.check_targets({"search": search})
+    with pytest.raises(UsageError, match=r"search\.lm_weight"):
+        factory.check_targets({"search": {**search, "lm_weight": "much"}})
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
