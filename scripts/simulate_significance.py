@@ -113,6 +113,7 @@ SETTINGS = (
     Setting("40 speakers, 4 seeds against 20, 0.1", 40, 400, 4, seed_sd=0.1, second_seeds=20),
     Setting("40 speakers, 4 seeds against 20, 0.2", 40, 400, 4, seed_sd=0.2, second_seeds=20),
     Setting("40 speakers, 5 seeds against 20, 0.1", 40, 400, 5, seed_sd=0.1, second_seeds=20),
+    Setting("70 speakers, 4 seeds, 0.1", 70, 300, 4, seed_sd=0.1),
 )
 OUTSIDE = (  # of what is promised
     *("few speakers", "few speakers, more seeds", "four speakers"),
