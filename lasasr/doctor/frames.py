@@ -14,7 +14,7 @@ from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, Severity, about, overall
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings
-from lasasr.training.machine import memory_bytes
+from lasasr.training.memory import memory_bytes
 
 BYTES_OF_SAMPLE = 8  # float32, in blocks and put together
 

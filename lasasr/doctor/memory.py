@@ -25,7 +25,8 @@ from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import prepare
 from lasasr.text import special
 from lasasr.training.adapting import beginning
-from lasasr.training.machine import keep_freed_memory, memory_bytes, precision, set_threads
+from lasasr.training.machine import keep_freed_memory, precision, set_threads
+from lasasr.training.memory import memory_bytes
 from lasasr.training.module import Training
 from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import training_module

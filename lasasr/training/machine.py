@@ -102,10 +102,3 @@ def computes_bf16(accelerator: str) -> bool:
 def _cpu_computes_bf16() -> bool:
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(bool(check()) for check in checks if check is not None)
-
-
-def memory_bytes() -> int | None:
-    """Bytes of memory of the machine, where the system says."""
-    if "SC_PHYS_PAGES" not in os.sysconf_names:
-        return None
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
