@@ -17,6 +17,7 @@ from typing import Any, Final
 _ACTING: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+MOST_SAID: Final = 2_000  # characters of an error
 _CURSOR: Final = re.compile("(?:\n|\x1b\\[A)*")  # how a progress bar moves between its lines, in writes of its own
 
 
@@ -39,6 +40,15 @@ def escaped(text: str, keep: str = "") -> str:
 def lines_escaped(text: str) -> str:
     """`escaped` of a text of several lines."""
     return escaped(text, keep="\n\t")
+
+
+def one_line(message: str) -> str:
+    """An error as it is said: `escaped`, in one line; of one that quotes a whole file the middle is left out."""
+    line = " ".join(lines_escaped(message).split())
+    if len(line) <= MOST_SAID:
+        return line
+    head, tail = 3 * MOST_SAID // 4, MOST_SAID // 4
+    return f"{line[:head]} ... ({len(line) - head - tail:,} characters left out) ... {line[-tail:]}"
 
 
 def described(character: str) -> str:

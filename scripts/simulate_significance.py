@@ -108,8 +108,17 @@ SETTINGS = (
     Setting("one seed, seeds alike", 20, 400, 1, seed_sd=0.0),
     Setting("70 speakers, 4 seeds", 70, 300, 4),
     Setting("70 speakers, every fourth run diverges", 70, 300, 4, diverging=0.25),
+    Setting("40 speakers, 4 seeds, 0.1", 40, 400, 4, seed_sd=0.1),
+    Setting("40 speakers, 4 seeds against 10, 0.1", 40, 400, 4, seed_sd=0.1, second_seeds=10),
+    Setting("40 speakers, 4 seeds against 20, 0.1", 40, 400, 4, seed_sd=0.1, second_seeds=20),
+    Setting("40 speakers, 4 seeds against 20, 0.2", 40, 400, 4, seed_sd=0.2, second_seeds=20),
+    Setting("40 speakers, 5 seeds against 20, 0.1", 40, 400, 5, seed_sd=0.1, second_seeds=20),
+    Setting("70 speakers, 4 seeds, 0.1", 70, 300, 4, seed_sd=0.1),
 )
-OUTSIDE = ("few speakers", "few speakers, more seeds", "four speakers", SETTINGS[-1].name)  # of what is promised
+OUTSIDE = (  # of what is promised
+    *("few speakers", "few speakers, more seeds", "four speakers"),
+    *(setting.name for setting in SETTINGS if setting.diverging),
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lasasr.escaping import EscapingStream, acting, escaped, escaping_output, lines_escaped
+from lasasr.escaping import EscapingStream, acting, escaped, escaping_output, lines_escaped, one_line
 
 DIRECTIONS = {chr(code) for code in range(0x110000) if unicodedata.bidirectional(chr(code)) in
               ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")}  # fmt: skip
@@ -68,3 +68,17 @@ def test_an_output_without_unicode_loses_nothing_and_fails_on_nothing(variables:
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True)
     text = done.stdout.decode("latin-1" if "latin-1" in variables.values() else "utf-8").strip()
     assert text.replace("\\xe9", "é").replace("\\u8a9e", "語") == "café 語 \\u001b[2J"
+
+
+@given(st.text())
+def test_an_error_is_one_line_that_acts_on_nothing(message: str) -> None:
+    assert acting(one_line(message)) == ""
+    assert one_line(message) == " ".join(lines_escaped(message).split())
+
+
+def test_an_error_that_quotes_a_whole_file_keeps_its_beginning_and_its_end() -> None:
+    said = one_line(f"tokenizer.json is damaged ({'x' * 1_000_000}); prepare it again")
+    assert said.startswith("tokenizer.json is damaged (xxx")
+    assert said.endswith("xxx); prepare it again")
+    assert "characters left out" in said
+    assert len(said) < 2_100

@@ -125,11 +125,23 @@ def opened(path: str | Path) -> AudioFile:
     """An open audio file.
 
     Raises:
-        LasasrError: it is missing, is no audio file, or its rate or length is beyond the limits.
+        LasasrError: it is missing, is no audio file, has a name that is not UTF-8, or its rate or length is beyond
+            the limits.
     """
     if not is_file(Path(path)):
         raise LasasrError(f"{path} is missing, or no file")
+    if not utf8_name(path):
+        raise LasasrError(f"{path} has a name that is not UTF-8: rename it")
     return _opened(Path(path), str(path))
+
+
+def utf8_name(path: str | Path) -> bool:
+    """Whether the bytes of a name are UTF-8; others can stand in no table and in no result."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def opened_bytes(content: bytes, name: str) -> AudioFile:

@@ -17,7 +17,7 @@ from typing import Final
 from lasasr import __version__
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
-from lasasr.escaping import escaping_output, lines_escaped
+from lasasr.escaping import escaping_output, one_line
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_S = 10.0  # that the first of several ranks has to say what they all have met
@@ -161,7 +161,7 @@ def _of_users_part(error: Exception) -> str | None:
 
 def _say(message: str, status: int) -> int:
     who = launch.helper()
-    print(f"lasasr: {f'{who}: ' if who else ''}{' '.join(lines_escaped(message).split())}", file=sys.stderr)
+    print(f"lasasr: {f'{who}: ' if who else ''}{one_line(message)}", file=sys.stderr)
     return status
 
 

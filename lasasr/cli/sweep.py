@@ -29,6 +29,7 @@ from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
 from lasasr.cli.session import Session
 from lasasr.configuration import gate, users_parts
 from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.escaping import one_line
 
 Work = Callable[[Run, Config, list[str]], Any]
 
@@ -86,7 +87,7 @@ class Job:
         except Exception as error:
             message = str(error) if isinstance(error, LasasrError) else users_parts.fault(error)
             message = message or f"{type(error).__name__}: {error}"
-            print(f"lasasr: job {number} ({label}) failed: {' '.join(message.split())}", file=sys.stderr)
+            print(f"lasasr: job {number} ({label}) failed: {one_line(message)}", file=sys.stderr)
             if self.raises:
                 raise
             return Failed(traceback.format_exc())

@@ -13,6 +13,7 @@ from lasasr.cli import search_options
 from lasasr.cli.arguments import Parser, add_device, usable
 from lasasr.configuration.loading import loading
 from lasasr.errors import LasasrError, UsageError
+from lasasr.escaping import one_line
 
 if TYPE_CHECKING:
     from lasasr.models.recognizer import Recognizer
@@ -171,7 +172,7 @@ def _report(errors: Sequence[LasasrError], count: int) -> int:
     if len(errors) == 1 == count:
         raise errors[0]
     for error in errors:
-        print(f"lasasr: {error}", file=sys.stderr)
+        print(f"lasasr: {one_line(str(error))}", file=sys.stderr)
     if errors:
         print(f"lasasr: {len(errors)} of {count} recordings were not transcribed", file=sys.stderr)
     return LasasrError.exit_status if errors else 0

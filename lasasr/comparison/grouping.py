@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from lasasr.comparison.encoders import alignment_notes
@@ -54,7 +55,25 @@ def groups(
     named = names([runs[0].settings for runs in gathered.values()])
     notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
+    notes += [note for system in systems for note in copied_seeds(system)]
     return [_with_missing(system, selection.missing) for system in systems], notes
+
+
+def copied_seeds(system: SystemRuns) -> list[str]:
+    """A note where seeds have the same texts, errors and all, and so may be copies."""
+    alike: dict[tuple[int, ...], list[DecodedRun]] = {}
+    for run in system.runs:
+        counts = tuple(int(run.summary[key]) for key in ("substitutions", "deletions", "insertions"))
+        if any(counts):
+            alike.setdefault(counts, []).append(run)
+    pairs = [(first, second) for runs in alike.values() for first, second in combinations(runs, 2)]
+    copies = [f"{first.seed} and {second.seed}" for first, second in pairs if _texts(first) == _texts(second)]
+    if not copies:
+        return []
+    return [
+        f"seeds of {system.name} have the same hypotheses ({', '.join(copies)}): if they are copies of one run, leave "
+        f"all but one out, for copies make intervals too narrow"
+    ]
 
 
 def _run(run: DecodedRun, aligned: bool) -> scores.Run:

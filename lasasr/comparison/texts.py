@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lasasr.comparison.entries import RunSelection
-from lasasr.comparison.grouping import SystemRuns, groups
+from lasasr.comparison.grouping import SystemRuns, copied_seeds, groups
 from lasasr.comparison.outside import outside_run, rescored
 from lasasr.comparison.reference_set import ReferenceSet, Scoring, reference_set, speakers_of
 from lasasr.errors import UsageError
@@ -67,12 +67,13 @@ def text_comparison(
         )
         for system in named
     ]
-    notes: list[str] = []
+    notes = [note for system in systems for note in copied_seeds(system)]
     if runs:
-        grouped, notes = groups(runs, **(allowed or {}))
+        grouped, notes_of_runs = groups(runs, **(allowed or {}))
         systems += [
             replace(group, runs=tuple(rescored(run, references, scoring) for run in group.runs)) for group in grouped
         ]
+        notes += notes_of_runs
     _refuse_one_name([system.name for system in systems])
     notes += _notes(references, systems)
     selection = RunSelection(

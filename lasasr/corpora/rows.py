@@ -133,9 +133,11 @@ def _seconds(where: str, name: str, fields: Mapping[str, Any]) -> float | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
+        seconds = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise LasasrError(f"{where}{name} {value!a} is not a number of seconds") from None
+        seconds = None
+    if seconds is None or isinstance(value, bool):
+        raise LasasrError(f"{where}{name} {value!a} is not a number of seconds")
     if not math.isfinite(seconds) or seconds < 0:
         raise LasasrError(f"{where}{name} {seconds:g} is not a time within a recording")
     return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import torch.distributed as dist
@@ -34,3 +35,9 @@ def largest(values: Tensor) -> Tensor:
 def is_lost_connection(error: RuntimeError) -> bool:
     """Whether an exchange failed because another rank is gone."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def connection_fault(error: RuntimeError) -> str:
+    """What a lost connection says first, without the place in gloo's source and its advice."""
+    said = re.sub(r"^\[[^]]*\] *", "", " ".join(str(error).split()))
+    return said.partition(". ")[0][:120]

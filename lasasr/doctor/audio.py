@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -50,10 +51,16 @@ class Fault(NamedTuple):
     detail: str
 
 
-def audio(split: str, utterances: Utterances, sample_rate_hz: int, progress: Progress) -> list[Finding]:
-    """Read every file of a split in threads; what is wrong, by kind, with the first file as an example."""
+def audio(
+    split: str, utterances: Utterances, sample_rate_hz: int, progress: Progress, longest_s: float = math.inf
+) -> list[Finding]:
+    """Read every file of a split in threads; what is wrong, by kind, with the first file as an example.
+
+    Args:
+        longest_s: longer utterances are not read.
+    """
     recorded = digests.recorded(utterances.path)
-    files = _by_file(utterances)
+    files = _by_file(utterances, longest_s)
     faults: dict[str, list[Fault]] = defaultdict(list)
     with ThreadPoolExecutor(max(2, cores_per_process())) as readers:
         jobs = readers.map(lambda path: list(_file(path, files[path], utterances, recorded, sample_rate_hz)), files)
@@ -71,10 +78,12 @@ def _findings(kind: str, split: str, utterances: Utterances, faults: list[Fault]
     return about(kind, severity, split, ids, len(utterances), f"{faults[0].detail}; {way_out}" if faults else "")
 
 
-def _by_file(utterances: Utterances) -> dict[str, list[int]]:
+def _by_file(utterances: Utterances, longest_s: float) -> dict[str, list[int]]:
     """Path → the utterances in it; what is no plain part of one file stands alone."""
     files: dict[str, list[int]] = defaultdict(list)
     for index, line in enumerate(utterances.cuts):
+        if utterances.durations_s[index] > longest_s:
+            continue
         path = _single_file(json.loads(line))
         files[path or f"{utterances.ids[index]}\n"].append(index)  # no path ends in a line break
     return files

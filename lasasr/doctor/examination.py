@@ -48,7 +48,7 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
         if split in prepared.manifests
     }
     findings = splits.absent(prepared.manifests, evaluated)
-    findings += [finding for split in used for finding in frames.beyond(split, used[split], recognizer)]
+    findings += [finding for split in used for finding in frames.too_long(split, used[split], recognizer)]
     findings += paper.of_prepared(prepared, {split: used[split] for split in used if split not in prepared.others})
     return findings + _against_tokens(used, {split: prepared.tokens(split) for split in used}, recognizer)
 
@@ -95,7 +95,7 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     findings += splits.absent(read, settings.evaluate.splits)
     if recognizer.is_staged:
         findings.append(frames.encodings_kept(settings, recognizer, read))
-    findings += [finding for split in read for finding in frames.beyond(split, read[split], recognizer)]
+    findings += [finding for split in read for finding in frames.too_long(split, read[split], recognizer)]
     first_corpus = {split: utterances for split, utterances in read.items() if split != REPLAY}
     findings += paper.on_paper(first_corpus, leaks=settings.debug.overfit_utterances is None)
     findings += _against_tokens(read, tokens, recognizer)
@@ -103,7 +103,8 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     if listen:
         findings += splits.copies(first_corpus) if settings.debug.overfit_utterances is None else []
         for split, utterances in read.items():
-            findings += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress)
+            longest_s = frames.readable_s(recognizer)
+            findings += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress, longest_s)
     findings += _trained(settings, read, tokens["train"], ranks or updates.ranks(settings), listen, facts, findings)
     return Report(settings.recipe, findings, facts)
 

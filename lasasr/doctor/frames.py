@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from lasasr.configuration.settings import Recognition
@@ -12,6 +14,9 @@ from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, Severity, about, overall
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings
+from lasasr.training.memory import memory_bytes
+
+BYTES_OF_SAMPLE = 8  # float32, in blocks and put together
 
 MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
 NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
@@ -21,6 +26,11 @@ def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tens
     """T' (N,) of every utterance, from its duration."""
     samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
     return recognizer.model.encoder.output_lengths(recognizer.frontend.output_lengths(samples))
+
+
+def too_long(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
+    """Utterances that are longer than the encoder or the memory takes."""
+    return beyond(split, utterances, recognizer) + beyond_memory(split, utterances, recognizer)
 
 
 def beyond(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
@@ -34,6 +44,23 @@ def beyond(split: str, utterances: Utterances, recognizer: Recognizer) -> list[F
     advice = f"the positions of these weights end at {limit_s:.0f} s: cut the utterances, or leave them out"
     ids = [utterances.ids[index] for index in too_long]
     return about("longer than the encoder reaches", "error", split, ids, len(utterances), advice)
+
+
+def beyond_memory(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
+    """Utterances that are longer than `readable_s`."""
+    longest_s = readable_s(recognizer)
+    ids = [utterances.ids[index] for index in np.flatnonzero(utterances.durations_s > longest_s).tolist()]
+    advice = (
+        f"{utterances.durations_s.max():,.0f} s of audio in one piece are more than this machine can read: name parts "
+        f"of it, as start_s and end_s do in tables"
+    )
+    return about("longer than memory", "error", split, ids, len(utterances), advice)
+
+
+def readable_s(recognizer: Recognizer) -> float:
+    """How long an utterance may be whose samples, as they are read and converted, take half of the memory."""
+    machine = memory_bytes()
+    return math.inf if machine is None else machine / 2 / (BYTES_OF_SAMPLE * recognizer.frontend.sample_rate_hz)
 
 
 def encodings_kept(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utterances]) -> Finding:

@@ -6,7 +6,6 @@ The batch is noise of the right shape: memory does not depend on what is said.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from lasasr.preparation.speech import prepare
 from lasasr.text import special
 from lasasr.training.adapting import beginning
 from lasasr.training.machine import keep_freed_memory, precision, set_threads
+from lasasr.training.memory import memory_bytes
 from lasasr.training.module import Training
 from lasasr.training.parameter_groups import trained_parameters
 from lasasr.training.run import training_module
@@ -117,7 +117,7 @@ def _measured(settings: Recognition, shapes: tuple[Shape, ...]) -> Cost:
     import resource  # not on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, _memory(), "cpu")
+    return Cost(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, memory_bytes(), "cpu")
 
 
 def noise(shape: Shape, recognizer: Recognizer) -> Batch:
@@ -148,10 +148,3 @@ def update(module: Training, optimizer: Optimizer, batch: Batch, settings: Setti
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     optimizer.zero_grad()
-
-
-def _memory() -> int | None:
-    """Bytes of memory of the machine, where the system says."""
-    if "SC_PHYS_PAGES" not in os.sysconf_names:
-        return None
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -20,6 +20,7 @@ from lasasr.configuration.sections import Plain
 from lasasr.errors import LasasrError
 from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
+from lasasr.metrics.triage import EMPTY
 from lasasr.models import adaptation, factory, language_model, recognizer_bundle, transcription
 from lasasr.models.adaptation import Adaptation
 from lasasr.models.network import Model
@@ -128,8 +129,7 @@ class Recognizer(WaveformEncoder):
             timed = self._timed(acoustics, waveform_lengths, read)
             nbests = [[replace(nbest[0], timed=times), *nbest[1:]] for nbest, times in zip(nbests, timed, strict=True)]
         nbests = [
-            [replace(hypothesis, text=self.tokenizer.decode(hypothesis.tokens)) for hypothesis in nbest]
-            for nbest in nbests
+            [_worded(hypothesis, self.tokenizer.decode(hypothesis.tokens)) for hypothesis in nbest] for nbest in nbests
         ]
         if timestamps and self.calibration is not None:
             rows = zip(nbests, self.word_features(acoustics, nbests), strict=True)
@@ -381,11 +381,17 @@ class Recognizer(WaveformEncoder):
         return recognizer.to(device).eval()
 
 
+def _worded(hypothesis: Hypothesis, text: str) -> Hypothesis:
+    """The hypothesis with its text; one of spaces alone is as empty as one without a token."""
+    unsaid = not text.split() and EMPTY not in hypothesis.flags
+    return replace(hypothesis, text=text, flags=(*hypothesis.flags, EMPTY) if unsaid else hypothesis.flags)
+
+
 def _empty(hypothesis: Hypothesis) -> Hypothesis:
     """The hypothesis of silence, with as much of the search's as an empty text can have."""
     weights = None if hypothesis.weights is None else hypothesis.weights[-1:]
     timed: dict[Kind, tuple[Word, ...]] = dict.fromkeys(hypothesis.timed, ())
-    return Hypothesis((), 0.0, weights=weights, flags=("empty",), timed=timed)
+    return Hypothesis((), 0.0, weights=weights, flags=(EMPTY,), timed=timed)
 
 
 def _merged(part: Plain, changes: Plain) -> dict[str, Any]:

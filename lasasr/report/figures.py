@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,5 +22,6 @@ def blank(width_in: float, height_in: float) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` to `path` as PNG, atomically."""
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # they are drawn as boxes
         figure.savefig(temporary, format="png")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import lightning.pytorch as pl
+import torch
 
 from lasasr.artifacts.run_card import RUN_ID
 from lasasr.artifacts.runs import Run
@@ -71,13 +72,15 @@ def misfit(path: Path, module: pl.LightningModule, run_id: str | None) -> str | 
 
 
 def _other_weights(content: Mapping[str, Any], module: pl.LightningModule) -> str | None:
-    """Names and shapes only: the precision of a Trainer changes what numbers they are."""
+    """Names, shapes and whether they are finite: the precision of a Trainer changes what numbers they are."""
     expected, stored = module.state_dict(), content[checkpoint_file.STATE]
     if differing := sorted(set(expected) ^ set(stored)):
         return f"{differing[0]} is in one but not in the other"
     for name, value in expected.items():
         if value.shape != stored[name].shape:
             return f"{name} has shape {tuple(stored[name].shape)}, not {tuple(value.shape)}"
+        if not torch.isfinite(stored[name]).all():
+            return f"{name} holds NaN or infinite numbers"
     return None
 
 
@@ -87,6 +90,12 @@ def _not_restorable(content: Mapping[str, Any], module: pl.LightningModule) -> s
             return f"its {name} is {str(content.get(name))[:40]}"
     if not isinstance(content["loops"].get("fit_loop"), Mapping):
         return "it holds no fit_loop"
+    for name in ("optimizer_states", "lr_schedulers"):  # with none Lightning would begin anew in silence
+        if len(content[name]) != 1:
+            return f"it holds {len(content[name])} {name}, not 1"
+    schedule = content["lr_schedulers"][0]
+    if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
+        return f"its lr_schedulers is {str(content['lr_schedulers'])[:40]}"
     trained = sum(value.requires_grad for value in module.parameters())
     if any(_weights_of(state) != trained for state in content["optimizer_states"]):
         return f"its optimizer_states are not of {trained} weights"

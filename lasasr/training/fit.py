@@ -227,7 +227,7 @@ def _losing_ranks(trainer: pl.Trainer) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        said = " ".join(str(error).split())
         if trainer.world_size == 1 or not exchange.is_lost_connection(error):
             raise
-        raise LostRankError(f"another rank has ended or hangs; it may have said why above ({said[-120:]})") from error
+        said = exchange.connection_fault(error)
+        raise LostRankError(f"another rank has ended or hangs; it may have said why above ({said})") from error

@@ -1,6 +1,8 @@
-"""The most memory that training held on a GPU."""
+"""The most memory that training held on a GPU, and the memory of the machine."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
@@ -17,3 +19,10 @@ def peak_mib(device: torch.device) -> int | None:
     None on a CPU: a process keeps what it frees, so that in a sweep a run would be charged for those before it.
     """
     return round(torch.cuda.max_memory_allocated(device) / 2**20) if device.type == "cuda" else None
+
+
+def memory_bytes() -> int | None:
+    """Bytes of memory of the machine, where the system says."""
+    if "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

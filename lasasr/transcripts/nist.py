@@ -72,7 +72,9 @@ def by_segment(path: Path, words: Sequence[TimedWord], segments: Sequence[Segmen
     """The recognised text of each segment, as sclite assigns words to them.
 
     A word belongs to the first segment of its recording that ends after the word's middle, or else to the last one: a
-    word between two segments is an insertion in the second. What belongs to a segment that is not scored is left out.
+    word between two segments is an insertion in the second. What belongs to a segment that is not scored is left out. A
+    segment without any word is silence if its recording has words elsewhere; one of a recording that has none at all is
+    left out, since a CTM does not say whether that recording was recognised.
 
     Raises:
         LasasrError: a recording has no segment.
@@ -80,7 +82,10 @@ def by_segment(path: Path, words: Sequence[TimedWord], segments: Sequence[Segmen
     of_recording: dict[str, list[Segment]] = {}
     for segment in sorted(segments, key=lambda segment: (segment.start_s, segment.end_s)):
         of_recording.setdefault(segment.recording, []).append(segment)
-    texts: dict[str, list[str]] = {segment.id: [] for segment in segments if segment.id is not None}
+    recognised = {word.recording for word in words}
+    texts: dict[str, list[str]] = {
+        segment.id: [] for segment in segments if segment.id is not None and segment.recording in recognised
+    }
     for word in sorted(words, key=lambda word: word.middle_s):
         if word.recording not in of_recording:
             raise LasasrError(f"{path}: recording {word.recording} has no segment in the reference")

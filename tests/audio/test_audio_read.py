@@ -1,5 +1,6 @@
 """Reading audio files of every kind, and refusing the broken ones."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from lasasr.audio.read import read
+from lasasr.audio.read import opened, read
 from lasasr.errors import LasasrError
 
 
@@ -70,3 +71,13 @@ def test_not_finite(tmp_path: Path, value: float) -> None:
     soundfile.write(tmp_path / "bad.wav", samples, 16_000, subtype="FLOAT")
     with pytest.raises(LasasrError, match=r"bad\.wav holds NaN or infinite samples, the first at 0\.500 s"):
         read(tmp_path / "bad.wav", 16_000)
+
+
+def test_a_name_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    try:
+        path.write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(LasasrError, match="has a name that is not UTF-8: rename it"):
+        opened(path)

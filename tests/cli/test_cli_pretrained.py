@@ -112,7 +112,7 @@ def test_a_run_that_finds_everything_waits_for_nobody_who_encodes(place: Path, m
 
 
 def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:
-    augmented = ("augment=specaugment_lb", "+augment.specaugment.time_width=9")
+    augmented = ("augment=specaugment_lb", "augment.specaugment.time_width=9")
     plain, once = losses(trained(place)), losses(trained(place, *augmented))
     assert once != pytest.approx(plain, rel=1e-3)
     assert losses(trained(place, *augmented, "loading.cache_encoded=false")) == pytest.approx(once, rel=1e-3)

@@ -139,6 +139,16 @@ def test_unknown_speakers_are_said(tmp_path: Path) -> None:
         compared({"x": [hypothesis]}, reference, rule=None, table=table)
 
 
+def test_seeds_that_may_be_copies_are_named(tmp_path: Path) -> None:
+    reference = write_trn(tmp_path / "ref.trn", REFERENCES)
+    seeds = [write_trn(tmp_path / f"{number}.trn", recognised(REFERENCES, 0.2, number)) for number in (1, 2)]
+    copy = write_trn(tmp_path / "copy.trn", recognised(REFERENCES, 0.2, 1))
+    right = [write_trn(tmp_path / f"right{number}.trn", REFERENCES) for number in (1, 2)]
+    notes = compared({"x": [*seeds, copy], "right": right}, reference, rule=by_prefix)["notes"]
+    (note,) = [note for note in notes if "same hypotheses" in note]
+    assert note.startswith("seeds of x have the same hypotheses (1 and 3): if they are copies")
+
+
 def test_other_utterances_and_missing_ones_are_refused(tmp_path: Path) -> None:
     reference = write_trn(tmp_path / "ref.trn", REFERENCES)
     texts = recognised(REFERENCES, 0.2, 1)

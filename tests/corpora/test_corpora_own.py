@@ -386,6 +386,14 @@ def test_without_the_library_its_extra_is_named(monkeypatch, tmp_path):
         HuggingFaceCorpus(str(tmp_path)).fingerprint()
 
 
+def test_a_missing_folder_that_may_be_a_name_of_the_hub_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(
+        LasasrError, match="recordings/anna does not exist here; to look for it on the Hugging Face hub"
+    ):
+        HuggingFaceCorpus("recordings/anna").fingerprint()
+
+
 # --- import -----------------------------------------------------------------------------------------------------------
 
 

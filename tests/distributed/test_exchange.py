@@ -33,3 +33,10 @@ def test_a_lost_connection_is_told_from_other_errors() -> None:
     assert exchange.is_lost_connection(dist.DistBackendError("reset"))
     assert exchange.is_lost_connection(RuntimeError("[../third_party/gloo] Connection closed by peer"))
     assert not exchange.is_lost_connection(RuntimeError("out of memory"))
+
+
+def test_a_lost_connection_is_said_without_place_and_advice() -> None:
+    said = "[/a/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:17602. This is caused by. GLHF!"
+    assert exchange.is_lost_connection(RuntimeError(said))
+    assert exchange.connection_fault(RuntimeError(said)) == "Connection closed by peer [127.0.0.1]:17602"
+    assert exchange.connection_fault(RuntimeError("gloo: timed out\n" * 99)) == ("gloo: timed out " * 99)[:120]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from doctor_corpus import RATE_HZ, SMALL, Corpus
 
+from lasasr.audio import read
 from lasasr.cli.main import main
-from lasasr.doctor import memory
+from lasasr.doctor import frames, memory
 from lasasr.doctor.memory import Cost
 
 CASES = next((path for path in (Path("../shared/cases"), Path("/work/shared/cases")) if path.is_dir()), Path("absent"))
@@ -53,6 +55,29 @@ def ends(train: Path, dev: Path, capsys: pytest.CaptureFixture[str]) -> tuple[in
 def test_doctor_and_train_end_alike_on_an_odd_table(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doctor, trained, said = ends(table.resolve(), table.resolve(), capsys)
     assert doctor == trained, said
+
+
+def test_an_utterance_that_no_memory_holds_is_refused_unread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine of 64 MiB: five minutes in one piece are decoded neither by doctor nor by train."""
+    (tmp_path / "corpus").mkdir()
+    corpus = Corpus(tmp_path / "corpus")
+    soundfile.write(corpus.audio("train-05"), np.zeros(300 * RATE_HZ), RATE_HZ)
+    corpus.plain()
+    decode, sizes = read.decoded, list[int]()
+
+    def noted(*arguments: Any) -> np.ndarray[Any, Any]:
+        channels = decode(*arguments)
+        sizes.append(channels.size)
+        return channels
+
+    monkeypatch.setattr(read, "decoded", noted)
+    monkeypatch.setattr(frames, "memory_bytes", lambda: 64 << 20)
+    doctor, trained, said = ends(corpus.folder / "train.jsonl", corpus.folder / "dev.jsonl", capsys)
+    assert (doctor, trained) == (1, 1), said
+    assert "longer than memory, 1 (12 %): train-05; 300 s of audio in one piece are more than this machine" in said
+    assert 0 < max(sizes) < 60 * RATE_HZ
 
 
 @pytest.mark.parametrize("kind", ["silence", "endless text"])

@@ -4,6 +4,7 @@ from scipy import stats
 
 from lasasr.metrics.significance.detectable import detectable, more_seeds, more_speakers, needed
 from lasasr.metrics.significance.mixed import (
+    SeedVariance,
     Uncertainty,
     clustered_df,
     half_width,
@@ -33,7 +34,7 @@ def test_equal_speakers_and_one_run_each_is_the_paired_t_test() -> None:
 def test_runs_that_differ_on_all_speakers_alike_are_welchs_t_test() -> None:
     generator = np.random.default_rng(0)
     difficulty = np.arange(10)
-    first, second = (difficulty + generator.integers(50, 90, (m, 1)) for m in (4, 6))
+    first, second = (difficulty + generator.integers(50, 90, (5, 1)) for _ in range(2))
     parts = variance_parts([first, second], np.full(10, 500), (1.0, -1.0))
     theirs = stats.ttest_ind(first.mean(1) / 5.0, second.mean(1) / 5.0, equal_var=False)
     uncertainty = system_uncertainty(parts)
@@ -42,7 +43,7 @@ def test_runs_that_differ_on_all_speakers_alike_are_welchs_t_test() -> None:
     assert p_value(parts.estimate, uncertainty) == pytest.approx(theirs.pvalue)
 
 
-@pytest.mark.parametrize("runs", [(2, 2), (2, 3), (3, 3), (2, 6), (3, 10)])
+@pytest.mark.parametrize("runs", [(2, 2), (2, 3), (3, 3), (2, 6), (3, 10), (4, 4), (4, 10), (4, 20), (5, 40)])
 def test_few_normal_seeds_keep_the_level_where_welchs_test_does_not(runs: tuple[int, int]) -> None:
     """Seeds are all that differs, so that Welch's test by SciPy is the other truth: liberal where runs are unequal."""
     generator, pairs = np.random.default_rng(0), 20_000
@@ -59,6 +60,38 @@ def test_few_normal_seeds_keep_the_level_where_welchs_test_does_not(runs: tuple[
         assert uncertainty.df == pytest.approx(welch.df)
     else:
         assert called < (welch.pvalue <= 0.05).mean()
+
+
+def test_four_normal_seeds_against_many_keep_the_level_beside_speakers() -> None:
+    """Speakers and seeds as the model has them, so that nothing but the degrees of freedom can be wrong."""
+    generator, pairs, speakers = np.random.default_rng(0), 8_000, 40
+    rates = []
+    for runs in (4, 20):
+        of_system = 0.05 * generator.standard_normal((pairs, 1, speakers))
+        of_seed = 0.06 * generator.standard_normal((pairs, runs, 1))
+        rates.append(0.5 + of_system + of_seed + 0.06 * generator.standard_normal((pairs, runs, speakers)))
+    parts = variance_parts([1e4 * rate for rate in rates], np.full((pairs, speakers), 10_000), (1.0, -1.0))
+    assert parts.seeds is not None
+    assert (p_value(parts.estimate, system_uncertainty(parts)) <= 0.05).mean() <= 0.055
+    # as if Welch's degrees of freedom, and X alone, could be trusted
+    below = parts.speakers**2 / parts.speakers_df + parts.seeds.excess * parts.seeds.variance / parts.seeds.welch_df
+    variance = parts.speakers + parts.seeds.excess
+    trusting = 2 * stats.t.sf(np.abs(parts.estimate) / np.sqrt(variance), variance**2 / below)
+    assert (trusting <= 0.05).mean() > 0.06
+
+
+def test_degrees_of_freedom_of_runs_that_differ_alike() -> None:
+    def seeds(*runs: float) -> SeedVariance:
+        return SeedVariance(np.array(1.0), np.array(1e9), np.array(0.0), runs)
+
+    equal = np.array([1.0, 1.0])  # variances of single runs
+    for runs in ((4, 4), (4, 5), (4, 20), (5, 20), (30, 10)):
+        means = equal / runs
+        welch = means.sum() ** 2 / (means**2 / (np.array(runs) - 1)).sum()
+        assert seeds(*map(float, runs)).df == pytest.approx(welch)
+    assert [seeds(*runs).caution for runs in ((4.0,), (4.0, 4.0), (5.0, 20.0), (30.0, 10.0))] == [0.0] * 4
+    assert [seeds(*runs).caution for runs in ((3.0, 3.0), (3.0,), (2.0, 6.0), (4.0, 400.0))] == [1.0] * 4
+    assert 0.0 < seeds(4.0, 10.0).caution < seeds(4.0, 20.0).caution < 1.0
 
 
 def test_four_seeds_count_as_they_did() -> None:

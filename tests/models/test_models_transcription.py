@@ -199,3 +199,14 @@ def test_the_others_are_transcribed_where_one_cannot_be(recognizer: Recognizer, 
     assert [isinstance(result, Hypothesis) for result in results] == [True, False, True, False, False]
     assert [str(result).split(" ")[0].split("/")[-1] for result in results[1::2]] == ["html.wav", "audio[3]"]
     assert results[0].text == recognizer.transcribe([audio[0]])[0].text
+
+
+def test_a_text_of_spaces_alone_is_flagged_as_an_empty_one(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (worded,) = recognizer.transcribe([speech(1.0, 1)])
+    assert worded.text.split()
+    assert "empty" not in worded.flags
+    monkeypatch.setattr(recognizer.tokenizer, "decode", lambda tokens: " ")
+    (unsaid,) = recognizer.transcribe([speech(1.0, 1)])
+    assert (unsaid.tokens, unsaid.flags.count("empty")) == (worded.tokens, 1)

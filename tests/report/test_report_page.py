@@ -284,6 +284,9 @@ const heads = [...document.querySelectorAll("#systems th button")];
 const click = (text) => heads.find((one) => one.textContent === text).click();
 const say = (name, value) => { observed[name] = value; };
 try {
+  const regions = [...document.querySelectorAll(".scroll")];
+  say("wider", regions.filter((region) => region.classList.contains("wider")).map((region) => region.ariaLabel));
+  say("cut", regions.filter((region) => region.scrollWidth > region.clientWidth).map((region) => region.ariaLabel));
   say("first", rates());
   click("WER %"); say("up", rates());
   click("WER %"); say("down", rates());
@@ -335,6 +338,8 @@ def test_a_browser_sorts_and_browses(text: str, tmp_path: Path, width: int) -> N
     rates = sorted(map(float, observed["first"]))
     assert list(map(float, observed["up"])) == rates
     assert list(map(float, observed["down"])) == rates[::-1]
+    assert observed["wider"] == observed["cut"]
+    assert ("Table of systems" in observed["wider"]) == (width == 500)
     assert observed["sorted"] == "descending"
     assert observed["listed"] > 3
     assert observed["opened"] == ["additive, seed 1", "dot, seed 1"]

@@ -69,6 +69,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ({"optimizer_states": "x"}, "its optimizer_states is x"),
         ({"optimizer_states": [{"state": {}, "param_groups": [{"params": [0]}]}]}, "are not of .* weights"),
         ({"optimizer_states": [{"state": {}}]}, "are not of .* weights"),
+        ({"optimizer_states": []}, "it holds 0 optimizer_states, not 1"),
+        ({"lr_schedulers": []}, "it holds 0 lr_schedulers, not 1"),
+        ({"lr_schedulers": [{"last_epoch": "x"}]}, "its lr_schedulers is .*'x'"),
         ({"loops": {}}, "it holds no fit_loop"),
         ({"callbacks": 3}, "its callbacks is 3"),
         ({"global_step": "x"}, "its global_step is x"),
@@ -87,6 +90,13 @@ def test_another_shape_is_named(content: dict[str, Any], tmp_path: Path) -> None
     weights = {**content["state_dict"], name: torch.zeros(2, 2, 2, 2)}
     torch.save({**content, "state_dict": weights}, tmp_path / LAST)
     assert str(misfit(tmp_path / LAST, training(), None)).startswith(f"{name} has shape (2, 2, 2, 2), not ")
+
+
+def test_weights_that_are_not_finite_are_named(content: dict[str, Any], tmp_path: Path) -> None:
+    name = next(name for name, value in content["state_dict"].items() if value.is_floating_point())
+    weights = {**content["state_dict"], name: torch.full_like(content["state_dict"][name], torch.inf)}
+    torch.save({**content, "state_dict": weights}, tmp_path / LAST)
+    assert misfit(tmp_path / LAST, training(), None) == f"{name} holds NaN or infinite numbers"
 
 
 def test_the_best_are_known_in_a_folder_that_has_moved(tmp_path: Path) -> None:

@@ -126,6 +126,16 @@ def test_ctm_words_go_to_the_segments_that_sclite_gives_them(tmp_path: Path) -> 
     }
 
 
+def test_a_recording_without_words_is_missing_and_a_segment_without_words_is_silence(tmp_path: Path) -> None:
+    (tmp_path / "ref.stm").write_text(STM)
+    (tmp_path / "hyp.ctm").write_text("f1 1 0.2 0.4 hello\n")
+    hypothesis = read(tmp_path / "hyp.ctm")
+    assert by_segment(hypothesis.path, hypothesis.words, read(tmp_path / "ref.stm").segments) == {
+        "f1-1-0.0-2.0": "hello",
+        "f1-1-5.0-7.0": "",
+    }
+
+
 @pytest.mark.skipif(not Path(SCLITE).exists(), reason="apt install sctk")
 def test_the_segments_are_sclites(tmp_path: Path) -> None:
     (tmp_path / "ref.stm").write_text(STM)

@@ -25,8 +25,11 @@ fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this i
   docs/statistics.md. For plans seeds.variance² it is. As those of any sum they are at least the smaller of the parts'.
   Where a system has fewer than `FEW_SEEDS` runs, it is seeds.variance² for the test too, and seeds.df is at most the
   sum over systems of (fewest runs − 1): Welch's are themselves estimated, from a spread that is often near 0 where runs
-  are so few, and then count the runs of the other system. Plans take (fewest runs − 1). Without a residual this is
-  Welch's test (1947, Biometrika 34), without X that over speakers.
+  are so few, and then count the runs of the other system. Plans take (fewest runs − 1).
+* Where four runs or more stand against many, it is those few that V rests on. So seeds.df is at most `alike_df`, what
+  Welch's formula gives if the runs of all systems differ alike, and X · seeds.variance goes over to seeds.variance² as
+  `alike_df` falls from 3 a system (four against four) to 2 (three against three). Equal numbers of runs are not touched
+  by either. Without a residual all this is Welch's test (1947, Biometrika 34), without X that over speakers.
 
 All arrays may have leading axes, so that thousands of simulated comparisons are one call.
 """
@@ -61,14 +64,26 @@ class SeedVariance(NamedTuple):
         return min(self.runs) < FEW_SEEDS
 
     @property
+    def alike_df(self) -> float:
+        """Welch's degrees of freedom if runs of all systems differ alike: Σ_v (M_v − 1) where all have as many."""
+        shares = [1.0 / count for count in self.runs]
+        below = sum(share**2 / (count - 1.0) for share, count in zip(shares, self.runs, strict=True))
+        return sum(shares) ** 2 / below
+
+    @property
     def df(self) -> Array:
         """The degrees of freedom of the test."""
-        return np.minimum(self.welch_df, len(self.runs) * (min(self.runs) - 1.0)) if self.few else self.welch_df
+        return np.minimum(self.welch_df, len(self.runs) * (min(self.runs) - 1.0) if self.few else self.alike_df)
 
     @property
     def planning_df(self) -> Array:
         """The degrees of freedom of plans."""
-        return np.minimum(self.welch_df, min(self.runs) - 1.0) if self.few else self.welch_df
+        return np.minimum(self.welch_df, min(self.runs) - 1.0 if self.few else self.alike_df)
+
+    @property
+    def caution(self) -> float:
+        """0: the degrees of freedom count of the variance of seeds what they add (X); 1: all of it."""
+        return 1.0 if self.few else min(1.0, max(0.0, FEW_SEEDS - 1.0 - self.alike_df / len(self.runs)))
 
     @property
     def excess(self) -> Array:
@@ -183,7 +198,7 @@ def system_uncertainty(parts: VarianceParts) -> Uncertainty:
         df = np.divide(variance**2, below, out=np.array(parts.speakers_df, dtype=np.float64), where=below > 0)
         return np.maximum(df, np.minimum(parts.speakers_df, seeds_df))
 
-    of_seeds = seeds.variance if seeds.few else seeds.excess
+    of_seeds = seeds.excess + seeds.caution * (seeds.variance - seeds.excess)
     return Uncertainty(
         variance,
         satterthwaite(of_seeds * seeds.variance, seeds.df),
