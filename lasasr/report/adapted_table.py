@@ -23,15 +23,15 @@ def adapted_table(document: Mapping[str, Any]) -> RenderableType:
     Args:
         document: the contents of adapted.json.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    headers = {"method": "left", "seeds": "right", "test set": "left", "before": "right", "after": "right"}
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    headers = {"method": "left", "seeds": "right", "on": "left", "before": "right", "after": "right"}
     for header, justify in (headers | {"points": "right", "verdict": "left"}).items():
-        table.add_column(header, justify=justify, no_wrap=header not in ("method", "test set"), overflow="fold")  # type: ignore[arg-type]
+        table.add_column(header, justify=justify, no_wrap=header != "method", overflow="fold")  # type: ignore[arg-type]
     for method in document["methods"]:
         for side in SIDES:
             change, first = method[side], side == "target"
             cells = [method["name"] if first else "", str(len(method["runs"])) if first else ""]
-            cells += [f"{side} {document[side]['split']}", f"{change['before']:.2f}", f"{change['after']:.2f}"]
+            cells += [side, f"{change['before']:.2f}", f"{change['after']:.2f}"]
             table.add_row(*(escaped_text(cell) for cell in (*cells, points(change), change["word"])))
     several = len(document["methods"]) > 1
     sentences = [

@@ -106,6 +106,13 @@ def test_table_picture_and_page_hold_every_method_and_run_nothing(tmp_path: Path
     assert all(
         word in text for word in ("gained", "forgot", "attend.dim=10", "after:test", "after Holm for 4 questions")
     )
+    contents["methods"][0]["name"] = "short"
+    narrow = Console(width=80, record=True, file=(tmp_path / "narrow").open("w"))
+    narrow.print(adapted_table(contents))
+    (row,) = (line for line in narrow.export_text().splitlines() if line.startswith("short "))
+    assert row.split()[1:3] == ["2", "target"]
+    assert row.rstrip().endswith(f") {contents['methods'][0]['target']['word']}")
+    contents["methods"][0]["name"] = "<script>$x^{</script>"
     picture = tmp_path / "picture.svg"
     svg(contents, picture)
     drawn = picture.read_text()
