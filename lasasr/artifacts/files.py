@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import stat
 import warnings
 import zlib
@@ -23,6 +24,7 @@ MOST_DEPTH: Final = 100  # levels of a document
 MOST_LINE_BYTES: Final = 16 << 20  # of a file of lines
 MOST_UNPACKED: Final = 100  # bytes that a packed byte may stand for: JSON has 10 to 30, a bomb 1,000
 ALWAYS_UNPACKED: Final = 64 << 20  # bytes, however few packed ones they stand for
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO"),
@@ -176,6 +178,21 @@ def parse_json(text: str | bytes, objects: Callable[[list[tuple[str, Any]]], Any
     return value
 
 
+def writable_json(text: str | bytes) -> Any:
+    """`parse_json` of what must be written again: no text in it holds half of a surrogate pair, which no file can.
+
+    Raises:
+        ValueError: one does, or it is something else than JSON.
+    """
+    value = parse_json(text)
+    if _HALF.search(text if isinstance(text, str) else text.decode("utf-8")):  # it may be one of a pair
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"it holds U+{ord(error.object[error.start]):04X}, half a character") from None
+    return value
+
+
 def _refuse_deep(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
@@ -193,7 +210,7 @@ def read_json(path: Path) -> Any:
         LasasrError: `path` is missing, no regular file, too large, or is not JSON; the message names the file.
     """
     try:
-        return parse_json(read_bounded(path).decode("utf-8"))
+        return writable_json(read_bounded(path).decode("utf-8"))
     except FileNotFoundError:
         raise LasasrError(f"{path} is missing") from None
     except ValueError as error:

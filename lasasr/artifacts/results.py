@@ -176,7 +176,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     try:
         for line in files.lines(path):
             if line.strip():
-                listed.append(files.parse_json(line))
+                listed.append(files.writable_json(line))
             if listed and not isinstance(listed[-1], dict):
                 raise _damaged(path, f"line {len(listed)} is no utterance")
     except FileNotFoundError:

@@ -118,6 +118,18 @@ def test_reading_is_bounded(tmp_path: Path, size: int, allowed: bool) -> None:
             files.read_bounded(tmp_path / "x", 1000)
 
 
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', '"\U0001f600"', r'["\uD7FF"]'])
+def test_pairs_of_halves_are_characters(text: str) -> None:
+    assert files.writable_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', r'{"a\uDFFFb": 1}', r'[["\ude00\ud83d"]]'])
+def test_half_a_character_is_refused_where_it_is_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(LasasrError, match=r"tokenizer\.json is not valid JSON \(it holds U\+D.*, half a character"):
+        files.read_json(tmp_path / "tokenizer.json")
+
+
 @pytest.mark.parametrize("levels", [1, files.MOST_DEPTH, files.MOST_DEPTH + 1, 100_000])
 def test_levels_of_json(levels: int) -> None:
     text = "[" * levels + "]" * levels
