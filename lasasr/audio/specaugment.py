@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ class Policy:
     time_masks: int  # m_T
 
 
+MOST_MASKS = 1000  # of a kind in an utterance; each is drawn, and takes memory
 POLICIES = {
     "LB": Policy(80, 27, 1, 100, 1.0, 1),  # LibriSpeech basic
     "LD": Policy(80, 27, 2, 100, 1.0, 2),  # LibriSpeech double
@@ -48,15 +50,16 @@ class SpecAugment(nn.Module):
         policy: name of the paper's policy: LB, LD, SM or SS.
         time_warp: frames; replaces the value of the policy, as do the next five.
         frequency_width: bins.
-        frequency_masks: how many.
+        frequency_masks: how many, at most `MOST_MASKS`.
         time_width: frames.
         time_share: share of the utterance, in [0, 1].
-        time_masks: how many.
+        time_masks: how many, at most `MOST_MASKS`.
         onset_step: optimizer steps before the first augmented one; 0 in the paper.
         seed: of the run.
 
     Raises:
-        UsageError: `policy` is unknown.
+        UsageError: `policy` is unknown, a number is negative, there are more than `MOST_MASKS`, or `time_share` is
+            outside [0, 1].
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class SpecAugment(nn.Module):
             "time_share": time_share,
             "time_masks": time_masks,
         }
+        _check(replacements)
         self.policy = replace(
             POLICIES[policy], **{key: value for key, value in replacements.items() if value is not None}
         )
@@ -113,6 +117,14 @@ class SpecAugment(nn.Module):
         widest = torch.full_like(lengths, self.policy.time_width).minimum(share)
         hidden = hidden | masked(features.shape[1], lengths, widest, time)[:, :, None]
         return features.masked_fill(hidden, 0.0)
+
+
+def _check(numbers: Mapping[str, float | None]) -> None:
+    for name, value in numbers.items():
+        most = {"frequency_masks": MOST_MASKS, "time_masks": MOST_MASKS, "time_share": 1.0}.get(name, math.inf)
+        if value is not None and not 0 <= value <= most:
+            bound = f"in [0, {most:g}]" if most < math.inf else "≥ 0"
+            raise UsageError(f"augment.specaugment.{name} must be {bound}, got {value}")
 
 
 def masked(size: int, extent: Tensor, widest: Tensor, drawn: Tensor) -> Tensor:

@@ -62,5 +62,7 @@ def _calibration(systems: Sequence[SystemRuns], rules: Rules) -> list[dict[str, 
 
     rows = [calibrate(scores(system.system(aligned=False)), rules.level, seed=rules.seed) for system in systems]
     if not any(rows):
-        raise LasasrError("--calibrate divides the seeds of a system: give at least 2 seeds of one")
+        raise LasasrError(
+            "--calibrate divides the seeds of a system, and draws speakers: give at least 2 seeds of one and 2 speakers"
+        )
     return [asdict(row) for row in rows if row is not None]

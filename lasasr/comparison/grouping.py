@@ -91,11 +91,12 @@ def _run(run: DecodedRun, aligned: bool) -> scores.Run:
 
 
 def still_falling(run: DecodedRun) -> bool:
-    """Whether the dev error rate, or the dev loss where that rate never moved, was at its lowest when training ended.
+    """Whether the dev error rate, or the dev loss where that rate never moved, was lower than ever when training ended.
 
     A rate above that of silence says no more than that one: what a model babbles before it has learnt anything goes up
     and down. A value that is not finite stands in no card, so that where the last one is missing nothing was falling.
-    A single validation shows no trend, and a run that has no more is young. Without any nothing is known: False.
+    A rate that only comes to where it was before does not fall. A single validation shows no trend, and a run that has
+    no more is young. Without any nothing is known: False.
     """
     validations = run.card.validations
     if len(validations) == 1:
@@ -103,7 +104,7 @@ def still_falling(run: DecodedRun) -> bool:
     for key, most in ((run.summary["metric"], scores.HOPELESS), ("loss", math.inf)):
         values = [min(validation[key], most) for validation in validations if key in validation]
         if len(set(values)) > 1:
-            return key in validations[-1] and bool(values[-1] == min(values))
+            return key in validations[-1] and bool(values[-1] < min(values[:-1]))
     return False
 
 

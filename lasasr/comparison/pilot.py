@@ -28,7 +28,7 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     """The pilot that a comparison.json or card is.
 
     Raises:
-        LasasrError: no pair has two seeds of both systems, or the comparison has no pair.
+        LasasrError: no pair has two seeds of both systems, there is one speaker, or the comparison has no pair.
     """
     if not document["pairs"]:
         raise LasasrError("the pilot compares no two systems; a plan needs the spread of a difference")
@@ -36,6 +36,11 @@ def pilot(document: Mapping[str, Any]) -> Pilot:
     every = [pair_parts(pair, seed_counts) for pair in document["pairs"]]
     known = [(pair, part) for pair, part in zip(document["pairs"], every, strict=True) if part is not None]
     parts = [part for _, part in known]
+    if not parts and int(document["speakers"]) < 2:
+        raise LasasrError(
+            "the pilot has one speaker, so that the spread between speakers is not known; evaluate it on a test set of "
+            "more, or give --seed-sd and --speaker-sd of published results"
+        )
     if not parts:
         raise LasasrError(
             "the pilot has one seed of some system in every pair, so that the spread between seeds is not known; "

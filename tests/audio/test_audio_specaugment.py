@@ -117,6 +117,15 @@ def test_unknown_policy() -> None:
         SpecAugment("LX")
 
 
+@pytest.mark.parametrize(
+    "number", [{"frequency_masks": 10**15}, {"time_masks": -1}, {"time_share": 1.5}, {"time_warp": -1}]
+)
+def test_numbers_out_of_range_are_refused_by_name(number: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=rf"augment\.specaugment\.{next(iter(number))} must be "):
+        SpecAugment("LD", **number)  # type: ignore[arg-type]
+    SpecAugment("LD", frequency_masks=1000, time_share=0.0, time_warp=0)
+
+
 def test_values_replace_those_of_the_policy() -> None:
     assert SpecAugment("LD", time_width=30, time_share=0.5).policy.time_width == 30
     result = SpecAugment("LD", time_warp=0, time_masks=0, frequency_masks=0)(ones(), LENGTHS, 0, 0, IDS)

@@ -120,7 +120,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main([*command, "--table", "speakers.csv"]) == 2
     assert "--table needs --by COLUMN" in capsys.readouterr().err
     assert main(["compare", "--reference", "ref.csv", "a=a0.trn", "b=b0.trn", "--calibrate"]) == 1
-    assert "--calibrate divides the seeds of a system" in capsys.readouterr().err
+    assert "give at least 2 seeds of one and 2 speakers" in capsys.readouterr().err
 
 
 def test_a_table_needs_names_of_columns(tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ FALLING = [{"step": 1, "wer": 100.0}, {"step": 2, "wer": 99.0}]
         (FALLING, True),
         (FALLING[1:], True),  # no trend to see: it has hardly begun
         ([*FALLING, {"step": 3, "wer": 100.0}], False),
+        ([*FALLING, {"step": 3, "wer": 99.0}], False),  # no lower than before
         ([{"step": step, "wer": 100.0, "loss": 5.0 - step} for step in (1, 2)], True),
         ([{"step": step, "wer": 100.0, "loss": 5.0 + step} for step in (1, 2)], False),
         ([{"step": step, "wer": 100.0} for step in (1, 2)], False),

@@ -79,6 +79,13 @@ def test_one_seed_is_no_pilot(tmp_path: Path) -> None:
         pilot(compared(tmp_path, 1))
 
 
+def test_one_speaker_is_no_pilot_and_is_named() -> None:
+    pair = {"first": "a", "second": "b", "systems": None, "runs": None}
+    systems = [{"name": name, "seeds": ["1", "2", "3", "4"]} for name in "ab"]
+    with pytest.raises(LasasrError, match="has one speaker, so that the spread between speakers is not known"):
+        pilot({"pairs": [pair], "systems": systems, "speakers": 1})
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
