@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -14,6 +15,8 @@ from lasasr.models import attention_view
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
 from lasasr.report import figures
+
+WHOSE_TIMES: Final = {"corpus": "  (lines: times of the corpus)", "ctc": "  (lines: this model's CTC)"}
 
 
 def draw(recognizer: Recognizer, prepared: Prepared, split: str, shown: Sequence[Outcome], folder: Path) -> None:
@@ -41,7 +44,7 @@ def attention_figure(recognizer: Recognizer, waveform: Tensor, outcome: Outcome)
         waveform,
         best.tokens,
         best.weights,
-        title=outcome.id,
+        title=f"{outcome.id}{WHOSE_TIMES.get(outcome.spoken_by, '') if outcome.spoken else ''}",
         reference=outcome.reference,
         hypothesis=best.text,
         boundaries=outcome.spoken,

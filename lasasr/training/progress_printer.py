@@ -68,7 +68,7 @@ class ProgressPrinter(TQDMProgressBar):
         value = metrics[f"dev/{self.metric}"]
         minutes, seconds = divmod(int(time.perf_counter() - self.start), 60)
         best = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None  # type: ignore[attr-defined]
-        is_best = best is None or value <= float(best)
+        is_best = best is None or value < float(best)  # of equals the first is kept; this one is not yet counted
         loss = f"{metrics['train/loss']:6.3f}" if "train/loss" in metrics else "     –"
         self.print(
             f"{minutes:3d}:{seconds:02d}  epoch {trainer.current_epoch:3d}  step {trainer.global_step:6d}  "

@@ -202,6 +202,11 @@ def test_the_map_shows_when_the_reference_was_said() -> None:
         assert [line.get_xdata()[0] for line in axis.lines] == [0.1, 0.2, 0.3, 0.35, 0.45]
         assert axis.images[0].get_extent()[0] == pytest.approx(0.0075)
     assert [text.get_text() for text in figure.axes[0].texts] == ["b", "a", "b"]
+    assert figure.get_suptitle().splitlines()[0] == "u2  (lines: times of the corpus)"
+    ((by_ctc,), _) = decode(recognizer(0.4), [heard], {})
+    assert (
+        attention_figure(model, heard.waveforms[0], by_ctc).get_suptitle().startswith("u2  (lines: this model's CTC)")
+    )
 
 
 @pytest.mark.parametrize("ctc_weight", KINDS_OF)
