@@ -73,7 +73,7 @@ def _parser() -> Parser:
         parser.add_argument(
             f"--{side}", metavar="SPLIT", required=True, help=f"{what}: before:SPLIT, after:SPLIT, TABLE"
         )
-    parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
+    parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 2 against 2 can decide")
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("adapted.json"), help="default: adapted.json")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that needs no network")
     parser.add_argument("--svg", metavar="FILE", type=Path, help="write the picture: gain against loss")

@@ -136,7 +136,7 @@ def _parser() -> Parser:
     parser.add_argument("--any-search", action="store_true", help="also runs decoded by different searches")
     parser.add_argument("--any-corpus", action="store_true", help="also runs on differently configured corpora")
     parser.add_argument("--matched", action="append", choices=BUDGETS, help="refuse budgets that differ by > 2 %%")
-    parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 3 against 3 can decide")
+    parser.add_argument("--normal-seeds", action="store_true", help="take seeds as normal: 2 against 2 can decide")
     parser.add_argument("--column", action="append", metavar="CLASS", help="one of your own: my.module.Class")
     parser.add_argument("--points", type=float, help="the difference to say needed seeds and utterances for")
     parser.add_argument("--latex", metavar="FILE", type=Path, help="table, caption and methods; sources in FILE's .bib")

@@ -81,10 +81,9 @@ def _begun(options: Namespace) -> tuple[Path, Race]:
     from lasasr.artifacts import race_file, sweeps
     from lasasr.cli.sweep import planned_sweep
     from lasasr.cli.train import loaded
-    from lasasr.comparison.plan import least_seeds
     from lasasr.comparison.race import Race
     from lasasr.metrics.significance.race import look_seeds
-    from lasasr.metrics.significance.verdict import Rules
+    from lasasr.metrics.significance.verdict import Rules, least_seeds
 
     seeds = ",".join(str(seed) for seed in range(1, options.most_seeds + 1))
     sweep = planned_sweep(options.recipe, [*options.overrides, f"seed={seeds}"], options.fresh, loaded)

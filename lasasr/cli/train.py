@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   lasasr train synthetic/las_char attend=dot listen.layers=2 seed=3
-  lasasr train synthetic/las_char -m attend=dot,additive,location seed=1,2,3
+  lasasr train synthetic/las_char -m attend=dot,additive,location seed=1,2,3,4
   lasasr train my/recipe.yaml trainer.max_epochs=5
   lasasr train --resume runs/synthetic/las_char/default-s1-1234abcd"""
 

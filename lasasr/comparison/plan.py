@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from lasasr.comparison.pilot import Pilot
 from lasasr.metrics.significance.mixed import VarianceParts
-from lasasr.metrics.significance.permutation import least_exchange
 from lasasr.metrics.significance.planning import (
     MOST_SEEDS,
     design,
@@ -16,7 +15,7 @@ from lasasr.metrics.significance.planning import (
     never_below,
     seed_variance_limit,
 )
-from lasasr.metrics.significance.verdict import Rules
+from lasasr.metrics.significance.verdict import Rules, least_seeds
 
 LISTED = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)  # seeds of each system
 
@@ -66,13 +65,6 @@ def plan(pilot: Pilot, wanted: Wanted, rules: Rules) -> dict[str, Any]:
         "designs": [_design(pilot, limit, count, wanted, level, rules) for count in listed],
     }
     return {**contents, "words": words(contents)}
-
-
-def least_seeds(rules: Rules) -> int:
-    """The fewest seeds of each system with which there is a verdict about systems."""
-    if rules.trust_normal_seeds:
-        return 2
-    return next(seeds for seeds in range(2, MOST_SEEDS) if least_exchange(seeds, seeds) <= rules.level)
 
 
 def _design(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lasasr import __version__
-from lasasr.comparison.pairs import centre
+from lasasr.comparison.pairs import centre, decides
 
 SOURCES: Final[Mapping[str, str]] = {
     "bell2002bias": (
@@ -40,6 +40,9 @@ SOURCES: Final[Mapping[str, str]] = {
 }
 
 
+NOTHING_TESTED = "No difference was tested: there are too few speakers or seeds for any answer."
+
+
 def bibtex() -> str:
     """The sources that `methods` cites."""
     return "\n\n".join(SOURCES.values()) + "\n"
@@ -54,7 +57,8 @@ def methods(document: Mapping[str, Any], escaped: Callable[[str], str]) -> str:
     """
     sentences = [_test_set(document, escaped), _rates(document)]
     if document["pairs"]:
-        sentences += [_test(document), _correction(document), _detectable(document)]
+        tested = any(decides(pair, document["about"]) for pair in document["pairs"])
+        sentences += [_test(document), _correction(document), _detectable(document)] if tested else [NOTHING_TESTED]
     sentences.append(f"Computed with lasasr {__version__}.")
     return "\n".join(sentence for sentence in sentences if sentence)
 
@@ -63,9 +67,10 @@ def _test_set(document: Mapping[str, Any], escaped: Callable[[str], str]) -> str
     units = {"wer": "words", "per": "phones", "cer": "characters"}[document["metric"]]
     unknown = " (speakers are not known; each utterance counts as one)"
     alone = unknown if document["speakers"] == document["utterances"] else ""
+    speakers = f"{document['speakers']:,} speaker{'s' * (document['speakers'] != 1)}{alone}"
     return (
         f"Error rates are pooled over the {document['utterances']:,} utterances ({document['reference_length']:,} "
-        f"{units}) of {document['speakers']:,} speakers{alone} of {escaped(str(document['split']))}, after the "
+        f"{units}) of {speakers} of {escaped(str(document['split']))}, after the "
         f"normalizer {escaped(str(document['normalizer']))}."
     )
 

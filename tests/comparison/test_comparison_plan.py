@@ -14,9 +14,9 @@ from lasasr.comparison.document import document
 from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.comparison.pilot import pilot
-from lasasr.comparison.plan import Wanted, least_seeds, plan
+from lasasr.comparison.plan import Wanted, plan
 from lasasr.errors import LasasrError
-from lasasr.metrics.significance.verdict import Rules
+from lasasr.metrics.significance.verdict import Rules, least_seeds
 
 FAST = Rules(resamples=200)
 

@@ -50,6 +50,18 @@ def test_the_best_is_bold_and_what_is_shown_to_differ_has_a_dagger(comparison: d
     assert rows["none"][3] == f"$+{rates['none'] - rates['dot']:.2f}$"
 
 
+def test_of_one_speaker_nothing_was_tested(comparison: dict[str, Any]) -> None:
+    undecided = {"verdict": "cannot decide", "verdict_of_runs": "cannot decide"}
+    text = " ".join(
+        latex(
+            {**comparison, "speakers": 1, "pairs": [{**pair, **undecided} for pair in comparison["pairs"]]}, "s"
+        ).split()
+    )
+    assert "of 1 speaker of" in text
+    assert "No difference was tested: there are too few speakers or seeds for any answer." in text
+    assert "$t$ test" not in text
+
+
 def test_the_methods_say_what_was_tested(comparison: dict[str, Any], tmp_path: Path) -> None:
     text = " ".join(latex(comparison, "sources").split())
     assert "48 utterances (281 words) of 8 speakers" in text

@@ -21,7 +21,7 @@ class Rules:
     Attributes:
         level: of every test; intervals hold with probability 1 − level.
         power: with which a difference must be found to be called detectable.
-        trust_normal_seeds: take the seeds' spread as normal, so that three seeds against three can decide; without it,
+        trust_normal_seeds: take the seeds' spread as normal, so that two seeds against two can decide; without it,
             a verdict about systems needs so many seeds that exchanging them between the systems could reach the level.
         wanted_points: the difference that `needed` refers to; by default the observed one.
         resamples, seed: of the bootstraps and sign flips.
@@ -67,15 +67,22 @@ def too_little(scope: Scope, speakers: int, seeds: tuple[int, int], rules: Rules
     if scope == "runs":
         return None
     if min(seeds) < 2:
-        return "with one seed, what another would do is not known; train at least 2 of each system"
+        return f"with one seed, what another would do is not known; train {least_seeds(rules)} of each system"
     least = least_exchange(*seeds)
     if least > rules.level and not rules.trust_normal_seeds:
-        enough = next(m for m in counting(1) if least_exchange(m, m) <= rules.level)
+        enough = least_seeds(rules)
         return (
             f"{seeds[0]} seeds against {seeds[1]} cannot give p < {least:.3g} unless seeds are taken as normally "
             f"distributed; {enough} against {enough} can"
         )
     return None
+
+
+def least_seeds(rules: Rules) -> int:
+    """The fewest seeds of each system with which there is a verdict about systems."""
+    if rules.trust_normal_seeds:
+        return 2
+    return next(seeds for seeds in counting(2) if least_exchange(seeds, seeds) <= rules.level)
 
 
 def make_verdict(
