@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lasasr.comparison.pairs import CentreDifference, against, centre, interval_of, labels, signed
+from lasasr.comparison.pairs import CentreDifference, against, centre, decides, interval_of, labels, signed
 
 MANY = 6  # names in a list, from which on they are counted
 
@@ -20,9 +20,9 @@ def sentences(document: dict[str, Any]) -> list[str]:
         difference._replace(name=short_names[difference.name]) for difference in against(document, centre_name)
     ]
     if (plain := _nothing_shown(document, short_names[centre_name], differences)) is not None:
-        return [plain, *_needed(document), *_caveats(document)]
+        return [plain, *_assumed(document), *_needed(document), *_caveats(document)]
     headline = _headline(document, centre_name, differences)
-    return [headline, *_detectable(document, differences), *_needed(document), *_caveats(document)]
+    return [headline, *_assumed(document), *_detectable(document, differences), *_needed(document), *_caveats(document)]
 
 
 def _alone(system: dict[str, Any], document: dict[str, Any]) -> list[str]:
@@ -167,6 +167,18 @@ def _named(names: Iterable[str]) -> str:
     if len(listed) > MANY:
         return f"{', '.join(listed[:MANY])} and {len(listed) - MANY} others"
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
+
+
+def _assumed(document: dict[str, Any]) -> list[str]:
+    """What the verdict takes for granted, where it is a verdict."""
+    if not any(decides(pair, document["about"]) for pair in document["pairs"]):
+        return []
+    assumed = []
+    if document["speakers"] == document["utterances"] > 1:
+        assumed.append("Every utterance counts as a speaker of its own; if some share a speaker, this is too certain.")
+    if document["rules"]["trust_normal_seeds"]:
+        assumed.append("Seeds are taken as normally distributed.")
+    return assumed
 
 
 def _detectable(document: dict[str, Any], differences: Sequence[CentreDifference]) -> list[str]:

@@ -50,7 +50,9 @@ def compared(
         "missing": [],
         "notes": [],
         "baseline": "centre" if baseline else None,
-        "rules": {"wanted_points": None},
+        "rules": {"wanted_points": None, "trust_normal_seeds": False},
+        "speakers": 8,
+        "utterances": 48,
         "settings": [],
     }
 
@@ -123,3 +125,15 @@ def test_seeds_are_left_out_of_what_is_about_these_runs() -> None:
     assert "With this test set we would have seen a difference of 3.00 points or more (80 % power)." in sentences(
         document
     )
+
+
+def test_what_a_verdict_takes_for_granted_follows_it() -> None:
+    document = compared(("better",))
+    unknown = {**document, "speakers": 48, "rules": {"wanted_points": None, "trust_normal_seeds": True}}
+    before, after = sentences(document), sentences(unknown)
+    assert after[0] == before[0]
+    assert after[1].startswith("Every utterance counts as a speaker of its own")
+    assert after[2] == "Seeds are taken as normally distributed."
+    assert after[3:] == before[1:]
+    undecided = {**compared(("cannot decide",)), "speakers": 48}
+    assert not any("counts as a speaker" in sentence for sentence in sentences(undecided))
