@@ -40,6 +40,7 @@ NOT_RUN: Final = (
     (r"\| (\w+=\S+ )*python scripts/", "a tool for people, up to hours long; that it exists is tested"),
     (r"\| ffmpeg ", "needs ffmpeg"),
     (r"\| docker ", "needs Docker"),
+    (r"corpus\.train=/scratch/", "needs shards that Lhotse has made; tests/corpora/test_corpora_shar.py"),
     (r"torchrun|sbatch|submitit", "needs a launcher of a cluster"),
     (r"librispeech|timit/|speechocean762/", "needs a corpus that has to be obtained; composed by a test"),
     (
