@@ -77,7 +77,7 @@ def calibration_table(rows: Sequence[Mapping[str, Any]], level: float) -> Render
         table.add_row(escaped_text(row["system"]), *counts, *shares)
     about = (
         f"halves of one system, called different at {level:.0%}, in percent of the trials: by the test about systems, "
-        f"which should be about {100.0 * level:.0f} or less, and by that about these runs, which is higher where seeds "
+        f"which should be {100.0 * level:.0f} or less, and by that about these runs, which is higher where seeds "
         f"differ, for other seeds are other models; few ways to divide the seeds make the share rough"
     )
     return Group(Text(""), escaped_text("Calibration", style="bold"), table, escaped_text(about))
