@@ -158,9 +158,12 @@ def refuse_missing(search: Part) -> None:
 def _existing(path: str) -> str:
     location = expanded(path)
     if location.suffix in N_GRAM_SUFFIXES and not location.exists():
-        raise LasasrError(f"the language model {path} is missing")
+        raise LasasrError(f"lm={path} names no language model: it does not exist")
     if not location.is_file():
-        run_paths.bundle_folder(location)
+        try:
+            run_paths.bundle_folder(location)
+        except LasasrError as error:
+            raise LasasrError(f"lm={path} names no language model: {error}") from None
     return path
 
 
