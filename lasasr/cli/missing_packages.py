@@ -23,7 +23,7 @@ EXTRAS: Final = {
 # modules of the base installation; `pip install --no-deps lasasr`, for lasasr.onnx alone, leaves them out
 BASE: Final = (
     *("torch", "numpy", "soundfile", "safetensors", "sentencepiece"),
-    *("jiwer", "rapidfuzz", "rich", "yaml"),
+    *("rapidfuzz", "rich", "yaml"),
 )
 
 

@@ -35,7 +35,7 @@ def test_what_was_broken_off_leaves_nothing_and_is_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(bundle, "save_file", broken_off)
+        patch.setattr(bundle.tensor_file, "save", broken_off)
         assert main(words) == 130
     assert not out.exists() or not list(out.iterdir())
     assert main(words) == 0
