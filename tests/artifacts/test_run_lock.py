@@ -129,8 +129,10 @@ def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
 
 
 FORKING = {
-    "fork": "import multiprocessing, time; child = multiprocessing.get_context('fork').Process("
-    "target=time.sleep, args=(60,)); child.start(); Path('{path}').write_text(str(child.pid))",
+    # the child has closed its descriptors before its target begins
+    "fork": "import multiprocessing, time; fork = multiprocessing.get_context('fork'); begun = fork.Event(); "
+    "child = fork.Process(target=lambda: (begun.set(), time.sleep(60))); child.start(); begun.wait(); "
+    "Path('{path}').write_text(str(child.pid))",
     "exec": "import subprocess; child = subprocess.Popen(['sleep', '60'], close_fds=False); "
     "Path('{path}').write_text(str(child.pid))",
 }
