@@ -39,6 +39,11 @@ def decides(pair: Mapping[str, Any], scope: str) -> bool:
     return verdict(pair, scope)["word"] != "cannot decide"
 
 
+def speakers_unknown(document: Mapping[str, Any]) -> bool:
+    """Whether each utterance counts as a speaker of its own, as where nobody says who spoke."""
+    return bool(document["speakers"] == document["utterances"])
+
+
 def verdict_scope(pairs: Sequence[Mapping[str, Any]]) -> Scope:
     """What the verdicts shown are about: the systems, or only these runs where no pair can be decided otherwise."""
     return "systems" if not pairs or any(decides(pair, "systems") for pair in pairs) else "runs"

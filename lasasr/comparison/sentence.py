@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lasasr.comparison.pairs import CentreDifference, against, centre, decides, interval_of, labels, signed
+from lasasr.comparison.pairs import (
+    CentreDifference,
+    against,
+    centre,
+    decides,
+    interval_of,
+    labels,
+    signed,
+    speakers_unknown,
+)
 
 MANY = 6  # names in a list, from which on they are counted
 
@@ -174,7 +183,7 @@ def _assumed(document: dict[str, Any]) -> list[str]:
     if not any(decides(pair, document["about"]) for pair in document["pairs"]):
         return []
     assumed = []
-    if document["speakers"] == document["utterances"] > 1:
+    if speakers_unknown(document):
         assumed.append("Every utterance counts as a speaker of its own; if some share a speaker, this is too certain.")
     if document["rules"]["trust_normal_seeds"]:
         assumed.append("Seeds are taken as normally distributed.")

@@ -102,8 +102,8 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]
     if listen:
         findings += splits.copies(first_corpus) if settings.debug.overfit_utterances is None else []
+        longest_s = frames.readable_s(recognizer)
         for split, utterances in read.items():
-            longest_s = frames.readable_s(recognizer)
             findings += audio.audio(split, utterances, recognizer.frontend.sample_rate_hz, progress, longest_s)
     findings += _trained(settings, read, tokens["train"], ranks or updates.ranks(settings), listen, facts, findings)
     return Report(settings.recipe, findings, facts)

@@ -17,7 +17,6 @@ from lasasr.preparation import encodings
 from lasasr.training.memory import memory_bytes
 
 BYTES_OF_SAMPLE = 8  # float32, in blocks and put together
-
 MOST_INFEASIBLE = 0.5  # of train: more, and CTC learns from a minority
 NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
 

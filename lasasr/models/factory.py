@@ -48,8 +48,8 @@ DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_
 # The key of searches that names a language model by its path: `search_parts` puts the model itself in its place.
 LANGUAGE_MODEL: Final = "lm"
 OF_ENCODER: Final = "lasasr.audio.base.of_encoder"
-# What a constructor of the user's raises for options that make no sense
 NOTHING_TO_GROW: Final = "tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ..."
+# What a constructor of the user's raises for options that make no sense
 _OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
 
 
@@ -67,7 +67,7 @@ def check_targets(config: Any, place: str = "") -> None:
         for key, value in config.items():
             check_targets(value, f"{place}.{key}" if place else str(key))
         if target is not None:
-            own = {key: value for key, value in _arguments(config).items() if not _is_path_of_model(key, value)}
+            own = {key: value for key, value in _arguments(config).items() if not is_path_of_model(key, value)}
             check_arguments(target, own, place)
     elif isinstance(config, list | tuple):
         for position, value in enumerate(config):
@@ -115,7 +115,7 @@ def _arguments(config: Part) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in (*DIRECTIVES, "_target_")}
 
 
-def _is_path_of_model(key: str, value: Any) -> bool:
+def is_path_of_model(key: str, value: Any) -> bool:
     """Whether an argument is the path of a language model."""
     return key == LANGUAGE_MODEL and isinstance(value, str)
 

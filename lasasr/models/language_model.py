@@ -150,7 +150,7 @@ def refuse_missing(search: Part) -> None:
         search: its configuration.
 
     Raises:
-        LasasrError: names the path.
+        LasasrError: names the key and the path.
     """
     _renamed(search, _existing, _is_lm)
 
@@ -235,7 +235,7 @@ def _with_files(search: dict[str, Any], name: Callable[[str], str]) -> dict[str,
 
 
 def _is_lm(key: str) -> bool:
-    return key == "lm"
+    return key == factory.LANGUAGE_MODEL
 
 
 def _is_file(key: str) -> bool:

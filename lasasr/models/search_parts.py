@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from lasasr.configuration import gate
 from lasasr.configuration.contracts import contract_of, place_kind
 from lasasr.configuration.sections import Part
-from lasasr.models.factory import build
+from lasasr.models.factory import build, is_path_of_model
 from lasasr.search.base import Scorer
 
 
@@ -56,7 +56,7 @@ def _supplied(part: Part, place: str, supplied: Supplied) -> Any:
     sizes = _tokens_of(part, place, supplied) if _waits_for_size(part, place) else {}
     finish: dict[str, Any] = {}
     for key, value in part.items():
-        if key == "lm" and isinstance(value, str):
+        if is_path_of_model(key, value):
             finish[key] = supplied.lm(value)
         elif isinstance(value, Mapping) and _waits(value, f"{place}.{key}"):
             finish[key] = _supplied(value, f"{place}.{key}", supplied)
@@ -80,7 +80,8 @@ def _tokens_of(part: Part, place: str, supplied: Supplied) -> dict[str, Any]:
 def _waits(part: Part, place: str) -> bool:
     """Whether it, or a part in it, is to be given a language model or the size of the vocabulary."""
     inner = ((value, f"{place}.{key}") for key, value in part.items() if isinstance(value, Mapping))
-    return isinstance(part.get("lm"), str) or _waits_for_size(part, place) or any(_waits(*entry) for entry in inner)
+    names_model = any(is_path_of_model(key, value) for key, value in part.items())
+    return names_model or _waits_for_size(part, place) or any(_waits(*entry) for entry in inner)
 
 
 def _waits_for_size(part: Part, place: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lasasr import __version__
-from lasasr.comparison.pairs import centre, decides
+from lasasr.comparison.pairs import centre, decides, speakers_unknown
 
 SOURCES: Final[Mapping[str, str]] = {
     "bell2002bias": (
@@ -39,8 +39,7 @@ SOURCES: Final[Mapping[str, str]] = {
     ),
 }
 
-
-NOTHING_TESTED = "No difference was tested: there are too few speakers or seeds for any answer."
+NOTHING_TESTED: Final = "No difference was tested: there are too few speakers or seeds for any answer."
 
 
 def bibtex() -> str:
@@ -66,7 +65,7 @@ def methods(document: Mapping[str, Any], escaped: Callable[[str], str]) -> str:
 def _test_set(document: Mapping[str, Any], escaped: Callable[[str], str]) -> str:
     units = {"wer": "words", "per": "phones", "cer": "characters"}[document["metric"]]
     unknown = " (speakers are not known; each utterance counts as one)"
-    alone = unknown if document["speakers"] == document["utterances"] else ""
+    alone = unknown if speakers_unknown(document) else ""
     speakers = f"{document['speakers']:,} speaker{'s' * (document['speakers'] != 1)}{alone}"
     return (
         f"Error rates are pooled over the {document['utterances']:,} utterances ({document['reference_length']:,} "
