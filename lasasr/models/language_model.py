@@ -158,7 +158,7 @@ def refuse_missing(search: Part) -> None:
 def _existing(path: str) -> str:
     location = expanded(path)
     if location.suffix in N_GRAM_SUFFIXES and not location.exists():
-        raise LasasrError(f"lm={path} names no language model: it does not exist")
+        raise LasasrError(f"the language model {path} is missing")
     if not location.is_file():
         try:
             run_paths.bundle_folder(location)

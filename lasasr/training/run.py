@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from lasasr.audio.specaugment import SpecAugment
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.content import REPLAY
@@ -60,6 +61,7 @@ def check(settings: Recognition, begun: bool = False) -> None:
                 "one of them out, or take adapt=[replay,self_distillation]"
             )
     factory.build(settings.sampling, "sampling")
+    _specaugment(settings)
     encodings.reason_against(settings)
     adapting.check(settings)
     # with adapt= both stand in the configuration as the bundle has them, and the encoder's folder may be gone
@@ -224,9 +226,14 @@ def data_options(settings: Recognition) -> dict[str, Any]:
     }
 
 
+def _specaugment(settings: Recognition) -> SpecAugment | None:
+    """As configured; None: without."""
+    part = settings.augment.specaugment
+    return factory.build(part, "augment.specaugment", seed=settings.seed) if part else None
+
+
 def training_module(settings: Recognition, prepared: Prepared, recognizer: Recognizer) -> Training:
     """The LightningModule as configured."""
-    specaugment = settings.augment.specaugment
     loss = factory.loss(settings.loss, settings.seed)
     loss.prepare(prepared.token_counts())
     if adapting.is_adapting(settings):
@@ -236,7 +243,7 @@ def training_module(settings: Recognition, prepared: Prepared, recognizer: Recog
             language_model.search(settings.validation.search, recognizer.tokenizer, "validation.search")
         ),
         loss=loss,
-        specaugment=factory.build(specaugment, "augment.specaugment", seed=settings.seed) if specaugment else None,
+        specaugment=_specaugment(settings),
         optimizer=partial(factory.build, settings.optimizer, "optimizer"),
         schedule=partial(factory.build, settings.schedule, "schedule"),
         sampling=factory.build(settings.sampling, "sampling"),

@@ -122,7 +122,7 @@ def test_every_suite_is_run_on_what_its_group_builds(
         (["scorer=cct"], "unknown choice scorer=cct; nearest: ctc"),
         (["scorer=ctc", "scorer.window=2.5"], r"search.scorers.mine.window takes a whole number \(it is 0\), got 2.5"),
         (["scorer=lm"], "lm is not set; it names a run or bundle of lasasr train lm/..."),
-        (["scorer=lm", "scorer.lm=nowhere.arpa"], "lm=nowhere.arpa names no language model: it does not exist"),
+        (["scorer=lm", "scorer.lm=nowhere.arpa"], "the language model nowhere.arpa is missing"),
         (["search.scorers.a=ctc", "search.scorers.b=ctc"], "search.scorers.b: check one part at a time"),
         (["loss=joint", "spell=gru"], "loss, spell: check one part at a time"),
         (["loss=joint", "loss.ctc_weight=3"], r"ctc_weight must lie in \[0, 1\], got 3"),

@@ -10,7 +10,7 @@ from loaded import composed
 from lasasr.artifacts import runs
 from lasasr.cli import train
 from lasasr.cli.compose import load
-from lasasr.errors import DivergenceError, LasasrError
+from lasasr.errors import DivergenceError, LasasrError, UsageError
 from lasasr.tasks.recognition import RecognitionTask
 from lasasr.training.run import check
 
@@ -92,3 +92,8 @@ def test_what_has_begun_needs_its_warm_start_no_more(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(LasasrError, match=f"{tmp_path}/run does not exist"):
         check(gone)
+
+
+def test_masks_are_counted_before_anything_is_prepared() -> None:
+    with pytest.raises(UsageError, match=r"augment\.specaugment\.time_masks must be in \[0, 1000\], got 5000"):
+        check(composed(RECIPE, ["augment=specaugment_ld", "augment.specaugment.time_masks=5000"]))

@@ -114,7 +114,7 @@ def test_its_scorer_fits_a_recognizer_with_its_tokenizer_alone(run: Path, tmp_pa
     assert scorer.name == "lm"
     with pytest.raises(LasasrError, match=r"another tokenizer .*CharacterTokenizer, 7 tokens"):
         language_model.scorer(str(run), CharacterTokenizer.train(["abc"]))
-    with pytest.raises(LasasrError, match=r"nothing\.arpa names no language model: it does not exist"):
+    with pytest.raises(LasasrError, match=r"nothing\.arpa is missing"):
         language_model.scorer(str(tmp_path / "nothing.arpa"), trained.tokenizer)
 
 
