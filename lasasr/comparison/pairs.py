@@ -8,6 +8,12 @@ from typing import Any, Literal, NamedTuple
 Scope = Literal["systems", "runs"]
 OPPOSITE = {"better": "worse", "worse": "better"}
 
+# a note of a comparison of texts
+NO_SPEAKERS = (
+    "no speakers are known, so each utterance counts as a speaker of its own: where a speaker says several, intervals "
+    "are too narrow and p too small; --speaker or --utt2spk names them"
+)
+
 
 class CentreDifference(NamedTuple):
     """The difference of a system to another one, the centre; negative points: a lower error rate than the centre's."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lasasr.comparison.pairs import (
+    NO_SPEAKERS,
     CentreDifference,
     against,
     centre,
@@ -183,7 +184,7 @@ def _assumed(document: dict[str, Any]) -> list[str]:
     if not any(decides(pair, document["about"]) for pair in document["pairs"]):
         return []
     assumed = []
-    if speakers_unknown(document):
+    if speakers_unknown(document) and NO_SPEAKERS not in document["notes"]:  # said once
         assumed.append("Every utterance counts as a speaker of its own; if some share a speaker, this is too certain.")
     if document["rules"]["trust_normal_seeds"]:
         assumed.append("Seeds are taken as normally distributed.")

@@ -9,14 +9,10 @@ from pathlib import Path
 from lasasr.comparison.entries import RunSelection
 from lasasr.comparison.grouping import SystemRuns, copied_seeds, groups
 from lasasr.comparison.outside import outside_run, rescored
+from lasasr.comparison.pairs import NO_SPEAKERS
 from lasasr.comparison.reference_set import ReferenceSet, Scoring, reference_set, speakers_of
 from lasasr.errors import UsageError
 from lasasr.transcripts.base import Texts, Transcripts
-
-NO_SPEAKERS = (
-    "no speakers are known, so each utterance counts as a speaker of its own: where a speaker says several, intervals "
-    "are too narrow and p too small; --speaker or --utt2spk names them"
-)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lasasr.comparison.pairs import verdict_scope
+from lasasr.comparison.pairs import NO_SPEAKERS, verdict_scope
 from lasasr.comparison.sentence import sentences
 
 WORDS = ("better", "worse", "no difference shown", "cannot decide")
@@ -135,5 +135,7 @@ def test_what_a_verdict_takes_for_granted_follows_it() -> None:
     assert after[1].startswith("Every utterance counts as a speaker of its own")
     assert after[2] == "Seeds are taken as normally distributed."
     assert after[3:] == before[1:]
+    noted = sentences({**document, "speakers": 48, "notes": [NO_SPEAKERS]})
+    assert sum("as a speaker of its own" in sentence for sentence in noted) == 1
     undecided = {**compared(("cannot decide",)), "speakers": 48}
     assert not any("counts as a speaker" in sentence for sentence in sentences(undecided))

@@ -20,8 +20,9 @@ from text_files import (
 from lasasr.comparison.details import details
 from lasasr.comparison.document import document
 from lasasr.comparison.entries import RunSelection, find
+from lasasr.comparison.pairs import NO_SPEAKERS
 from lasasr.comparison.reference_set import Scoring
-from lasasr.comparison.texts import NO_SPEAKERS, NamedTexts, text_comparison
+from lasasr.comparison.texts import NamedTexts, text_comparison
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.error_rates import compare, pooled
 from lasasr.metrics.significance.verdict import Rules
