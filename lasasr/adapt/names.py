@@ -29,9 +29,7 @@ def named_parameters(recognizer: nn.Module) -> dict[str, nn.Parameter]:
     constants = {
         f"{place}.{name}" for place, part in recognizer.named_modules() for name in getattr(part, "constants", ())
     }
-    return {
-        short_name(name): parameter for name, parameter in recognizer.named_parameters() if name not in constants
-    }
+    return {short_name(name): parameter for name, parameter in recognizer.named_parameters() if name not in constants}
 
 
 def matches(pattern: str, name: str) -> bool:
