@@ -27,7 +27,6 @@ from lasasr.data.manifest import read_manifest
 from lasasr.metrics.error_rates import Counts, compare, pooled
 from lasasr.text import transcript
 
-
 MOST_TRIES = 10_000  # choices of utterances for one file
 
 
