@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lasasr.nn import tree
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_greedy import CTCGreedySearch
 from lasasr.search.greedy import GreedySearch
+from lasasr.search.pruning import Pruning
 from lasasr.text import special
 
 SCHEMA = 1
@@ -228,7 +230,8 @@ def _search(search: Any) -> dict[str, Any]:
         "coverage_weight": search.coverage_weight,
         "scorers": search.fused.further(),
         "normalise": search.normalise,
-        "pruning": any((pruning.eos_threshold, pruning.max_shift, pruning.pre_beam, pruning.ctc_window)),
+        # a larger margin alone lets a search end later, with the same result
+        "pruning": pruning != replace(Pruning(), end_margin=pruning.end_margin),
     }
     if used := [name for name, value in beyond.items() if value]:
         raise LasasrError(f"search.{used[0]} cannot be exported: {way}")

@@ -110,6 +110,8 @@ class Files(Sink):
     ) -> None:
         if folder.suffix in {form.suffix for form in FORMATS.values()} and not folder.is_dir():
             raise UsageError(f"--out names a folder, in which each recording has its files; {folder} is a file's name")
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--out {folder} is a file, not a folder; name a new folder")
         self.folder, self.formats, self.timestamps = folder, formats, timestamps
         self.stems = stems_of(listed)
         for recording in listed:
