@@ -101,8 +101,7 @@ class AlignmentWatch(pl.Callback):
         _print_from_first_rank(
             trainer,
             f"note: attention is not aligned after all {trainer.global_step} updates ({self.share:.0%} of the "
-            "utterances are read along), too few for a warning with its cause: look at the maps in plots/, or train "
-            "for more updates",
+            "utterances are read along); look at the maps in plots/, and train for more updates",
         )
 
     @property
