@@ -79,6 +79,7 @@ class PretrainedEncoder(StagedEncoder):
         self.thaw_after, self.learning_rate = thaw_after, learning_rate
         self.layer_drop, self.recompute = layer_drop, recompute
         self.body = types.body(str(architecture.get("model_type")), architecture, window, weights)
+        self.body.constants = frozen.constants(self.body)
         if bundle == "reference" and (freeze != "all" or thaw_after is not None):
             raise ValueError("bundle=reference is for weights that stay as they are: freeze=all, and thaw_after=null")
         self.body.stored_elsewhere = bundle == "reference"
