@@ -25,7 +25,7 @@ def test_commands_lose_their_places(command: str, expected: str) -> None:
 
 ROOT = Path(__file__).parents[2]
 CARDS = sorted([*ROOT.glob("recipes/*/results/*.json"), *ROOT.glob("tests/data/**/published/*.json")])
-FOUR_SEEDS = ROOT / "recipes" / "synthetic" / "results" / "hard.json"  # has verdicts about systems, which one seed lacks
+FOUR_SEEDS = ROOT / "recipes" / "synthetic" / "results" / "hard.json"  # has verdicts about systems
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.name)
