@@ -215,7 +215,7 @@ def _search(search: Any) -> dict[str, Any]:
     Raises:
         LasasrError: it does what that cannot.
     """
-    way = "decode it with lasasr, or export it with another search"
+    way = "decode it with lasasr, or export another search (lasasr export RUN search=beam_ctc ...)"
     if isinstance(search, CTCGreedySearch):
         return {"kind": "ctc_greedy"}
     if isinstance(search, GreedySearch):
