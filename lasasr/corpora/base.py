@@ -66,7 +66,6 @@ class Corpus(Source):
             LasasrError: audio or transcripts are missing or damaged; the message names the file and the way out.
         """
 
-
     def prepare_only(self, folder: Path, wanted: Collection[str], progress: Progress) -> dict[str, Path]:
         """The same, where only some splits are read: a corpus may leave out what costs much and is not wanted.
 
