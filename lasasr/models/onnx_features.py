@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,8 @@ class FeatureGraph(nn.Module):
         real = length.mask(lengths, waveforms.shape[1])
         samples = nn.functional.pad(torch.where(real, waveforms, 0.0), (0, self.size))
         produced = torch.div((lengths - self.size).clamp(min=0), self.shift, rounding_mode="floor") + 1
-        frames = samples[:, torch.arange(produced.max())[:, None] * self.shift + torch.arange(self.size)]
+        most: Any = produced.max()  # a tensor: as a number it would be a constant of the graph
+        frames = samples[:, torch.arange(most)[:, None] * self.shift + torch.arange(self.size)]
         features = self._log_mel(frames - frames.mean(2, keepdim=True))
         if self.cmvn is None:
             return features * length.mask(produced, features.shape[1])[..., None], produced
