@@ -266,7 +266,7 @@ def test_what_010_overwrote_is_told_and_decoded_again(tiny_run: Path, tmp_path: 
     told = lasasr("train", "synthetic/las_char", *TINY, LASASR_RUNS=str(runs))
     assert told.returncode == 0, told.stderr
     assert "the run's own result is missing: test.json was written by search=greedy" in told.stdout
-    assert "95 % interval" not in told.stdout  # no table: it would be read as the run's own
+    assert "95 % int., %" not in told.stdout  # no table: it would be read as the run's own
     again = lasasr("evaluate", str(copy))
     assert again.returncode == 0, again.stderr
     (moved,) = (copy / "results").glob("test@greedy-*.json")

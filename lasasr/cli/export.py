@@ -12,7 +12,7 @@ EPILOG = """\
 examples:
   lasasr export RUN --out bundle            what transcribe and Recognizer.load need
   lasasr export RUN --out whole --merge     of an adapted run: all weights, in the place of a delta to its base
-  lasasr export RUN --out graphs --onnx      encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)
+  lasasr export RUN --out graphs --onnx      graphs for lasasr.onnx and other programs (docs/onnx.md)
   lasasr export RUN search=greedy --out graphs --onnx    decoding with another search than the run
   lasasr export RUN --out DIR --hub --license cc-by-4.0                      a model card beside it (docs/hub.md)
   lasasr export RUN --out DIR --push user/model --license cc-by-4.0          the same, uploaded to the hub"""

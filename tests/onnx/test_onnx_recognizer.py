@@ -111,6 +111,31 @@ def test_features_are_those_of_the_front_end(cmvn: str, tmp_path: Path) -> None:
         assert features(samples) == pytest.approx(expected[0].numpy(), abs=2e-4)
 
 
+@pytest.mark.parametrize(("cmvn", "rate_hz"), [("utterance", 16_000), ("none", 8_000), ("global", 16_000)])
+def test_the_graph_of_features_is_the_front_end(cmvn: str, rate_hz: int, tmp_path: Path) -> None:
+    """Of batches of any size, with padding that holds anything, and of less than a window; int8 leaves it as it is."""
+    import onnxruntime
+
+    frontend = {"_target_": "lasasr.audio.fbank_frontend.FbankFrontend", "bins": 23, "cmvn": cmvn}
+    recognizer = build("greedy", frontend={**frontend, "sample_rate_hz": rate_hz})
+    if cmvn == "global":
+        recognizer.frontend.fit([(torch.from_numpy(waveform(5))[None], torch.tensor([len(waveform(5))]))])
+    onnx_export.export(recognizer, tmp_path / "graphs", int8=True)
+    session = onnxruntime.InferenceSession(str(tmp_path / "graphs" / "features.onnx"))
+    for seeds in ([3], [1, 4, 2, 5], [0, 0]):
+        lengths = torch.tensor([len(waveform(seed)) for seed in seeds])
+        padded = torch.full((len(seeds), int(lengths.max())), 9.0)
+        for row, seed in enumerate(seeds):
+            padded[row, : lengths[row]] = torch.from_numpy(waveform(seed))
+        expected, frames = recognizer.frontend(padded, lengths)
+        found = session.run(None, {"waveforms": padded.numpy(), "waveform_lengths": lengths.numpy()})
+        assert found[1].tolist() == frames.tolist()
+        assert found[0] == pytest.approx(expected.numpy(), abs=2e-4)
+    short = {"waveforms": waveform(1)[None, :50], "waveform_lengths": np.array([50])}
+    expected, _ = recognizer.frontend(torch.from_numpy(short["waveforms"]), torch.tensor([50]))
+    assert session.run(None, short)[0] == pytest.approx(expected.numpy(), abs=2e-4)
+
+
 @pytest.mark.parametrize("name", params("attend", ("location",)))
 def test_int8_graphs_are_smaller_and_close(name: str, tmp_path: Path) -> None:
     """Against the float graphs: every weight within half a step of its own scale, the encodings near."""
