@@ -79,7 +79,7 @@ def find(name: str) -> WeightsFolder:
         raise LasasrError(f"listen.weights={name}: {_without_weights(path)}")
     if _is_lfs_pointer(path / WEIGHTS):
         raise LasasrError(
-            f"listen.weights={name}: {path / WEIGHTS} is a pointer of Git LFS, not the weights; fetch them: git lfs pull"
+            f"listen.weights={name}: {path / WEIGHTS} is a pointer of Git LFS; fetch the weights: git lfs pull"
         )
     preprocessor = _read_json(path / PREPROCESSOR, name) if (path / PREPROCESSOR).exists() else {}
     return WeightsFolder(name, path, config, preprocessor)
