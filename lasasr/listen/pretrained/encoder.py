@@ -102,13 +102,15 @@ class PretrainedEncoder(StagedEncoder):
 
     @classmethod
     def resolved(cls, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See the contract: with `architecture` and `sha256`."""
+        """See the contract: with `architecture` and `sha256`; of a reference the absolute path, for other folders."""
         if part.get("architecture") is not None:
             return part
         types.require_transformers()
         found = folder.find(str(part.get("weights")))
         types.type_of(found.name, found.model_type)
-        return {**part, "architecture": types.architecture(found), "sha256": found.sha256()}
+        referred = part.get("bundle") == "reference" and not folder.is_hub_name(found.name)
+        weights = str(found.path.resolve()) if referred else part.get("weights")
+        return {**part, "weights": weights, "architecture": types.architecture(found), "sha256": found.sha256()}
 
     @classmethod
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
