@@ -33,8 +33,8 @@ SUMMARY: Final = {
     "split": "which split was decoded",
     "metric": "what is counted: `wer`, `cer` or `per`",
     "percent": "100 × errors / reference_length",
-    "ci95": "the 95 % interval of `percent`; null where one utterance shows no spread",
-    "ci_method": "how the interval was made",
+    "ci95": "the 95 % interval of `percent`, in percent; null where one utterance shows no spread",
+    "ci_method": "how the interval was made, and whether it is over speakers or utterances",
     "errors": "substitutions + deletions + insertions of the whole split",
     "substitutions": "units of the reference that were recognized as others",
     "deletions": "units of the reference that were left out",
@@ -69,6 +69,7 @@ SUMMARY: Final = {
     "search_id": "eight hexadecimal digits that tell searches apart",
     "data": "digest of what the split holds",
     "seed": "of the run",
+    "speakers": "how many speakers the utterances have; null where they are not known",
     "parameters": "of the model",
 }
 UTTERANCE: Final = {

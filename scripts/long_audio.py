@@ -2,6 +2,7 @@
 
     python scripts/long_audio.py RUN MANIFEST --whole                    # ten at a time (Chorowski et al. 2015, §4.1)
     python scripts/long_audio.py RUN MANIFEST --files 1 --utterances 800 # half an hour: memory, time
+    python scripts/long_audio.py RUN MANIFEST --files 100 --utterances 3 --pause-s 0 --times 1.0 1.25 --whole
 
 RUN has results of the split test, whose hypotheses are those of the utterances alone; MANIFEST is its cut manifest.
 """
@@ -26,6 +27,8 @@ from lasasr.data.manifest import read_manifest
 from lasasr.metrics.error_rates import Counts, compare, pooled
 from lasasr.text import transcript
 
+MOST_TRIES = 10_000  # choices of utterances for one file
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -36,10 +39,16 @@ def main() -> None:
     parser.add_argument("--pause-s", type=float, default=0.3, help="digital silence between two of them")
     parser.add_argument("--max-piece-s", type=float)
     parser.add_argument("--seed", type=int, default=1, help="of the order")
+    help_text = "only files whose length lies between these multiples of the longest training utterance"
+    parser.add_argument(
+        "--times", type=float, nargs=2, default=(0.0, float("inf")), metavar=("LOW", "HIGH"), help=help_text
+    )
     parser.add_argument("--whole", action="store_true", help="also transcribe without cutting")
     options = parser.parse_args()
     torch.set_num_threads(1)
     recognizer = Recognizer.load(options.run / "bundle")
+    longest_s = recognizer.trained_on.longest_s if recognizer.trained_on else 0.0
+    lowest_s, highest_s = (factor * longest_s if factor else 0.0 for factor in options.times)
     lines = {line["id"]: line for line in results.read(options.run / "results", "test")[1]}
     cuts = read_manifest(options.manifest, transcript.from_name(recognizer.normalizer))
     rate, order = recognizer.frontend.sample_rate_hz, endless(range(len(cuts)), options.seed)
@@ -49,6 +58,16 @@ def main() -> None:
         for path in paths:
             with soundfile.SoundFile(path, "w", rate, 1) as file:
                 chosen = [next(order) for _ in range(options.utterances)]
+                for _ in range(MOST_TRIES):
+                    if (
+                        lowest_s
+                        < sum(float(cuts.durations_s[index]) + options.pause_s for index in chosen)
+                        <= highest_s
+                    ):
+                        break
+                    chosen = [next(order) for _ in range(options.utterances)]
+                else:
+                    raise SystemExit("no choice of --utterances has a length between --times LOW HIGH")
                 for index in chosen:
                     file.write(audio.load(cuts.cut(index), rate).numpy())
                     file.write(torch.zeros(int(options.pause_s * rate)).numpy())

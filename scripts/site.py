@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE: Final = ROOT / "build" / "site-source"
 CONFIGURATION: Final = ROOT / "build" / "mkdocs.yml"
 SITE: Final = ROOT / "site"
+LINK: Final = re.compile(r"\]\(([^)\s#]+)")
 PYTHON: Final = "reference-python.md"  # made here: what the package offers in Python
 API: Final = {
     "Transcribing": [
@@ -180,13 +182,26 @@ def copy_pages() -> None:
     (SOURCE / PYTHON).write_text(python_page(), encoding="utf-8")
 
 
-def sources() -> Iterator[Path]:
-    """The files that the site is made of."""
+def sources() -> list[Path]:
+    """The files that the site is made of: pages, notebooks, and what pages link to."""
+    files = list(dict.fromkeys(_pages()))
+    linked = [target for page in files if page.suffix == ".md" for target in linked_files(page)]
+    return list(dict.fromkeys([*files, *linked]))
+
+
+def linked_files(page: Path) -> Iterator[Path]:
+    """The files of the project that a page links to."""
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        path = Path(os.path.normpath(page.parent / target))
+        if "://" not in target and path.is_file():
+            yield path
+
+
+def _pages() -> Iterator[Path]:
     yield from (ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "NOTICE", "LICENSE"))
     yield from (path for path in sorted((ROOT / "docs").rglob("*")) if path.is_file())
     yield from sorted((ROOT / "recipes").glob("*/README.md"))
     yield from sorted((ROOT / "notebooks").glob("*.ipynb"))
-    yield ROOT / "lasasr" / "text" / "timit.py"  # a table of phones that a recipe's page links to
 
 
 def python_page() -> str:

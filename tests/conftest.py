@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,20 @@ hypothesis.settings.register_profile(
     "any_machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any_machine")
+
+
+def pytest_configure() -> None:
+    """Look for no garbage while ten thousand tests are collected: none of it is."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what was collected, and the libraries, out of every later search, each of which would look at all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)  # as the frozen do not count, a search of all that is left would come every second
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

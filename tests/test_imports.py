@@ -191,8 +191,14 @@ def test_numbers_and_run_folders_are_read_without_torch(module: str) -> None:
     assert not loads(module) & {"torch", "torchaudio", "lightning", "lhotse"}
 
 
-@pytest.mark.parametrize("module", ["models.recognizer", "cli.transcribe_progress", "transcription.sinks"])
-def test_what_transcribes_loads_the_packages_of_the_base_installation_only(module: str) -> None:
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("models.recognizer", "cli.transcribe_progress", "transcription.sinks"),
+        *("report.model_card", "artifacts.hub_upload", "models.onnx_export"),
+    ],
+)
+def test_what_transcribes_and_exports_loads_the_packages_of_the_base_installation_only(module: str) -> None:
     assert not loads(f"lasasr.{module}") & NOT_IN_BASE
 
 

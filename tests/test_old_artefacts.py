@@ -116,6 +116,15 @@ def test_a_run_is_evaluated_to_the_same_counts() -> None:
         check_result(newest_result(run, split), FROZEN / "work" / run, split)
 
 
+def test_a_run_is_evaluated_with_a_key_that_its_search_has_got_since() -> None:
+    results = FOLDERS["recognizer"] / "results"
+    before = (results / "test.json").read_bytes()
+    assert main(["evaluate", str(FOLDERS["recognizer"]), "search.hotwords={ab: 2.0}", "evaluate.splits=[test]"]) == 0
+    (found,) = results.glob("test@ab-2-*.json")
+    assert read_json(found)["search"]["hotwords"] == {"ab": 2.0}
+    assert (results / "test.json").read_bytes() == before
+
+
 def test_a_finished_run_is_found_by_the_command_that_made_it(capsys: pytest.CaptureFixture[str]) -> None:
     run = FOLDERS["recognizer"]
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

@@ -36,6 +36,15 @@ def test_every_page_is_in_the_navigation_once(site: Any) -> None:
     assert set(shown.values()) == {1}
 
 
+def test_every_file_that_a_page_links_to_is_copied(site: Any) -> None:
+    copied = set(site.sources())
+    for page in copied:
+        if page.suffix == ".md":
+            links = re.findall(r"\]\(\s*([^)\s#:]+)[)\s#]", page.read_text(encoding="utf-8"))
+            there = {(page.parent / link).resolve() for link in links if (page.parent / link).is_file()}
+            assert there <= copied, page
+
+
 def test_what_the_python_page_names_can_be_imported(site: Any) -> None:
     for names in site.API.values():
         for name in names:

@@ -66,7 +66,9 @@ def test_the_tutorial_runs(tmp_path: Path, environment: dict[str, str]) -> None:
         sys.stdout.write(f"$ {command}\n{done.stdout}\n")  # pytest -rP shows it, to be compared with the page
         shown[command] = done.stdout
     assert output_block("lasasr import") == shown[COMMANDS[1]].splitlines()
-    assert doctors_findings(output_block("lasasr doctor")) == doctors_findings(shown[COMMANDS[2]].splitlines())
+    on_page = doctors_findings(output_block("lasasr doctor"))  # the first ones
+    assert on_page
+    assert on_page == doctors_findings(shown[COMMANDS[2]].splitlines())[: len(on_page)]
     assert list(work.glob("runs/my/first-*/plots/attention-test-*.png"))
     assert "these runs" in shown[COMMANDS[-1]]
     assert (work / "page.html").stat().st_size > 10_000

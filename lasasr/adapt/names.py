@@ -25,8 +25,11 @@ def short_name(name: str) -> str:
 
 
 def named_parameters(recognizer: nn.Module) -> dict[str, nn.Parameter]:
-    """Parameters by short name; one that has two names (tied weights) is there once."""
-    return {short_name(name): parameter for name, parameter in recognizer.named_parameters()}
+    """Parameters by short name; one that has two names (tied weights) is there once, a constant is not."""
+    constants = {
+        f"{place}.{name}" for place, part in recognizer.named_modules() for name in getattr(part, "constants", ())
+    }
+    return {short_name(name): parameter for name, parameter in recognizer.named_parameters() if name not in constants}
 
 
 def matches(pattern: str, name: str) -> bool:

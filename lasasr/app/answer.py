@@ -109,6 +109,8 @@ def _maps(recognizer: Recognizer, recording: Recording, transcript: Transcript) 
         figure = attention_view.attention_figure(recognizer, part, tokens, boundaries=labels)
         maps.append(Map(attention_view.png(figure), piece.start_s, piece.end_s))
     notes = [f"cut at pauses into {len(best.pieces)} pieces, each recognized by itself"]
+    if len(best.pieces) == 1:
+        notes = ["silence at the ends left out"]
     if len(spoken) > MOST_MAPS:
         notes.append(f"attention maps of the first {MOST_MAPS}")
     return maps, notes

@@ -26,7 +26,7 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
         if revision is not None:
             raise UsageError(f"revision={revision} is of the hub, but {name} is a folder")
         return Path(name)
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name.startswith("."):
         raise LasasrError(f"{name} is neither a folder nor a name of the hub (user/model)")
     try:
         from huggingface_hub import snapshot_download

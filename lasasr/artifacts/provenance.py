@@ -43,6 +43,15 @@ def provenance(gpus: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def placeless(command: str) -> str:
+    """A command line in which each absolute path, also that of `key=/a/path`, is reduced to its last part."""
+    words = []
+    for word in shlex.split(command):
+        key, equals, value = ("", "", word) if word.startswith("/") else word.partition("=")
+        words.append(f"{key}{equals}{Path(value).name}" if value.startswith("/") else word)
+    return shlex.join(words)
+
+
 def commit() -> str | None:
     """The commit of the checkout this code runs from, with `+changed` if files differ from it; None if installed."""
     source = Path(lasasr.__file__).resolve().parent.parent

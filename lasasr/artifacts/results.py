@@ -44,6 +44,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "search_id": str | None,
     "data": str | None,
     "seed": int,
+    "speakers": int | None,
     "parameters": int,
     "ci95": list[int | float] | None,
 }

@@ -177,7 +177,7 @@ def inputs(audio: Audio | Sequence[Audio], own_rate_hz: int, sample_rate_hz: int
 
 
 def _listed(audio: Any) -> list[Any]:
-    is_one = isinstance(audio, str | Path | Tensor | np.ndarray) or hasattr(audio, "read")
+    is_one = isinstance(audio, str | bytes | bytearray | Path | Tensor | np.ndarray) or hasattr(audio, "read")
     return [audio] if is_one or not isinstance(audio, Iterable) else list(audio)
 
 
@@ -189,6 +189,8 @@ def _inputs(item: Any, name: str, rate_hz: int) -> list[Input]:
     if hasattr(item, "read") and hasattr(item, "seek"):
         return [_stored(item, name)]
     kinds = "a path, a file object, an array or a tensor"
+    if isinstance(item, bytes | bytearray):
+        kinds += "; give io.BytesIO of the bytes of a file"
     return [UnusableInput(name, LasasrError(f"{name} is a {type(item).__name__}, not {kinds}"))]
 
 

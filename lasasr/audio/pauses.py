@@ -132,11 +132,11 @@ def longest_run(quiet: Sequence[bool]) -> tuple[int, int] | None:
     return best
 
 
-def loud(waveform: Tensor, sample_rate_hz: int) -> tuple[int, int]:
-    """Where the first frame of a waveform (S,) louder than SILENCE_DB begins, and the last ends; (0, 0): none is."""
+def loud(waveform: Tensor, sample_rate_hz: int, level_db: float = SILENCE_DB) -> tuple[int, int]:
+    """Where the first frame of a waveform (S,) louder than `level_db` begins, and the last ends; (0, 0): none is."""
     frame = _frame(sample_rate_hz)
     power = functional.pad(waveform, (0, -len(waveform) % frame)).view(-1, frame).square().mean(1)
-    frames = (_db(power) > SILENCE_DB).nonzero()[:, 0]
+    frames = (_db(power) > level_db).nonzero()[:, 0]
     return (int(frames[0]) * frame, min(int(frames[-1]) * frame + frame, len(waveform))) if len(frames) else (0, 0)
 
 

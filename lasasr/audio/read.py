@@ -161,6 +161,8 @@ def _opened(content: Path | bytes, name: str) -> AudioFile:
     except Exception as error:  # soundfile raises what its parts raise: RuntimeError, TypeError, OSError, ...
         with suppress(OSError):
             containers.check(content, name)  # which may know more
+        if _is_empty(content):
+            raise LasasrError(f"{name} is empty: a file of 0 bytes is no audio; remove it or record it again") from None
         raise UnreadableError(name, error) from None
     try:
         _check_claims(file)
@@ -168,6 +170,12 @@ def _opened(content: Path | bytes, name: str) -> AudioFile:
         file.close()
         raise
     return file
+
+
+def _is_empty(content: Path | bytes) -> bool:
+    with suppress(OSError):
+        return (len(content) if isinstance(content, bytes) else content.stat().st_size) == 0
+    return False
 
 
 def _stream(empty: AudioFile, file: BinaryIO, name: str) -> AudioFile:

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from lasasr.audio.pauses import PAUSE_S, loud
 
+NEARLY_DIGITAL_DB = -85.0  # of full scale: two steps of 16 bits; quiet rooms lie above it, muted microphones below
+SILENT_END_S = 0.2  # shorter ends are left: corpora have them, as padding around rendered speech
 SHORTEST_S = 0.5  # in less the power of noise has no time to show that it does not change
 STEADY_DB = 6.0  # between the highest and the lowest power in a band
 LONGEST_S = 60.0  # of what is examined: the range of noise grows with the number of values
@@ -41,6 +43,20 @@ def holds_nothing(waveform: Tensor, sample_rate_hz: int) -> bool:
     if len(waveform) < SHORTEST_S * sample_rate_hz:
         return loud(centred, sample_rate_hz) == (0, 0)
     return is_steady(centred, sample_rate_hz)
+
+
+def without_silent_ends(waveform: Tensor, sample_rate_hz: int) -> tuple[int, Tensor]:
+    """A waveform (S,) without nearly digital silence of SILENT_END_S or more at its ends, and its first sample in it.
+
+    Microphones that start, muted channels and edited audio have such ends, and few utterances of training do.
+    One that is silent throughout stays as it is.
+    """
+    first, last = loud(waveform, sample_rate_hz, NEARLY_DIGITAL_DB)
+    least = SILENT_END_S * sample_rate_hz
+    if first == last:
+        return 0, waveform
+    first, last = first if first >= least else 0, last if len(waveform) - last >= least else len(waveform)
+    return first, waveform[first:last]
 
 
 def is_steady(waveform: Tensor, sample_rate_hz: int) -> bool:

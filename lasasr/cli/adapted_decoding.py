@@ -109,19 +109,19 @@ def decode(run: Run, on: TestSet, search: Search, device: str, progress: Progres
     from lasasr.artifacts.results import StoredResult
     from lasasr.artifacts.run_lock import writing
     from lasasr.distributed.ranks import Ranks
+    from lasasr.preparation.speech import prepare_splits
     from lasasr.tasks.lookup import task_of
 
     changed = _settings(run, on, search)
     own_choice = changed.plain["choices"].get("search") == run.settings().choices.get("search")
     decoding = Decoding(changed, "" if own_choice else search.choice)
-    task = task_of(changed)
-    splits = cast("Splits", task.current_splits(progress))
+    splits = prepare_splits(changed, progress, only=[on.split])
     named = RunResults(run).name(on.split, decoding, splits.content(on.split), partial(_references, splits, on.split))
     stored = StoredResult(run.results, named)
     if stored.path.exists():
         return stored.path
     with writing(run.folder, "evaluated"):
-        (path,) = task.evaluate(run, [decoding], device, Ranks.from_torchrun(), progress).files
+        (path,) = task_of(changed).evaluate(run, [decoding], device, Ranks.from_torchrun(), progress).files
     return path
 
 

@@ -54,5 +54,6 @@ def run(arguments: list[str]) -> int:
     report.save(written)
     Console(file=unescaped(sys.stdout)).print(report.shown())
     errors, warnings = len(report.of("error")), len(report.of("warning"))
-    print(f"{errors} errors, {warnings} warnings; every id: {written}")
+    counted = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    print(f"{counted}; every id: {written}")
     return int(errors > 0)

@@ -119,11 +119,12 @@ def _refuse_fixed_keys(task: TaskKind, overrides: Sequence[str]) -> None:
 def _refuse_other_searchs_keys(own: Settings, overrides: Sequence[str]) -> None:
     """Refuse a key that the run's own search has not, where another search has it, and say which to choose."""
     from lasasr.cli.compose import recompose
+    from lasasr.configuration import signature_defaults
 
-    keys, own_keys = (
-        [override.partition("=")[0] for override in overrides],
-        {f"search.{key}" for key in own.plain.get("search", ())},
-    )
+    search = own.plain.get("search") or {}
+    newer = signature_defaults.defaults(str(search["_target_"])) if "_target_" in search else {}
+    keys = [override.partition("=")[0] for override in overrides]
+    own_keys = {f"search.{key}" for key in (*search, *newer)}
     absent = [key for key in keys if key.startswith("search.") and key.count(".") == 1 and key not in own_keys]
     if not absent or "search" in keys:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lasasr.cli import export_hub
+from lasasr.cli import export_hub, search_options
 from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError
 
@@ -12,7 +12,8 @@ EPILOG = """\
 examples:
   lasasr export RUN --out bundle            what transcribe and Recognizer.load need
   lasasr export RUN --out whole --merge     of an adapted run: all weights, in the place of a delta to its base
-  lasasr export RUN --out graphs --onnx      encoder.onnx, step.onnx, ctc.onnx for lasasr.onnx (docs/onnx.md)
+  lasasr export RUN --out graphs --onnx      graphs for lasasr.onnx and other programs (docs/onnx.md)
+  lasasr export RUN search=greedy --out graphs --onnx    decoding with another search than the run
   lasasr export RUN --out DIR --hub --license cc-by-4.0                      a model card beside it (docs/hub.md)
   lasasr export RUN --out DIR --push user/model --license cc-by-4.0          the same, uploaded to the hub"""
 
@@ -21,6 +22,7 @@ def run(arguments: list[str]) -> int:
     """Load the run's bundle, so that a damaged one is not passed on, and write it to `--out`."""
     parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.", EPILOG)
     parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
+    parser.add_argument("overrides", metavar="search...", nargs="*", help="key=value: the search that is written")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
     parser.add_argument("--int8", action="store_true", help="--onnx: weights of 8 bits, a quarter of the size")
@@ -30,6 +32,11 @@ def run(arguments: list[str]) -> int:
     export_hub.refuse_contradictions(options)
     if options.int8 and not options.onnx:
         raise UsageError("--int8 is of --onnx, which is not given")
+    others, overrides = search_options.split(options.overrides)
+    if others:
+        raise UsageError(f"{others[0]}: one run is exported at a time, and only its search can be changed")
+    if overrides and (options.hub or options.push is not None):
+        raise UsageError(f"{overrides[0]}: the results on a model card are of the run's own search; leave it out")
 
     from lasasr.artifacts import files, run_paths
     from lasasr.models.recognizer import Recognizer
@@ -39,6 +46,7 @@ def run(arguments: list[str]) -> int:
     if options.out.exists() and any(options.out.iterdir()):
         raise LasasrError(f"{options.out} is not empty; name a new folder")
     recognizer = Recognizer.load(run_paths.bundle_folder(options.run))
+    recognizer = search_options.searching(recognizer, str(options.run), overrides)
     if options.merge or options.onnx:
         recognizer.merge()
     with files.replacing_folder(options.out) as folder:

@@ -48,7 +48,7 @@ def find(recipe: str) -> Recipe:
     if own.is_dir() and recipe not in shipped():
         raise UsageError(_of_folder(own))
     if own.suffix in (".yaml", ".yml"):
-        raise UsageError(f"there is no recipe file {recipe}")
+        raise UsageError(f"there is no recipe file {recipe}; lasasr recipes lists those that come with lasasr")
     if "=" in recipe:
         raise UsageError(f"RECIPE must come first, but {recipe!r} is an override; recipes: {', '.join(shipped())}")
     if recipe not in shipped():

@@ -154,7 +154,8 @@ def _transcribe(
 
 def _print_notes(transcript: Transcript) -> None:
     """What a reader of the text would not see."""
-    if pieces := transcript.hypothesis.pieces:
+    pieces = transcript.hypothesis.pieces
+    if len(pieces) > 1:
         hard = sum(piece.overlaps for piece in pieces)
         what = f"{transcript.duration_s:,.0f} s in {len(pieces)} pieces, cut at pauses ({hard} hard)"
         print(f"{transcript.audio}: {what}", file=sys.stderr)

@@ -134,6 +134,7 @@ def _change(change: Change, metric: str, split: str, rules: Rules) -> dict[str, 
         else {"low": interval.low, "high": interval.high, "method": interval.method},
         "p": None if answer is None else answer.p,
         "p_holm": change.p,
+        "p_holm_alone": change.p_alone,
         "detectable_points": None if answer is None else answer.detectable,
         "about": change.pair.verdict.scope,
         "word": change.word,
@@ -154,6 +155,8 @@ def sentence(change: Change, metric: str, split: str, rules: Rules) -> str:
     numbers = f"{points:+.2f} points ({answer.interval.low:+.2f} to {answer.interval.high:+.2f}), p = {change.p:.3g}"
     shown = ""
     if verdict.word == "no difference shown":
+        if change.p_alone != change.p:
+            numbers += f" ({change.p_alone:.3g} for the two questions of this method alone)"
         wanted = "a gain" if change.side == "target" else "a loss"
         shown = f"; {wanted} of {answer.detectable:.2f} points would have shown with {rules.power:.0%} power"
     return f"{change.word}: {what}, {numbers}, about {about}{shown}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from lasasr.artifacts import files, kinds
+from lasasr.artifacts.provenance import placeless
 from lasasr.comparison import card_values
 from lasasr.comparison.document import KIND, SCHEMA
 from lasasr.comparison.pairs import centre
@@ -47,15 +47,6 @@ def card(document: Mapping[str, Any]) -> dict[str, Any]:
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: run[name] for name in OF_RUN if name in run}
     return kept | ({"command": placeless(kept["command"])} if kept.get("command") else {})
-
-
-def placeless(command: str) -> str:
-    """A command line in which each absolute path, also that of `key=/a/path`, is reduced to its last part."""
-    words = []
-    for word in shlex.split(command):
-        key, equals, value = ("", "", word) if word.startswith("/") else word.partition("=")
-        words.append(f"{key}{equals}{Path(value).name}" if value.startswith("/") else word)
-    return shlex.join(words)
 
 
 def read(path: Path) -> dict[str, Any]:

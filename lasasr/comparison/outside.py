@@ -50,7 +50,9 @@ def outside_run(
     own = transcripts.own_references()
     if own is not None:
         references.check(str(transcripts.path), own, scoring)
-    hypotheses, missing = _complete(transcripts.path, _hypotheses(transcripts, references), references, scoring)
+    hypotheses, missing = _complete(
+        transcripts.path, _hypotheses(transcripts, references), references, scoring, transcripts.ids_note
+    )
     lines, raw, characters = _scored(str(transcripts.path), hypotheses, references, scoring)
     summary = _summary(lines, raw, characters, references, split, scoring)
     return DecodedRun(
@@ -87,18 +89,25 @@ def _hypotheses(transcripts: Transcripts, references: ReferenceSet) -> Texts:
     return transcripts.as_hypotheses()
 
 
-def _complete(path: Path, hypotheses: Texts, references: ReferenceSet, scoring: Scoring) -> tuple[Texts, int]:
-    """The hypothesis of every reference, and how many of them were not there."""
+def _complete(
+    path: Path, hypotheses: Texts, references: ReferenceSet, scoring: Scoring, ids_note: str = ""
+) -> tuple[Texts, int]:
+    """The hypothesis of every reference, and how many of them were not there.
+
+    Args:
+        ids_note: of the hypotheses, as `Transcripts` has it.
+    """
+    remedy = next(filter(None, [ids_note, references.ids_note]), "")
     if extra := [key for key in hypotheses if key not in references.texts]:
         raise LasasrError(
             f"{path} has {len(extra):,} of {len(hypotheses):,} utterances that {references.source} has not "
-            f"({extra[0]}, ...; there e.g. {next(iter(references.texts))}); score the same utterances"
+            f"({extra[0]}, ...; there e.g. {next(iter(references.texts))}); {remedy or 'score the same utterances'}"
         )
     missing = [key for key in references.texts if key not in hypotheses]
     if missing and not scoring.missing_are_deletions:
         raise LasasrError(
             f"{path} lacks {len(missing):,} of the {len(references.texts):,} utterances of {references.source} "
-            f"({missing[0]}, ...); --missing deletions counts their words as deleted"
+            f"({missing[0]}, ...); {remedy or '--missing deletions counts their words as deleted'}"
         )
     return {**dict.fromkeys(missing, ""), **hypotheses} if missing else hypotheses, len(missing)
 

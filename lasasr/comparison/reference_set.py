@@ -49,6 +49,7 @@ class ReferenceSet:
     durations_s: Mapping[str, float]
     columns: Mapping[str, Texts]
     segments: tuple[Segment, ...] = ()
+    ids_note: str = ""  # as `Transcripts` has it
 
     def check(self, source: str, references: Texts, scoring: Scoring) -> None:
         """Refuse other references for the same utterances.
@@ -89,6 +90,7 @@ def reference_set(
         durations_s=transcripts.durations_s if transcripts else {},
         columns=transcripts.columns if transcripts else {},
         segments=transcripts.segments if transcripts else (),
+        ids_note=transcripts.ids_note if transcripts else "",
     )
 
 

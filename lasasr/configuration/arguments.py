@@ -34,7 +34,15 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pl
     hints = annotations_of(target)
     for name, value in arguments.items():
         if name in hints and not _holds_part(value) and not _fits(value, hints[name]):
-            raise UsageError(f"{place}.{name} is {shown(value)}, not {described(hints[name], of_objects=True)}")
+            key, kind = f"{place}.{name}", described(hints[name], of_objects=True)
+            raise UsageError(f"{key} is {shown(value)}, not {kind}{_way_out(key, value)}")
+
+
+def _way_out(key: str, value: Any) -> str:
+    """What helps where a recipe sets options of a part, and another choice of the group has no part there."""
+    if not isinstance(value, Mapping):
+        return ""
+    return f"; options of a part are set there, as by a recipe, which this choice does not have: set {key} as a whole"
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -27,6 +27,7 @@ _WORDS: Final = {
     Sequence: "a list",
     Path: "a text",
     type(None): "nothing",
+    Any: "any value",
 }
 
 _PLURALS: Final = {
@@ -225,7 +226,7 @@ def described(hint: Any, of_objects: bool = False) -> str:
     if origin is typing.Literal:
         return " or ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        kinds = list(arguments)
+        kinds = [kind for kind in arguments if not _is_tensor(kind)]  # which no configuration can hold
         if {int, float} <= set(kinds):  # typing keeps `int | float` or `float | int`, whichever it met first
             kinds.remove(float)
             kinds.insert(kinds.index(int) + 1, float)
@@ -236,6 +237,10 @@ def described(hint: Any, of_objects: bool = False) -> str:
         ]
         return f"a list of {' or '.join(dict.fromkeys(_PLURALS.get(kind, 'values') for kind in kinds))}"
     return _WORDS.get(origin, f"a part ({origin.__name__})" if isinstance(origin, type) else "another value")
+
+
+def _is_tensor(kind: Any) -> bool:
+    return isinstance(kind, type) and kind.__module__.partition(".")[0] == "torch" and kind.__name__ == "Tensor"
 
 
 @cache

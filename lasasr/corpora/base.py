@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,6 +65,16 @@ class Corpus(Source):
         Raises:
             LasasrError: audio or transcripts are missing or damaged; the message names the file and the way out.
         """
+
+    def prepare_only(self, folder: Path, wanted: Collection[str], progress: Progress) -> dict[str, Path]:
+        """The same, where only some splits are read: a corpus may leave out what costs much and is not wanted.
+
+        Returns split → manifest of those that are there, the wanted ones among them.
+
+        Raises:
+            LasasrError: see `prepare`.
+        """
+        return self.prepare(folder, progress)
 
 
 class TextCorpus(Source):

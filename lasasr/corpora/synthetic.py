@@ -117,8 +117,13 @@ class SyntheticCorpus(Corpus):
         }
 
     def prepare(self, folder: Path, progress: Progress) -> dict[str, Path]:
+        """See `Corpus`."""
+        return self.prepare_only(folder, _SPLITS, progress)
+
+    def prepare_only(self, folder: Path, wanted: Collection[str], progress: Progress) -> dict[str, Path]:
+        """See `Corpus`: what is rendered of a split does not depend on which others are."""
         manifests = {split: folder.resolve() / f"{split}.jsonl.gz" for split in self.split_names()}
-        missing = [split for split in _SPLITS if not manifests[split].exists()]
+        missing = [split for split in _SPLITS if split in wanted and not manifests[split].exists()]
         if missing:
             texts = self.texts()
             kept: set[str] = set()
@@ -127,7 +132,7 @@ class SyntheticCorpus(Corpus):
                     cuts = self._cuts(split, texts[split], folder.resolve(), pool, progress)
                     write_cuts(_collecting_ids(cuts, kept), manifests[split])
             _tidy([folder.resolve() / "audio" / split for split in missing], kept)
-        return manifests
+        return {split: path for split, path in manifests.items() if path.exists()}
 
     def texts(self) -> dict[str, Iterator[str]]:
         """Sentences of each split; those of train never end."""

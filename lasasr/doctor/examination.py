@@ -100,6 +100,8 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     findings += paper.on_paper(first_corpus, leaks=settings.debug.overfit_utterances is None)
     findings += _against_tokens(read, tokens, recognizer)
     findings += [finding for split in read for finding in transcripts.rate_of_speech(split, read[split], tokens[split])]
+    if settings.debug.overfit_utterances is None and not settings.warm_start.run:
+        findings += splits.too_little(read["train"])
     if listen:
         findings += splits.copies(first_corpus) if settings.debug.overfit_utterances is None else []
         longest_s = frames.readable_s(recognizer)

@@ -22,6 +22,7 @@ from lasasr.report import figures
 from lasasr.report.confidence_chart import confidence_chart
 from lasasr.report.error_text import error_text
 from lasasr.text import transcript
+from lasasr.text.transcript import TranscriptRule
 
 
 def evaluate_split(
@@ -94,7 +95,7 @@ def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: R
         "search_models": models,
         "data": prepared.content(split),
         "outside_vocabulary": outside_vocabulary(recognizer.tokenizer, prepared.utterances(split).texts),
-        "normalizer": recognizer.normalizer,
+        "normalizer": _rule_of(prepared.rule, transcript.from_name(recognizer.normalizer)),
         "protocol": transcript.from_name(recognizer.normalizer).protocol,
         "seed": settings.seed,
         "recipe": settings.recipe,
@@ -102,3 +103,12 @@ def metadata(recognizer: Recognizer, prepared: Prepared, split: str, settings: R
         "parameters": recognizer.parameter_count,
         "corpus": prepared.fingerprint,
     }
+
+
+def _rule_of(references: TranscriptRule, trained: TranscriptRule) -> str:
+    """The rule that the references went through, on a test set of another corpus that of this corpus.
+
+    Where the two rules count errors otherwise, it is that of the recognizer, which counts them.
+    """
+    alike = references.scored is trained.scored and references.protocol == trained.protocol
+    return str(references if alike else trained)

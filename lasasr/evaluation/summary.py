@@ -9,7 +9,7 @@ from lasasr.evaluation.calibration import of_outcomes
 from lasasr.evaluation.outcome import Outcome, as_timed
 from lasasr.metrics.alignment import measure, summarised
 from lasasr.metrics.alignment_reference import compare_boundaries, summarised_boundaries
-from lasasr.metrics.bootstrap import interval
+from lasasr.metrics.bootstrap import speaker_interval
 from lasasr.metrics.confidence import measured
 from lasasr.metrics.error_rates import Metric, pooled
 from lasasr.metrics.triage import TriagedUtterance, triage
@@ -19,7 +19,8 @@ from lasasr.search.hypothesis import KINDS
 def summary(split: str, done: Sequence[Outcome], decode_s: float, about: Mapping[str, Any]) -> dict[str, Any]:
     """results/<split>.json of docs: pooled counts, interval, cost; `about` adds seed, recipe, search, ..."""
     total, characters = pooled(outcome.counts for outcome in done), pooled(outcome.characters for outcome in done)
-    spread = interval([outcome.counts for outcome in done])
+    speakers = [outcome.speaker for outcome in done]
+    spread = speaker_interval([outcome.counts for outcome in done], speakers)
     audio_s = sum(outcome.duration_s for outcome in done)
     return {
         "split": split,
@@ -32,6 +33,7 @@ def summary(split: str, done: Sequence[Outcome], decode_s: float, about: Mapping
         "insertions": total.insertions,
         "reference_length": total.reference_length,
         "utterances": len(done),
+        "speakers": len(set(speakers)) if all(speakers) else None,
         "cer_percent": characters.percent,
         "audio_s": round(audio_s, 3),
         "decode_s": round(decode_s, 3),

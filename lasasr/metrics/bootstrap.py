@@ -9,7 +9,7 @@ respects that and gives the wider, more honest interval where there are enough o
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -74,6 +74,20 @@ def interval(
     return Interval(
         float(low), float(high), f"{level:.0%} percentile bootstrap over {what}, {resamples} resamples, seed {seed}"
     )
+
+
+def speaker_interval(counts: Sequence[Counts], speakers: Sequence[str | None]) -> Interval:
+    """`interval` over speakers where each utterance has one and there are several; else over utterances.
+
+    The interval over utterances is about further utterances of the same voices only.
+
+    Args:
+        counts: one per utterance.
+        speakers: of each utterance; "" or None: not known.
+    """
+    named = all(speakers) and len(set(speakers)) > 1
+    bounds = interval(counts, speakers if named else None)
+    return replace(bounds, method=bounds.method.replace("clusters", "speakers"))
 
 
 def _sums(counts: Sequence[Counts], clusters: Sequence[Hashable]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,13 +22,16 @@ def expanded(search: Part) -> Part:
     set, the search ends after `PATIENCE` steps without a new hypothesis among the n best.
 
     Raises:
-        UsageError: both are given and differ, or the key holds no phrases.
+        UsageError: both are given and differ, the key holds no phrases, or a boost is no finite number.
     """
     phrases = search.get(KEY)
     if phrases is not None and not isinstance(phrases, list | tuple | Mapping):
         raise UsageError(f"search.{KEY} is {phrases!r}, no list of phrases: write search.{KEY}=[ada lovelace]")
     if not phrases:
         return search
+    for phrase, boost in phrases.items() if isinstance(phrases, Mapping) else ():
+        if isinstance(boost, bool) or not isinstance(boost, int | float) or not math.isfinite(boost):
+            raise UsageError(f"search.{KEY}: the boost of {phrase!r} must be a finite number, got {boost!r}")
     scorers = search.get("scorers") or {}
     entry: dict[str, Any] = {**_SCORER, "phrases": phrases}
     if KEY in scorers and _without_defaults(scorers[KEY]) != entry:

@@ -1,10 +1,14 @@
-"""A recognizer as ONNX graphs: encoder.onnx, step.onnx, ctc.onnx, which `lasasr.onnx` runs without torch."""
+"""A recognizer as ONNX graphs: encoder.onnx, step.onnx, ctc.onnx, which `lasasr.onnx` runs without torch.
+
+features.onnx, the front end, is for other programs: `lasasr.onnx` computes features in numpy.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +20,21 @@ from lasasr.audio.cmvn import GlobalCMVN
 from lasasr.audio.fbank_frontend import FbankFrontend
 from lasasr.errors import LasasrError
 from lasasr.models import onnx_int8
+from lasasr.models.onnx_features import FeatureGraph
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import lengths as length
 from lasasr.nn import tree
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_greedy import CTCGreedySearch
 from lasasr.search.greedy import GreedySearch
+from lasasr.search.pruning import Pruning
 from lasasr.text import special
 
 SCHEMA = 1
 OPSET = 17
 METADATA, TOKENS = "metadata.json", "tokens.txt"
+FEATURES = "features.onnx"  # of float weights always: int8 would change small energies
+EXAMPLE_SAMPLES = ((9_000, 7_000), (12_000, 11_500, 8_000))
 EXAMPLE_FRAMES = ((57, 43), (93, 91, 61))  # of two batches; what differs between them is no constant
 HYPOTHESES = (3, 5)
 
@@ -93,12 +101,14 @@ def export(recognizer: Recognizer, folder: Path, int8: bool = False) -> None:
             _write_graphs(recognizer.to("cpu").eval(), temporary, metadata)
         if int8:
             for path in sorted(temporary.glob("*.onnx")):
-                onnx_int8.quantise(path)
+                if path.name != FEATURES:
+                    onnx_int8.quantise(path)
         (temporary / TOKENS).write_text("".join(f"{name}\n" for name in recognizer.tokenizer.tokens), encoding="utf-8")
         files.write_json(temporary / METADATA, metadata)
 
 
 def _write_graphs(recognizer: Recognizer, folder: Path, metadata: dict[str, Any]) -> None:
+    _write_features(recognizer.frontend, folder / FEATURES, metadata)
     encoder, examples = _Encoder(recognizer), [_features(recognizer, frames) for frames in EXAMPLE_FRAMES]
     decoder = recognizer.model.decoder
     memory_names: list[str] = []
@@ -122,6 +132,16 @@ def _write_graphs(recognizer: Recognizer, folder: Path, metadata: dict[str, Any]
     if recognizer.model.ctc is not None:
         encoded = [(output[0],) for output in encodings]
         _write(recognizer.model.ctc, encoded, folder / "ctc.onnx", ["encoded"], ["log_probs"], metadata)
+
+
+def _write_features(frontend: Any, path: Path, metadata: dict[str, Any]) -> None:
+    """Write the front end; waveforms are some windows long at any sampling rate."""
+    window = frontend.fbank.window_size
+    inputs = [
+        (torch.randn(len(samples), max(samples)), torch.tensor(samples))
+        for samples in ([size * window // 400 for size in sizes] for sizes in EXAMPLE_SAMPLES)
+    ]
+    _write(FeatureGraph(frontend), inputs, path, ["waveforms", "waveform_lengths"], ["features", "lengths"], metadata)
 
 
 def _features(recognizer: Recognizer, frames: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -213,7 +233,7 @@ def _search(search: Any) -> dict[str, Any]:
     Raises:
         LasasrError: it does what that cannot.
     """
-    way = "decode it with lasasr, or export it with another search"
+    way = "decode it with lasasr, or export another search (lasasr export RUN search=beam_ctc ...)"
     if isinstance(search, CTCGreedySearch):
         return {"kind": "ctc_greedy"}
     if isinstance(search, GreedySearch):
@@ -228,7 +248,8 @@ def _search(search: Any) -> dict[str, Any]:
         "coverage_weight": search.coverage_weight,
         "scorers": search.fused.further(),
         "normalise": search.normalise,
-        "pruning": any((pruning.eos_threshold, pruning.max_shift, pruning.pre_beam, pruning.ctc_window)),
+        # a larger margin alone lets a search end later, with the same result
+        "pruning": pruning != replace(Pruning(), end_margin=pruning.end_margin),
     }
     if used := [name for name, value in beyond.items() if value]:
         raise LasasrError(f"search.{used[0]} cannot be exported: {way}")

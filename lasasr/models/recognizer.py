@@ -17,7 +17,7 @@ from lasasr.audio.inputs import Audio, Input, inputs
 from lasasr.audio.pauses import Lengths
 from lasasr.audio.silence import digital_silence
 from lasasr.configuration.sections import Plain
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
 from lasasr.metrics.triage import EMPTY
@@ -38,6 +38,7 @@ from lasasr.text import transcript
 from lasasr.text.base import Tokenizer
 
 UNKNOWN = Lengths(usual_s=10.0, longest_s=30.0)  # of utterances, where a bundle does not tell
+MOST_TOKENS = 2.0  # of a text, for each encoded frame of its audio, as searches have it (`limits.max_ratio`)
 TRIAL_S = 0.1  # of silence, decoded when a bundle is read: half a second would take longer than all else
 
 
@@ -217,8 +218,11 @@ class Recognizer(WaveformEncoder):
         Raises:
             LasasrError: the audio cannot be used, the text holds what is outside the vocabulary, or is longer than
                 the audio can hold.
+            UsageError: several recordings are given.
         """
-        (entry,) = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        entry, *more = inputs(audio, self.frontend.sample_rate_hz, sample_rate_hz)
+        if more:
+            raise UsageError(f"align takes one recording, got {1 + len(more)}")
         words = transcript.from_name(self.normalizer)(text)
         tokens = self.tokenizer.encode(words)
         if not tokens:
@@ -231,7 +235,7 @@ class Recognizer(WaveformEncoder):
             weights = None if decoder is None else teacher_forced(decoder, acoustics, [tokens])[1][0]
             (timed,) = self._timed(acoustics, sizes, [(tokens, weights)])
         best = next((timed[kind] for kind in KINDS if kind in timed), None)
-        if best is None:
+        if best is None or len(tokens) > MOST_TOKENS * int(acoustics.lengths[0]):
             raise LasasrError(f"{entry.name} has too few frames for a text of {len(tokens)} tokens")
         return best
 

@@ -32,6 +32,11 @@ def freeze(parameters: Iterable[nn.Parameter]) -> None:
         parameter.grad = None
 
 
+def constants(module: nn.Module) -> frozenset[str]:
+    """The names of the parameters that a module, as it was built, does not train: `freeze` has not been called yet."""
+    return frozenset(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """All of `module` in evaluation mode while it is open; afterwards each part is in the mode that it was in."""

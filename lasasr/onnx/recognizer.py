@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lasasr.errors import LasasrError, UsageError
-from lasasr.onnx import search
+from lasasr.errors import LasasrError
+from lasasr.onnx import folder as files
+from lasasr.onnx import options, search
 from lasasr.onnx.ctc import best_path
-from lasasr.onnx.features import Features
+from lasasr.onnx.silence import without_silent_ends
 
-SCHEMA = 1
 SPACE = "▁"
 
 
@@ -36,23 +35,23 @@ class OnnxRecognizer:
         search: other options of the search (`{"beam": 20}`; `{"kind": "greedy"}`).
 
     Raises:
-        LasasrError: a file is missing or of another version, or onnxruntime is not installed.
-        UsageError: the search has no such option.
+        LasasrError: a file is missing, damaged or of another version, or onnxruntime is not installed.
+        UsageError: the search has no such option, or not with that value; `threads` is no count.
     """
 
     def __init__(self, folder: str | Path, threads: int = 1, search: Mapping[str, Any] | None = None) -> None:
         self.folder = Path(folder)
-        metadata = _metadata(self.folder)
-        self.names = (self.folder / "tokens.txt").read_text(encoding="utf-8").split("\n")[:-1]
-        self.unit, self.options = metadata["unit"], {**metadata["search"], **(search or {})}
-        if unknown := sorted(self.options.keys() - metadata["search"].keys()):
-            raise UsageError(f"the search of {folder} has no option {unknown[0]}: {', '.join(metadata['search'])}")
-        self.features = Features(metadata["frontend"])
-        self._memory, self._state = metadata["memory"], metadata["state"]
-        self._encoder = _session(self.folder / "encoder.onnx", threads)
-        self._step = _session(self.folder / "step.onnx", threads) if self._state else None
-        has_ctc = (self.folder / "ctc.onnx").exists()
-        self._ctc = _session(self.folder / "ctc.onnx", threads) if has_ctc else None
+        metadata = files.metadata(self.folder)
+        self.names = files.tokens(self.folder)
+        self.features = files.features(self.folder, metadata["frontend"])
+        self.unit, self._memory, self._state = metadata["unit"], metadata["memory"], metadata["state"]
+        self.options = options.merged(metadata["search"], search or {}, self.folder, has_decoder=bool(self._state))
+        self._encoder = files.session(self.folder / files.ENCODER, threads)
+        self._step = files.session(self.folder / files.STEP, threads) if self._state else None
+        wanted = options.needs_ctc(self.options, has_decoder=self._step is not None)
+        self._ctc = files.session(self.folder / files.CTC, threads) if wanted else None
+        for graph in filter(None, (self._step, self._ctc)):
+            files.check_vocabulary(self.folder, self.names, graph)
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1, search: Mapping[str, Any] | None = None) -> OnnxRecognizer:
@@ -68,7 +67,8 @@ class OnnxRecognizer:
         waveform = self._waveform(audio)
         if not len(waveform) or bool((waveform == waveform[0]).all()):
             return Reading("", [], 0.0)  # digital silence
-        return self.decode(self.features(waveform.astype(np.float32)))
+        spoken = without_silent_ends(waveform, self.features.sample_rate_hz)
+        return self.decode(self.features(spoken.astype(np.float32)))
 
     def decode(self, features: NDArray[np.float32]) -> Reading:
         """Recognize features (T, F)."""
@@ -82,7 +82,7 @@ class OnnxRecognizer:
 
     def _search(self, heard: dict[str, Any], ctc: Any, frames: int) -> search.Found:
         kind = self.options["kind"]
-        if kind == "ctc_greedy" or (kind == "greedy" and self._step is None):
+        if kind == options.CTC_GREEDY or (kind == options.GREEDY and self._step is None):
             return search.Found(*best_path(ctc))
         memory = {name: heard[name] for name in self._memory}
         state = [heard[name] for name in self._state]
@@ -94,7 +94,7 @@ class OnnxRecognizer:
             logits, _, *after = self._step.run(None, {name: value for name, value in feed.items() if name in taken})
             return logits[0], after
 
-        if kind == "greedy":
+        if kind == options.GREEDY:
             return search.greedy(step, state, frames, self.options)
         return search.beam(step if self._step else None, state, ctc, frames, self.options)
 
@@ -119,6 +119,8 @@ class OnnxRecognizer:
     def _read(self, path: Path) -> NDArray[np.float32]:
         import soundfile
 
+        if not path.is_file():
+            raise LasasrError(f"{path} is missing, or no file")
         try:
             samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         except Exception as error:  # of libsndfile
@@ -126,29 +128,3 @@ class OnnxRecognizer:
         if rate_hz != self.features.sample_rate_hz:
             raise LasasrError(f"{path} has {rate_hz} Hz, the model {self.features.sample_rate_hz}: convert it first")
         return np.asarray(samples.mean(1))
-
-
-def _metadata(folder: Path) -> dict[str, Any]:
-    path = folder / "metadata.json"
-    try:
-        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: lasasr export RUN --onnx --out DIR writes such a folder") from None
-    except ValueError as error:
-        raise LasasrError(f"{path} is no JSON ({error})") from None
-    if not isinstance(metadata, dict) or metadata.get("schema") != SCHEMA:
-        raise LasasrError(f"{path} is none of schema {SCHEMA}, which this version reads")
-    return metadata
-
-
-def _session(path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise LasasrError(f"{path} needs onnxruntime: pip install onnxruntime") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 4
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of onnxruntime
-        raise LasasrError(f"{path} cannot be loaded ({' '.join(str(error).split())[:200]})") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +38,7 @@ from lasasr.distributed.ranks import Ranks
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 from lasasr.preparation import tokens
+from lasasr.preparation.same_texts import refuse_other_texts
 from lasasr.text import special, transcript
 from lasasr.text.base import Tokenizer
 from lasasr.text.transcript import TranscriptRule
@@ -110,11 +111,14 @@ class Prepared(Splits):
         return counts
 
 
-def prepare(settings: Recognition, progress: Progress, again: bool = False) -> Prepared:
+def prepare(
+    settings: Recognition, progress: Progress, again: bool = False, only: Collection[str] | None = None
+) -> Prepared:
     """Make what is missing below `prepared_dir`; reuse what is there.
 
     Args:
         again: look whether audio has changed since it was prepared, and prepare the splits of what has anew.
+        only: the splits that are read; None: all, and the second corpus of `adapt=replay`.
 
     Raises:
         LasasrError: the corpus is missing or damaged.
@@ -125,30 +129,39 @@ def prepare(settings: Recognition, progress: Progress, again: bool = False) -> P
         corpus.fetch(progress)
         if again:
             _discard_changed(folder_of(corpus, settings), progress)
-        splits = _splits(corpus, settings, progress)
-        transcripts = partial(MANIFESTS.texts, splits.manifests["train"], splits.rule)
+        learns = settings.tokenizer.get("_partial_")  # a tokenizer, from the texts of train
+        splits = _splits(corpus, settings, progress, None if learns else only)
+
+        def transcripts() -> Iterable[str]:
+            return MANIFESTS.texts(splits.manifests["train"], splits.rule)
+
         tokenizer = tokenizer_in(splits.folder, settings.tokenizer, splits.rule, transcripts)
-    splits = _with_replayed(splits, settings, progress, again)
+    if only is None:
+        splits = _with_replayed(splits, settings, progress, again)
     return Prepared(**vars(splits), tokenizer=tokenizer, verify=loading.verifies)
 
 
-def prepare_splits(settings: Recognition, progress: Progress) -> Splits:
+def prepare_splits(settings: Recognition, progress: Progress, only: Collection[str] | None = None) -> Splits:
     """The splits as the corpus is now; nothing is downloaded for it, and no tokenizer learnt.
+
+    Args:
+        only: see `prepare`.
 
     Raises:
         LasasrError: the corpus is missing or damaged.
     """
     corpus = factory.corpus(settings.corpus)
     with preparing(corpus, settings):
-        splits = _splits(corpus, settings, progress)
-    return _with_replayed(splits, settings, progress)
+        splits = _splits(corpus, settings, progress, only)
+    return splits if only is not None else _with_replayed(splits, settings, progress)
 
 
 def _with_replayed(splits: Splits, settings: Recognition, progress: Progress, again: bool = False) -> Splits:
     """The splits and, with `adapt=replay`, the train split of the second corpus.
 
     Raises:
-        UsageError: none is named, its transcripts follow another rule, or the first corpus has a split of that name.
+        UsageError: none is named, the first corpus's rule makes other texts of its transcripts, or the first corpus
+            has a split of that name.
         LasasrError: it is missing or damaged.
     """
     if settings.adapt.replay is None:
@@ -156,13 +169,12 @@ def _with_replayed(splits: Splits, settings: Recognition, progress: Progress, ag
     corpus = replayed_corpus(settings)
     if content.REPLAY in splits.manifests:
         raise UsageError(f"adapt=replay: the corpus has a split {content.REPLAY} of its own: call it something else")
-    if (rule := transcript.rule(corpus.transcript)) != splits.rule:
-        raise UsageError(f"adapt.replay.corpus has transcripts by {rule}, the corpus by {splits.rule}: take the same")
     with preparing(corpus, settings):
         if again:
             corpus.fetch(progress)
             _discard_changed(folder_of(corpus, settings), progress)
         manifest = corpus.prepare(folder_of(corpus, settings), progress)["train"]
+        refuse_other_texts(manifest, transcript.rule(corpus.transcript), splits.rule)
         both = replace(
             splits,
             manifests={**splits.manifests, content.REPLAY: manifest},
@@ -184,14 +196,17 @@ def replayed_corpus(settings: Recognition) -> Corpus:
     return factory.corpus(part["corpus"])
 
 
-def _splits(corpus: Corpus, settings: Recognition, progress: Progress) -> Splits:
+def _splits(corpus: Corpus, settings: Recognition, progress: Progress, only: Collection[str] | None) -> Splits:
     folder, rule = folder_of(corpus, settings), transcript.rule(corpus.transcript)
     temporary.remove_abandoned(folder)
-    manifests = corpus.prepare(folder, progress)
+    first = settings.debug.overfit_utterances
+    if only is None or first is not None:
+        manifests = corpus.prepare(folder, progress)
+    else:
+        manifests = corpus.prepare_only(folder, only, progress)
     splits = Splits(folder, manifests, corpus.fingerprint(), rule, None)
     for split in manifests:
         _note_content(splits, split, progress)
-    first = settings.debug.overfit_utterances
     if first is None:
         return splits
     # learn, validate and be tested on the same few

@@ -63,10 +63,11 @@ def legend(document: Mapping[str, Any]) -> str:
         f"{document[side]['speakers']:,} speakers"
         for side in SIDES
     )
-    rules = document["rules"]
+    rules, of_each = document["rules"], ", two of each method" if len(document["methods"]) > 1 else ""
     return (
         f"{document['metric'].upper()} in percent, mean over seeds; points: after − before, {1.0 - rules['level']:.0%} "
-        f"interval; verdicts at the {rules['level']:.0%} level after Holm for {rules['questions']} questions. {sets}. "
+        f"interval; verdicts at the {rules['level']:.0%} level after Holm for {rules['questions']} questions{of_each}. "
+        f"{sets}. "
         f"search: {document['search']}"
     )
 

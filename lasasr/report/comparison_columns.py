@@ -170,7 +170,8 @@ def _interval_cell(context: ColumnContext, system: System) -> str:
 
 def _about_interval(context: ColumnContext) -> str:
     intervals = [_interval(context, system) for system in context.systems]
-    return "; ".join(sorted({str(interval["method"]) for interval in intervals if interval is not None}))
+    methods = sorted({str(interval["method"]) for interval in intervals if interval is not None})
+    return f"in percent, {'; '.join(methods)}"
 
 
 def _points(context: ColumnContext, system: System) -> float | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lasasr.artifacts.provenance import placeless
 from lasasr.artifacts.run_card import RunCard
-from lasasr.comparison.card import placeless
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,7 @@ def caption(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> str:
     metric, units = document["metric"].upper(), {"wer": "word", "per": "phone", "cer": "character"}
     name = escaped(str(document["split"]))
     unit = units[document["metric"]].capitalize()
-    sentences = [f"{unit} error rates ({metric}) on {name}, in percent; lowest in bold."]
+    sentences = [f"{unit} error rates ({metric}) on {name}, in percent. Bold: the lowest rate, which is not a verdict."]
     interval = next((column for column in shown if column.key == "interval"), None)
     if interval is not None:
         sentences.append(f"Intervals: {escaped(interval.about)}.")

@@ -13,6 +13,7 @@ from rich.table import Table
 from lasasr.report import figures, paper_figures
 from lasasr.report.escaped_text import escaped_text
 from lasasr.report.paper_figures import PALETTE, bare, styled
+from lasasr.report.tables import INTERVAL
 
 _SIZE_IN = (5.0, 3.5)
 _WITHOUT_VALUE = "–"
@@ -25,7 +26,7 @@ def minutes_table(document: Mapping[str, Any]) -> RenderableType:
         document: the contents of minutes.json.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headers = ("minutes", "seeds", f"{document['metric'].upper()} %", "95 % interval", "points", "95 % interval")
+    headers = ("minutes", "seeds", f"{document['metric'].upper()} %", INTERVAL, "points", "95 % int., points")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     for row in document["rows"]:

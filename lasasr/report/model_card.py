@@ -96,7 +96,7 @@ def _data(described: Described) -> Iterator[str]:
 
 
 def _results(described: Described) -> Iterator[str]:
-    heads = ("split", "search", "error", "95 % interval", "sub / del / ins of all", "utterances, speakers")
+    heads = ("split", "search", "error", "95 % interval, %", "sub / del / ins of all", "utterances, speakers")
     yield f"| {' | '.join((*heads, 'real-time factor'))} |"
     yield "| --- | --- | ---: | --- | --- | --- | ---: |"
     for summary in described.results:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lasasr.comparison.card import placeless
+from lasasr.artifacts.provenance import placeless
 from lasasr.comparison.facts import OF_CARD
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown

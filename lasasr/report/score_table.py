@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from lasasr.report.escaped_text import escaped_text
+from lasasr.report.tables import INTERVAL
 
 _WITHOUT_VALUE = "–"
 
@@ -25,7 +26,7 @@ def score_table(rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Rend
     raw = any(row["raw_percent"] is not None for row in rows)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("file", overflow="fold")
-    headers = [f"{metric} %", "95 % interval", *(["raw %"] if raw else []), "sub", "del", "ins", "of"]
+    headers = [f"{metric} %", INTERVAL, *(["raw %"] if raw else []), "sub", "del", "ins", "of"]
     for header in [*headers, *(["CER %"] if metric == "WER" else [])]:
         table.add_column(header, justify="right", no_wrap=True)
     for row in rows:
@@ -44,7 +45,7 @@ def score_table(rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> Rend
         about += "; raw: without it"
     return Group(
         table,
-        escaped_text(f"{about}; interval: {first['ci_method']}"),
+        escaped_text(f"{about}; interval of the {metric}: {first['ci_method']}"),
         *(escaped_text(f"Note: {note}.") for note in notes),
     )
 

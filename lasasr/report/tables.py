@@ -14,6 +14,7 @@ from lasasr.report.escaped_text import escaped_text
 
 _COUNTS = {"substitutions": "sub", "deletions": "del", "insertions": "ins", "reference_length": "of"}
 _WITHOUT_VALUE = "–"
+INTERVAL = "95 % int., %"  # head of the column of intervals of error rates
 
 
 def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> Table:
@@ -33,14 +34,35 @@ def evaluation_table(results: Sequence[Mapping[str, Any]], names: Sequence[str] 
     table.add_column("split", no_wrap=True)
     counts = () if names else _COUNTS
     shown = [_COUNTS[name] for name in counts]
-    headers = ("utterances", f"{'/'.join(metrics)} %", "95 % interval", *shown, "CER %", "RTF")
+    headers = ("utterances", f"{'/'.join(metrics)} %", INTERVAL, *shown, "CER %", "RTF")
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
-    if search_text := _searches(results, bool(names)):
-        table.caption, table.caption_justify, table.caption_style = escaped_text(search_text), "left", ""
+    if below := [line for line in (_intervals(results), _searches(results, bool(names))) if line]:
+        table.caption, table.caption_justify, table.caption_style = escaped_text("\n".join(below)), "left", ""
     for index, result in enumerate(results):
         table.add_row(*(escaped_text(name) for name in names[index : index + 1]), *_row(result, counts))
     return table
+
+
+def _intervals(results: Sequence[Mapping[str, Any]]) -> str:
+    """What the intervals are of, and over what, of all rows or of each split."""
+    over = {str(_field(result, "split")): _over(result) for result in results if result.get("ci_method")}
+    if not over:
+        return ""
+    rate = "/".join(dict.fromkeys(_field(result, "metric").upper() for result in results))
+    alike = len(set(over.values())) == 1
+    words = next(iter(over.values())) if alike else "; ".join(f"{split}: {words}" for split, words in over.items())
+    return f"95 % int.: of the {rate}, {words}"
+
+
+def _over(result: Mapping[str, Any]) -> str:
+    method, speakers = str(result["ci_method"]), result.get("speakers")
+    if "over speakers" in method:
+        return f"over {speakers} speakers" if speakers else "over speakers"
+    if "over utterances" not in method:
+        return method
+    whose = {None: "", 1: " of one speaker"}.get(speakers, f" of {speakers} speakers")
+    return f"over utterances{whose}"
 
 
 def _searches(results: Sequence[Mapping[str, Any]], named: bool) -> str:

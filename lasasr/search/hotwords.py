@@ -85,7 +85,7 @@ def read_phrases(file: Path, boost: float = BOOST) -> dict[str, float]:
     """The phrases of a file with their boosts, that of lines without one being `boost`.
 
     Raises:
-        LasasrError: it is missing or no UTF-8 text, or a boost is no number; names the line.
+        LasasrError: it is missing, no UTF-8 text or without a phrase, or a boost is no number; names the line.
     """
     try:
         lines = read_bounded(file).decode("utf-8-sig").splitlines()
@@ -93,7 +93,10 @@ def read_phrases(file: Path, boost: float = BOOST) -> dict[str, float]:
         raise LasasrError(f"hot words {file} is missing") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"hot words {file} is no UTF-8 text ({error.reason} at byte {error.start})") from None
-    return phrases_of(lines, str(file), boost)
+    phrases = phrases_of(lines, str(file), boost)
+    if not phrases:
+        raise LasasrError(f"hot words {file} holds no phrase; write one per line")
+    return phrases
 
 
 def phrases_of(lines: Iterable[str], source: str, boost: float = BOOST) -> dict[str, float]:
@@ -111,6 +114,8 @@ def phrases_of(lines: Iterable[str], source: str, boost: float = BOOST) -> dict[
             phrases[phrase.strip()] = float(own) if tab else boost
         except ValueError:
             raise LasasrError(f"{source}, line {number}: boost {own!r} of {phrase!r} is not a number") from None
+        if not math.isfinite(phrases[phrase.strip()]):
+            raise LasasrError(f"{source}, line {number}: boost {own!r} of {phrase!r} is not finite")
     return phrases
 
 

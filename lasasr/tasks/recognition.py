@@ -109,8 +109,8 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
             trained.searching(language_model.search(search_settings.search, trained.tokenizer))
             for search_settings in searches
         ]
-        prepared = ranks.in_turn(lambda: self.prepare(progress))
         splits = self.settings.evaluate.splits
+        prepared = ranks.in_turn(lambda: prepare(self.settings, progress, only=splits))
         if ranks.first:
             print_other_data(run, prepared, splits)
         # before anything is decoded: what cannot be named is said at once

@@ -31,8 +31,9 @@ class AlignmentWatch(pl.Callback):
 
     *Aligned* is attention from the first update on at which half of the last `WINDOW` measured utterances are read
     along. That share stands in TensorBoard as `train/aligned` and in the bar. Every rank looks at its own batches; what
-    is told is what rank 0 saw. The alarm is given once; attention without parameters (`none`) and CTC alone are not
-    watched. Of attention with `moves_diagonally` (hard steps) it is not told when it aligned, only if it has not.
+    is told is what rank 0 saw. The alarm is given once; of a run that ends before it, a note says that attention is not
+    aligned. Attention without parameters (`none`) and CTC alone are not watched. Of attention with `moves_diagonally`
+    (hard steps) it is not told when it aligned, only if it has not.
 
     Args:
         look_every: updates from one look to the next.
@@ -91,6 +92,17 @@ class AlignmentWatch(pl.Callback):
         pl_module.log_scalar("train/aligned", self.share, prog_bar=True, rank_zero_only=True)
         if self.aligned_at_step is None:
             self._judge(trainer, pl_module, outputs, batch)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say it of attention that is not aligned when training ends before the alarm could be given."""
+        settled = self.unknown is not None or self.aligned_at_step is not None or self.alarm is not None
+        if settled or not self.recent or self.alarm_step == 0 or trainer.global_step >= self._alarm_at(trainer):
+            return
+        _print_from_first_rank(
+            trainer,
+            f"note: attention is not aligned after all {trainer.global_step} updates ({self.share:.0%} of the "
+            "utterances are read along); look at the maps in plots/, and train for more updates",
+        )
 
     @property
     def share(self) -> float:

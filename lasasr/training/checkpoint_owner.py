@@ -17,6 +17,7 @@ from lasasr.artifacts.run_card import RUN_ID
 from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
+from lasasr.training.checkpoints import WITH_STATE
 
 # what Lightning restores beside the weights → its kind
 _RESTORED: Final[Mapping[str, type]] = {
@@ -97,8 +98,27 @@ def _not_restorable(content: Mapping[str, Any], module: pl.LightningModule) -> s
     if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
         return f"its lr_schedulers is {str(content['lr_schedulers'])[:40]}"
     trained = sum(value.requires_grad for value in module.parameters())
-    if any(_weights_of(state) != trained for state in content["optimizer_states"]):
+    return next(filter(None, (_unfit(state, trained, content) for state in content["optimizer_states"])), None)
+
+
+def _unfit(optimizer_state: Any, trained: int, content: Mapping[str, Any]) -> str | None:
+    """Why an optimizer's state is not that of `trained` weights; None: it is.
+
+    A weight without state would begin anew in silence. A weight that no update has reached has none, so that only the
+    checkpoint itself can say how many have (those of 0.2.0 and before do not).
+    """
+    if _weights_of(optimizer_state) != trained:
         return f"its optimizer_states are not of {trained} weights"
+    stored = optimizer_state["state"]
+    written = content.get(WITH_STATE, len(stored))
+    if len(stored) != written:
+        return f"its optimizer_states hold the state of {len(stored)} weights, not of {str(written)[:40]}"
+    for number, of_weight in stored.items():
+        if not isinstance(of_weight, Mapping):
+            return f"its optimizer_states hold {str(of_weight)[:40]} of weight {str(number)[:40]}"
+        for name, value in of_weight.items():
+            if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+                return f"its optimizer_states hold NaN or infinite numbers ({str(name)[:40]} of weight {number})"
     return None
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
@@ -25,6 +25,7 @@ from lasasr.training.checkpoint_file import damage
 
 _PLACES = ("best_model_path", "kth_best_model_path", "last_model_path")  # in Lightning's state
 LAST, BEFORE = "last.ckpt", "before.ckpt"  # the newest, and the one it replaced
+WITH_STATE: Final = "weights_with_optimizer_state"  # how many there are in a checkpoint
 
 
 def keep_best(settings: Settings, folder: Path, metric: str) -> ModelCheckpoint:
@@ -80,10 +81,11 @@ class WholeFiles(TorchCheckpointIO):
             LasasrError: it cannot be written, as when the disk is full; the older one stays.
         """
         path = Path(path)
+        with_state = sum(len(state.get("state", ())) for state in checkpoint.get("optimizer_states", ()))
         try:
             with naming_lost_workers(), files.replacing(path) as temporary:
                 with temporary.open("wb") as file:
-                    torch.save({**checkpoint, **self.more}, file)
+                    torch.save({**checkpoint, WITH_STATE: with_state, **self.more}, file)
                 if path.name == LAST and path.exists():
                     _keep(path, path.with_name(BEFORE))
         except (OSError, RuntimeError) as error:  # torch wraps some of what the system says

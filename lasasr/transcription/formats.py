@@ -72,7 +72,9 @@ def tsv(transcript: Transcript) -> str:
     audio, best = escaped(str(Path(transcript.audio).absolute())), transcript.hypothesis
     name = escaped(transcript.id)
     rows = [(name, 0.0, transcript.duration_s, best.text)]
-    if best.pieces:
+    if len(best.pieces) == 1:
+        rows = [(name, piece.start_s, piece.end_s, piece.text) for piece in best.pieces]
+    elif best.pieces:
         rows = [(f"{name}-{i}", piece.start_s, piece.end_s, piece.text) for i, piece in enumerate(best.pieces)]
     return "".join(
         f"{row}\t{audio}\t{start_s:.3f}\t{min(end_s, transcript.duration_s):.3f}\t{words}\n"

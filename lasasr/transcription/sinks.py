@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -110,6 +111,11 @@ class Files(Sink):
     ) -> None:
         if folder.suffix in {form.suffix for form in FORMATS.values()} and not folder.is_dir():
             raise UsageError(f"--out names a folder, in which each recording has its files; {folder} is a file's name")
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise UsageError(f"--out {folder}: {there} is a file, not a folder; name a new folder")
+        if not os.access(there, os.W_OK):
+            raise UsageError(f"--out {folder}: {there} cannot be written; name another folder")
         self.folder, self.formats, self.timestamps = folder, formats, timestamps
         self.stems = stems_of(listed)
         for recording in listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from lasasr.transcription.transcript import Transcript
@@ -14,7 +15,8 @@ def textgrid(transcript: Transcript) -> str:
     tiers = {"words": [(word.start_s, word.end_s, word.word) for word in transcript.timed_words()]}
     if transcript.hypothesis.pieces:
         tiers["pieces"] = [(piece.start_s, piece.end_s, piece.text) for piece in transcript.hypothesis.pieces]
-    end_s = max([transcript.duration_s, *(end_s for tier in tiers.values() for _, end_s, _ in tier)])
+    latest_s = max([transcript.duration_s, *(end_s for tier in tiers.values() for _, end_s, _ in tier)])
+    end_s = math.ceil(latest_s * 1000 - 1e-6) / 1000  # a whole millisecond: it is said once, and intervals end there
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end_s:.3f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, spans) in enumerate(tiers.items(), start=1):

@@ -49,6 +49,7 @@ class Transcripts:
     columns: dict[str, Texts] = field(default_factory=dict)  # name of any other column → utterance id → value
     segments: tuple[Segment, ...] = ()
     words: tuple[TimedWord, ...] = ()
+    ids_note: str = ""  # why the ids may differ from those of other files of the same test set, and the way out
 
     def own_references(self) -> Texts | None:
         """The references that a file of hypotheses brings; None: it has none."""

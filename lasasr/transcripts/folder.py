@@ -20,7 +20,7 @@ def read(path: Path) -> Transcripts:
     if (scored / "hyp.trn").is_file() and (scored / "ref.trn").is_file():
         references, hypotheses = trn.texts(scored / "ref.trn"), trn.texts(scored / "hyp.trn")
         if not has_text:
-            return Transcripts(path, references=references, hypotheses=hypotheses)
+            return Transcripts(path, references=references, hypotheses=hypotheses, ids_note=_sclite_ids(path))
         keys = {key: _utterance(scored, key, known) for known in [kaldi.table(text)] for key in references}
         speakers = {keys[key]: key[: -len(keys[key]) - 1] for key in references}
         return Transcripts(
@@ -34,6 +34,13 @@ def read(path: Path) -> Transcripts:
     raise LasasrError(
         f"{path} is no result folder: it holds neither text nor score_wer/ref.trn and hyp.trn (a run of "
         f"lasasr is given without a name)"
+    )
+
+
+def _sclite_ids(path: Path) -> str:
+    return (
+        f"{path} has score_wer only, where ESPnet writes each id as speaker-utterance: copy a text with the "
+        f"utterances' own ids (of the decoding or of the data folder) to {path / 'text'}"
     )
 
 

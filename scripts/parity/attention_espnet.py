@@ -57,7 +57,7 @@ def checks() -> list[Check | NotReproduced]:
         NotReproduced(
             "`GDCAttLoc`",
             PEER,
-            "for singing synthesis: reads transition tokens that its encoder makes; no encoder here makes them",
+            "for singing synthesis: it reads transition tokens of its encoder; no encoder of lasasr writes them",
         ),
     ]
 
@@ -69,8 +69,8 @@ def _in_part() -> list[Check | NotReproduced]:
         NotReproduced(
             "`AttLocRec`",
             PEER,
-            "its LSTM pools over padding, so that a longer batch changes the result, and what it adds is the same for "
-            "all frames; `location_recurrent` pools over real frames and keeps a term for each",
+            "its LSTM pools over padding, so a longer batch changes the result, and its term is the same for all "
+            "frames; `location_recurrent` pools over real frames only and has a term for each frame",
         ),
         Check(
             "`AttLocRec` = `attend=location_recurrent`, no padding, no term per frame",
@@ -81,8 +81,8 @@ def _in_part() -> list[Check | NotReproduced]:
         NotReproduced(
             "`AttForward`",
             PEER,
-            "clamps after the product with the energies' weights, and on padding too, which so gets weight; `forward` "
-            "clamps before it, so that the energies decide where a path may jump to",
+            "it clamps after the product with the weights from the energies, also on padding, which then gets weight; "
+            "`forward` clamps before the product, so the energies decide where a path may jump to",
         ),
         Check(
             "`AttForward` = `attend=forward`, where nothing is clamped",
@@ -93,7 +93,8 @@ def _in_part() -> list[Check | NotReproduced]:
         NotReproduced(
             "`AttForwardTA`",
             PEER,
-            "clamps as `AttForward`; its agent gives the chance to stay, ours to move, and reads the output before",
+            "it clamps as `AttForward` does; its agent gives the probability to stay and reads the previous output; "
+            "ours gives the probability to move",
         ),
         Check(
             "`AttForwardTA` = `attend=forward_ta`, where nothing is clamped",

@@ -23,7 +23,7 @@ KEY_WIDTH = 256
 
 def checks() -> list[Check | NotReproduced]:
     """Context, weights and gradients over five steps, three utterances with padding."""
-    bias = "its bias on the context, which the layer that reads the context absorbs, is added to ours"
+    bias = "its bias on the context is added to our context; the next layer can absorb such a bias"
     return [
         Check(
             "`ContentBasedAttention` = `attend=additive`, values projected",

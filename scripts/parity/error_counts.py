@@ -13,7 +13,10 @@ ALL = f"{2 * texts.UTTERANCES} utterances of {texts.WORDS} words, a sixth of the
 
 def checks() -> list[Check | NotReproduced]:
     """Counts of errors, so that equal means the same number."""
-    split = "among alignments of equally few errors {} takes one with more words correct; jiwer, and so ours, another"
+    split = (
+        "several alignments have equally few errors; {} takes one with more correct words, "
+        "jiwer (and so lasasr) another"
+    )
     return [
         Check("errors of each utterance", "sctk", lambda: _errors(_sclite()), ALL, 0.0),
         Check("S, D, I of sclite's own alignments", "sctk", _recounted, "against its counts of each kind", 0.0),

@@ -52,8 +52,8 @@ def checks() -> list[Check | NotReproduced]:
         NotReproduced(
             "`TransformerLM`",
             "ESPnet",
-            "reads through a linear layer and a normalisation, its layers use ReLU, its output has its own weights; "
-            "`lm=transformer` follows Irie et al. 2019",
+            "it has a linear layer and a normalisation at the input, ReLU in its layers and weights of its own at the "
+            "output; `lm=transformer` follows Irie et al. 2019",
         ),
         Check(
             "2-gram, token by token = `Model.score` of the sentence",

@@ -19,14 +19,14 @@ PEAK, WARMUP, UPDATES = 0.5, 20, 200
 
 def checks() -> list[Check | NotReproduced]:
     """The rate of each of 200 updates, peak 0.5."""
-    decay = "the decay alone: its warm-up begins at 0, ours at 1 / warmup_steps"
+    decay = "only the decay is compared: its warm-up begins at 0, ours at 1 / warmup_steps"
     return [
         Check("`WarmupLR` = `schedule=inverse_sqrt`", "ESPnet", partial(_espnet, "WarmupLR", PEAK)),
         Check(
             "`NoamLR` = `schedule=inverse_sqrt`",
             "ESPnet",
             partial(_espnet, "NoamLR", PEAK * math.sqrt(WARMUP * 320)),
-            "its rate is multiplied by √(warm-up · 320), which it divides by",
+            "its rate is multiplied by √(warm-up · 320), because it divides by that",
         ),
         Check("`NoamScheduler` = `schedule=inverse_sqrt`", "SpeechBrain", _noam),
         Check("`WarmAndExpDecayLRSchedule` = `schedule=warmup_exponential`", "SpeechBrain", _exponential, decay),
@@ -38,7 +38,9 @@ def checks() -> list[Check | NotReproduced]:
             "threshold 0; after each of 200 validations",
         ),
         NotReproduced(
-            "`NewBobScheduler`", "SpeechBrain", "compares with the last validation, not the best; relative threshold"
+            "`NewBobScheduler`",
+            "SpeechBrain",
+            "it compares with the last validation, not with the best; its threshold is relative",
         ),
     ]
 

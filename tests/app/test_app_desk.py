@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from app_examples import noise, recognizer
 from PIL import Image
 
@@ -89,6 +91,19 @@ def test_long_audio_is_drawn_piece_by_piece(tmp_path: Path) -> None:
     page = Page(at.receive(upload(at, 7.0), "")[0])
     assert len(page.pictures()) == 4
     assert any("attention maps of the first 4" in text for text in page.texts)
+
+
+def test_silence_around_speech_is_left_out_and_said(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(noise(tmp_path / "voice.wav"), dtype="float32")
+    at = desk(tmp_path, [System("a", recognizer())])
+    alone = Page(at.receive(upload(at), "")[0])
+    muted = np.zeros(rate // 2, np.float32)
+    soundfile.write(tmp_path / "uploads" / "muted.wav", np.concatenate([muted, samples, muted]), rate)
+    page = Page(at.receive(str(tmp_path / "uploads" / "muted.wav"), "")[0])
+    assert any("silence at the ends left out" in text for text in page.texts)
+    assert any("0.5 to 1.5 s" in text for text in page.texts)
+    assert len(page.pictures()) == 1
+    assert page.texts[2] == alone.texts[2] != ""
 
 
 def test_hot_words_are_scored_or_refused_run_by_run(tmp_path: Path) -> None:

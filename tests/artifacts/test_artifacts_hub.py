@@ -66,5 +66,7 @@ def test_a_file_that_differs_is_missing_or_was_added_is_named(bundle: Path) -> N
 def test_what_is_neither_is_one_line(bundle: Path) -> None:
     with pytest.raises(LasasrError, match="nowhere is neither a folder nor a name of the hub"):
         Recognizer.from_pretrained("nowhere")
+    with pytest.raises(LasasrError, match=r"\./nowhere is neither a folder nor a name of the hub"):
+        Recognizer.from_pretrained("./nowhere")
     with pytest.raises(UsageError, match="revision=v1 is of the hub"):
         Recognizer.from_pretrained(bundle, revision="v1")

@@ -16,7 +16,7 @@ REFUSED = {
     "html.wav": "cannot be read as audio",
     "m4a.m4a": "cannot be read as audio",
     "webm.webm": "cannot be read as audio",
-    "zero_bytes.wav": "cannot be read as audio",
+    "zero_bytes.wav": "is empty",
     "mp3_cut.mp3": "cut off",
     "ogg_cut.ogg": "cut off",
     "mp3_twice.mp3": "second recording",

@@ -105,7 +105,8 @@ def with_nan(at: int) -> np.ndarray:
         (None, r"audio\[1\] is a NoneType"),
         (io.StringIO("text"), r"audio\[1\] is a file of text"),
         (io.BytesIO(b"text"), r"audio\[1\] cannot be read as audio"),
-        (io.BytesIO(b""), r"audio\[1\] cannot be read as audio"),
+        (io.BytesIO(b""), r"audio\[1\] is empty"),
+        (b"RIFF", r"audio\[1\] is a bytes, .*; give io\.BytesIO"),
     ],
 )
 def test_what_is_wrong_is_named_and_the_others_are_usable(audio: object, message: str) -> None:
@@ -115,6 +116,12 @@ def test_what_is_wrong_is_named_and_the_others_are_usable(audio: object, message
         with pytest.raises(LasasrError, match=message) as caught:
             use()
         assert "\n" not in str(caught.value)
+
+
+def test_bytes_are_one_thing_and_no_list_of_numbers() -> None:
+    (bad,) = inputs(b"RIFF", RATE)  # type: ignore[arg-type]
+    with pytest.raises(LasasrError, match=r"audio\[0\] is a bytes"):
+        bad.duration_s()
 
 
 def test_a_part_of_a_file_object_is_refused(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_ratio_of_recorded_noise_is_the_one_asked_for(
     [
         (np.zeros(0), "holds no audio"),
         (np.array([0.1, math.nan, 0.2] * 100), "holds NaN or infinite samples"),
-        (b"", "cannot be read as audio"),
+        (b"", "is empty: a file of 0 bytes"),
         (b"RIFF of something else", "cannot be read as audio"),
     ],
 )

@@ -58,6 +58,13 @@ def test_unreadable(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["none.wav", "none.mp3", "none.flac"])
+def test_a_file_of_no_bytes_is_called_empty(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(LasasrError, match=f"{name} is empty: a file of 0 bytes"):
+        read(tmp_path / name, 16_000)
+
+
 def test_no_samples(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
     with pytest.raises(LasasrError, match=r"empty\.wav holds no audio"):

@@ -35,12 +35,10 @@ from chaos_report import Figures  # noqa: E402
 
 # of `make test`: one process, without random times
 QUICK = (
-    *("killed at points",) * 4,
+    *("killed at points",) * 2,
     "signalled",
     "worker signalled",
     "disk full",
-    "disk full",
-    "checkpoint damaged",
     "checkpoint damaged",
     "run moved",
     "export interrupted",

@@ -31,7 +31,7 @@ def chaos(folder: Path, *words: str) -> str:
 
 @pytest.mark.parametrize(
     ("words", "least"),
-    [(("--quick",), 13), pytest.param(("--each",), 25, marks=pytest.mark.slow)],
+    [(("--quick",), 9), pytest.param(("--each",), 25, marks=pytest.mark.slow)],
     ids=["quick", "each kind"],
 )
 def test_faults_are_survived(tmp_path: Path, words: tuple[str, ...], least: int) -> None:

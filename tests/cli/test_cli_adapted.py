@@ -49,6 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         more = ["tokenizer=of_run", f"tokenizer.run={folder}/runs/synthetic/las_char/before"]
         (before,) = (folder / "runs/synthetic/las_char").glob("before*")
         more[1] = f"tokenizer.run={before}"
+        more.append("corpus.transcript=librispeech")  # as where a corpus of another kind is adapted to
         assert main(["train", RECIPE, *tables("new"), *SMALL, *more, "name=after", "optimizer.lr=1.0e-2"]) == 0
     return folder
 

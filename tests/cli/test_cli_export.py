@@ -12,6 +12,7 @@ from tiny_recognizer import parts
 from lasasr.artifacts import bundle
 from lasasr.cli.main import main
 from lasasr.models.recognizer import Recognizer
+from lasasr.search.beam import BeamSearch
 from lasasr.text.character import CharacterTokenizer
 
 
@@ -41,6 +42,29 @@ def test_what_was_broken_off_leaves_nothing_and_is_repeated(
     assert main(words) == 0
     assert {path.name for path in out.iterdir()} == {path.name for path in source.iterdir()}
     assert main(words) == 1  # it is not empty
+
+
+def test_another_search_can_be_exported_and_nothing_else(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(source), "search=beam", "search.beam=3", "--out", str(out)]) == 0
+    exported, before = Recognizer.load(out), Recognizer.load(source)
+    assert isinstance(exported.search, BeamSearch)
+    assert not isinstance(before.search, BeamSearch)
+    assert exported.search.beam == 3
+    for name, weight in before.state_dict().items():
+        assert weight.equal(exported.state_dict()[name])
+    capsys.readouterr()
+    for words, reason in (
+        (["attend=dot"], "only search can be changed"),
+        (["search.beem=3"], "unknown key search.beem"),
+        ([str(source)], "one run is exported at a time"),
+        (["search=beam", "--hub", "--license", "mit"], "the results on a model card are of the run's own search"),
+    ):
+        assert main(["export", str(source), *words, "--out", str(tmp_path / "other")]) == 2
+        assert reason in capsys.readouterr().err
+        assert not (tmp_path / "other").exists()
 
 
 def test_a_full_disk_is_named(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

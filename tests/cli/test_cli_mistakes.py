@@ -14,7 +14,7 @@ MISTAKES = [
     ("trian synthetic/las_char", "nearest: train"),
     ("train", "train takes a RECIPE, or --resume RUN"),
     ("train las_char", "nearest: synthetic/las_char"),
-    ("train my.yaml", "there is no recipe file my.yaml"),
+    ("train my.yaml", "there is no recipe file my.yaml; lasasr recipes lists those"),
     ("train table.tsv", "its name must end in .yaml"),
     ("train seed=3 R", "RECIPE must come first"),
     ("train recordings", "RECIPE corpus=folder corpus.train=recordings"),

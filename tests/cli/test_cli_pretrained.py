@@ -175,3 +175,10 @@ def test_the_hub_gets_no_local_folder(place: Path) -> None:
     words[1] = str(run.folder)
     assert main([*words, "referring"]) == 1
     assert not (place / "referring").exists()
+
+
+def test_a_reference_is_found_from_another_folder(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(place, "listen.weights=weights", "listen.bundle=reference")
+    assert main(["export", str(run.folder), "--out", str(tmp_path / "bundle")]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert Recognizer.load("bundle").parts.listen["weights"] == str((place / "weights").resolve())

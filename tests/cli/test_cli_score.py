@@ -78,6 +78,22 @@ def test_an_espnet_folder_needs_no_reference(here: Path, capsys: pytest.CaptureF
     assert "48 utterances of 8 speakers" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("systems", [["espnet=test", "other=a1.trn"], ["--reference", "test", "other=a1.trn"]])
+def test_an_espnet_folder_of_score_wer_alone_is_mended_by_any_text_of_these_ids(
+    here: Path, capsys: pytest.CaptureFixture[str], systems: list[str]
+) -> None:
+    folder = write_espnet(
+        here / "test", REFERENCES, recognised(REFERENCES, 0.3, 1), {key: key[:2] for key in REFERENCES}
+    )
+    text = (folder / "text").read_text()
+    (folder / "text").unlink()
+    assert main(["compare", *systems]) == 1
+    assert "ESPnet writes each id as speaker-utterance: copy a text" in capsys.readouterr().err
+    (folder / "text").write_text(text.upper().replace("S", "s").replace("-U", "-u"))  # only its ids count
+    assert main(["compare", *systems]) == 0
+    assert "48 utterances of 8 speakers" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -178,6 +178,8 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
     ("words", "message"),
     [
         (["talks", "--out", "out.txt"], "--out names a folder"),
+        (["talks", "--out", "talks/a.wav"], "--out talks/a.wav: talks/a.wav is a file, not a folder"),
+        (["talks", "--out", "talks/a.wav/deep/er"], "talks/a.wav is a file, not a folder"),
         (["talks", "attend=dot"], "attend=dot: there is no such file, and of a trained recognizer only search can be"),
         (["search=beam"], "no audio is named"),
         (["-", "-"], "- (standard input) is named twice"),
@@ -189,6 +191,7 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
             "--hotwords and search.hotwords are both given",
         ),
         (["talks", "search=beam", "search.hotwords=[Ab]"], "phrase 'Ab': no token has 'A'"),
+        (["talks", "search=beam", "search.hotwords={ab: nan}"], "the boost of 'ab' must be a finite number, got nan"),
         (["talks", "search=beam", "search.hotwords=3"], "search.hotwords is 3, no list of phrases"),
         (["talks", "search.hotwords=[ab]"], "search.hotwords"),
         (["talks", "--batch-s", "0"], "batches must hold more than 0 s of audio, got 0 s"),

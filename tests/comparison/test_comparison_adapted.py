@@ -87,6 +87,22 @@ def test_a_loss_that_would_have_shown_is_said(tmp_path: Path) -> None:
     assert f"a gain of {method['target']['detectable_points']:.2f} points" in method["target"]["sentence"]
 
 
+def test_where_several_methods_are_asked_about_what_one_alone_would_show_is_said(tmp_path: Path) -> None:
+    before = write_run(tmp_path, result_lines=lines(0.3, 1))
+    methods = [write_run(tmp_path, result_lines=lines(0.301, dim), dim=dim) for dim in (9, 10)]
+    contents = document(sides([before], methods), FAST)
+    assert contents["rules"]["questions"] == 4
+    for method in contents["methods"]:
+        target = method["target"]
+        assert target["p_holm_alone"] <= target["p_holm"]
+        alone = f"({target['p_holm_alone']:.3g} for the two questions of this method alone)"
+        assert (alone in target["sentence"]) == (target["p_holm_alone"] != target["p_holm"])
+    assert any("of this method alone" in method["target"]["sentence"] for method in contents["methods"])
+    (single,) = document(sides([before], methods[:1]), FAST)["methods"]
+    assert single["target"]["p_holm_alone"] == single["target"]["p_holm"]
+    assert "alone" not in single["target"]["sentence"]
+
+
 def test_runs_that_are_no_before_or_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     dot, additive = write_run(tmp_path, "dot"), write_run(tmp_path, "additive")
     with pytest.raises(UsageError, match=r"BEFORE must be one recognizer.*attend=dot"):
@@ -104,7 +120,14 @@ def test_table_picture_and_page_hold_every_method_and_run_nothing(tmp_path: Path
     console.print(adapted_table(contents))
     text = console.export_text()
     assert all(
-        word in text for word in ("gained", "forgot", "attend.dim=10", "after:test", "after Holm for 4 questions")
+        word in text
+        for word in (
+            "gained",
+            "forgot",
+            "attend.dim=10",
+            "after:test",
+            "after Holm for 4 questions, two of each method",
+        )
     )
     contents["methods"][0]["name"] = "short"
     narrow = Console(width=80, record=True, file=(tmp_path / "narrow").open("w"))

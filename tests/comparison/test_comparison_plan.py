@@ -53,7 +53,7 @@ def test_a_card_plans_as_its_comparison_and_an_older_one_cautiously(tmp_path: Pa
     older = plan(pilot(comparison), wanted, FAST)
     theirs = {row["seeds"]: row["detectable"] for row in whole["designs"]}
     ours = {row["seeds"]: row["detectable"] for row in older["designs"]}
-    assert ours[4] == pytest.approx(theirs[4], rel=0.03)  # as many seeds as the pilot has
+    assert ours[4] == pytest.approx(theirs[4], rel=0.06)  # as many seeds as the pilot has, whose residual is not known
     assert all(ours[seeds] >= theirs[seeds] for seeds in ours.keys() & theirs.keys() if seeds > 4)
 
 

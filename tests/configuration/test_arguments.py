@@ -39,6 +39,15 @@ def test_what_fits_is_taken_and_what_is_unknown_left_to_the_class(arguments: dic
     adam(**arguments)
 
 
+def test_options_that_a_recipe_sets_of_a_part_that_another_choice_has_are_refused_with_the_way_out() -> None:
+    from lasasr.losses.joint import JointLoss
+
+    message = r"loss.ctc_weight is .*, not a number or a part \(Annealed\); .*: set loss.ctc_weight as a whole$"
+    with pytest.raises(UsageError, match=message):
+        check_arguments(JointLoss, {"ctc_weight": {"start": 0.9, "end": 0.3, "steps": 600}}, "loss")
+    check_arguments(JointLoss, {"ctc_weight": 1.0}, "loss")
+
+
 def test_whole_numbers_may_be_written_as_fractions_that_are_none() -> None:
     from lasasr.listen.blstm import BLSTMEncoder
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Union
 
 import pytest
+import torch
 
 from lasasr.configuration import typed
 
@@ -90,3 +91,8 @@ def test_a_message_names_the_member(values: dict[str, Any], message: str) -> Non
 )
 def test_a_value_is_of_the_kind_of_an_annotation(annotation: Any, value: Any, takes: bool) -> None:
     assert typed.matches(value, annotation) is takes
+
+
+def test_a_tensor_is_no_choice_in_a_configuration() -> None:
+    assert typed.described(float | torch.Tensor) == "a number"
+    assert typed.described(Any) == "any value"

@@ -46,6 +46,15 @@ def test_contract(manifests):
         assert 0.05 < np.abs(samples / 32768).max() < 0.96
 
 
+def test_a_split_is_rendered_alone_as_beside_the_others(manifests, tmp_path):
+    only = tiny().prepare_only(tmp_path, ["test"], silent)
+    assert set(only) == {"test"}
+    assert {path.name for path in (tmp_path / "audio").iterdir()} == {"test"}
+    folder = manifests["test"].parent
+    assert contents(only, tmp_path.resolve())["test"] == contents(manifests, folder)["test"]
+    assert set(tiny().prepare_only(tmp_path, ["dev"], silent)) == {"dev", "test"}
+
+
 def test_nothing_lies_beside_what_the_manifests_name(manifests):
     for split, path in manifests.items():
         files = set((path.parent / "audio" / split).iterdir())

@@ -39,6 +39,24 @@ def test_a_clean_corpus_has_neither_errors_nor_warnings(corpus: Corpus) -> None:
     assert sum(count for _, _, count in report.facts["durations_s"]["train"]) == 8
 
 
+def test_too_little_speech_is_said_with_its_amount_and_what_is_usual(tmp_path: Path) -> None:
+    def warned(size: int, *overrides: str, seconds: float = 1.0) -> list[str]:
+        folder = tmp_path / f"{size}-{seconds}"
+        folder.mkdir(exist_ok=True)
+        corpus = Corpus(folder, (size, 2, 2), seconds)
+        report = corpus.examine(*overrides, listen=False)
+        return [one.line() for one in report.of("warning") if one.kind == "too little speech"]
+
+    (line,) = warned(10)
+    assert line.startswith("train: too little speech; 10 utterances, 0.0028 h, are far too little to learn from")
+    assert "200 utterances or more, and 0.05 h" in line
+    assert "warm_start.run" in line
+    assert warned(10, "debug=overfit") == []
+    assert len(warned(199)) == 1
+    assert warned(200) == []
+    assert len(warned(201, seconds=0.5)) == 1  # 0.03 h
+
+
 def only(corpus: Corpus, kind: str, severity: str, split: str, *ids: str, **options: Any) -> str:
     """The one fault; its advice."""
     (found,) = faults(corpus.examine(**options))
@@ -278,8 +296,8 @@ def test_the_report_as_json_holds_every_id(corpus: Corpus, tmp_path: Path) -> No
     report = corpus.examine()
     report.save(tmp_path / "report.json")
     saved = json.loads((tmp_path / "report.json").read_text())
-    assert (saved["errors"], saved["warnings"]) == (0, 1)
-    (found,) = [one for one in saved["findings"] if one["severity"] == "warning"]
+    assert (saved["errors"], saved["warnings"]) == (0, 2)
+    found, _ = [one for one in saved["findings"] if one["severity"] == "warning"]
     assert found["ids"] == ["test-11", "test-12", "test-13"]
 
 

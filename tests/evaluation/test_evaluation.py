@@ -149,6 +149,20 @@ def test_a_kind_that_an_utterance_lacks_leaves_its_words_unmatched() -> None:
     assert "attention" not in found
 
 
+def test_the_interval_of_the_summary_is_over_speakers_where_they_are_known() -> None:
+    done = [
+        replace(outcome("a b c d", text, (), {}), speaker=speaker)
+        for speaker, text in [("s1", "x x x x"), ("s1", "x x x d"), ("s2", "a b c d"), ("s2", "a b c x")]
+    ]
+    found = summary("test", done, 0.1, {"metric": "wer"})
+    assert found["ci95"] == [12.5, 87.5]  # of each speaker alone: nothing lies outside the rates of the two
+    assert found["ci_method"].startswith("95% percentile bootstrap over speakers")
+    assert found["speakers"] == 2
+    unnamed = summary("test", [*done[:3], replace(done[3], speaker="")], 0.1, {"metric": "wer"})
+    assert "over utterances" in unnamed["ci_method"]
+    assert unnamed["speakers"] is None
+
+
 def test_the_summary_holds_both_measures_or_none() -> None:
     about = {"metric": "wer"}
     done, seconds = decode(

@@ -79,6 +79,19 @@ def test_p_are_those_of_compare_adjusted_for_all_questions() -> None:
     ]
     assert [change.p for change in changes] == pytest.approx(holm(alone))
     assert "after Holm for 6 questions" in changes[0].pair.verdict.reason
+    of_each = [p for first in range(0, 6, 2) for p in holm(alone[first : first + 2])]
+    assert [change.p_alone for change in changes] == pytest.approx(of_each)
+
+
+def test_more_methods_change_no_p_of_one_method_alone_and_never_make_a_verdict_easier() -> None:
+    before, method = both("before", 0.30, 0.10), both("m", 0.26, 0.13, first=10)
+    (single,) = adaptations(before, [method], QUICK)
+    among, *_ = adaptations(before, [method, *(both(f"m{n}", 0.29, 0.11, first=20 + n) for n in range(4))], QUICK)
+    for change, alone in ((among.target, single.target), (among.source, single.source)):
+        assert change.p_alone == alone.p_alone == alone.p
+        assert change.p is not None
+        assert alone.p is not None
+        assert change.p >= alone.p
 
 
 def test_too_few_speakers_decide_nothing() -> None:

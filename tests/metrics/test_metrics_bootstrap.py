@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lasasr.errors import LasasrError
-from lasasr.metrics.bootstrap import _kept_draws, interval, resampled
+from lasasr.metrics.bootstrap import _kept_draws, interval, resampled, speaker_interval
 from lasasr.metrics.error_rates import Counts
 
 
@@ -101,6 +101,17 @@ def test_alike_utterances_of_a_speaker_widen_the_interval() -> None:
     speakers = [speaker for speaker in range(6) for _ in range(20)]
     (low, high), (lower, higher) = interval(counts).bounds, interval(counts, clusters=speakers).bounds
     assert higher - lower > 2 * (high - low)
+
+
+def test_speakers_are_drawn_where_each_is_known_and_there_are_two() -> None:
+    counts = some_counts(30)
+    speakers = [f"s{number % 5}" for number in range(30)]
+    over_speakers, over_utterances = interval(counts, clusters=speakers), interval(counts)
+    assert speaker_interval(counts, speakers).bounds == over_speakers.bounds
+    assert "over speakers" in speaker_interval(counts, speakers).method
+    for unnamed in (["", *speakers[1:]], [None, *speakers[1:]], [""] * 30, ["one"] * 30):
+        assert speaker_interval(counts, unnamed) == over_utterances
+    assert "over utterances" in over_utterances.method
 
 
 def test_one_utterance_has_no_interval() -> None:

@@ -89,21 +89,30 @@ def test_degrees_of_freedom_of_runs_that_differ_alike() -> None:
         means = equal / runs
         welch = means.sum() ** 2 / (means**2 / (np.array(runs) - 1)).sum()
         assert seeds(*map(float, runs)).df == pytest.approx(welch)
-    assert [seeds(*runs).caution for runs in ((4.0,), (4.0, 4.0), (5.0, 20.0), (30.0, 10.0))] == [0.0] * 4
+    assert [seeds(*runs).caution for runs in ((5.0,), (5.0, 5.0), (30.0, 10.0))] == [0.0] * 3
+    assert [seeds(*runs).caution for runs in ((4.0,), (4.0, 4.0))] == pytest.approx([0.25] * 2)
     assert [seeds(*runs).caution for runs in ((3.0, 3.0), (3.0,), (2.0, 6.0), (4.0, 400.0))] == [1.0] * 4
-    assert 0.0 < seeds(4.0, 10.0).caution < seeds(4.0, 20.0).caution < 1.0
+    assert 0.0 < seeds(5.0, 20.0).caution < 0.25 < seeds(4.0, 10.0).caution < seeds(4.0, 20.0).caution < 1.0
 
 
-def test_four_seeds_count_as_they_did() -> None:
-    """Welch's degrees of freedom, and of the variance of seeds only what they add."""
-    first, second, lengths = errors(4, 9, 0), errors(4, 9, 1) + 7 * np.arange(4)[:, None], np.full(9, 100)
-    parts = variance_parts([first, second], lengths, (1.0, -1.0))
+@pytest.mark.parametrize(("runs", "quarters"), [(4, 1), (5, 0)])
+def test_many_seeds_count_what_they_add_and_four_a_quarter_more(runs: int, quarters: int) -> None:
+    """Welch's degrees of freedom, and of the variance of seeds what they add."""
+    first, second = errors(runs, 9, 0), errors(runs, 9, 1) + 7 * np.arange(runs)[:, None]
+    parts = variance_parts([first, second], np.full(9, 100), (1.0, -1.0))
     assert parts.seeds is not None
     excess, variance = parts.seeds.variance - parts.seeds.residual, parts.seeds.variance
+    counted = excess + quarters / 4 * parts.seeds.residual
     welch = stats.ttest_ind(first.sum(1), second.sum(1), equal_var=False).df
-    expected = (parts.speakers + excess) ** 2 / (parts.speakers**2 / 8 + excess * variance / welch)
+    expected = (parts.speakers + excess) ** 2 / (parts.speakers**2 / 8 + counted * variance / welch)
     assert system_uncertainty(parts).df == pytest.approx(max(expected, min(8.0, welch)))
+
+
+def test_three_of_four_seeds_are_few() -> None:
+    first, second, lengths = errors(4, 9, 0), errors(4, 9, 1), np.full(9, 100)
+    parts = variance_parts([first, second], lengths, (1.0, -1.0))
     fewer = variance_parts([first[:3], second], lengths, (1.0, -1.0))
+    assert parts.seeds is not None
     assert fewer.seeds is not None
     assert fewer.seeds.few
     assert not parts.seeds.few

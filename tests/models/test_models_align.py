@@ -44,6 +44,15 @@ def test_a_text_passes_through_the_rule_and_what_does_not_fit_is_named() -> None
         recognizer.align(NOISE[:2000], "ab c " * 50)
     with pytest.raises(LasasrError, match="z"):
         recognizer.align(NOISE, "zzz")
+    with pytest.raises(UsageError, match="align takes one recording, got 2"):
+        recognizer.align([NOISE, NOISE], "ab")
+
+
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3])
+def test_attention_gives_no_times_to_a_text_that_the_audio_cannot_hold(ctc_weight: float) -> None:
+    recognizer = build(ctc_weight)
+    with pytest.raises(LasasrError, match="too few frames for a text of"):
+        recognizer.align(NOISE, "ab c " * 100)
 
 
 def test_other_options_of_a_search_and_its_n_best() -> None:

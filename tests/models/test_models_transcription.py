@@ -80,7 +80,7 @@ def test_the_length_of_a_batch_changes_no_text(recognizer: Recognizer) -> None:
 
 
 def test_what_is_short_enough_stays_whole(recognizer: Recognizer) -> None:
-    waveform = long_waveform()
+    waveform = torch.cat([long_waveform(), speech(0.5, 9)])
     (whole,) = recognizer.transcribe([waveform], max_piece_s=1000.0)
     sizes = torch.tensor([len(waveform)])
     ((alone, *_),) = recognizer.recognize(waveform[None], sizes, timestamps=True)
@@ -89,6 +89,47 @@ def test_what_is_short_enough_stays_whole(recognizer: Recognizer) -> None:
     assert torch.equal(whole.weights, alone.weights)
     assert replace(whole, weights=None) == replace(alone, weights=None)
     assert len(recognizer.transcribe([waveform], max_piece_s=1.2)[0].pieces) > 7
+
+
+def test_digital_silence_at_the_ends_changes_nothing_but_times(recognizer: Recognizer) -> None:
+    """Of waveforms with 0.3 s of zeros, or of one step of 16 bits, around them; 0.15 s stay."""
+    draw = torch.Generator().manual_seed(0)
+    (alone,) = recognizer.transcribe([speech(0.8, 3)])
+    for level in (0.0, 1.0 / 32768):
+        steps = [torch.randint(-1, 2, (round(0.3 * RATE),), generator=draw) * level for _ in range(2)]
+        (found,) = recognizer.transcribe([torch.cat([steps[0], speech(0.8, 3), steps[1]])])
+        assert (found.text, found.tokens, found.scores) == (alone.text, alone.tokens, alone.scores)
+        assert [word.start_s for word in found.words] == pytest.approx([0.3 + one.start_s for one in alone.words])
+        (piece,) = found.pieces
+        assert (piece.start_s, piece.end_s, piece.text, piece.overlaps) == (0.3, 1.1, alone.text, False)
+    assert recognizer.transcribe([torch.cat([speech(0.8, 3), torch.zeros(2400)])])[0].pieces == ()
+    assert recognizer.transcribe([torch.cat([speech(0.8, 3), torch.zeros(4800)])], timestamps=False)[0].words == ()
+
+
+def test_readings_of_a_beam_survive_the_silence_around_them() -> None:
+    torch.manual_seed(0)
+    search = {"_target_": "lasasr.search.beam.BeamSearch", "beam": 4, "nbest": 3}
+    made = Recognizer.build(parts(0.3, search=search), CharacterTokenizer.train(["ab c"]), "none/1").eval()
+    alone, within = made.transcribe([speech(0.8, 3), torch.cat([torch.zeros(4800), speech(0.8, 3)])])
+    assert len(within.alternatives) == 2
+    assert [one.text for one in within.alternatives] == [one.text for one in alone.alternatives]
+
+
+def test_first_results_wait_for_one_batch_alone() -> None:
+    """Windows grow: 1, 2, 4, 8, 8 batches of 10 s; results are in order, whatever the lengths."""
+    batches: list[int] = []
+    lengths = [1.0 + (7 * i) % 5 for i in range(100)]
+
+    def recognize(waveforms: Sequence[Tensor], timestamps: bool) -> list[Hypothesis]:
+        batches.append(len(waveforms))
+        return [Hypothesis((), 0.0, text=str(len(waveform) // RATE)) for waveform in waveforms]
+
+    audio = inputs([speech(seconds, 1) for seconds in lengths], RATE)
+    results = transcription.stream(audio, RATE, Lengths(3.0, 9.0), 10.0, False, recognize)
+    assert next(results).text == "1"  # type: ignore[union-attr]
+    assert len(batches) <= 2
+    texts = [result.text for result in results]  # type: ignore[union-attr]
+    assert texts == [str(int(seconds)) for seconds in lengths[1:]]
 
 
 def test_memory_is_that_of_one_batch() -> None:

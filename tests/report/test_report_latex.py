@@ -44,6 +44,7 @@ def test_the_best_is_bold_and_what_is_shown_to_differ_has_a_dagger(comparison: d
         if row.startswith("    ") and "&" in row
     }
     rates = {system["name"].partition("=")[2]: system["percent"] for system in comparison["systems"]}
+    assert "Bold: the lowest rate, which is not a verdict." in text
     assert rows["dot"][1] == f"\\textbf{{{rates['dot']:.2f}}}"
     assert rows["location\\_2d"][1] == f"{rates['location_2d']:.2f}"
     assert rows["none"][1] == f"{rates['none']:.2f}$^{{\\dagger}}$"

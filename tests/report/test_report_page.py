@@ -322,7 +322,9 @@ box.id = "observed"; box.textContent = JSON.stringify(observed); document.body.a
 @pytest.mark.parametrize("width", [500, 1280])  # headless Chromium makes no window narrower than 500
 def test_a_browser_sorts_and_browses(text: str, tmp_path: Path, width: int) -> None:
     tried = tmp_path / "page.html"
-    tried.write_text(text.replace("</body>", f"<script>{CLICKS}</script></body>"), encoding="utf-8")
+    assert "Made by <code>" in text
+    long_command = text.replace("Made by <code>", "Made by <code>lasasr compare sweep-" + 40 * "attend=none,")
+    tried.write_text(long_command.replace("</body>", f"<script>{CLICKS}</script></body>"), encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}"]
     done = subprocess.run(
         [*command, f"--window-size={width},900", "--dump-dom", tried.as_uri()],

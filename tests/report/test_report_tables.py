@@ -33,7 +33,7 @@ def printed(*results: dict[str, Any]) -> list[list[str]]:
 
 def test_a_row_per_split_with_every_value() -> None:
     header, row, other = printed(result(), result(split="dev", percent=100.0, ci95=None))
-    expected = ["split", "utterances", "WER %", "95 % interval", "sub", "del", "ins", "of", "CER %", "RTF"]
+    expected = ["split", "utterances", "WER %", "95 % int., %", "sub", "del", "ins", "of", "CER %", "RTF"]
     assert header == expected
     assert row == ["test", "150", "4.21", "3.60 to 4.90", "40", "7", "5", "1235", "1.80", "0.011"]
     assert other == ["dev", "150", "100.00", "–", "40", "7", "5", "1235", "1.80", "0.011"]
@@ -60,6 +60,31 @@ def test_below_settings_stands_what_their_searches_share() -> None:
             evaluation_table([result(search=search) for search in searches], ["search.beam=4", "search.beam=8"])
         )
     assert captured.get().splitlines()[-1].strip() == "search, beside the setting: beam ctc_weight=0.3"
+
+
+@pytest.mark.parametrize(
+    ("method", "speakers", "words"),
+    [
+        ("95% percentile bootstrap over speakers, 10000 resamples, seed 0", 4, "of the WER, over 4 speakers"),
+        ("95% percentile bootstrap over utterances, 10000 resamples, seed 0", None, "of the WER, over utterances"),
+        ("95% percentile bootstrap over utterances, 10000 resamples, seed 0", 6, "over utterances of 6 speakers"),
+        ("95% percentile bootstrap over utterances, 10000 resamples, seed 0", 1, "over utterances of one speaker"),
+        ("none: one of utterances shows no spread", 1, "none: one of utterances shows no spread"),
+    ],
+)
+def test_below_stands_what_the_intervals_are_over(method: str, speakers: int | None, words: str) -> None:
+    (line,) = printed(result(ci_method=method, speakers=speakers))[-1]
+    assert line.startswith("95 % int.: of the WER, ")
+    assert line.endswith(words)
+
+
+def test_intervals_of_splits_that_differ_are_named_for_each() -> None:
+    methods = [
+        f"95% percentile bootstrap over {units}, 10000 resamples, seed 0" for units in ("speakers", "utterances")
+    ]
+    rows = [result(ci_method=methods[0], speakers=4), result(split="dev", ci_method=methods[1], speakers=1)]
+    below = " ".join(words for line in printed(*rows)[3:] for words in line)
+    assert below == "95 % int.: of the WER, test: over 4 speakers; dev: over utterances of one speaker"
 
 
 def test_it_fits_a_terminal_of_80_columns() -> None:

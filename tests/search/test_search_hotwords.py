@@ -112,6 +112,20 @@ def test_a_bundle_carries_them_and_finds_them_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("\n \n", r"names\.txt holds no phrase"),
+        ("ab\tnan\n", r"names\.txt, line 1: boost 'nan' of 'ab' is not finite"),
+        ("c\nab\tlots\n", r"names\.txt, line 2: boost 'lots' of 'ab' is not a number"),
+    ],
+)
+def test_a_file_without_phrases_or_with_an_odd_boost_is_named(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text(content)
+    with pytest.raises(LasasrError, match=message):
+        HotWords(pieces=CHARACTERS, file=str(tmp_path / "names.txt"))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "no hot word is named"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from lasasr.artifacts.files import read_json, write_json
 from lasasr.artifacts.runs import Run
 from lasasr.errors import Interrupted, LasasrError
 from lasasr.training.checkpoint_owner import id_of_run, misfit
-from lasasr.training.checkpoints import BEFORE, LAST
+from lasasr.training.checkpoints import BEFORE, LAST, WITH_STATE, WholeFiles
 
 CONFIG = {"recipe": "synthetic/las_char", "seed": 1}
 
@@ -97,6 +99,51 @@ def test_weights_that_are_not_finite_are_named(content: dict[str, Any], tmp_path
     weights = {**content["state_dict"], name: torch.full_like(content["state_dict"][name], torch.inf)}
     torch.save({**content, "state_dict": weights}, tmp_path / LAST)
     assert misfit(tmp_path / LAST, training(), None) == f"{name} holds NaN or infinite numbers"
+
+
+@pytest.fixture(scope="module")
+def of_adam(content: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same as Adam leaves it after an update of every weight, as it is written today."""
+    weights = [weight for weight in training().parameters() if weight.requires_grad]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer = torch.optim.Adam(weights)
+    optimizer.step()
+    path = tmp_path_factory.mktemp("adam") / LAST
+    WholeFiles().save_checkpoint({**content, "optimizer_states": [optimizer.state_dict()]}, path)
+    assert misfit(path, training(), None) is None
+    saved: dict[str, Any] = torch.load(path, weights_only=True)
+    return saved
+
+
+def misfit_with(content: dict[str, Any], path: Path, change: Callable[[dict[int, Any]], Any]) -> str | None:
+    """What is said of a checkpoint whose optimizer has another state."""
+    changed = copy.deepcopy(content)
+    change(changed["optimizer_states"][0]["state"])
+    torch.save(changed, path)
+    return misfit(path, training(), None)
+
+
+def test_a_weight_without_optimizer_state_is_missed_where_the_checkpoint_says_how_many_have_one(
+    of_adam: dict[str, Any], tmp_path: Path
+) -> None:
+    number = len(of_adam["optimizer_states"][0]["state"])
+    assert number > 1
+    reason = f"its optimizer_states hold the state of {number - 1} weights, not of {number}"
+    assert misfit_with(of_adam, tmp_path / LAST, lambda state: state.pop(1)) == reason
+    of_020 = {name: value for name, value in of_adam.items() if name != WITH_STATE}
+    assert misfit_with(of_020, tmp_path / LAST, lambda state: state.pop(1)) is None  # perhaps no update reached it
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_optimizer_states_that_are_not_finite_are_named(of_adam: dict[str, Any], tmp_path: Path, value: float) -> None:
+    said = misfit_with(of_adam, tmp_path / LAST, lambda state: state[2]["exp_avg_sq"].view(-1)[0].fill_(value))
+    assert said == "its optimizer_states hold NaN or infinite numbers (exp_avg_sq of weight 2)"
+
+
+def test_optimizer_states_that_are_no_mapping_are_named(of_adam: dict[str, Any], tmp_path: Path) -> None:
+    said = misfit_with(of_adam, tmp_path / LAST, lambda state: state.update({1: 3}))
+    assert said == "its optimizer_states hold 3 of weight 1"
 
 
 def test_the_best_are_known_in_a_folder_that_has_moved(tmp_path: Path) -> None:

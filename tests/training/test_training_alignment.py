@@ -187,8 +187,18 @@ def test_hard_steps_move_diagonally_and_soft_ones_do_not(name: str, hard: float)
 
 def test_no_alarm_where_it_is_off_the_run_is_short_or_utterances_are() -> None:
     assert fit(training(), even(20), AlignmentWatch(look_every=1, alarm_step=0), 6) == []
-    assert fit(training(), even(20), AlignmentWatch(look_every=1), 6) == []
+    (line,) = fit(training(), even(20), AlignmentWatch(look_every=1), 6)
+    assert not line.startswith("warning")
     assert fit(training(), batch(range(8)), AlignmentWatch(look_every=1, alarm_step=2), 6) == []
+
+
+def test_a_run_too_short_for_the_alarm_says_at_its_end_that_attention_is_not_aligned() -> None:
+    watch = AlignmentWatch(look_every=1)
+    (line,) = fit(training(), even(20), watch, 6)
+    assert line.startswith("note: attention is not aligned after all 6 updates (0% of the utterances are read along)")
+    assert watch.alarm is None  # the card's alarm is a warning with a cause
+    assert fit(reading_along(20), even(20), AlignmentWatch(look_every=1), 6) == ["attention is aligned from step 3 on"]
+    assert fit(training(), even(20), AlignmentWatch(look_every=10), 6) == []  # never looked at
 
 
 def test_a_resumed_run_watches_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -196,7 +206,7 @@ def test_a_resumed_run_watches_as_if_nothing_had_happened(tmp_path: Path) -> Non
     expected = fit(training(), even(20), whole, 10)
     parts = [AlignmentWatch(look_every=1, alarm_step=7) for _ in range(3)]
     said = [fit(training(), even(20), part, end, tmp_path) for part, end in zip(parts, (2, 5, 10), strict=True)]
-    assert list(itertools.chain(*said)) == expected
+    assert [line for line in itertools.chain(*said) if not line.startswith("note")] == expected
     assert parts[-1].state_dict() == whole.state_dict()
 
 

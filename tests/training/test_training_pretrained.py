@@ -11,6 +11,8 @@ import pytest
 import torch
 from training_tiny import Data, batch, trainer, training
 
+from lasasr.adapt.freeze import Freeze
+from lasasr.adapt.full import Full
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
@@ -66,6 +68,24 @@ def test_only_what_computes_features_is_frozen(shelf: Path, tmp_path: Path) -> N
     before = weights_of(made)
     fit(made, tmp_path, 1)
     assert {name for name in before if ".conv" in name or "positions" in name} == set(before) - changed(before, made)
+
+
+def test_methods_that_train_the_whole_encoder_leave_the_positions_that_no_one_trains(
+    shelf: Path, tmp_path: Path
+) -> None:
+    made = module(shelf, freeze="none")
+    before = weights_of(made)
+    Full().choose(made.recognizer)
+    fit(made, tmp_path, 1)
+    assert set(before) - changed(before, made) == {"body.net.embed_positions.weight"}
+    thawing_all = Freeze(parts=["encoder"], thaw_after=1)
+    thawing_all.choose(made.recognizer)
+    assert len(thawing_all.thawing(made.recognizer)) == len(before) - 1
+
+
+def test_a_method_that_trains_all_is_refused_while_the_encoder_is_frozen(shelf: Path) -> None:
+    with pytest.raises(UsageError, match=r"adapt=full trains all weights, but listen\.freeze keeps encoder\.body\.net"):
+        Full().choose(module(shelf).recognizer)
 
 
 @pytest.mark.parametrize(("steps", "thawed"), [(2, False), (3, True)])

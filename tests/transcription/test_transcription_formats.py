@@ -70,6 +70,17 @@ def test_praatio_reads_textgrid(seed: int, pieces: int, tmp_path: Path) -> None:
     assert all(before.end == after.start for before, after in pairwise(entries))
 
 
+def test_praatio_finds_the_end_of_a_textgrid_where_it_is_said(tmp_path: Path) -> None:
+    """2.6675 and 1.3795 are rounded up by one rule and down by another: one rule holds for the whole file."""
+    praatio = pytest.importorskip("praatio.textgrid", reason="praatio, of the extra dev, is not installed")
+    for number, duration_s in enumerate((2.6675, 1.3795, 0.0005, 3.0015)):
+        said = transcript(number, count=0)._replace(duration_s=duration_s)
+        path = written(tmp_path, "textgrid", said)
+        read = praatio.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
+        said_end_s = float(path.read_text().partition("xmax = ")[2].partition("\n")[0])
+        assert read.getTier("words").entries[-1].end == read.maxTimestamp == said_end_s
+
+
 def test_a_textgrid_keeps_words_of_no_length() -> None:
     spans = [(0.0, 0.5, "a"), (0.5, 0.5, "b"), (0.4, 0.5, "c"), (1.0, 1.0, "d")]
     found = partition(spans, 1.0)
@@ -108,6 +119,9 @@ def test_a_table_is_read_as_a_corpus_and_json_by_its_keys(tmp_path: Path) -> Non
         ("b-0", "/talks/b.wav", "piece 0"),
         ("b-1", "/talks/b.wav", "piece 1"),
     ]
+    ended = transcript(2, audio="/talks/d.wav", pieces=1)
+    (row,) = rows(written(tmp_path, "tsv", ended))
+    assert (row.id, row.text) == ("d", "piece 0")
     assert found[2].start_s == pytest.approx(cut.hypothesis.pieces[1].start_s, abs=1e-3)
     lines = [json.loads(line) for line in written(tmp_path, "jsonl", whole, cut).read_text().splitlines()]
     assert [len(line["pieces"]) for line in lines] == [0, 2]

@@ -27,6 +27,7 @@ class Body(nn.Module, ABC):
         ending: those above the layers.
         width: D.
         factor: T / T', rounded up.
+        constants: the names of parameters that no one trains: they are computed, as Whisper's sinusoidal positions.
     """
 
     prefixes: ClassVar[tuple[str, ...]]
@@ -36,6 +37,7 @@ class Body(nn.Module, ABC):
     layers: nn.ModuleList
     width: int
     factor: int
+    constants: frozenset[str] = frozenset()
     unit: int = 1  # the same
     widens: bool = False  # whether the layers see more frames than the utterance has
 

@@ -79,6 +79,7 @@ class PretrainedEncoder(StagedEncoder):
         self.thaw_after, self.learning_rate = thaw_after, learning_rate
         self.layer_drop, self.recompute = layer_drop, recompute
         self.body = types.body(str(architecture.get("model_type")), architecture, window, weights)
+        self.body.constants = frozen.constants(self.body)
         if bundle == "reference" and (freeze != "all" or thaw_after is not None):
             raise ValueError("bundle=reference is for weights that stay as they are: freeze=all, and thaw_after=null")
         self.body.stored_elsewhere = bundle == "reference"
@@ -101,13 +102,15 @@ class PretrainedEncoder(StagedEncoder):
 
     @classmethod
     def resolved(cls, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See the contract: with `architecture` and `sha256`."""
+        """See the contract: with `architecture` and `sha256`; of a reference the absolute path, for other folders."""
         if part.get("architecture") is not None:
             return part
         types.require_transformers()
         found = folder.find(str(part.get("weights")))
         types.type_of(found.name, found.model_type)
-        return {**part, "architecture": types.architecture(found), "sha256": found.sha256()}
+        referred = part.get("bundle") == "reference" and not folder.is_hub_name(found.name)
+        weights = str(found.path.resolve()) if referred else part.get("weights")
+        return {**part, "weights": weights, "architecture": types.architecture(found), "sha256": found.sha256()}
 
     @classmethod
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -22,6 +22,7 @@ PREPROCESSOR: Final = "preprocessor_config.json"
 _HUB_ID: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _MOST_BYTES: Final = 1 << 24  # of a config.json
 _CODE: Final = ("auto_map", "custom_pipelines")  # ask for code of the folder's own
+_LFS: Final = b"version https://git-lfs"  # what git writes in the place of a large file without git-lfs
 _OTHER_FORMS: Final = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 
 
@@ -64,9 +65,7 @@ def find(name: str) -> WeightsFolder:
         LasasrError: there is none, it holds no safetensors, asks for remote code, or cannot be read; one line that
             says what to do.
     """
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        path = _in_cache(name)
+    path = _in_cache(name) if is_hub_name(name) else Path(name).expanduser()
     config = _read_json(path / CONFIG, name)
     for file in (CONFIG, PREPROCESSOR):
         if asks := sorted(set(_CODE) & set(_read_json(path / file, name) if (path / file).exists() else {})):
@@ -78,8 +77,17 @@ def find(name: str) -> WeightsFolder:
         raise LasasrError(f"listen.weights={name}: {CONFIG} says quantized weights; take those in float16 or float32")
     if not (path / WEIGHTS).is_file():
         raise LasasrError(f"listen.weights={name}: {_without_weights(path)}")
+    if _is_lfs_pointer(path / WEIGHTS):
+        raise LasasrError(
+            f"listen.weights={name}: {path / WEIGHTS} is a pointer of Git LFS; fetch the weights: git lfs pull"
+        )
     preprocessor = _read_json(path / PREPROCESSOR, name) if (path / PREPROCESSOR).exists() else {}
     return WeightsFolder(name, path, config, preprocessor)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether `name` is no folder, so that the hub's local cache is asked for it."""
+    return not Path(name).expanduser().is_dir()
 
 
 def _without_weights(path: Path) -> str:
@@ -88,6 +96,11 @@ def _without_weights(path: Path) -> str:
     if other := [file for file in _OTHER_FORMS if (path / file).exists()]:
         return f"{path} has {other[0]}, which can hold code, but no {WEIGHTS}; convert it (save_pretrained writes it)"
     return f"{path} has no {WEIGHTS}"
+
+
+def _is_lfs_pointer(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
 
 
 def _in_cache(name: str) -> Path:

@@ -28,8 +28,9 @@ fallacy", J. Verbal Learning and Verbal Behavior 12), whose quasi-F ratio this i
   are so few, and then count the runs of the other system. Plans take (fewest runs − 1).
 * Where four runs or more stand against many, it is those few that V rests on. So seeds.df is at most `alike_df`, what
   Welch's formula gives if the runs of all systems differ alike, and X · seeds.variance goes over to seeds.variance² as
-  `alike_df` falls from 3 a system (four against four) to 2 (three against three). Equal numbers of runs are not touched
-  by either. Without a residual all this is Welch's test (1947, Biometrika 34), without X that over speakers.
+  `alike_df` falls from 10/3 a system to 2 (three against three); four against four (3 a system) is a quarter of the
+  way. Five against five and more are not touched by either. Without a residual all this is Welch's test (1947,
+  Biometrika 34), without X that over speakers.
 
 All arrays may have leading axes, so that thousands of simulated comparisons are one call.
 """
@@ -83,7 +84,7 @@ class SeedVariance(NamedTuple):
     @property
     def caution(self) -> float:
         """0: the degrees of freedom count of the variance of seeds what they add (X); 1: all of it."""
-        return 1.0 if self.few else min(1.0, max(0.0, FEW_SEEDS - 1.0 - self.alike_df / len(self.runs)))
+        return 1.0 if self.few else min(1.0, max(0.0, 1.0 - 0.75 * (self.alike_df / len(self.runs) - 2.0)))
 
     @property
     def excess(self) -> Array:

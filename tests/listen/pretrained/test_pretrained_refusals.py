@@ -80,6 +80,12 @@ def test_truncated_weights_are_refused(weights: Path) -> None:
         build(weights)
 
 
+def test_a_pointer_of_git_lfs_is_named(weights: Path) -> None:
+    (weights / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(LasasrError, match=r"model\.safetensors is a pointer of Git LFS; .*: git lfs pull$"):
+        build(weights)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
