@@ -73,7 +73,25 @@ class RelativeSelfAttention(SelfAttention):
             raise ValueError("self-attention with relative positions needs the encodings of distances, got None")
         distant = self._split(self.project_distance(distances))  # (H, 2T, D / H)
         energies = (query + self.distance_bias[:, None]) @ distant.transpose(1, 2)
-        bias = (by_distance(energies) / math.sqrt(query.shape[-1])).masked_fill(~real, float("-inf"))
+        bias = by_distance(energies) / math.sqrt(query.shape[-1])
+        with torch.no_grad():  # in place: softmax passes no gradient where its weight is 0
+            bias.masked_fill_(~real, float("-inf"))
         query = query + self.content_bias[:, None]
         # under autocast the sums with a bias are float32, what a layer makes is not
-        return functional.scaled_dot_product_attention(query.to(key.dtype), key, value, bias.to(key.dtype))
+        return _weighted(query.to(key.dtype), key, value, bias.to(key.dtype))
+
+
+def _weighted(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Scaled dot products with a bias of each energy.
+
+    On a CPU, torch has no fused kernel where the bias needs a gradient, and its plain one computes bfloat16 and float16
+    in float32, at several times the cost of their products. There energies and weights are of the type of the rest,
+    each rounded once.
+    """
+    plain = bias.requires_grad and torch.is_grad_enabled() and bias.device.type == "cpu"
+    if not plain or bias.dtype not in (torch.bfloat16, torch.float16):
+        return functional.scaled_dot_product_attention(query, key, value, bias)
+    rows = bias.flatten(0, 1)  # baddbmm rounds the sum of product and bias once
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    energies = torch.baddbmm(rows, query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2), alpha=scale)
+    return (energies.softmax(-1).to(value.dtype) @ value.flatten(0, 1)).view_as(query)

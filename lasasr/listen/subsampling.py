@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -75,9 +76,11 @@ class ConvolutionalSubsampling(nn.Module):
         self.project = nn.Linear(channels * -(-input_dim // factor), dim)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        images = features[:, None]
+        images = features[:, None].masked_fill(~length.mask(lengths, features.shape[1])[:, None, :, None], 0.0)
         for stride, convolution in zip(self.strides, self.convolutions, strict=True):
-            real = length.mask(lengths, images.shape[2])[:, None, :, None]
-            images = functional.relu(convolution(images.masked_fill(~real, 0.0)))
+            images = convolution(images)
             lengths = length.ceil_div(lengths, stride)
+            with torch.no_grad():  # in place: the largest tensors of an encoder; ReLU passes no gradient where it is 0
+                images.masked_fill_(~length.mask(lengths, images.shape[2])[:, None, :, None], 0.0)
+            images = functional.relu(images, inplace=True)
         return self.project(images.transpose(1, 2).flatten(2)), lengths

@@ -107,3 +107,21 @@ def test_positions_are_precise_in_half_precision_and_of_odd_width() -> None:
 def test_relative_attention_without_distances_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the encodings of distances, got None"):
         _attention(RelativeSelfAttention)(_frames(), REAL)
+
+
+def test_training_in_bfloat16_on_a_cpu_computes_what_float64_does() -> None:
+    attention, frames = _attention(RelativeSelfAttention), _frames()
+    distances = positions.distances(frames)
+    for parameter in attention.parameters():  # energies of a few nats: a rounded one changes no weight by much
+        parameter.data.mul_(0.5)
+    exact = attention(frames, REAL, distances)[REAL]
+    exact.square().sum().backward()
+    gradients = [parameter.grad.clone() for parameter in attention.parameters()]
+    attention.float().zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = attention(frames.float(), REAL, distances.float())[REAL]
+    rounded.float().square().sum().backward()
+    assert rounded.dtype == torch.bfloat16
+    assert (rounded - exact).norm() < 0.02 * exact.norm()
+    for parameter, gradient in zip(attention.parameters(), gradients, strict=True):
+        assert (parameter.grad - gradient).norm() < 0.03 * gradient.norm()

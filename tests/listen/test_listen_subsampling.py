@@ -40,6 +40,20 @@ def test_a_padded_batch_is_each_utterance_by_itself(factor: int, bands: int) -> 
         torch.testing.assert_close(frames[row, : lengths[row]], _by_hand(module, features[row, :count]))
 
 
+@pytest.mark.parametrize("factor", STRIDES)
+def test_gradients_of_a_padded_batch_are_those_of_each_utterance_by_itself(factor: int) -> None:
+    torch.manual_seed(0)
+    module = ConvolutionalSubsampling(5, 6, factor, 3).double()
+    features = torch.randn(3, 30, 5, dtype=torch.double)
+    frames, lengths = module(features, LENGTHS)
+    frames[length.mask(lengths, frames.shape[1])].square().sum().backward()
+    of_batch = {name: parameter.grad for name, parameter in module.named_parameters()}
+    module.zero_grad()
+    sum(_by_hand(module, features[row, :count]).square().sum() for row, count in enumerate(LENGTHS.tolist())).backward()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(of_batch[name], parameter.grad)
+
+
 def test_stacked_frames_lie_side_by_side() -> None:
     module = Stacking(2, 4, 3)
     features = torch.randn(2, 7, 2)
