@@ -51,6 +51,11 @@ def bundle_folder(path: str | Path) -> Path:
     return run.bundle
 
 
+def is_recognizer(folder: Path) -> bool:
+    """Whether a folder is a run or a bundle."""
+    return is_run(folder) or _has_weights(folder)
+
+
 def _has_weights(folder: Path) -> bool:
     return any((folder / name).exists() for name in (WEIGHTS, DELTA))
 

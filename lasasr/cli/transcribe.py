@@ -67,6 +67,12 @@ def run(arguments: list[str]) -> int:
         from lasasr.transcription.recordings import recordings
         from lasasr.transcription.sinks import Files, Stream, formats_of
 
+    for name in named:
+        if run_paths.is_recognizer(Path(name)):
+            raise UsageError(
+                f"{name} is a recognizer, as {options.run} is: name one, then the recordings; a pattern such as RUN-* "
+                "may match several"
+            )
     formats = formats_of("jsonl" if options.json else options.format or "text")
     listed = recordings(named)
     sink = (

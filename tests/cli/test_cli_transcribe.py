@@ -56,6 +56,13 @@ def texts(output: str) -> dict[str, str]:
     return dict(line.split("\t") for line in output.splitlines())
 
 
+def test_a_second_run_is_not_taken_for_a_recording(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pattern of the shell that matches two runs would transcribe by the older one."""
+    shutil.copytree("bundle", "bundle-2")
+    assert main(["transcribe", "bundle", "bundle-2", "talks/a.wav"]) == 2
+    assert "bundle-2 is a recognizer, as bundle is: name one, then the recordings" in capsys.readouterr().err
+
+
 def test_files_folders_patterns_and_tables_are_found_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("list.tsv").write_text("id\taudio\tstart_s\tend_s\nwhole\ttalks/a.wav\t\t\npart\ttalks/deep/long.wav\t1\t2\n")
     named = ["talks/b.flac", "talks", "talks/**/*.ogg", "list.tsv"]
