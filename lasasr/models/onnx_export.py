@@ -24,15 +24,15 @@ from lasasr.models.onnx_features import FeatureGraph
 from lasasr.models.recognizer import Recognizer
 from lasasr.nn import lengths as length
 from lasasr.nn import tree
+from lasasr.onnx.folder import CTC, ENCODER, METADATA, SCHEMA, STEP, TOKENS
+from lasasr.onnx.options import BEAM, CTC_GREEDY, GREEDY
 from lasasr.search.beam import BeamSearch
 from lasasr.search.ctc_greedy import CTCGreedySearch
 from lasasr.search.greedy import GreedySearch
 from lasasr.search.pruning import Pruning
 from lasasr.text import special
 
-SCHEMA = 1
 OPSET = 17
-METADATA, TOKENS = "metadata.json", "tokens.txt"
 FEATURES = "features.onnx"  # of float weights always: int8 would change small energies
 EXAMPLE_SAMPLES = ((9_000, 7_000), (12_000, 11_500, 8_000))
 EXAMPLE_FRAMES = ((57, 43), (93, 91, 61))  # of two batches; what differs between them is no constant
@@ -125,13 +125,13 @@ def _write_graphs(recognizer: Recognizer, folder: Path, metadata: dict[str, Any]
             for frames, hypotheses, memory, state in zip(EXAMPLE_FRAMES, HYPOTHESES, memories, states, strict=True)
         ]
         outputs = ["logits", "weights", *(f"next_{name}" for name in state_names)]
-        _write(step, inputs, folder / "step.onnx", ["tokens", *memory_names, *state_names], outputs, metadata)
+        _write(step, inputs, folder / STEP, ["tokens", *memory_names, *state_names], outputs, metadata)
     metadata |= {"memory": memory_names, "state": state_names}
     names = ["encoded", "encoded_lengths", *memory_names, *state_names]
-    _write(encoder, examples, folder / "encoder.onnx", ["features", "lengths"], names, metadata)
+    _write(encoder, examples, folder / ENCODER, ["features", "lengths"], names, metadata)
     if recognizer.model.ctc is not None:
         encoded = [(output[0],) for output in encodings]
-        _write(recognizer.model.ctc, encoded, folder / "ctc.onnx", ["encoded"], ["log_probs"], metadata)
+        _write(recognizer.model.ctc, encoded, folder / CTC, ["encoded"], ["log_probs"], metadata)
 
 
 def _write_features(frontend: Any, path: Path, metadata: dict[str, Any]) -> None:
@@ -235,9 +235,9 @@ def _search(search: Any) -> dict[str, Any]:
     """
     way = "decode it with lasasr, or export another search (lasasr export RUN search=beam_ctc ...)"
     if isinstance(search, CTCGreedySearch):
-        return {"kind": "ctc_greedy"}
+        return {"kind": CTC_GREEDY}
     if isinstance(search, GreedySearch):
-        return {"kind": "greedy", "limits": vars(search.limits)}
+        return {"kind": GREEDY, "limits": vars(search.limits)}
     if not isinstance(search, BeamSearch):
         raise LasasrError(f"search {type(search).__name__} cannot be exported: {way}")
     pruning = search.pruning
@@ -254,7 +254,7 @@ def _search(search: Any) -> dict[str, Any]:
     if used := [name for name, value in beyond.items() if value]:
         raise LasasrError(f"search.{used[0]} cannot be exported: {way}")
     return {
-        "kind": "beam",
+        "kind": BEAM,
         "beam": search.beam,
         "ctc_weight": search.ctc_weight,
         "length_bonus": search.length_bonus,
