@@ -29,9 +29,13 @@ def gradients(trial: Trial) -> Measured:
 def gradients_by_differences(trial: Trial) -> Measured:
     """Slopes of a training step along random directions, one per input and parameter, in float64.
 
-    The step is the third: what flows through the state may be cut on purpose (`detach`).
+    The step is the third: what flows through the state may be cut on purpose (`detach`). A share `hard` of steps whose
+    gradient is that of another function by design (Bengio et al. 2013, straight-through) is set to 0.
     """
     attention = trial.attention(training=True, dtype=torch.float64)
+    for module in attention.modules():
+        if hasattr(module, "hard"):
+            module.hard = 0.0
     encoded, mask = trial.encoded((5, 3), dtype=torch.float64)
     queries = trial.queries(2, dtype=torch.float64)
     with torch.no_grad():

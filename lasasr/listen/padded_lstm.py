@@ -6,11 +6,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lasasr.listen.recomputed import recomputed
 from lasasr.nn import lengths as length
 from lasasr.nn.concurrent import concurrently
+from lasasr.nn.lstm import LSTM, in_one_piece
 
 # in the order in which torch.lstm reads them: one direction, then the other
 NAMES = tuple(
@@ -20,7 +21,7 @@ NAMES = tuple(
 )
 
 
-class PaddedLSTM(nn.LSTM):
+class PaddedLSTM(LSTM):
     """Frames (B, T, D) and lengths (B,) → (B, T, 2 · hidden_dim); without lengths it is `nn.LSTM` itself.
 
     One LSTM runs over the padded batch (padding comes after the frames, so it disturbs nothing) and one over each
@@ -66,6 +67,8 @@ def _unidirectional(frames: Tensor, *weights: Tensor) -> Tensor:
     zeros = frames.new_zeros(1, frames.shape[0], weights[1].shape[1])
     # with "train", oneDNN and cuDNN keep what the backward pass reads
     train = torch.is_grad_enabled()
+    if frames.device.type == "cuda":
+        weights = tuple(in_one_piece(list(weights), frames.dtype))
     result: Tensor = torch.lstm(frames, (zeros, zeros), weights, True, 1, 0.0, train, False, True)[0]
     return result
 

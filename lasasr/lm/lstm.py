@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lasasr.lm.base import LanguageModel, LMStep, check_widths, without_never_emitted
 from lasasr.nn import sizes
+from lasasr.nn.lstm import LSTM
 from lasasr.nn.shared_layers import floating
 from lasasr.nn.sizes import check_depth
 
@@ -51,9 +52,7 @@ class LSTMLanguageModel(LanguageModel):
         check_widths(tied_embeddings, embedding_dim, hidden_dim)
         self.vocabulary_size, self.depth, self.hidden_dim = vocabulary_size, layers, hidden_dim
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
-        self.layers = nn.LSTM(
-            embedding_dim, hidden_dim, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
-        )
+        self.layers = LSTM(embedding_dim, hidden_dim, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_dim, vocabulary_size)
         if tied_embeddings:

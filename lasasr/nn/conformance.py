@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -42,7 +43,7 @@ def findings(promises: Mapping[str, Callable[[T], Measured]], trial: Callable[[]
     raised: set[str] = set()
     for tried, (promise, attempt) in enumerate(promises.items(), start=1):
         try:
-            with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+            with torch.random.fork_rng(devices=[] if device == "cpu" else None), float32_products():
                 measured = attempt(trial())
         except PartError as error:
             yield Finding(promise, False, str(error))
@@ -55,6 +56,17 @@ def findings(promises: Mapping[str, Callable[[T], Measured]], trial: Callable[[]
             measured = Measured(False, f"{type(error).__name__}, as above" if number in raised else number)
             raised.add(number)
         yield Finding(promise, measured.kept, measured.number)
+
+
+@contextmanager
+def float32_products() -> Iterator[None]:
+    """On a GPU, products of float32 are computed in float32, not in TensorFloat-32 (10 bits), cuDNN's default."""
+    allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed
 
 
 def largest(tensors: Iterable[Tensor]) -> float:
