@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
+from bench_measure import device_here
 from torch.nn import functional
 
 from lasasr.attend.location import LocationAttention
@@ -239,7 +240,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 16])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=device_here, default="cpu")
     parser.add_argument("--memory", action="store_true", help="the memory of beams 40 and 10 instead of the time")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser

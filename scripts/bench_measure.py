@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import statistics
 import time
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from lasasr.nn import concurrent
+from lasasr.errors import LasasrError
+from lasasr.nn import concurrent, devices
 
 Work = Callable[[], object]
 
@@ -44,6 +46,14 @@ class Row:
     ratio_quartiles: tuple[float, float]
     cpu_ratio: float
     peak_mb: float | None
+
+
+def device_here(name: str) -> str:
+    """A device that this machine has: the type of an argument."""
+    try:
+        return devices.usable(name, "")
+    except LasasrError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def measure(section: str, cases: list[Case], rounds: int, limit_s: float, device: torch.device) -> list[Row]:

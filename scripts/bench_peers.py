@@ -401,7 +401,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=bench_measure.device_here, default="cpu")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     args = parser.parse_args()
     if lacking := missing():

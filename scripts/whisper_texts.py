@@ -25,6 +25,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from lasasr.audio.pauses import Lengths, stretches
+from lasasr.errors import LasasrError
+from lasasr.nn import devices
 
 RATE_HZ = 16_000  # of Whisper
 HEARD_AT_ONCE = Lengths(usual_s=15.0, longest_s=30.0)
@@ -102,9 +104,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--nbest", type=int, default=1)
     parser.add_argument("--batch", type=int, default=8, help="utterances at once")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--digits", action="store_true", help="numbers and signs as Whisper writes them")
     arguments = parser.parse_args()
+    try:
+        arguments.device = devices.usable(arguments.device, "--device ")
+    except LasasrError as error:
+        parser.error(str(error))
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     model = WhisperForConditionalGeneration.from_pretrained(arguments.model).to(arguments.device).eval()
     if not arguments.digits:

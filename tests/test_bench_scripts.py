@@ -42,6 +42,17 @@ def test_every_benchmark_with_a_command_is_tried_here() -> None:
     assert tuple(bench()[1]) == SECTIONS
 
 
+@pytest.mark.parametrize("name", ["bench", "bench_decode", "bench_peers"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--device", "cuda:99"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(name).main()
+    assert ended.value.code == 2
+    assert "error: argument --device: cuda:99 cannot be used here (" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_benchmark_says_how_to_call_it(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from lasasr.cli.other_names import our_name
 from lasasr.configuration.loading import loading
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import UsageError, nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,20 +57,9 @@ def usable(device: str) -> str:
         LasasrError: there is none, or its driver is missing.
     """
     with loading():
-        import torch
+        from lasasr.nn import devices
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        named = torch.device(device)
-    except RuntimeError:
-        raise UsageError(f"--device {device}: write cpu, cuda, cuda:1 or auto") from None
-    try:
-        torch.empty(1, device=named).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA asserts
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LasasrError(f"--device {device} cannot be used here: {reason}") from None
-    return device
+    return devices.usable(device, "--device ")
 
 
 def add_recipe(parser: Parser, optional: bool = False) -> None:

@@ -27,7 +27,7 @@ from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
 from lasasr.models.recognizer_bundle import Contents
 from lasasr.models.waveform_encoder import WaveformEncoder
-from lasasr.nn import initial_weights, shared_steps
+from lasasr.nn import devices, initial_weights, shared_steps
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.confidence import word_features
 from lasasr.search.ctc_greedy import required
@@ -348,8 +348,10 @@ class Recognizer(WaveformEncoder):
             local_files_only: what was downloaded before is read, and nothing else.
 
         Raises:
-            LasasrError: there is none, it is not a bundle, or a file has another digest.
+            UsageError: `device` is no device's name.
+            LasasrError: there is none, it is not a bundle, or a file has another digest; `device` cannot be used here.
         """
+        device = devices.usable(device)  # before a download
         folder = hub.fetch(str(name), revision, local_files_only)
         hub.check_digests(folder)
         return cls.load(folder, device)
@@ -359,11 +361,15 @@ class Recognizer(WaveformEncoder):
         """Read a bundle, or that of a run; nothing in it is executed, and its classes must be allowed (docs/trust.md).
 
         Args:
+            device: to compute on: cpu, cuda, cuda:1, or auto for cuda where there is one.
             base: of a bundle that is a delta, the bundle or run that it is one to; None: the one that it names.
 
         Raises:
-            LasasrError: the folder is no bundle, or a file in it is damaged; the message names it.
+            UsageError: `device` is no device's name.
+            LasasrError: the folder is no bundle, or a file in it is damaged; the message names it. Or `device` cannot
+                be used here; the message says which can.
         """
+        device = devices.usable(device)
         contents, header = recognizer_bundle.read(Path(folder), base)
         config = header.path.with_name(bundle.CONFIG)
         parts, tokenizer = contents.parts, contents.tokenizer

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lasasr.errors import PartError
-from lasasr.nn import tree
+from lasasr.nn import devices, tree
 
 T = TypeVar("T")
 
@@ -39,7 +39,12 @@ def findings(promises: Mapping[str, Callable[[T], Measured]], trial: Callable[[]
 
     Whatever a third party's code raises breaks the promise that was being tried, and becomes its number. Where a method
     returns what is of no use at all, the promises after it are not tried.
+
+    Raises:
+        UsageError: `device` is no device's name.
+        LasasrError: it cannot be used here, which would look like a broken promise of each line.
     """
+    devices.usable(device)
     raised: set[str] = set()
     for tried, (promise, attempt) in enumerate(promises.items(), start=1):
         try:

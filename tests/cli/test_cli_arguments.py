@@ -17,8 +17,8 @@ def test_a_device_that_is_there_is_taken() -> None:
     ("device", "kind", "message"),
     [
         ("gpu", UsageError, "--device gpu: write cpu, cuda, cuda:1 or auto"),
-        ("cuda:99", LasasrError, "--device cuda:99 cannot be used here: "),
-        ("meta", LasasrError, "--device meta cannot be used here: "),
+        ("cuda:99", LasasrError, "--device cuda:99 cannot be used here "),
+        ("meta", LasasrError, "--device meta cannot be used here "),
     ],
 )
 def test_a_device_that_is_not_is_one_line(device: str, kind: type[LasasrError], message: str) -> None:
