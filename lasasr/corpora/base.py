@@ -69,6 +69,8 @@ class Corpus(Source):
     def prepare_only(self, folder: Path, wanted: Collection[str], progress: Progress) -> dict[str, Path]:
         """The same, where only some splits are read: a corpus may leave out what costs much and is not wanted.
 
+        One that does names all of its splits in `split_names`, so that a message about a wrong one can list them.
+
         Returns split → manifest of those that are there, the wanted ones among them.
 
         Raises:

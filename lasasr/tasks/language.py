@@ -85,6 +85,7 @@ class LanguageTask(Task[Language, PreparedText, TrainedLM]):
 
         if not ranks.first:
             return Evaluated([], [])
+        data_check.refuse_absent(self.settings, factory.any_corpus(self.settings.corpus))
         splits = self.settings.evaluate.splits
         trained = TrainedLM.load(run_paths.bundle_folder(run.folder)).to(device)
         prepared = prepare_text(self.settings, progress, splits, trained.tokenizer)

@@ -103,6 +103,7 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         self, run: Run, decodings: Sequence[Decoding], device: str, ranks: Ranks, progress: Progress
     ) -> Evaluated:
         """See `Task`; the model encodes every batch once for all searches."""
+        data_check.refuse_absent(self.settings, factory.corpus(self.settings.corpus))
         trained = Recognizer.load(run_paths.bundle_folder(run.folder), device)
         searches = [decoding.settings for decoding in decodings]
         recognizers = [
