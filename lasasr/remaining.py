@@ -1,4 +1,4 @@
-"""How long work is about to take, as it is said to people, and when it is said where no bar is drawn."""
+"""How long something is, or work is about to take, as it is said to people; and when, where no bar is drawn."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def about(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} min"
     return f"about {seconds / 3600:.1f} h"
+
+
+def duration(seconds: float) -> str:
+    """ "7.4 s", "40 s", "5.2 min", "2.35 h": below a tenth of an hour in the unit that still says something."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    if seconds < 357.0:  # from here on it would be 6.0 min
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:,.2f} h"
 
 
 class Remaining:

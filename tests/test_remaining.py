@@ -1,10 +1,12 @@
 """How long work still takes: right for work of a level speed, said once it is known and once a minute."""
 
+import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from lasasr.remaining import Remaining, about
+from lasasr.remaining import Remaining, about, duration
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,19 @@ from lasasr.remaining import Remaining, about
 )
 def test_words(seconds: float, words: str) -> None:
     assert about(seconds) == words
+
+
+def test_a_duration_reads_back_as_what_it_is_within_five_percent() -> None:
+    for seconds in (*np.geomspace(1.0, 4e6, 500), 59.49, 59.5, 356.9, 357.0, 360.0):
+        number, unit = duration(seconds).replace(",", "").split()
+        assert float(number) * {"s": 1, "min": 60, "h": 3600}[unit] == pytest.approx(seconds, rel=0.051)
+        assert 0.1 <= float(number) < {"s": 60, "min": 6, "h": math.inf}[unit]
+
+
+def test_a_tenth_of_an_hour_is_said_in_hours_and_less_is_not() -> None:
+    assert [duration(seconds) for seconds in (0.0, 11.0, 59.6, 354.0, 360.0, 3_600_000.0)] == [
+        "0.0 s", "11 s", "1.0 min", "5.9 min", "0.10 h", "1,000.00 h"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("part_s", [0.5, 3.0, 20.0])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lasasr.cli.arguments import Parser
 from lasasr.errors import UsageError
+from lasasr.remaining import duration
 
 EPILOG = """\
 examples:
@@ -43,11 +44,11 @@ def run(arguments: list[str]) -> int:
     format = options.format or import_rows.format_of(options.source)
     rows = import_rows.rows_from(options.source, format, options.out, options.split, columns or None)
     sizes = {path: audio_files.size(path, where) for path, where in {row.audio: row.where for row in rows}.items()}
-    hours = sum((row.end_s or sizes[row.audio].duration_s) - row.start_s for row in rows) / 3600
+    seconds = sum((row.end_s or sizes[row.audio].duration_s) - row.start_s for row in rows)
     import_rows.write_table(rows, options.out)
     speakers = len({row.speaker for row in rows if row.speaker})
     counted = f"{speakers or 'unknown'} speaker{'s' * (speakers != 1)}"
-    print(f"{options.out}: {len(rows)} utterances, {hours:.2f} h, {counted} ({format})")
+    print(f"{options.out}: {len(rows)} utterances, {duration(seconds)}, {counted} ({format})")
     return 0
 
 

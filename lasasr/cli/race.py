@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser, add_recipe
 from lasasr.errors import Interrupted, LasasrError, UsageError
+from lasasr.remaining import duration
 
 if TYPE_CHECKING:
     from lasasr.artifacts.sweeps import Sweep
@@ -241,9 +242,10 @@ def _affordable(race: Race, runs: int, hours: float) -> bool:
     used, each = race.hours()
     if each is None or used + runs * each <= hours:
         return True
+    needed, left = duration(3600.0 * runs * each), duration(3600.0 * max(0.0, hours - used))
     print(
-        f"the next look needs {runs} more run(s), about {runs * each:.2f} h, and {max(0.0, hours - used):.2f} of "
-        f"{hours:g} h are left: the race stops here (more --hours go on)"
+        f"the next look needs {runs} more run(s), about {needed}, and {left} of {hours:g} h are left: the race stops "
+        f"here (more --hours go on)"
     )
     return False
 

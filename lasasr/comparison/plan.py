@@ -16,6 +16,7 @@ from lasasr.metrics.significance.planning import (
     seed_variance_limit,
 )
 from lasasr.metrics.significance.verdict import Rules, least_seeds
+from lasasr.remaining import about
 
 LISTED = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)  # seeds of each system
 
@@ -116,8 +117,8 @@ def words(contents: dict[str, Any]) -> list[str]:
 
 def _cost(contents: dict[str, Any]) -> str:
     row = next(row for row in contents["designs"] if row["seeds"] == contents["seeds"])
-    hours = "" if row["hours"] is None else f", about {row['hours']:,.1f} hours"
-    return f" ({row['runs']} runs{hours})"
+    takes = "" if row["hours"] is None else f", {about(3600.0 * row['hours'])}"
+    return f" ({row['runs']} runs{takes})"
 
 
 def _larger_test_sets(contents: dict[str, Any]) -> Sequence[str]:

@@ -10,11 +10,12 @@ from typing import Any
 from lasasr.data import digests
 from lasasr.data.manifest import Utterances
 from lasasr.doctor.finding import Finding, Severity, about, overall
+from lasasr.remaining import duration
 from lasasr.training import data_check
 
 Place = tuple[str, str]  # audio file, channel
 Interval = tuple[float, float]  # start and end, seconds
-FEWEST_UTTERANCES, LEAST_HOURS = 200, 0.05  # ten digits are learnt from 240 utterances, 0.08 h: docs/tutorial.md
+FEWEST_UTTERANCES, LEAST_S = 200, 180.0  # ten digits are learnt from 240 utterances, 0.08 h: docs/tutorial.md
 SAME = 0.5  # of an utterance: so much of it heard in training makes it known
 
 
@@ -61,13 +62,14 @@ def shared(splits: Mapping[str, Utterances]) -> list[Finding]:
 
 def too_little(train: Utterances) -> list[Finding]:
     """Far less speech than a recognizer can learn from, even of a few words."""
-    utterances, hours = len(train), float(train.durations_s.sum()) / 3600.0
-    if utterances >= FEWEST_UTTERANCES and hours >= LEAST_HOURS:
+    utterances, seconds = len(train), float(train.durations_s.sum())
+    if utterances >= FEWEST_UTTERANCES and seconds >= LEAST_S:
         return []
     advice = (
-        f"{utterances} utterances, {hours:.2g} h, are far too little to learn from: usual are {FEWEST_UTTERANCES} "
-        f"utterances or more, and {LEAST_HOURS:g} h, of several speakers for a task of ten words, hours of speech for "
-        "sentences; record more, or train on a recognizer that is trained already (warm_start.run)"
+        f"{utterances} utterances, {duration(seconds)}, are far too little to learn from: usual are "
+        f"{FEWEST_UTTERANCES} utterances or more, and {LEAST_S / 60:g} min, of several speakers for a task of ten "
+        "words, hours of speech for sentences; record more, or train on a recognizer that is trained already "
+        "(warm_start.run)"
     )
     return [Finding("too little speech", "warning", "train", 0, None, (), advice)]
 

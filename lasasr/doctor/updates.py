@@ -10,6 +10,7 @@ from lasasr.configuration.settings import Settings
 from lasasr.data.sampler import BucketBatches
 from lasasr.doctor.batches import Batches
 from lasasr.doctor.finding import Finding, overall
+from lasasr.remaining import duration
 
 
 def ranks(settings: Settings) -> int:
@@ -40,10 +41,11 @@ def advice(plan: BucketBatches, batches: Batches, settings: Settings, world_size
     """What an update consists of, and what would keep it so with other ranks."""
     accumulated = int(settings.trainer["accumulate_grad_batches"])
     steps, rate = total(plan, settings), settings.optimizer.get("lr")
-    per_epoch, minutes = len(plan) // accumulated, batches.audio_s * accumulated * world_size / 60
+    per_epoch, of_update_s = len(plan) // accumulated, batches.audio_s * accumulated * world_size
     summary = (
-        f"{world_size} rank{'s' if world_size > 1 else ''} × {accumulated} accumulated: {minutes:.2g} min of audio per "
-        f"update, {per_epoch} update{'s' * (per_epoch != 1)} per epoch, {steps or 'any number of'} in all, lr {rate}"
+        f"{world_size} rank{'s' if world_size > 1 else ''} × {accumulated} accumulated: {duration(of_update_s)} of "
+        f"audio per update, {per_epoch} update{'s' * (per_epoch != 1)} per epoch, {steps or 'any number of'} in all, "
+        f"lr {rate}"
     )
     findings = [overall("updates", "note", f"{summary}; {_more_ranks(accumulated, rate)}")]
     warmup = settings.schedule.get("warmup_steps")

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lasasr.remaining import duration
 from lasasr.report.escaped_text import escaped_text
 
 BAR: Final = 20  # characters of the longest bar
@@ -23,7 +24,7 @@ def plan_table(contents: Mapping[str, Any]) -> RenderableType:
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     timed = contents["hours_per_run"] is not None
-    headers = ["seeds", "runs", *(["hours"] if timed else []), "shows", "cautious", "power", "speakers"]
+    headers = ["seeds", "runs", *(["training"] if timed else []), "shows", "cautious", "power", "speakers"]
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column(f"shows; │ {contents['points']:g}", no_wrap=True)
@@ -33,7 +34,7 @@ def plan_table(contents: Mapping[str, Any]) -> RenderableType:
         cells = [
             str(row["seeds"]),
             str(row["runs"]),
-            *([f"{row['hours']:,.1f}"] if timed else []),
+            *([duration(3600.0 * row["hours"])] if timed else []),
             f"{row['detectable']:.2f}",
             f"{row['detectable_cautious']:.2f}",
             f"{100.0 * row['power']:.0f} %",

@@ -20,6 +20,7 @@ from lasasr.evaluation.split import evaluate_searches, evaluate_split
 from lasasr.models import factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared, fit_frontend, prepare, prepare_splits
+from lasasr.remaining import duration
 from lasasr.tasks.base import Evaluated, Task, print_other_data
 from lasasr.training import data_check
 
@@ -50,8 +51,8 @@ class RecognitionTask(Task[Recognition, Prepared, Recognizer]):
         """See `Task`."""
         for split in prepared.manifests:
             utterances = prepared.utterances(split)
-            speakers, hours = len(set(utterances.speakers)), utterances.durations_s.sum() / 3600
-            yield f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {hours:8.2f} h"
+            speakers, length = len(set(utterances.speakers)), duration(float(utterances.durations_s.sum()))
+            yield f"{split:12s} {len(utterances):7d} utterances {speakers:5d} speakers {length:>10s}"
             manifest = prepared.manifests[split]
             if left_out := len(skipped(manifest)):
                 yield f"{split:12s} {left_out:7d} left out for their audio: {skipped_beside(manifest)}"

@@ -142,7 +142,7 @@ def test_the_hours_end_it_before_a_look_that_does_not_fit(
 ) -> None:
     assert main([*RACE, "--hours", "3"]) == 0
     assert training.trained == [("dot", 1)]  # it tells how long a run takes: 8 of half an hour
-    assert "the next look needs 7 more run(s), about 3.50 h, and 2.50 of 3 h are left" in capsys.readouterr().out
+    assert "the next look needs 7 more run(s), about 3.50 h, and 2.50 h of 3 h are left" in capsys.readouterr().out
     assert race_file()["finished"] is False
     assert main([*RACE, "--hours", "4"]) == 0
     assert race_file()["finished"] is True

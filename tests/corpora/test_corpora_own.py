@@ -400,7 +400,7 @@ def test_a_missing_folder_that_may_be_a_name_of_the_hub_is_said(monkeypatch):
 def test_what_is_imported_is_what_would_be_read_without(data, recordings, capsys, monkeypatch):
     monkeypatch.chdir(recordings)
     assert main(["import", "data/train", "--out", "kaldi.tsv"]) == 0
-    assert capsys.readouterr().out == "kaldi.tsv: 8 utterances, 0.00 h, 4 speakers (kaldi)\n"
+    assert capsys.readouterr().out == "kaldi.tsv: 8 utterances, 4.0 s, 4 speakers (kaldi)\n"
     assert main(["import", "speech", "--out", "folder.jsonl"]) == 0
     table, form = TableCorpus(*["kaldi.tsv"] * 2), KaldiCorpus(*["data/train"] * 2)
     ours, theirs = (

@@ -48,13 +48,13 @@ def test_too_little_speech_is_said_with_its_amount_and_what_is_usual(tmp_path: P
         return [one.line() for one in report.of("warning") if one.kind == "too little speech"]
 
     (line,) = warned(10)
-    assert line.startswith("train: too little speech; 10 utterances, 0.0028 h, are far too little to learn from")
-    assert "200 utterances or more, and 0.05 h" in line
+    assert line.startswith("train: too little speech; 10 utterances, 10 s, are far too little to learn from")
+    assert "200 utterances or more, and 3 min" in line
     assert "warm_start.run" in line
     assert warned(10, "debug=overfit") == []
     assert len(warned(199)) == 1
     assert warned(200) == []
-    assert len(warned(201, seconds=0.5)) == 1  # 0.03 h
+    assert len(warned(201, seconds=0.5)) == 1  # 1.7 min
 
 
 def only(corpus: Corpus, kind: str, severity: str, split: str, *ids: str, **options: Any) -> str:
