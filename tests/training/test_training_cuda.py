@@ -95,7 +95,7 @@ class Dtypes(TorchDispatchMode):
 @pytest.mark.parametrize(("listen", "options"), ENCODERS)
 def test_bfloat16_is_never_float16(listen: str, options: dict[str, Any], attend: str) -> None:
     """On a GPU, autocast of torch's own LSTM computes float16 when bfloat16 was asked for."""
-    module, data = made(listen, attend, 0.4, **options).cuda(), batch(range(4)).to("cuda")
+    module, data = made(listen, attend, 0.0, **options).cuda(), batch(range(4)).to("cuda")  # CTC is float32 always
     expected = float(losses(module, data).total.detach())
     with Dtypes() as dtypes, torch.autocast("cuda", torch.bfloat16):
         total = losses(module, data).total
