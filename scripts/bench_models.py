@@ -26,6 +26,7 @@ from lasasr.losses.joint import JointLoss
 from lasasr.models import factory
 from lasasr.models.network import CTCHead, Model
 from lasasr.nn import host_mirror
+from lasasr.nn.lstm import onednn_computes
 from lasasr.spell.base import Decoder
 from lasasr.spell.recurrent import RecurrentDecoder
 from lasasr.text import special
@@ -91,10 +92,11 @@ class Bench:
 
     def training(self) -> Iterator[list[Case]]:
         """Forward pass, joint loss and backward pass; the floor is the encoder's LSTMs and projections alone."""
+        precisions = self.of_lstms()
         for lengths in ("equal", "variable"):
-            yield self._training(lengths)
+            yield self._training(lengths, precisions)
 
-    def _training(self, lengths: str) -> list[Case]:
+    def _training(self, lengths: str, precisions: list[str]) -> list[Case]:
         models = {lstm: self.model("location", lstm) for lstm in ("padded", "packed")}
         models["packed"].load_state_dict(models["padded"].state_dict())
         batch = self.batch(lengths)
@@ -102,7 +104,7 @@ class Bench:
         print(f"training, {lengths} lengths: {sum(p.numel() for p in models['padded'].parameters()):,} parameters,")
         print(f"  losses in float32: {', '.join(f'{lstm} {loss:.7f}' for lstm, loss in losses.items())}")
         cases = []
-        for precision in PRECISIONS:
+        for precision in precisions:
             floor = f"{lengths}: floor {precision}"
             bare = self.bare_encoder(models["padded"].encoder, precision)
             decoder = self.bare_decoder("location", precision)
@@ -151,6 +153,17 @@ class Bench:
     def mixed(self, precision: str) -> Any:
         """Autocast, or nothing."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+    def of_lstms(self) -> list[str]:
+        """The precisions in which torch has an LSTM here, which floors are; says which it leaves out."""
+        absent = [
+            name
+            for name, dtype in PRECISIONS.items()
+            if self.device.type == "cpu" and dtype != torch.float32 and not onednn_computes(dtype)
+        ]
+        if absent:
+            print(f"no cases in {', '.join(absent)}: oneDNN has no such LSTM on this processor (or ONEDNN_MAX_CPU_ISA)")
+        return [name for name in PRECISIONS if name not in absent]
 
     def loss(self, model: Model, batch: tuple[Tensor, ...], precision: str) -> Tensor:
         """The joint loss."""
@@ -314,10 +327,11 @@ class Bench:
         encoders = {
             lstm: self.shape.listen(input_dim=FEATURES, lstm=lstm).to(self.device) for lstm in ("padded", "packed")
         }
+        precisions = self.of_lstms()
         for lengths in ("equal", "variable"):
             features, frames, _, _ = self.batch(lengths)
             cases = []
-            for precision in PRECISIONS:
+            for precision in precisions:
                 floor = f"{lengths}: floor {precision}"
                 cases.append(Case(floor, self.bare_encoder(encoders["padded"], precision), floor))
                 for count in self.threads:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -40,6 +41,18 @@ def bench() -> tuple[ModuleType, dict[str, object]]:
 def test_every_benchmark_with_a_command_is_tried_here() -> None:
     assert sorted(path.stem for path in SCRIPTS.glob("bench*.py") if "__main__" in path.read_text()) == [*COMMANDS]
     assert tuple(bench()[1]) == SECTIONS
+
+
+@pytest.mark.parametrize("section", ["training", "encoder"])
+def test_what_onednn_has_no_lstm_for_is_left_out_and_said(
+    section: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sections: Any = bench()[1]
+    monkeypatch.setattr(importlib.import_module("bench_models"), "onednn_computes", lambda dtype: False)
+    names = [case.name for cases in sections[section]() for case in cases]
+    assert names
+    assert not any("bfloat16" in name for name in names)
+    assert capsys.readouterr().out.count("no cases in bfloat16: oneDNN has no such LSTM") == 1
 
 
 @pytest.mark.parametrize("name", ["bench", "bench_decode", "bench_peers"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,16 +16,22 @@ class LSTM(nn.LSTM):
     On a GPU, torch's own autocast casts what cuDNN's LSTM reads to float16, whatever dtype it was given
     (`_cudnn_rnn_cast_reflatten`, torch 2.11 to 2.14). So bfloat16 would silently become float16, whose gradients need
     a scaler that bfloat16 has not, and what reads the output with bfloat16 weights would fail.
+
+    On a CPU autocast gives an LSTM to oneDNN, which has none in some dtypes: in bfloat16 where its instructions end at
+    AVX2, in float16 on most. torch's own code computes in all of them.
     """
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As `nn.LSTM`: a tensor or a `PackedSequence`, and perhaps a state → output and state."""
         frames: Tensor = input.data if isinstance(input, PackedSequence) else input
         kind = frames.device.type
-        if kind == "cpu" or not torch.is_autocast_enabled(kind) or self.proj_size:
+        if not torch.is_autocast_enabled(kind) or self.proj_size:
+            return super().forward(input, hx)
+        dtype = torch.get_autocast_dtype(kind)
+        if kind == "cpu" and onednn_computes(dtype):
             return super().forward(input, hx)
         with torch.autocast(kind, enabled=False):
-            return self.computed_in(torch.get_autocast_dtype(kind), input, hx)
+            return self.computed_in(dtype, input, hx)
 
     def computed_in(self, dtype: torch.dtype, input: Any, hx: Any = None) -> Any:
         """`forward` with everything cast to `dtype`, for frames (B, T, D), (T, B, D) or a `PackedSequence`."""
@@ -46,6 +53,18 @@ class LSTM(nn.LSTM):
             return zeros, zeros
         hidden, cell = self.permute_hidden(given, order)
         return hidden.to(frames.dtype), cell.to(frames.dtype)
+
+
+@cache
+def onednn_computes(dtype: torch.dtype) -> bool:
+    """Whether oneDNN has an LSTM in `dtype` on this processor, to train with; where it has none, it raises."""
+    state, weights = torch.zeros(1, 1, 1), [torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)]
+    try:
+        with torch.no_grad(), torch.autocast("cpu", dtype):
+            torch.lstm(state, (state, state), weights, True, 1, 0.0, True, False, False)
+    except RuntimeError:
+        return False
+    return True
 
 
 def in_one_piece(weights: list[Tensor], dtype: torch.dtype) -> list[Tensor]:

@@ -12,6 +12,7 @@ import torch
 from lasasr.configuration.settings import Settings
 from lasasr.errors import UsageError
 from lasasr.nn.concurrent import cores_per_process
+from lasasr.nn.lstm import onednn_computes
 
 _ROUNDS, _ROWS, _WIDTH = 2, 256, 512  # of a product whose time is measured: milliseconds, where it is not emulated
 _SLOWER = 1.2  # a lower ratio may be chance
@@ -101,4 +102,5 @@ def computes_bf16(accelerator: str) -> bool:
 
 def _cpu_computes_bf16() -> bool:
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(bool(check()) for check in checks if check is not None)
+    has_instructions = any(bool(check()) for check in checks if check is not None)
+    return has_instructions and onednn_computes(torch.bfloat16)  # which ONEDNN_MAX_CPU_ISA may keep from using them

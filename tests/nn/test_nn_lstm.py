@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from lasasr.nn import tree
-from lasasr.nn.lstm import LSTM, in_one_piece
+from lasasr.nn.lstm import LSTM, in_one_piece, onednn_computes
 
 FORMS: list[dict[str, Any]] = [
     {"bidirectional": True},
@@ -62,6 +67,53 @@ def test_in_bfloat16_everything_is_bfloat16(packed: bool) -> None:
     output, state = ours.computed_in(torch.bfloat16, input)
     data = output.data if packed else output
     assert {data.dtype, *(leaf.dtype for leaf in state)} == {torch.bfloat16}
+
+
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+def check_half_precision() -> None:
+    """Under autocast, each dtype gives outputs, states and gradients that are those of float64 but for its rounding."""
+    for dtype in (torch.bfloat16, torch.float16):
+        for packed in (False, True):
+            ours, theirs = both({"num_layers": 2})
+            theirs = theirs.double()
+            frames, lengths = torch.randn(4, 6, 5), torch.tensor([6, 5, 3, 2])
+            results = []
+            for module, input in ((ours, frames), (theirs, frames.double())):
+                given = pack_padded_sequence(input, lengths, batch_first=True) if packed else input
+                with torch.autocast("cpu", dtype, enabled=module is ours):
+                    output, state = module(given)
+                data = output.data if packed else output
+                assert module is theirs or packed or data.dtype == dtype  # of packed frames torch makes float32
+                data.double().square().sum().backward()
+                results.append([data, *state, *(parameter.grad for parameter in module.parameters())])
+            (mine, exact) = ([leaf.double() for leaf in of] for of in results)
+            close(mine, exact, rtol=0, atol=0.05 if dtype == torch.bfloat16 else 0.01)
+
+
+def test_that_onednn_has_an_lstm_is_what_torchs_own_says_under_autocast() -> None:
+    for dtype in (torch.bfloat16, torch.float16):
+        try:
+            with torch.autocast("cpu", dtype):
+                nn.LSTM(5, 7)(torch.randn(6, 4, 5))[0].float().sum().backward()
+            computes = True
+        except RuntimeError:
+            computes = False
+        assert onednn_computes(dtype) is computes
+
+
+def test_half_precision_is_computed_on_every_processor() -> None:
+    check_half_precision()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="AVX2 is of x86")
+def test_half_precision_is_computed_where_onednn_ends_at_avx2() -> None:
+    """Which a process is told as it begins; oneDNN then has no LSTM in bfloat16."""
+    code = "import test_nn_lstm as t; t.check_half_precision(); print(t.onednn_computes(t.torch.bfloat16))"
+    environment = {**os.environ, **AVX2, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
 
 
 def test_without_autocast_it_is_torchs_own_code() -> None:

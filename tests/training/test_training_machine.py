@@ -42,7 +42,9 @@ def test_threads(
 def test_bf16_follows_the_processor(monkeypatch: pytest.MonkeyPatch, supported: bool) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: supported, raising=False)
-    assert machine.computes_bf16("cpu") is supported
+    for used in (True, False):  # by oneDNN
+        monkeypatch.setattr(machine, "onednn_computes", lambda dtype, used=used: used)
+        assert machine.computes_bf16("cpu") is (supported and used)
 
 
 def configured(precision: object, bf16_if_fast: bool = False) -> Recognition:
