@@ -149,7 +149,7 @@ def test_a_bundle_carries_the_models_that_its_search_names(run: Path, tmp_path: 
         (["train", "lm/librispeech_bpe5k"], 1, "librispeech-lm-norm"),
         (["evaluate", "RUN", "search.beam=4"], 2, "search.beam"),
         (["evaluate", "RUN", "-m", "evaluate.splits=[dev]"], 2, "-m"),
-        (["evaluate", "RUN", "evaluate.splits=[test]"], 1, "test"),
+        (["evaluate", "RUN", "evaluate.splits=[test]"], 2, "evaluate.splits names test; the corpus has dev, train"),
         (["transcribe", "RUN", "a.wav"], 1, "language model"),
     ],
 )
