@@ -20,14 +20,21 @@ from lasasr.listen.conformer import ConformerEncoder
 Linears = list[tuple[nn.Module, Tensor]]
 
 
+def encoder(small: bool, recompute: bool) -> ConformerEncoder:
+    """A random one of these sizes."""
+    if small:
+        return ConformerEncoder(
+            FEATURES, hidden_dim=144, layers=4, feedforward_dim=576, kernel_size=15, channels=32, recompute=recompute
+        )
+    return ConformerEncoder(
+        FEATURES, hidden_dim=256, layers=12, feedforward_dim=1024, kernel_size=31, channels=256, recompute=recompute
+    )
+
+
 def conformer(small: bool, bench: Bench) -> Iterator[list[Case]]:
     """Cases of equal and of variable lengths in both precisions, and with layers that are run again."""
-    sizes = {"hidden_dim": 256, "layers": 12, "feedforward_dim": 1024, "kernel_size": 31, "channels": 256}
-    if small:
-        sizes = {"hidden_dim": 144, "layers": 4, "feedforward_dim": 576, "kernel_size": 15, "channels": 32}
     torch.manual_seed(0)
-    made = (ConformerEncoder(FEATURES, **sizes, recompute=again) for again in (False, True))  # type: ignore[arg-type]
-    plain, again = (listen.to(bench.device).train() for listen in made)
+    plain, again = (encoder(small, recompute).to(bench.device).train() for recompute in (False, True))
     for lengths in ("equal", "variable"):
         features, frames, _, _ = bench.batch(lengths)
         cases = []

@@ -1,13 +1,14 @@
 """How much memory updates of the large model take, resident, each case in a process of its own.
 
-    python scripts/bench_memory.py --seconds 12 30 --utterances 4 8 16 [--lstm auto recomputed] [--vocabulary 1000] \
-        [--heads whole pieces] [--tokens 60]
+    python scripts/bench_memory.py --seconds 12 30 --utterances 4 8 16 [--layers kept recomputed] \
+        [--listen blstm conformer] [--vocabulary 1000] [--heads whole pieces] [--tokens 60]
 
-The model and its batch are those of `bench.py` (15 million parameters, all utterances equally long), with Adam's
-state: the second update has all that training holds. Freed memory is kept, as `lasasr train` keeps it. "MB" is the most
-that was resident, interpreter and libraries included; "training" is what the updates added to it; "tensors" is the most
-that the tensors of one pass, forward and backward, hold beside the model's, by the allocator's own books; "loss" shows
-that the cases compute the same. One thread, so that what is kept does not depend on how two threads fall.
+The model and its batch are those of `bench.py` (15 million parameters, all utterances equally long; with `--listen
+conformer` the Conformer of its section `conformer` below the same decoder), with Adam's state: the second update has
+all that training holds. Freed memory is kept, as `lasasr train` keeps it. "MB" is the most that was resident,
+interpreter and libraries included; "training" is what the updates added to it; "tensors" is the most that the tensors
+of one pass, forward and backward, hold beside the model's, by the allocator's own books; "loss" shows that the cases
+compute the same. One thread, so that what is kept does not depend on how two threads fall.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from multiprocessing.connection import Connection
 from types import SimpleNamespace
 from typing import Any
 
+import bench_conformer
 import bench_decode
 import torch
 from bench_measure import cores
@@ -40,7 +42,8 @@ class Work:
 
     seconds: float
     utterances: int
-    lstm: str
+    listen: str  # "blstm", "conformer"
+    layers: str  # "kept", "recomputed"
     vocabulary: int
     heads: str  # "whole": logits as a whole, "pieces"
     tokens: int
@@ -58,9 +61,12 @@ def measured(work: Work, answer: Connection) -> None:
     keep_freed_memory()
     pieces.LARGE = 1 if work.heads == "pieces" else sys.maxsize  # type: ignore[misc]
     frames = round(100 * work.seconds) - 2
+    recompute = work.layers == "recomputed"
     shape = replace(LARGE, batch=work.utterances, frames=frames, tokens=work.tokens, vocabulary=work.vocabulary)
+    if work.listen == "conformer":
+        shape = replace(shape, listen=lambda input_dim, lstm: bench_conformer.encoder(small=False, recompute=recompute))
     bench = Bench(shape, torch.device("cpu"))
-    model = bench.model("location", work.lstm).train()
+    model = bench.model("location", "recomputed" if recompute else "auto").train()
     features, lengths, tokens, token_lengths = bench.batch("equal")
     recognizer: Any = SimpleNamespace(model=model, encode_with_intermediate=model.encode_with_intermediate)
     batch: Any = SimpleNamespace(tokens=tokens, token_lengths=token_lengths, ids=())
@@ -92,7 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, nargs="+", default=[12.0, 30.0])
     parser.add_argument("--utterances", type=int, nargs="+", default=[16])
-    parser.add_argument("--lstm", nargs="+", choices=("auto", "recomputed"), default=["auto", "recomputed"])
+    parser.add_argument("--listen", nargs="+", choices=("blstm", "conformer"), default=["blstm"])
+    parser.add_argument("--layers", nargs="+", choices=("kept", "recomputed"), default=["kept", "recomputed"])
     parser.add_argument("--vocabulary", type=int, nargs="+", default=[1000])
     parser.add_argument("--heads", nargs="+", choices=("whole", "pieces"), default=["whole"])
     parser.add_argument("--tokens", type=int, help="of an utterance (default: five a second)")
@@ -100,12 +107,24 @@ def main() -> None:
         "--updates", type=int, default=2, help="before the pass whose tensors are counted; 0: only that"
     )
     arguments = parser.parse_args()
-    heading = ["utterances", "LSTMs", "tokens", "heads", "MB", "training", "tensors", "CPU s of an update", "loss"]
+    heading = [
+        "utterances",
+        "listen",
+        "layers",
+        "tokens",
+        "heads",
+        "MB",
+        "training",
+        "tensors",
+        "CPU s of an update",
+        "loss",
+    ]
     print(f"| {' | '.join(heading)} |\n{'|---' * len(heading)}|")
-    sizes = arguments.seconds, arguments.utterances, arguments.lstm, arguments.vocabulary, arguments.heads
-    for seconds, utterances, lstm, vocabulary, heads in itertools.product(*sizes):
+    encoders = arguments.listen, arguments.layers
+    sizes = arguments.seconds, arguments.utterances, *encoders, arguments.vocabulary, arguments.heads
+    for seconds, utterances, listen, layers, vocabulary, heads in itertools.product(*sizes):
         tokens = arguments.tokens or round(5 * seconds)
-        work = Work(seconds, utterances, lstm, vocabulary, heads, tokens, arguments.updates)
+        work = Work(seconds, utterances, listen, layers, vocabulary, heads, tokens, arguments.updates)
         ours, theirs = multiprocessing.Pipe(duplex=False)
         child = multiprocessing.get_context("spawn").Process(target=measured, args=(work, theirs))
         child.start()
@@ -116,7 +135,8 @@ def main() -> None:
             sys.exit(f"the process of {work} ended without an answer: is there enough memory?")
         child.join()
         name = f"{utterances} x {seconds:g} s, {tokens} tokens"
-        cells = [name, lstm, f"{vocabulary:,}", heads, *(f"{mb:.0f}" for mb in megabytes), f"{used:.1f}", f"{loss:.5f}"]
+        costs = [*(f"{mb:.0f}" for mb in megabytes), f"{used:.1f}", f"{loss:.5f}"]
+        cells = [name, listen, layers, f"{vocabulary:,}", heads, *costs]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
