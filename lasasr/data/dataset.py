@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lasasr.audio import draws
 from lasasr.audio.perturb import FinitePerturbation, Perturbation
-from lasasr.data import mirror
+from lasasr.data import mirror, moved_audio
 from lasasr.data.audio import load
 from lasasr.data.batch import Batch, Measured
 from lasasr.data.cache import AudioCache
@@ -176,7 +176,12 @@ class SpeechDataset(Measured):
         if samples is None:
             if self._prepared_from is not None:
                 self._prepared_from.check(self.utterances.ids[index], self.utterances.cuts[index])
-            samples = load(self.utterances.cut(index), self.sample_rate_hz)
+            try:
+                samples = load(self.utterances.cut(index), self.sample_rate_hz)
+            except LasasrError:
+                if missing := moved_audio.explained(self.utterances.path, self.utterances.cuts[index]):
+                    raise LasasrError(f"utterance {self.utterances.ids[index]}: {missing}") from None
+                raise
             self._cache.put(index, samples)
         return samples
 

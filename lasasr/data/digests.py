@@ -83,7 +83,7 @@ def record(manifest: Path, cuts: Iterable[bytes], progress: Report) -> None:
     """
     target, begun_ns = beside(manifest), time.time_ns()
     recorded_before = recorded(manifest)
-    paths = {path for cut in map(json.loads, cuts) if not _is_fetched(cut) for path in sources(cut)}
+    paths = {path for cut in map(json.loads, cuts) if not is_fetched(cut) for path in sources(cut)}
     added = _digested(sorted(paths - set(recorded_before)), f"digests of {split_of(manifest)}", progress)
     if target.exists() and not added:
         return
@@ -112,7 +112,8 @@ def _digested(paths: Sequence[str], task: str, progress: Report) -> dict[str, Di
     return digests
 
 
-def _is_fetched(cut: Mapping[str, Any]) -> bool:
+def is_fetched(cut: Mapping[str, Any]) -> bool:
+    """Whether the audio of a cut, as a plain value, comes from an address when it is read."""
     shard = tar.shard_of(cut)
     return shard is not None and mirror.is_mirrored(shard.parent)
 

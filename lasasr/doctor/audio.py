@@ -15,7 +15,7 @@ import numpy as np
 from lasasr.audio import containers, read
 from lasasr.audio.read import TOLERANCE_S
 from lasasr.corpora.base import Progress
-from lasasr.data import digests
+from lasasr.data import digests, moved_audio
 from lasasr.data.audio import check_length, go_to, load
 from lasasr.data.digests import Digest
 from lasasr.data.manifest import Utterances
@@ -115,7 +115,8 @@ def _file(
         else:
             yield from _decoded(Path(path), dict(zip(indices, cuts, strict=True)))
     except Exception as error:  # whatever one file brings about, the others are looked at
-        detail = str(error) if isinstance(error, LasasrError) else f"{path.strip()}: {error!r}"
+        reason = str(error) if isinstance(error, LasasrError) else f"{path.strip()}: {error!r}"
+        detail = moved_audio.explained(utterances.path, utterances.cuts[indices[0]]) or reason
         yield from (Fault("unreadable", index, detail) for index in indices)
 
 

@@ -24,7 +24,7 @@ from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Recognition, Settings
 from lasasr.corpora.audio_faults import skipped
 from lasasr.corpora.base import Corpus, Progress, Source
-from lasasr.data import content, digests
+from lasasr.data import content, digests, moved_audio
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
 from lasasr.data.encodings import Kept
@@ -222,16 +222,20 @@ def _note_content(splits: Splits, split: str, progress: Progress) -> None:
 
 
 def _discard_changed(folder: Path, progress: Progress) -> None:
-    """Delete what was made of audio that is not any more what it was."""
+    """Delete what was made of audio that is not any more what, or where, it was."""
     for manifest in sorted(folder.glob("*.jsonl.gz")):
-        changed = digests.changed(manifest, progress)
-        if not changed and skipped(manifest):
-            manifest.unlink()  # what was left out is tried again
-        if not changed:
+        before = moved_audio.moved_from(manifest)
+        changed = [] if before else digests.changed(manifest, progress)
+        if not before and not changed:
+            if skipped(manifest):
+                manifest.unlink()  # what was left out is tried again
             continue
         split, more = digests.split_of(manifest), f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         now = "has" if len(changed) == 1 else "have"
-        launch.say(f"{split}: {changed[0]}{more} {now} changed since it was prepared: it is prepared anew")
+        why = (
+            f"{folder} was moved from {before}" if before else f"{changed[0]}{more} {now} changed since it was prepared"
+        )
+        launch.say(f"{split}: {why}: it is prepared anew")
         made_of_it = [manifest, digests.beside(manifest), *folder.glob(f"{split}.content-*")]
         for path in [*made_of_it, *(folder.glob("cmvn-*.json") if split == "train" else ())]:
             path.unlink(missing_ok=True)

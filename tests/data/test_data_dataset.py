@@ -180,7 +180,7 @@ def test_what_only_lhotse_can_read_is_read_by_lhotse(tmp_path: Path) -> None:
     np.testing.assert_allclose(waveform, np.concatenate(expected), atol=1e-6)
     for path in tmp_path.glob("*.wav"):
         path.unlink()
-    with pytest.raises(LasasrError, match=r"utterance joined: .*u0\.wav is missing, or no file") as caught:
+    with pytest.raises(LasasrError, match=r"utterance joined: .*u0\.wav is missing; put it back, or delete") as caught:
         dataset(write_manifest(tmp_path, [joined])).waveform(0)
     assert "\n" not in str(caught.value)
 
