@@ -195,7 +195,7 @@ def _initialised(group: str, build: Callable[[], Any]) -> None:
 
 def _maker(subject: Part) -> Callable[..., Any]:
     """What builds the part, as training and decoding do; scorers score letters."""
-    from lasasr.models import factory, search_parts
+    from lasasr.models import encoder_parts, factory, search_parts
 
     group, config, place = subject
     if group == "frontend":
@@ -210,7 +210,7 @@ def _maker(subject: Part) -> Callable[..., Any]:
         letters = ascii_lowercase[: V - special.FIRST_TEXT - 1]
         pieces = (*special.NAMES, " ", *letters)
         return lambda weight: search_parts.scorer({**config, "weight": weight}, name, _language_model, V, pieces=pieces)
-    return partial(factory.build, factory.resolved_encoder(config) if group == "listen" else config, group)
+    return partial(factory.build, encoder_parts.resolved_encoder(config) if group == "listen" else config, group)
 
 
 def _sizes(subject: Part) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.grouping import SystemRuns
 from lasasr.corpora.base import Progress
 from lasasr.errors import LasasrError
-from lasasr.models import factory, language_model
+from lasasr.models import encoder_parts, factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import folder_of, prepare
 from lasasr.report.pictures import picture, sound
@@ -93,7 +93,7 @@ def _waveforms(
         if now != before:
             notes.append("No attention maps: the corpus has changed since it was decoded.")
             return {}
-        frontend, _ = factory.resolved_parts(settings.frontend, settings.listen)
+        frontend, _ = encoder_parts.resolved_parts(settings.frontend, settings.listen)
         rate = factory.frontend(frontend, settings.seed).sample_rate_hz
         dataset = prepared.dataset(split, rate)
         indices = {utterance_id: index for index, utterance_id in enumerate(dataset.utterances.ids)}

@@ -20,7 +20,7 @@ from lasasr.artifacts.files import read_json
 from lasasr.audio import base as frontends
 from lasasr.audio.base import Frontend
 from lasasr.audio.perturb import FinitePerturbation
-from lasasr.configuration import gate, signature_defaults, users_parts
+from lasasr.configuration import gate, users_parts
 from lasasr.configuration.arguments import check_arguments
 from lasasr.configuration.configurable import configurable
 from lasasr.configuration.contracts import contract_of, place_kind
@@ -32,7 +32,7 @@ from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.listen.base import Encoder
 from lasasr.lm.base import LanguageModel
 from lasasr.losses.base import Loss
-from lasasr.models import first_calls
+from lasasr.models import encoder_parts, first_calls
 from lasasr.models.network import CTCHead, Model
 from lasasr.models.parts import ModelParts
 from lasasr.models.preset_weights import initialise_checked
@@ -47,7 +47,6 @@ _OF_OPTIONS: Final = (TypeError, ValueError, RuntimeError, ArithmeticError, Memo
 DIRECTIVES: Final[dict[str, Any]] = {"_partial_": False, "_recursive_": True, "_args_": [], "_convert_": "all"}
 # The key of searches that names a language model by its path: `search_parts` puts the model itself in its place.
 LANGUAGE_MODEL: Final = "lm"
-OF_ENCODER: Final = "lasasr.audio.base.of_encoder"
 NOTHING_TO_GROW: Final = "tokenizer=grown adds tokens to those of a recognizer that is trained on: add adapt=full ..."
 # What a constructor of the user's raises for options that make no sense
 _OF_VALUES: Final = (TypeError, ValueError, OSError, RuntimeError)
@@ -250,52 +249,6 @@ def loss(part: Part, seed: int) -> Loss:
     return _initialised(make, seed, "loss.")
 
 
-def resolved_parts(frontend: Part, listen: Part) -> tuple[Part, Part]:
-    """Front end and encoder as they are built and carried: an encoder that brings its weights says what both are.
-
-    Raises:
-        UsageError: the front end is another one than the encoder needs.
-        LasasrError: its weights cannot be used.
-    """
-    listen = resolved_encoder(listen)
-    needed = _encoder_class(listen).required_frontend(listen)
-    if needed is None:
-        return frontend, listen
-    if frontend.get("_target_") == OF_ENCODER:
-        return needed, listen
-    wanted, given = (signature_defaults.as_text(signature_defaults.without_defaults(one)) for one in (needed, frontend))
-    if wanted != given:
-        said = ", ".join(f"{key}={value}" for key, value in needed.items() if key != "_target_")
-        raise UsageError(
-            f"frontend ({frontend.get('_target_')}) is not the one that listen.weights={listen.get('weights')} was "
-            f"trained with ({needed['_target_']}{': ' if said else ''}{said}): take frontend=of_encoder"
-        )
-    return frontend, listen
-
-
-def resolved_encoder(listen: Part) -> Part:
-    """The part of an encoder with what it reads from elsewhere written into it.
-
-    Raises:
-        LasasrError: its weights cannot be used.
-    """
-    return _encoder_class(listen).resolved(listen)
-
-
-def bytes_elsewhere(listen: Part) -> int:
-    """Bytes of an encoder's weights that a bundle leaves out.
-
-    Raises:
-        LasasrError: they cannot be found.
-    """
-    return _encoder_class(listen).bytes_elsewhere(listen)
-
-
-def keeps_frozen(listen: Part) -> bool:
-    """Whether an encoder has a first stage that stays frozen."""
-    return _encoder_class(listen).keeps_frozen(listen)
-
-
 def draws_few_forms(waveform: Sequence[Part]) -> bool:
     """Whether the perturbations of waveforms are a single one that gives one of a few fixed forms."""
     if len(waveform) != 1 or "_target_" not in waveform[0]:
@@ -306,21 +259,13 @@ def draws_few_forms(waveform: Sequence[Part]) -> bool:
 
 def required_input_dim(listen: Part) -> int | None:
     """F of the front end that an encoder needs; None: any."""
-    needed = _encoder_class(listen).required_frontend(resolved_encoder(listen))
+    needed = encoder_parts.required_frontend(listen)
     return None if needed is None else frontend(needed, seed=1).output_dim
-
-
-def _encoder_class(listen: Part) -> type[Encoder]:
-    """The class of an encoder; the base class where a function makes it."""
-    if "_target_" not in listen:
-        raise UsageError("listen has no _target_, so there is nothing to build")
-    kind = gate.resolve(listen["_target_"], "listen")
-    return kind if isinstance(kind, type) and issubclass(kind, Encoder) else Encoder
 
 
 def model_parts(settings: Recognition) -> ModelParts:
     """What a recognizer is built from, with the heads that its loss needs."""
-    frontend, listen = resolved_parts(settings.frontend, settings.listen)
+    frontend, listen = encoder_parts.resolved_parts(settings.frontend, settings.listen)
     return ModelParts(
         frontend=frontend,
         listen=listen,

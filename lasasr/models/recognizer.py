@@ -21,7 +21,7 @@ from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.confidence import Logistic
 from lasasr.metrics.error_rates import Metric
 from lasasr.metrics.triage import EMPTY
-from lasasr.models import adaptation, factory, language_model, recognizer_bundle, transcription
+from lasasr.models import adaptation, encoder_parts, factory, language_model, recognizer_bundle, transcription
 from lasasr.models.adaptation import Adaptation
 from lasasr.models.network import Model
 from lasasr.models.parts import ModelParts
@@ -374,7 +374,7 @@ class Recognizer(WaveformEncoder):
         config = header.path.with_name(bundle.CONFIG)
         parts, tokenizer = contents.parts, contents.tokenizer
         with bundle.explained(config):
-            elsewhere = factory.bytes_elsewhere(parts.listen)
+            elsewhere = encoder_parts.bytes_elsewhere(parts.listen)
         with bundle.building(header, elsewhere), initial_weights.read_later():
             frontend = factory.frontend(parts.frontend, parts.seed)
             model = factory.model(parts, frontend.output_dim, tokenizer.vocabulary_size)

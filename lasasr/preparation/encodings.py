@@ -24,7 +24,7 @@ from lasasr.data.sampler import Batching, BucketBatches
 from lasasr.distributed import launch
 from lasasr.errors import UsageError
 from lasasr.listen.base import StagedEncoder
-from lasasr.models import factory
+from lasasr.models import encoder_parts, factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation.speech import Prepared
 
@@ -47,7 +47,7 @@ def reason_against(settings: Recognition) -> str | None:
     """
     loading: Loading = factory.build(settings.loading, "loading")
     against = None
-    if not factory.keeps_frozen(settings.listen):
+    if not encoder_parts.keeps_frozen(settings.listen):
         against = "the encoder is trained (listen=pretrained with listen.freeze=all is not)"
     elif settings.augment.waveform and not factory.draws_few_forms(settings.augment.waveform):
         against = "augment.waveform changes the audio in every epoch"

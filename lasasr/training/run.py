@@ -21,7 +21,7 @@ from lasasr.data.replayed import drawn_of
 from lasasr.data.sampler import Batching
 from lasasr.distributed import launch
 from lasasr.errors import UsageError
-from lasasr.models import factory, language_model
+from lasasr.models import encoder_parts, factory, language_model
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings, teaching
 from lasasr.preparation.speech import Prepared
@@ -67,9 +67,9 @@ def check(settings: Recognition, begun: bool = False) -> None:
     # with adapt= both stand in the configuration as the bundle has them, and the encoder's folder may be gone
     resolved = settings.frontend, settings.listen
     if not adapting.is_adapting(settings):
-        resolved = factory.resolved_parts(*resolved)
+        resolved = encoder_parts.resolved_parts(*resolved)
     frontend = factory.frontend(resolved[0], settings.seed)
-    if settings.augment.specaugment and not frontend.spectral and not factory.keeps_frozen(settings.listen):
+    if settings.augment.specaugment and not frontend.spectral and not encoder_parts.keeps_frozen(settings.listen):
         raise UsageError(
             f"augment.specaugment masks frequencies, but the features of {type(frontend).__name__} have no frequency "
             f"axis: take an augment without it, as augment=none or augment=speed"

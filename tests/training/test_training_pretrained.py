@@ -14,7 +14,7 @@ from training_tiny import Data, batch, trainer, training
 from lasasr.adapt.freeze import Freeze
 from lasasr.adapt.full import Full
 from lasasr.errors import LasasrError, UsageError
-from lasasr.models import factory
+from lasasr.models import encoder_parts
 from lasasr.models.recognizer import Recognizer
 from lasasr.training.module import Training
 from lasasr.training.parameter_groups import brought
@@ -34,7 +34,7 @@ def module(shelf: Path, **options: Any) -> Training:
         "projection_dim": 6,
         **options,
     }
-    frontend, listen = factory.resolved_parts({"_target_": factory.OF_ENCODER}, listen)
+    frontend, listen = encoder_parts.resolved_parts({"_target_": encoder_parts.OF_ENCODER}, listen)
     return training(frontend=frontend, listen=listen)
 
 

@@ -16,7 +16,7 @@ from lasasr.listen.conformance import check
 from lasasr.listen.pretrained import types
 from lasasr.listen.pretrained.encoder import PretrainedEncoder
 from lasasr.listen.pyramid import PyramidEncoder
-from lasasr.models import factory
+from lasasr.models import encoder_parts, factory
 
 assert shelf  # a fixture
 
@@ -39,7 +39,7 @@ def encoder_of(case: str, path: Path, **options: Any) -> PretrainedEncoder:
 def features_of(case: str, path: Path, samples: int = 8000) -> tuple[Tensor, Tensor]:
     """Features of noise, alone."""
     part = part_of(case, path)
-    frontend = factory.frontend(factory.resolved_parts({"_target_": factory.OF_ENCODER}, part)[0], 1)
+    frontend = factory.frontend(encoder_parts.resolved_parts({"_target_": encoder_parts.OF_ENCODER}, part)[0], 1)
     torch.manual_seed(4)
     waveform = 0.1 * torch.randn(1, samples)
     features, frames = frontend(waveform, torch.tensor([samples]))

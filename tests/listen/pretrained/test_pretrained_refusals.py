@@ -15,7 +15,7 @@ from lasasr.errors import LasasrError, UsageError
 from lasasr.listen.pretrained import folder
 from lasasr.listen.pretrained.encoder import PretrainedEncoder
 from lasasr.listen.pretrained.types import frontend_part
-from lasasr.models import factory
+from lasasr.models import encoder_parts, factory
 
 assert shelf  # a fixture
 
@@ -174,11 +174,11 @@ def test_options_without_a_meaning_are_refused(weights: Path, options: dict[str,
 
 def test_a_front_end_that_disagrees_is_refused(weights: Path) -> None:
     listen = {"_target_": f"{PretrainedEncoder.__module__}.PretrainedEncoder", "weights": str(weights)}
-    of_encoder = {"_target_": factory.OF_ENCODER}
-    needed, resolved = factory.resolved_parts(of_encoder, listen)
+    of_encoder = {"_target_": encoder_parts.OF_ENCODER}
+    needed, resolved = encoder_parts.resolved_parts(of_encoder, listen)
     assert needed == {"_target_": "lasasr.audio.whisper_log_mel.WhisperLogMelFrontend", "bins": 80}
-    assert factory.resolved_parts({"_target_": needed["_target_"]}, resolved)[1] == resolved
+    assert encoder_parts.resolved_parts({"_target_": needed["_target_"]}, resolved)[1] == resolved
     with pytest.raises(UsageError, match=r"is not the one that listen\.weights=.* was trained with"):
-        factory.resolved_parts({"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, listen)
+        encoder_parts.resolved_parts({"_target_": "lasasr.audio.fbank_frontend.FbankFrontend"}, listen)
     with pytest.raises(UsageError, match="frontend=of_encoder is for an encoder that needs a certain one"):
         factory.frontend(of_encoder, 1)
