@@ -33,6 +33,7 @@ PYTHON: Final = "reference-python.md"  # made here: what the package offers in P
 API: Final = {
     "Transcribing": [
         "lasasr.Recognizer",
+        "lasasr.models.aligner",
         "lasasr.audio.inputs",
         "lasasr.audio.read",
         "lasasr.models.attention_view",
