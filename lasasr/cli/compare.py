@@ -27,6 +27,7 @@ EPILOG = """\
 examples:
   lasasr compare runs/synthetic/las_char/sweep-...            all that the sweep trained
   lasasr compare RUN RUN RUN --baseline attend=dot            each against one
+  lasasr compare mwer=RUN,RUN joint=RUN,RUN                   systems of your own: runs that also differ otherwise
   lasasr compare SWEEP --search greedy                        as lasasr evaluate RUN search=greedy decoded each
   lasasr compare SWEEP --html attention.html                  one page: curves, pairs, utterances
   lasasr compare SWEEP --card results/attention.json --readme README.md
@@ -40,7 +41,7 @@ BUDGETS = ("steps", "train_s", "parameters")
 def run(arguments: list[str]) -> int:
     """Compare, print the table, write comparison.json and what else is asked for."""
     options = _parser().read(arguments)
-    options.named, options.paths = named_paths(options.paths)
+    options.named, options.paths, options.systems = named_paths(options.paths)
     _check(options)
 
     from lasasr.comparison.card import drawn_from
@@ -67,7 +68,7 @@ def _write_and_print(
 def _check(options: Namespace) -> None:
     """Refuse options that do not go together."""
     if not options.paths and not options.named:
-        raise UsageError("there is nothing to compare: give RUN|SWEEP|FILE|NAME=HYP (lasasr compare --help)")
+        raise UsageError("there is nothing to compare: give RUN|SWEEP|FILE|NAME=HYP|NAME=RUN (lasasr compare --help)")
     finished = _is_comparison(options.paths)
     if finished and options.named:
         raise UsageError(
@@ -120,7 +121,7 @@ def _check_finished(options: Namespace) -> None:
 def _parser() -> Parser:
     parser = Parser("compare", "Compare systems by their error rates on the same utterances.", EPILOG)
     parser.add_argument(
-        "paths", metavar="RUN|SWEEP|FILE|NAME=HYP", nargs="*", help="runs, or a system's files of texts"
+        "paths", metavar="RUN|SWEEP|FILE|NAME=HYP|NAME=RUN", nargs="*", help="runs, or a system's runs or texts"
     )
     parser.add_argument("--reference", metavar="REF", type=Path, help="of the texts (default: those that they bring)")
     parser.add_argument("--baseline", metavar="NAME|RUN", help="compare each with this: a name, its end, or a run")

@@ -1,14 +1,16 @@
-"""The part of `lasasr compare` that reads NAME=HYP[,HYP...] and runs beside them."""
+"""The part of `lasasr compare` that reads NAME=HYP[,HYP...], NAME=RUN[,RUN...] and runs beside them."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lasasr.artifacts import run_paths
 from lasasr.cli.text_options import named_texts, reference, scoring, speakers
-from lasasr.errors import UsageError
+from lasasr.errors import LasasrError, UsageError
 
 if TYPE_CHECKING:
     from lasasr.comparison.entries import RunSelection
@@ -18,14 +20,18 @@ if TYPE_CHECKING:
 Named = list[tuple[str, list[Path]]]
 
 
-def named_paths(words: Sequence[str]) -> tuple[Named, list[Path]]:
+def named_paths(words: Sequence[str]) -> tuple[Named, list[Path], dict[Path, str]]:
     """The NAME=HYP[,HYP...] among words, and the paths of runs; a folder may have = in its name.
 
+    Returns:
+        Files of texts by name, paths of runs, and for the folder of each run of NAME=RUN[,RUN...] that name.
+
     Raises:
-        UsageError: a name or a path is empty, or a name stands twice.
+        UsageError: a name or a path is empty, a name stands twice, a run is given twice, or files stand beside runs.
     """
     named: Named = []
     paths: list[Path] = []
+    systems: dict[Path, str] = {}
     for word in words:
         name, equals, listed = word.partition("=")
         if not equals or "/" in name or Path(word).exists():
@@ -34,10 +40,26 @@ def named_paths(words: Sequence[str]) -> tuple[Named, list[Path]]:
         files = listed.split(",")
         if not name or not all(files):
             raise UsageError(f"{word}: write NAME=HYP or NAME=HYP,HYP with a file for each seed")
-        if name in (other for other, _ in named):
+        if name in (*(other for other, _ in named), *systems.values()):
             raise UsageError(f"{name} is named twice; write {name}=HYP,HYP for several seeds of it")
-        named.append((name, [Path(file) for file in files]))
-    return named, paths
+        folders = [_run_folder(file) for file in files]
+        if not any(folders):
+            named.append((name, [Path(file) for file in files]))
+            continue
+        for file, folder in zip(files, folders, strict=True):
+            if folder is None:
+                raise UsageError(f"{name}: {file} is no run, as the others are; name texts and runs as two systems")
+            if folder in systems:
+                raise UsageError(f"{file} is given twice; give each run once")
+            systems[folder] = name
+            paths.append(Path(file))
+    return named, paths, systems
+
+
+def _run_folder(path: str) -> Path | None:
+    """The run folder at `path` or below the runs root; None: there is none (a file in a run's results/ is text)."""
+    candidates = Path(path), run_paths.root() / path
+    return next((folder.resolve() for folder in candidates if run_paths.is_run(folder)), None)
 
 
 def compared_texts(
@@ -69,4 +91,15 @@ def found_runs(paths: Sequence[Path], options: Namespace) -> RunSelection:
     from lasasr.cli.evaluate_command import evaluate_command
     from lasasr.comparison.entries import find
 
-    return find(paths, options.split, options.search, evaluate_command)
+    selection = find(paths, options.split, options.search, evaluate_command)
+    systems: dict[Path, str] = options.systems
+    if not systems:
+        return selection
+    runs = [
+        replace(run, system=systems.pop(run.folder.resolve(), None)) if run.folder else run for run in selection.runs
+    ]
+    if systems:
+        folder, name = next(iter(systems.items()))
+        status = next((run.status for run in selection.missing if run.name == folder.name), "without a result")
+        raise LasasrError(f"{name}: {folder} is {status}; train it to its end, or leave it out")
+    return replace(selection, runs=runs)

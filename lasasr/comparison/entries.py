@@ -33,6 +33,7 @@ class DecodedRun:
     folder: Path | None = None  # None: only the result files are there
     alignments: Mapping[str, tuple[AlignedPair, ...]] = field(default_factory=dict)
     """Utterance id → alignment of its best hypothesis."""
+    system: str | None = None  # the name that the command line gave to its system; None: its settings say which it is
 
 
 Entry = DecodedRun  # its name in 0.2.0, which columns of one's own import

@@ -42,21 +42,41 @@ def groups(
 
     Raises:
         LasasrError: the runs cannot be compared; names them and the way out.
-        UsageError: a run is given twice.
+        UsageError: a run is given twice, or two systems have one name.
     """
     notes = refuse(selection.runs, any_search, any_corpus)
     gathered: dict[str, list[DecodedRun]] = {}
     for run in selection.runs:
-        gathered.setdefault(run.settings.identity, []).append(run)
+        gathered.setdefault(f"={run.system}" if run.system else run.settings.identity, []).append(run)
     if len(gathered) == 1 and len(selection.runs) > 1 and len({run.seed for run in selection.runs}) == 1:
         return _copies(selection.runs), [*notes, _copies_note(selection.runs)]
     for runs in gathered.values():
         _refuse_twice(runs)
-    named = names([runs[0].settings for runs in gathered.values()])
+    named = _names([runs[0] for runs in gathered.values()])
+    notes += [note for runs in gathered.values() if runs[0].system for note in _unlike(runs)]
     notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
     notes += [note for system in systems for note in copied_seeds(system)]
     return [_with_missing(system, selection.missing) for system in systems], notes
+
+
+def _names(first_runs: Sequence[DecodedRun]) -> list[str]:
+    """Of systems by one run of each: the name given, else by the settings that differ."""
+    by_settings = iter(names([run.settings for run in first_runs if run.system is None] or [first_runs[0].settings]))
+    named = [run.system or next(by_settings) for run in first_runs]
+    for index, name in enumerate(named):
+        if name in named[:index]:
+            raise UsageError(f"two systems are called {name}; give each a name of its own")
+    return named
+
+
+def _unlike(runs: Sequence[DecodedRun]) -> list[str]:
+    """A note where runs that were named as one system differ by more than their seed."""
+    keys = differing([run.settings.normal for run in runs])
+    if not keys:
+        return []
+    listed = ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+    return [f"the runs of {runs[0].system} were named as one system; beside their seed they differ in {listed}"]
 
 
 def copied_seeds(system: SystemRuns) -> list[str]:
@@ -130,9 +150,9 @@ def _refuse_twice(runs: Sequence[DecodedRun]) -> None:
     seen: dict[str, str] = {}
     for run in runs:
         if run.seed in seen:
+            system = run.system or "one configuration"
             raise UsageError(
-                f"seed {run.seed} of one configuration is given twice ({seen[run.seed]} and {run.name}); "
-                f"give each run once"
+                f"seed {run.seed} of {system} is given twice ({seen[run.seed]} and {run.name}); give each run once"
             )
         seen[run.seed] = run.name
 

@@ -37,6 +37,53 @@ def test_a_sweep(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["seeds"] for one in made["systems"]] == [["1", "2"], ["1", "2"]]
 
 
+def adapted_from_runs_of_their_own(root: Path) -> dict[str, list[Path]]:
+    """Two losses with two seeds each; every run began from another run."""
+    return {
+        attend: [
+            write_run(root, attend, seed, rate, warm_start={"run": f"runs/base-s{seed}"}).folder for seed in (1, 2)
+        ]
+        for attend, rate in (("dot", 0.1), ("none", 0.6))
+    }
+
+
+def test_systems_of_ones_own_are_those_that_settings_alone_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs that differ by more than their seed, named as two systems: the numbers of such runs without the difference."""
+    monkeypatch.chdir(tmp_path)
+    of_their_own = adapted_from_runs_of_their_own(Path("runs"))
+    words = [f"{name}={','.join(map(str, of_their_own[attend]))}" for name, attend in (("a", "dot"), ("b", "none"))]
+    assert main(["compare", *words, "--out", "named.json", "--baseline", "b"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the runs of a were named as one system; beside their seed they differ in warm_start.run" in printed
+    plain = [
+        str(write_run(Path("plain"), attend, seed, rate).folder)
+        for attend, rate in (("dot", 0.1), ("none", 0.6))
+        for seed in (1, 2)
+    ]
+    assert main(["compare", *plain, "--out", "plain.json", "--baseline", "none"]) == 0
+    named, by_settings = (json.loads(Path(f"{name}.json").read_text()) for name in ("named", "plain"))
+    assert [system["name"] for system in named["systems"]] == ["a", "b"]
+    renamed = json.dumps(by_settings["pairs"]).replace('"attend=dot"', '"a"').replace('"attend=none"', '"b"')
+    assert named["pairs"] == json.loads(renamed)
+
+
+def test_systems_of_ones_own_that_cannot_be(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (first,) = Path("runs").rglob("attend-dot-s1-*")
+    (second,) = Path("runs").rglob("attend-dot-s2-*")
+    (waiting,) = Path("runs").rglob("attend-gmm-s1-*")
+    Path("a.txt").write_text("u one\n")
+    for words, message in (
+        ([f"a={first},{first}"], "is given twice; give each run once"),
+        ([f"a={first}", f"a={second}"], "a is named twice"),
+        ([f"a={first},a.txt"], "a: a.txt is no run, as the others are"),
+        ([f"a={first}", f"b={waiting}"], "is unfinished; train it to its end, or leave it out"),
+    ):
+        assert main(["compare", *words]) in (1, 2), words
+        assert message in capsys.readouterr().err.replace("\n", " "), words
+
+
 def test_a_baseline_by_its_short_name(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(sweep), "--baseline", "none", "--out", "c.json"]) == 0
     assert "Against these runs of attend=none" in capsys.readouterr().out
