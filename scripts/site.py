@@ -57,6 +57,7 @@ API: Final = {
     "What parts are built from": [
         "lasasr.attend.weights",
         "lasasr.losses.joint",
+        "lasasr.losses.target_tokens",
         "lasasr.search.acoustics",
         "lasasr.nn.initial_weights",
         "lasasr.nn.lengths",

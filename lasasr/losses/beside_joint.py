@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from lasasr.losses.base import Heads, Loss, StepView, Terms
-from lasasr.losses.joint import JointLoss, parts_needed, targets
+from lasasr.losses.joint import JointLoss, parts_needed
+from lasasr.losses.target_tokens import targets
 from lasasr.nn import lengths
 
 

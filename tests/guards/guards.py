@@ -350,7 +350,7 @@ GUARDS = (
     ),
     Guard(
         "tokens outside the vocabulary are refused",
-        "losses/joint.py",
+        "losses/target_tokens.py",
         "    elif bool(wrong.any()):\n",
         "    elif False:\n",
         (JOINT,),

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from lasasr.losses.base import Heads, Loss, StepView, Terms
 from lasasr.losses.conformance import PROMISES, check
-from lasasr.losses.joint import infeasible, targets
+from lasasr.losses.ctc import infeasible
+from lasasr.losses.target_tokens import targets
 from lasasr.models import factory
 from lasasr.nn import lengths
 from lasasr.text import special

@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from lasasr.errors import LasasrError
 from lasasr.losses.base import Heads
-from lasasr.losses.joint import Annealed, JointLoss, Losses, infeasible, parts_needed, target_tokens, targets
+from lasasr.losses.ctc import infeasible
+from lasasr.losses.joint import Annealed, JointLoss, Losses, parts_needed
+from lasasr.losses.target_tokens import target_tokens, targets
 from lasasr.spell.base import mask_never_emitted
 from lasasr.text import special
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lasasr.losses import joint as loss
+from lasasr.losses.ctc import infeasible
+from lasasr.losses.target_tokens import check_tokens
 from lasasr.nn import host_mirror, lengths
 
 FRAMES = torch.tensor([7, 3, 1])
@@ -38,9 +39,9 @@ def test_there_is_no_host_value_of_what_was_computed_from_a_tensor_without() -> 
         torch.empty(3, dtype=torch.int64, device="meta"),
     )
     counts = elsewhere(torch.tensor([2, 2, 1]))
-    assert host_mirror.host_value(loss.infeasible(tokens, counts, unknown)) is None
-    assert host_mirror.on_host(loss.infeasible(tokens, counts, elsewhere(FRAMES))).tolist() == [False, False, False]
-    assert host_mirror.on_host(loss.infeasible(tokens, counts, elsewhere(FRAMES - 1))).tolist() == [False, False, True]
+    assert host_mirror.host_value(infeasible(tokens, counts, unknown)) is None
+    assert host_mirror.on_host(infeasible(tokens, counts, elsewhere(FRAMES))).tolist() == [False, False, False]
+    assert host_mirror.on_host(infeasible(tokens, counts, elsewhere(FRAMES - 1))).tolist() == [False, False, True]
 
 
 def test_there_is_no_host_value_of_a_copy_or_of_what_was_changed() -> None:
@@ -54,4 +55,4 @@ def test_there_is_no_host_value_of_a_copy_or_of_what_was_changed() -> None:
 def test_tokens_outside_the_vocabulary_are_named_wherever_they_lie() -> None:
     tokens, counts = torch.tensor([[4, 9], [5, 6]]), torch.tensor([2, 2])
     with pytest.raises(Exception, match="token 9 of utterance 0"):
-        loss.check_tokens(elsewhere(tokens), elsewhere(counts), 8)
+        check_tokens(elsewhere(tokens), elsewhere(counts), 8)

@@ -17,7 +17,8 @@ from training_tiny import TOKENIZER, batch, training
 from lasasr.data.batch import Batch
 from lasasr.errors import LasasrError, UsageError
 from lasasr.losses.base import Heads, Loss, StepView, Terms
-from lasasr.losses.joint import JointLoss, targets
+from lasasr.losses.joint import JointLoss
+from lasasr.losses.target_tokens import targets
 from lasasr.metrics.error_rates import compare
 from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
