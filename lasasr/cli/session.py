@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
@@ -19,6 +23,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -45,6 +50,23 @@ class Dictionary(SearchPathPlugin):
             search_path.append(provider="lasasr", path=path)
 
 
+class PackagedFiles(ImportlibResourcesConfigSource):
+    """Hydra's files of packages, each text parsed once: a composition reads some forty, and a sweep composes often."""
+
+    def _read_config(self, res: Any) -> ConfigResult:
+        try:
+            config, header = _parsed(res.read_text(encoding="utf-8"))
+        except YAMLError:
+            return super()._read_config(res)  # names the file in its error
+        path = f"{self.scheme()}://{self.path}"
+        return ConfigResult(config=copy.deepcopy(config), path=path, provider=self.provider, header=dict(header))
+
+
+@cache  # of what is installed, not of what a user may write without end
+def _parsed(text: str) -> tuple[Any, dict[str, str | None]]:
+    return OmegaConf.load(io.StringIO(text)), ConfigSource._get_header_dict(text[:512])
+
+
 @dataclass(frozen=True)
 class Session:
     """Hydra opened on the primary config `config`, which messages call `name`."""
@@ -53,6 +75,7 @@ class Session:
     config: str
     _shared: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False, compare=False)
     _groups: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _choices: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def loader(self) -> ConfigLoader:
@@ -100,7 +123,10 @@ class Session:
 
     def choices(self, group: str) -> list[str]:
         """The choices of a config group; none if there is no such group. A name with `_` is a part of others."""
-        return [name for name in self.loader.get_group_options(group, ObjectType.CONFIG) if not name.startswith("_")]
+        if group not in self._choices:  # Hydra copies all that it knows to answer, and each override asks again
+            options = self.loader.get_group_options(group, ObjectType.CONFIG)
+            self._choices[group] = [name for name in options if not name.startswith("_")]
+        return self._choices[group]
 
     def chooses(self, override: Override) -> bool:
         """Whether the override chooses from a config group rather than setting a key."""
@@ -176,11 +202,11 @@ def _alone() -> Iterator[None]:
     if Dictionary not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(Dictionary)
     outer, sources = GlobalHydra.instance().hydra, SourcesRegistry.instance().types
-    before = sources["file"]
+    before = {scheme: sources[scheme] for scheme in ("file", "pkg")}
     GlobalHydra.instance().clear()
-    sources["file"] = bounded.BoundedFiles
+    sources |= {"file": bounded.BoundedFiles, "pkg": PackagedFiles}
     try:
         yield
     finally:
-        sources["file"] = before
+        sources |= before
         GlobalHydra.instance().hydra = outer
