@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,8 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("recipe", recipes.shipped())
-def test_every_recipe_composes(recipe: str) -> None:
-    check(compose(recipe))
-
-
-@pytest.mark.parametrize("recipe", recipes.shipped())
-def test_every_recipe_sets_only_keys_that_are_read(recipe: str) -> None:
-    compose(str(recipes.shipped_folder() / f"{recipe}.yaml"))  # a file is asked for it
+def test_every_recipe_composes_and_sets_only_keys_that_are_read(recipe: str) -> None:
+    check(compose(str(recipes.shipped_folder() / f"{recipe}.yaml")))  # a file is asked which keys it sets
 
 
 @pytest.mark.parametrize("recipe", [name for name in recipes.shipped() if name.startswith("lm/")])
@@ -102,16 +98,32 @@ def test_every_recipe_takes_another_augmentation_and_a_further_key(recipe: str, 
     assert rates == ([config["frontend"].get("sample_rate_hz", 16_000)] if choice == "speed_noise" else [])
 
 
-@pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_composes(group: str, choice: str) -> None:
-    added = f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group
-    needed = [*NEEDED.get((group, choice), []), *([f"warm_start.run={TRAINED}"] if group == "adapt" else [])]
-    config = compose(
-        LM_BASE if group == "lm" else BASE,
-        [f"{'+' if group in ADDED else ''}{added}={choice}", *needed],
-    )
-    assert config["choices"][added] == choice
+def together() -> list[list[tuple[str, str]]]:
+    """All choices, each once, those of different groups in one composition.
+
+    But for language models, adaptations, whose parts are those of a bundle, and scorers, which greedy search lacks.
+    """
+    alone = [[each] for each in CHOICES if each[0] in ("lm", "adapt", "scorer")]
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for group, choice in CHOICES:
+        if [(group, choice)] not in alone:
+            groups.setdefault(group, []).append((group, choice))
+    return alone + [[each for each in row if each] for row in zip_longest(*groups.values())]
+
+
+@pytest.mark.parametrize("chosen", together(), ids=lambda chosen: ",".join(map("=".join, chosen)))
+def test_every_choice_composes(chosen: list[tuple[str, str]]) -> None:
+    words = {f"{group}@{ADDED[group]}.{choice}" if group in ADDED else group: choice for group, choice in chosen}
+    overrides = [f"{'+' if '@' in key else ''}{key}={choice}" for key, choice in words.items()]
+    overrides += [word for each in chosen for word in NEEDED.get(each, [])]
+    overrides += [f"warm_start.run={TRAINED}"] if "adapt" in words else []
+    config = compose(LM_BASE if "lm" in words else BASE, overrides)
+    assert config["choices"].items() >= words.items()
     check(config)
+
+
+def test_choices_are_composed_once_each() -> None:
+    assert sorted(each for row in together() for each in row) == CHOICES
 
 
 def test_a_recipe_is_short() -> None:
