@@ -151,17 +151,17 @@ def test_nonsense_is_refused(name: str, least: int) -> None:
         Loading(pin_memory="maybe")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("end", "words"),
-    [
-        ("os.kill(os.getpid(), signal.SIGKILL)", r"was killed by signal: Killed; .*num_workers.*--resume"),
-        ("os._exit(3)", r"exited unexpectedly with exit code 3; .*--resume"),
-    ],
-)
-def test_a_worker_that_was_killed_is_named(end: str, words: str) -> None:
+def test_a_worker_that_was_killed_is_named() -> None:
     """In a process of its own: torch raises it in whatever the parent does when it hears of it."""
-    done = subprocess.run([sys.executable, __file__, end], capture_output=True, text=True, timeout=120, check=False)
-    assert re.fullmatch(rf"a worker of the data loader, process \d+, {words}\n", done.stdout), done.stdout + done.stderr
+    ends = {
+        "os.kill(os.getpid(), signal.SIGKILL)": r"was killed by signal: Killed; .*num_workers.*--resume",
+        "os._exit(3)": r"exited unexpectedly with exit code 3; .*--resume",
+    }
+    done = subprocess.run([sys.executable, __file__, *ends], capture_output=True, text=True, timeout=120, check=False)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(ends), done.stdout + done.stderr
+    for line, words in zip(lines, ends.values(), strict=True):
+        assert re.fullmatch(rf"a worker of the data loader, process \d+, {words}", line), done.stdout + done.stderr
 
 
 def test_a_lost_worker_is_named_whatever_its_error_was_turned_into() -> None:
@@ -207,17 +207,16 @@ class Pids(Dataset[Any]):
         return (os.getpid(),)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_a_worker_works_on_through_a_signal_from_others(number: signal.Signals) -> None:
+def test_a_worker_works_on_through_a_signal_from_others() -> None:
     """Ctrl-C and SLURM signal every process of a run; only the parent, which saves first, decides on the end.
 
     In a process of its own, as a training is: what other tests left running in this one would be forked, too.
     """
-    done = subprocess.run(
-        [sys.executable, __file__, str(number.value)], capture_output=True, text=True, timeout=120, check=False
-    )
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    command = [sys.executable, __file__, *(str(number.value) for number in numbers)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["same", "worker"]
+    assert done.stdout.splitlines() == [f"{number.value}: same worker" for number in numbers]
 
 
 def work_on_through(number: int) -> None:
@@ -227,8 +226,9 @@ def work_on_through(number: int) -> None:
     assert worker != os.getpid()
     subprocess.run(["kill", f"-{number}", str(worker)], check=True)
     assert [item for (item,) in items] == [worker] * 8
-    sys.stdout.write("same worker\n")
+    sys.stdout.write(f"{number}: same worker\n")
 
 
 if __name__ == "__main__":
-    work_on_through(int(sys.argv[1])) if sys.argv[1].isdigit() else lose_a_worker(sys.argv[1])
+    for word in sys.argv[1:]:
+        work_on_through(int(word)) if word.isdigit() else lose_a_worker(word)
