@@ -30,11 +30,24 @@ def last(folder: Path) -> dict[str, Any]:
     return saved
 
 
+@pytest.fixture(scope="module")
+def undisturbed(lasasr: Command, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The last checkpoint of the run that nothing stopped."""
+    runs = tmp_path_factory.mktemp("whole")
+    done = lasasr("train", "synthetic/las_char", *MORE, LASASR_RUNS=str(runs))
+    assert done.returncode == 0, done.stderr
+    (folder,) = (runs / "synthetic" / "las_char").iterdir()
+    return last(folder)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_a_resumed_run_ends_bit_identical(
-    environment: dict[str, str], lasasr: Command, tmp_path: Path, number: signal.Signals
+    undisturbed: dict[str, Any],
+    environment: dict[str, str],
+    lasasr: Command,
+    tmp_path: Path,
+    number: signal.Signals,
 ) -> None:
-    whole = {"LASASR_RUNS": str(tmp_path / "whole")}
     broken = {**environment, "LASASR_RUNS": str(tmp_path / "broken")}
     command = [sys.executable, "-m", "lasasr", "train", "synthetic/las_char", *MORE]
     process = subprocess.Popen(
@@ -55,9 +68,7 @@ def test_a_signal_saves_and_a_resumed_run_ends_bit_identical(
     assert "--resume" in again.stderr
     resumed = lasasr("train", "--resume", str(folder))
     assert resumed.returncode == 0, resumed.stderr
-    assert lasasr("train", "synthetic/las_char", *MORE, **whole).returncode == 0
-    (other,) = (tmp_path / "whole" / "synthetic" / "las_char").iterdir()
-    expected, found = last(other), last(folder)
+    expected, found = undisturbed, last(folder)
     assert 0 < stopped_at < found["global_step"] == expected["global_step"]
     assert all(torch.equal(value, found["state_dict"][name]) for name, value in expected["state_dict"].items())
     assert found["callbacks"]["AlignmentWatch"] == expected["callbacks"]["AlignmentWatch"]
