@@ -7,17 +7,22 @@ new process would be after its imports.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 CHAOS = Path(__file__).parent / "chaos"  # where the list of what verbs import is
 PATIENCE_S = 300
+RECIPE = "synthetic/las_char"
 
 
 class WarmCommands:
@@ -53,6 +58,9 @@ def _serve() -> None:
     from chaos_imports import import_all
 
     import_all()
+    _compose_once()
+    gc.collect()
+    gc.freeze()  # the forked ones search what they made themselves, and share the rest
     for line in sys.stdin:
         order = json.loads(line)
         process = os.fork()
@@ -63,8 +71,16 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
+def _compose_once() -> None:
+    """Have what a first composition finds out of Hydra's plugins, its grammar and the source of parts."""
+    from lasasr.cli.compose import compose
+    from lasasr.configuration.identity import system_digest
+
+    system_digest(compose(RECIPE, ["attend=dot"]))
+
+
 def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], said: Path) -> None:
-    """Be the command; ends as a process of its own does, by what `atexit` has."""
+    """Be the command."""
     from lasasr.cli.main import main
 
     signal.alarm(PATIENCE_S)
@@ -80,7 +96,16 @@ def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], 
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["lasasr", *words]
-    sys.exit(main(list(words)))
+    _end(main(list(words)))
+
+
+def _end(status: int) -> NoReturn:
+    """Do what an interpreter does at its end, but for taking apart all that was imported, which takes seconds here."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
