@@ -232,7 +232,7 @@ def test_evaluate_under_another_search_leaves_the_runs_own(tiny_run: Path, tmp_p
     assert again.returncode == 0, again.stderr
     assert len(list((copy / "results").glob("test@*.json"))) == 1
     assert lasasr("evaluate", str(copy), "listen.layers=9").returncode == 2
-    assert lasasr("evaluate", str(copy), "evaluate.splits=[eval]").returncode == 1
+    assert lasasr("evaluate", str(copy), "evaluate.splits=[eval]").returncode == 2
     shown = lasasr("train", "synthetic/las_char", *TINY)  # the original, whose results are its own
     assert "search: beam beam=10 ctc_weight=0.1" in shown.stdout
 
