@@ -50,7 +50,7 @@ def adapted_from_runs_of_their_own(root: Path) -> dict[str, list[Path]]:
 def test_systems_of_ones_own_are_those_that_settings_alone_make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Runs that differ by more than their seed, named as two systems: the numbers of such runs without the difference."""
+    """Runs that differ by more than their seed, named as two systems: their numbers without the difference."""
     monkeypatch.chdir(tmp_path)
     of_their_own = adapted_from_runs_of_their_own(Path("runs"))
     words = [f"{name}={','.join(map(str, of_their_own[attend]))}" for name, attend in (("a", "dot"), ("b", "none"))]
