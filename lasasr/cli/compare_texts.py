@@ -93,13 +93,10 @@ def found_runs(paths: Sequence[Path], options: Namespace) -> RunSelection:
 
     selection = find(paths, options.split, options.search, evaluate_command)
     systems: dict[Path, str] = options.systems
-    if not systems:
-        return selection
-    runs = [
-        replace(run, system=systems.pop(run.folder.resolve(), None)) if run.folder else run for run in selection.runs
-    ]
-    if systems:
-        folder, name = next(iter(systems.items()))
-        status = next((run.status for run in selection.missing if run.name == folder.name), "without a result")
-        raise LasasrError(f"{name}: {folder} is {status}; train it to its end, or leave it out")
+    decoded = {run.folder.resolve(): run for run in selection.runs if run.folder}
+    for folder, name in systems.items():
+        if folder not in decoded:
+            status = next((run.status for run in selection.missing if run.name == folder.name), "without a result")
+            raise LasasrError(f"{name}: {folder} is {status}; train it to its end, or leave it out")
+    runs = [replace(run, system=systems.get(run.folder.resolve())) if run.folder else run for run in selection.runs]
     return replace(selection, runs=runs)

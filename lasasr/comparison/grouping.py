@@ -62,12 +62,22 @@ def groups(
 
 def _names(first_runs: Sequence[DecodedRun]) -> list[str]:
     """Of systems by one run of each: the name given, else by the settings that differ."""
-    by_settings = iter(names([run.settings for run in first_runs if run.system is None] or [first_runs[0].settings]))
+    unnamed = [run.settings for run in first_runs if run.system is None]
+    by_settings = iter(names(unnamed) if unnamed else ())
     named = [run.system or next(by_settings) for run in first_runs]
+    refuse_one_name(named)
+    return named
+
+
+def refuse_one_name(named: Sequence[str]) -> None:
+    """Refuse systems of one name.
+
+    Raises:
+        UsageError: a name stands twice.
+    """
     for index, name in enumerate(named):
         if name in named[:index]:
             raise UsageError(f"two systems are called {name}; give each a name of its own")
-    return named
 
 
 def _unlike(runs: Sequence[DecodedRun]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lasasr.comparison.entries import RunSelection
-from lasasr.comparison.grouping import SystemRuns, copied_seeds, groups
+from lasasr.comparison.grouping import SystemRuns, copied_seeds, groups, refuse_one_name
 from lasasr.comparison.outside import outside_run, rescored
 from lasasr.comparison.pairs import NO_SPEAKERS
 from lasasr.comparison.reference_set import ReferenceSet, Scoring, reference_set, speakers_of
@@ -70,7 +70,7 @@ def text_comparison(
             replace(group, runs=tuple(rescored(run, references, scoring) for run in group.runs)) for group in grouped
         ]
         notes += notes_of_runs
-    _refuse_one_name([system.name for system in systems])
+    refuse_one_name([system.name for system in systems])
     notes += _notes(references, systems)
     selection = RunSelection(
         own_split, [run for system in systems for run in system.runs], runs.missing if runs else []
@@ -104,12 +104,6 @@ def _split(transcripts: Transcripts) -> str:
     path = transcripts.path.resolve()
     stem = path.name.partition(".")[0] or path.name
     return path.parent.name if stem in ("ref", "text", "hyp") and path.parent.name else stem
-
-
-def _refuse_one_name(names: Sequence[str]) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise UsageError(f"two systems are called {name}; give each a name of its own")
 
 
 def _notes(references: ReferenceSet, systems: Sequence[SystemRuns]) -> list[str]:

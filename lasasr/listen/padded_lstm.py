@@ -22,7 +22,7 @@ NAMES = tuple(
 
 
 class PaddedLSTM(LSTM):
-    """Frames (B, T, D) and lengths (B,) → (B, T, 2 · hidden_dim); without lengths it is `nn.LSTM` itself.
+    """Frames (B, T, D) and lengths (B,) → (B, T, 2 · hidden_dim); without lengths it is `LSTM` itself.
 
     One LSTM runs over the padded batch (padding comes after the frames, so it disturbs nothing) and one over each
     sequence reversed within its own length. What is on padding means nothing.
