@@ -12,10 +12,9 @@ from functools import cache
 from typing import Any, cast
 
 import hydra
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -76,11 +75,14 @@ class Session:
     _shared: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False, compare=False)
     _groups: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
     _choices: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _parsed: dict[str, Override] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def loader(self) -> ConfigLoader:
+    def loader(self) -> ConfigLoaderImpl:
         """Hydra's view of all yaml files."""
-        return GlobalHydra.instance().config_loader()
+        loader = GlobalHydra.instance().config_loader()
+        assert isinstance(loader, ConfigLoaderImpl)
+        return loader
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The composed configuration, with Hydra's own below `hydra`; Hydra's errors pass through.
@@ -91,9 +93,35 @@ class Session:
         """
         for override in self.parse([text for text in overrides if "searchpath" in text]):
             check_search_path(override.value(), str(override.input_line))
-        config = hydra.compose(self.config, list(overrides), return_hydra_config=True)
+        config = self._set_on_top(overrides) or hydra.compose(self.config, list(overrides), return_hydra_config=True)
         check_composed(config, f"recipe {self.name}")
         bounded.refuse(config, self.name)
+        return config
+
+    def _set_on_top(self, overrides: Sequence[str]) -> DictConfig | None:
+        """The same where overrides set keys: on a copy of what their choices compose, which is composed only once.
+
+        It is what Hydra does behind its composition. Jobs of a sweep, the checks of values and the search for a
+        mistake need the configuration without the keys, too, and the composition takes nearly all of the time.
+        None: no override sets a key, or one is Hydra's own or a sweep, of which Hydra knows more.
+        """
+        parsed = self.parse(overrides)
+        if not parsed or any(override.is_hydra_override() or override.is_sweep_override() for override in parsed):
+            return None
+        # with the folders that the recipe adds
+        _, repository = self.loader._parse_overrides_and_create_caching_repo(self.config, [])
+        keys, chosen = [], []
+        for override in parsed:
+            if isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group):
+                keys.append(override)
+            else:
+                chosen.append(str(override.input_line))
+        if not keys:
+            return None
+        config = copy.deepcopy(self.shared(chosen))
+        self.loader._apply_overrides_to_config(keys, config)
+        config.hydra.overrides.task = [each.input_line for each in parsed]
+        config.hydra.job.override_dirname = get_overrides_dirname(parsed, **config.hydra.job.config.override_dirname)
         return config
 
     def shared(self, overrides: Sequence[str]) -> DictConfig:
@@ -106,7 +134,10 @@ class Session:
     def groups(self) -> list[str]:
         """The config groups that the primary config chooses from, without Hydra's own."""
         if self.config not in self._groups:
-            choices = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
+            if (self.config,) in self._shared:
+                choices = self.shared([]).hydra.runtime.choices
+            else:
+                choices = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
             self._groups[self.config] = [group for group in choices if not group.startswith("hydra/")]
         return self._groups[self.config]
 
@@ -119,12 +150,15 @@ class Session:
         for override in overrides:
             if sum(map(override.count, "[{(")) > MOST_DEPTH:
                 raise UsageError(f"{override[:40]}... has more than {MOST_DEPTH} brackets; write a recipe")
-        return OverridesParser.create(config_loader=self.loader).parse_overrides(list(overrides))
+        if new := [override for override in dict.fromkeys(overrides) if override not in self._parsed]:
+            read = OverridesParser.create(config_loader=self.loader).parse_overrides(new)
+            self._parsed.update(zip(new, read, strict=True))
+        return [self._parsed[override] for override in overrides]
 
     def choices(self, group: str) -> list[str]:
         """The choices of a config group; none if there is no such group. A name with `_` is a part of others."""
-        if group not in self._choices:  # Hydra copies all that it knows to answer, and each override asks again
-            options = self.loader.get_group_options(group, ObjectType.CONFIG)
+        if group not in self._choices:  # the loader would copy all that it knows to answer, and each override asks
+            options = self.loader.repository.get_group_options(group, ObjectType.CONFIG)
             self._choices[group] = [name for name in options if not name.startswith("_")]
         return self._choices[group]
 
