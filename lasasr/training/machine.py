@@ -6,7 +6,6 @@ import ctypes
 import os
 import time
 
-import lightning.pytorch as pl
 import torch
 
 from lasasr.configuration.settings import Settings
@@ -33,6 +32,8 @@ def set_threads(threads: int | None) -> int:
 
 def seed_everything(seed: int) -> None:
     """Seed all generators, those of workers too."""
+    import lightning.pytorch as pl  # which takes seconds, and nothing else here needs it
+
     pl.seed_everything(seed, workers=True, verbose=False)
 
 
