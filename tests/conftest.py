@@ -49,18 +49,21 @@ def environment(workplace: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def lasasr(environment: dict[str, str], workplace: Path) -> Iterator[Command]:
+def warm_commands(environment: dict[str, str]) -> Iterator[WarmCommands]:
+    """The server that forks processes which have all imports behind them."""
+    server = WarmCommands(environment)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def lasasr(warm_commands: WarmCommands, environment: dict[str, str], workplace: Path) -> Command:
     """Run the command in a process forked after all imports: `lasasr("train", "synthetic/las_char", *TINY)`."""
-    server: list[WarmCommands] = []  # started by the first command
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        if not server:
-            server.append(WarmCommands(environment))
-        return server[0].run(arguments, workplace, {**environment, **variables})
+        return warm_commands.run(arguments, workplace, {**environment, **variables})
 
-    yield run
-    for each in server:
-        each.close()
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +85,9 @@ def new_lasasr(environment: dict[str, str], workplace: Path) -> Command:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(new_lasasr: Command, workplace: Path) -> Path:
+def tiny_run(lasasr: Command, workplace: Path) -> Path:
     """The folder of a finished tiny run."""
-    done = new_lasasr("train", "synthetic/las_char", *TINY)
+    done = lasasr("train", "synthetic/las_char", *TINY)
     assert done.returncode == 0, done.stderr
     (folder,) = (workplace / "runs" / "synthetic" / "las_char").glob("*-s1-*")
     return folder

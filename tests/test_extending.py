@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import NamedTuple
 import torch
 import yaml
 from safetensors.torch import load_file
+from warm_command import WarmCommands
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -60,22 +59,15 @@ def commands() -> list[Command]:
     return listed
 
 
-def played(folder: Path) -> list[dict[str, str]]:
+def played(warm_commands: WarmCommands, folder: Path) -> list[dict[str, str]]:
     """What each command of the page gave: `status`, `out`, `error`."""
     for name, text in files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("LASASR_", "PYTHONPATH"))}
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "page_shell.py")],
-        input=json.dumps([command.line for command in commands()]),
-        cwd=folder,
-        env={**outside, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    lines = json.dumps([command.line for command in commands()])
+    variables = {**outside, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    done = warm_commands.run_script(ROOT / "tests" / "page_shell.py", [], folder, variables, lines)
     assert done.returncode == 0, done.stderr
     results: list[dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
     return results
@@ -95,8 +87,8 @@ def faults(results: list[dict[str, str]]) -> list[str]:
     return found
 
 
-def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
-    results = played(tmp_path)
+def test_the_page_works_as_it_stands(warm_commands: WarmCommands, tmp_path: Path) -> None:
+    results = played(warm_commands, tmp_path)
     assert not faults(results), "\n\n".join(faults(results))
 
     (run,) = (tmp_path / "runs" / "all").glob("all-*")

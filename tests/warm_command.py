@@ -1,4 +1,4 @@
-"""Commands in processes that are forked after all imports: each costs its work, not seconds of imports as well.
+"""Commands and scripts in processes that are forked after all imports: each costs its work, not imports as well.
 
 A server, started once by `conftest.py`: it reads one order in JSON from each line of standard input, and answers with
 a line that holds the exit status. It imports everything first and starts no thread, so that what it forks is what a
@@ -11,17 +11,19 @@ import atexit
 import gc
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 CHAOS = Path(__file__).parent / "chaos"  # where the list of what verbs import is
-PATIENCE_S = 300
+PATIENCE_S = 600
 RECIPE = "synthetic/las_char"
 
 
@@ -37,16 +39,34 @@ class WarmCommands:
         self, words: Sequence[str], folder: Path, environment: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run `lasasr WORDS` in a folder, with these variables and no others."""
+        return self._ordered(None, words, folder, environment, "")
+
+    def run_script(
+        self, script: Path, words: Sequence[str], folder: Path, environment: Mapping[str, str], given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python SCRIPT WORDS` in a folder, with these variables; `given` is what it reads from standard input."""
+        return self._ordered(script, words, folder, environment, given)
+
+    def _ordered(
+        self, script: Path | None, words: Sequence[str], folder: Path, environment: Mapping[str, str], given: str
+    ) -> subprocess.CompletedProcess[str]:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        with tempfile.TemporaryDirectory() as said:
-            order = {"words": list(words), "folder": str(folder), "environment": dict(environment), "said": said}
+        with tempfile.TemporaryDirectory() as streams:
+            (Path(streams) / "in").write_text(given)
+            order = {
+                "script": script and str(script),
+                "words": list(words),
+                "folder": str(folder),
+                "environment": dict(environment),
+                "streams": streams,
+            }
             self._server.stdin.write(json.dumps(order) + "\n")
             self._server.stdin.flush()
             answer = self._server.stdout.readline()
             assert answer, "the server of commands has ended; its error stands above"
-            out, err = ((Path(said) / name).read_bytes().decode() for name in ("out", "err"))
-        return subprocess.CompletedProcess(["lasasr", *words], json.loads(answer), out, err)
+            out, err = ((Path(streams) / name).read_bytes().decode() for name in ("out", "err"))
+        return subprocess.CompletedProcess([script or "lasasr", *words], json.loads(answer), out, err)
 
     def close(self) -> None:
         """End the server."""
@@ -65,7 +85,7 @@ def _serve() -> None:
         order = json.loads(line)
         process = os.fork()
         if process == 0:
-            _become(order["words"], Path(order["folder"]), order["environment"], Path(order["said"]))
+            _become(**order)
         _, status = os.waitpid(process, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
@@ -79,13 +99,17 @@ def _compose_once() -> None:
     system_digest(compose(RECIPE, ["attend=dot"]))
 
 
-def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], said: Path) -> None:
-    """Be the command."""
+def _become(
+    script: str | None, words: Sequence[str], folder: str, environment: Mapping[str, str], streams: str
+) -> None:
+    """Be the command, or the script."""
     from lasasr.cli.main import main
 
     signal.alarm(PATIENCE_S)
-    for number, name in ((0, os.devnull), (1, said / "out"), (2, said / "err")):
-        opened = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number, name in enumerate(("in", "out", "err")):
+        opened = os.open(
+            Path(streams) / name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
         os.dup2(opened, number)
         os.close(opened)
     sys.stdin, sys.stdout, sys.stderr = (
@@ -95,8 +119,23 @@ def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str], 
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["lasasr", *words]
-    _end(main(list(words)))
+    sys.argv = [script or "lasasr", *words]
+    _end(_status_of(script) if script else main(list(words)))
+
+
+def _status_of(script: str) -> int:
+    """Run it as an interpreter does."""
+    sys.path.insert(0, str(Path(script).parent))
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            sys.stderr.write(f"{ended.code}\n")
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _end(status: int) -> NoReturn:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from chaos_oracle import leftovers, other_files, same, utterances
+from warm_command import WarmCommands
 
 TOOL = Path(__file__).parent / "chaos.py"
 LINE = (
@@ -20,10 +20,10 @@ LINE = (
 )
 
 
-def chaos(folder: Path, *words: str) -> str:
+def chaos(warm_commands: WarmCommands, folder: Path, *words: str) -> str:
     """Run the tool; what it says. In a process of its own: what other tests have left would be forked too."""
-    command = [sys.executable, str(TOOL), "--dir", str(folder), "--keep", str(folder / "failed"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    words = ("--dir", str(folder), "--keep", str(folder / "failed"), *words)
+    done = warm_commands.run_script(TOOL, words, folder, os.environ)
     kept = "\n".join(path.read_text()[-3000:] for path in (folder / "failed").glob("*.txt"))
     assert done.returncode == 0, done.stdout + done.stderr[-3000:] + kept
     return done.stdout
@@ -34,8 +34,8 @@ def chaos(folder: Path, *words: str) -> str:
     [(("--quick",), 9), pytest.param(("--each",), 25, marks=pytest.mark.slow)],
     ids=["quick", "each kind"],
 )
-def test_faults_are_survived(tmp_path: Path, words: tuple[str, ...], least: int) -> None:
-    found = re.search(LINE, said := chaos(tmp_path, *words))
+def test_faults_are_survived(warm_commands: WarmCommands, tmp_path: Path, words: tuple[str, ...], least: int) -> None:
+    found = re.search(LINE, said := chaos(warm_commands, tmp_path, *words))
     assert found, said
     faults, survived, identical, compared = map(int, found.groups())
     assert faults == survived >= least

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 from hostile_mutations import COMPOSITIONS, VERDICTS, Mutation, Result, mutations, summary_line
+from warm_command import WarmCommands
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "mutate_recipes.py"
 # what once ended in an internal error, or was taken without a word
@@ -51,9 +51,8 @@ def test_what_is_not_one_line_is_in_the_figures() -> None:
     assert all(f" | {verdict} 1" in line for verdict in ("unnamed", "several lines", "slow", "hang", "killed"))
 
 
-def test_a_sample_is_refused_in_one_line() -> None:
-    """By the command, in a process of its own: it forks, which a process with threads should not."""
-    command = [sys.executable, str(SCRIPT), *(f"--only={text}" for text in SAMPLE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def test_a_sample_is_refused_in_one_line(warm_commands: WarmCommands, tmp_path: Path) -> None:
+    """By the script, in a process of its own: it forks, which a process with threads should not."""
+    done = warm_commands.run_script(SCRIPT, [f"--only={text}" for text in SAMPLE], tmp_path, os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith(f"mutations {len(SAMPLE)} | one line {len(SAMPLE)} | ")

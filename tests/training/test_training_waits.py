@@ -6,8 +6,7 @@ The gradients are compared with those of the CPU on the way, so what is counted 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from shipped_parts import names
 from torch.utils import backend_registration
+from warm_command import WarmCommands
 
 SCRIPT = Path(__file__).with_name("pretend_updates.py")
 IN_CTC = {"CTC": 6}  # torch's own kernels: three copies of lengths each way
@@ -27,16 +27,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def waits(folder: Path, models: list[str]) -> Any:
-    command = [sys.executable, str(SCRIPT), str(folder), *models]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def waits(warm_commands: WarmCommands, folder: Path, models: list[str]) -> Any:
+    done = warm_commands.run_script(SCRIPT, [str(folder), *models], folder, os.environ)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return waits(tmp_path_factory.mktemp("waits"), [f"{one}/lstm" for one in FEW])
+def found(warm_commands: WarmCommands, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return waits(warm_commands, tmp_path_factory.mktemp("waits"), [f"{one}/lstm" for one in FEW])
 
 
 def check(steps: list[dict[str, Any]]) -> None:
@@ -52,10 +51,10 @@ def test_a_step_waits_once(found: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_step_of_any_model_waits_once(tmp_path: Path) -> None:
+def test_a_step_of_any_model_waits_once(warm_commands: WarmCommands, tmp_path: Path) -> None:
     models = [*map("/".join, product(names("listen"), names("attend"), ["lstm"]))]
     models += [f"pyramid/location/{spell}" for spell in names("spell")]
-    steps = waits(tmp_path, models)["steps"]
+    steps = waits(warm_commands, tmp_path, models)["steps"]
     assert [one["name"] for one in steps] == models
     check(steps)
 
