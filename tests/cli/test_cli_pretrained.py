@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from doctor_corpus import Corpus
@@ -41,22 +44,56 @@ validation: {maps: 0}
 """
 
 
-@pytest.fixture
-def place(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recipe, tables and weights; also the working directory."""
-    (tmp_path / "tables").mkdir()
-    Corpus(tmp_path / "tables", (8, 3, 3)).plain()
-    shutil.copytree(folder_of("whisper", shelf), tmp_path / "weights")
-    (tmp_path / "mine.yaml").write_text(RECIPE)
-    monkeypatch.chdir(tmp_path)
+class Ground(NamedTuple):
+    """A recipe, tables, weights and a run of them."""
+
+    folder: Path
+    said: str  # by the run
+
+
+def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     for name in ("PREPARED", "RUNS", "DATA"):
         monkeypatch.setenv(f"LASASR_{name}", name.lower())
+
+
+@pytest.fixture(scope="module")
+def ground(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Made once; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("ground")
+    (folder / "tables").mkdir()
+    Corpus(folder / "tables", (8, 3, 3)).plain()
+    shutil.copytree(folder_of("whisper", shelf), folder / "weights")
+    (folder / "mine.yaml").write_text(RECIPE)
+    with pytest.MonkeyPatch.context() as monkeypatch, redirect_stderr(io.StringIO()) as said:
+        in_folder(folder, monkeypatch)
+        trained(folder)
+    return Ground(folder, said.getvalue())
+
+
+@pytest.fixture
+def trained_place(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of all of it; also the working directory."""
+    shutil.copytree(ground.folder, tmp_path, dirs_exist_ok=True)
+    in_folder(tmp_path, monkeypatch)
     return tmp_path
+
+
+@pytest.fixture
+def place(trained_place: Path) -> Path:
+    """The same where nothing was trained or prepared yet."""
+    for name in ("prepared", "runs"):
+        shutil.rmtree(trained_place / name)
+    return trained_place
 
 
 def trained(place: Path, *overrides: str) -> Run:
     shutil.rmtree(place / "runs", ignore_errors=True)
     assert main(["train", "mine.yaml", *overrides]) == 0
+    return only_run(place)
+
+
+def only_run(place: Path) -> Run:
     (folder,) = (place / "runs" / "mine").iterdir()
     return Run(folder)
 
@@ -66,11 +103,12 @@ def losses(run: Run) -> list[float]:
         return [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
-def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    once = trained(place)
-    said = capsys.readouterr().err
-    assert "encoding train once: 8 utterances, " in said
-    assert "trained: " in said
+def test_losses_are_the_same_encoded_once(
+    ground: Ground, trained_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, once = trained_place, only_run(trained_place)
+    assert "encoding train once: 8 utterances, " in ground.said
+    assert "trained: " in ground.said
     kept = sorted((place / "prepared" / "encoded").rglob("*.safetensors"))
     assert len(kept) == 3  # of train, dev and test
     expected, card = losses(once), once.card()
@@ -83,37 +121,39 @@ def test_losses_are_the_same_encoded_once(place: Path, capsys: pytest.CaptureFix
     assert again.card()["results"]["test"]["errors"] == card["results"]["test"]["errors"]
 
 
-def test_another_run_finds_what_is_encoded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    trained(place)
+def test_another_run_finds_what_is_encoded_and_waits_for_nobody_who_encodes(
+    trained_place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = trained_place
     kept = {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
     (place / "tables").rename(place / "elsewhere")  # audio that was moved is the same audio
     shutil.copytree(place / "elsewhere", place / "tables")
-    capsys.readouterr()
-    trained(place, "attend=dot")
-    assert "encoding" not in capsys.readouterr().err
+    (folder,) = (folder for folder in (place / "prepared" / "encoded").iterdir() if folder.is_dir())
+
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("another process"):
+            pytest.fail(line)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lasasr.distributed.launch.say", say)
+        with files.locked(folder.with_name(f".{folder.name}.lock"), lambda: pytest.fail("nobody else is there")):
+            trained(place, "attend=dot")
+            assert "encoding" not in capsys.readouterr().err + " ".join(said)
+            with pytest.raises(pytest.fail.Exception, match="another process encodes train: waiting"):
+                main(["train", "mine.yaml", "augment=speed"])  # two of its forms are not there
     assert kept == {path: path.stat().st_mtime_ns for path in (place / "prepared" / "encoded").rglob("*.safetensors")}
+    capsys.readouterr()
     trained(place, "listen.layers=weighted")
     assert "encoding train once" in capsys.readouterr().err
 
 
-def test_a_run_that_finds_everything_waits_for_nobody_who_encodes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained(place)
-    (folder,) = (folder for folder in (place / "prepared" / "encoded").iterdir() if folder.is_dir())
-
-    def say(line: str) -> None:
-        if line.startswith("another process"):
-            pytest.fail(line)
-
-    monkeypatch.setattr("lasasr.distributed.launch.say", say)
-    with files.locked(folder.with_name(f".{folder.name}.lock"), lambda: pytest.fail("nobody else is there")):
-        trained(place, "attend=dot")
-        with pytest.raises(pytest.fail.Exception, match="another process encodes train: waiting"):
-            main(["train", "mine.yaml", "augment=speed"])  # two of its forms are not there
-
-
-def test_specaugment_acts_on_encodings_kept_or_not(place: Path) -> None:
+def test_specaugment_acts_on_encodings_kept_or_not(trained_place: Path) -> None:
+    place = trained_place
     augmented = ("augment=specaugment_lb", "augment.specaugment.time_width=9")
-    plain, once = losses(trained(place)), losses(trained(place, *augmented))
+    plain, once = losses(only_run(place)), losses(trained(place, *augmented))
     assert once != pytest.approx(plain, rel=1e-3)
     assert losses(trained(place, *augmented, "loading.cache_encoded=false")) == pytest.approx(once, rel=1e-3)
 
@@ -129,9 +169,8 @@ def test_audio_that_changes_in_every_epoch_is_not_kept(place: Path, capsys: pyte
     assert not (place / "prepared" / "encoded").exists()
 
 
-def test_utterances_at_each_speed_are_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plain = losses(trained(place))
-    capsys.readouterr()
+def test_utterances_at_each_speed_are_kept(trained_place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, plain = trained_place, losses(only_run(trained_place))
     once = losses(trained(place, "augment=speed"))
     assert "encoding train once: 16 utterances in 3 forms, " in capsys.readouterr().err  # speed 1 is there already
     computed = losses(trained(place, "augment=speed", "loading.cache_encoded=false"))
@@ -146,8 +185,8 @@ def test_doctor_says_the_size(place: Path, capsys: pytest.CaptureFixture[str]) -
     assert "14 utterances are encoded once" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_bundle_is_moved_and_transcribes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = trained(place)
+def test_a_bundle_is_moved_and_transcribes(trained_place: Path) -> None:
+    place, run = trained_place, only_run(trained_place)
     assert main(["export", str(run.folder), "--out", "bundle"]) == 0
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
