@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -179,7 +180,10 @@ def test_an_interrupted_call_is_gone_on_with(corpus: Corpus, table: str, capsys:
 def test_wherever_a_kill_cut_the_file_the_table_is_the_same(corpus: Corpus, table: str) -> None:
     assert corpus.call(Whisper(killed_at=6), "--nbest", "2") == 130
     whole = corpus.partial.read_bytes()
-    for size in range(0, len(whole) + 1, 17):
+    ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
+    assert len(ends) == 7  # the settings and six texts
+    within = {(start + end) // 2 for start, end in pairwise([0, *ends])}
+    for size in sorted({0, *ends, *within, *(end - 1 for end in ends), *(end + 1 for end in ends[:-1])}):
         corpus.partial.write_bytes(whole[:size])
         again = Whisper()
         assert corpus.call(again, "--nbest", "2") == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -96,7 +96,12 @@ class Session:
         config = self._set_on_top(overrides) or hydra.compose(self.config, list(overrides), return_hydra_config=True)
         check_composed(config, f"recipe {self.name}")
         bounded.refuse(config, self.name)
+        if not overrides:
+            self._note_groups(config.hydra.runtime.choices)
         return config
+
+    def _note_groups(self, choices: Iterable[Any]) -> None:
+        self._groups[self.config] = [group for group in map(str, choices) if not group.startswith("hydra/")]
 
     def _set_on_top(self, overrides: Sequence[str]) -> DictConfig | None:
         """The same where overrides set keys: on a copy of what their choices compose, which is composed only once.
@@ -133,12 +138,8 @@ class Session:
 
     def groups(self) -> list[str]:
         """The config groups that the primary config chooses from, without Hydra's own."""
-        if self.config not in self._groups:
-            if (self.config,) in self._shared:
-                choices = self.shared([]).hydra.runtime.choices
-            else:
-                choices = self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices
-            self._groups[self.config] = [group for group in choices if not group.startswith("hydra/")]
+        if self.config not in self._groups:  # it was composed with choices of a command line only
+            self._note_groups(self.loader.compute_defaults_list(self.config, [], RunMode.RUN).overrides.known_choices)
         return self._groups[self.config]
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:

@@ -104,6 +104,17 @@ def test_what_hydra_refuses_is_refused_in_its_words(overrides: list[str]) -> Non
         assert str(found.value) == str(hydras.value)
 
 
+@pytest.mark.parametrize("recipe", ["synthetic/las_char", "lm/synthetic_char", "librispeech40/pretrained"])
+def test_groups_are_the_same_however_a_recipe_was_composed_before(recipe: str) -> None:
+    with session.on_recipe(recipe) as opened:
+        expected = opened.groups()
+    for overrides in ([], ["seed=3"], ["attend=dot"]):
+        with session.on_recipe(recipe) as opened:
+            if "lm/" not in recipe or overrides != ["attend=dot"]:
+                opened.compose(overrides)
+            assert opened.groups() == expected
+
+
 def test_a_group_of_a_folder_that_a_recipe_adds_is_a_choice(tmp_path: Path) -> None:
     (tmp_path / "parts" / "extra").mkdir(parents=True)
     for name in ("one", "two"):
