@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from lasasr.cli.compose import compose
+from lasasr.cli import session
+from lasasr.cli.compose import compose, compose_job
+from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.cli.main import VERBS
 from lasasr.errors import UsageError
 
@@ -31,24 +33,33 @@ TRAINED = ROOT / "tests" / "data" / "v0_1_0" / "work" / "bundles" / "bpe"  # sta
 BESIDE = {"listen=pretrained": ["~listen.hidden_dim", "listen.layers=last", "listen.weights=folder"]}
 
 
-def composed(words: list[str]) -> bool:
-    """Compose the recipe of a command; False where it is a reader's own, or a run."""
-    given = [word for word in words[1:] if not word.startswith("-")]
-    if not given or not (ROOT / "recipes" / f"{given[0]}.yaml").exists():
-        return False
-    if any(
-        word.startswith("hydra.searchpath=") for word in given
-    ):  # parts of the reader's own: tests/test_extending.py
-        return False
-    sweeps = "-m" in words or "--multirun" in words or words[0] == "race"
-    overrides = [
-        word for word in given[1:] if ("=" in word or word[0] == "~") and "..." not in word and "glob(" not in word
-    ]
-    if sweeps:  # one of its jobs
-        overrides = [word if set(word) & set("([{") else word.split(",")[0] for word in overrides]
-    overrides = [re.sub(r"^warm_start\.run=[A-Z]+$", f"warm_start.run={TRAINED}", word) for word in overrides]
-    compose(given[0], overrides)
-    return True
+class Composed(NamedTuple):
+    """What a command that a page shows composes."""
+
+    recipe: str
+    overrides: list[str]
+    page: str
+    line: str
+
+
+def to_compose() -> Iterator[Composed]:
+    """Of all commands, but those of a reader's own recipe, or a run."""
+    for command in SHOWN:
+        given = [word for word in command.words[1:] if not word.startswith("-")][1:]
+        if command.verb not in COMPOSED or not given or not (ROOT / "recipes" / f"{given[0]}.yaml").exists():
+            continue
+        if any(word.startswith("hydra.searchpath=") for word in given):  # a reader's parts: tests/test_extending.py
+            continue
+        overrides = [
+            word for word in given[1:] if ("=" in word or word[0] == "~") and "..." not in word and "glob(" not in word
+        ]
+        if "-m" in command.words or "--multirun" in command.words or command.verb == "race":  # one of its jobs
+            overrides = [word if set(word) & set("([{") else word.split(",")[0] for word in overrides]
+        overrides = [re.sub(r"^warm_start\.run=[A-Z]+$", f"warm_start.run={TRAINED}", word) for word in overrides]
+        yield Composed(given[0], overrides, command.page, command.line)
+
+
+ALL_COMPOSED = list(to_compose())
 
 
 def test_pages_show_commands() -> None:
@@ -57,18 +68,36 @@ def test_pages_show_commands() -> None:
 
 
 @pytest.mark.parametrize("page", sorted({command.page for command in SHOWN}))
-def test_the_commands_of_a_page_compose(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
-        monkeypatch.delenv(name, raising=False)
+def test_the_arguments_of_the_commands_of_a_page_are_taken(page: str) -> None:
     refused = []
     for command in SHOWN:
         if command.page == page:
             try:
                 parsed(command.words[1:])
-                if command.verb in COMPOSED:
-                    composed(command.words[1:])
             except UsageError as error:
                 refused.append(f"{command.line}: {error}")
+    assert not refused
+
+
+def test_pages_compose_many_recipes() -> None:
+    assert len(ALL_COMPOSED) > 60
+    assert len({each.recipe for each in ALL_COMPOSED}) > 15
+
+
+@pytest.mark.parametrize("recipe", sorted({each.recipe for each in ALL_COMPOSED}))
+def test_the_commands_with_a_recipe_compose(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one session, as the jobs of a sweep do."""
+    for name in ("LASASR_DATA", "LASASR_PREPARED", "LASASR_RUNS", "LASASR_ALLOW"):
+        monkeypatch.delenv(name, raising=False)
+    refused = []
+    with session.on_recipe(recipe) as opened:
+        for each in ALL_COMPOSED:
+            if each.recipe == recipe:
+                try:
+                    refuse_idle(each.overrides)
+                    compose_job(opened, each.overrides)
+                except UsageError as error:
+                    refused.append(f"{each.page}: {each.line}: {error}")
     assert not refused
 
 
