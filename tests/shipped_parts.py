@@ -29,9 +29,16 @@ def with_presets(group: str) -> list[str]:
 
 
 @cache
-def part(group: str, name: str) -> Mapping[str, Any]:
-    """Its plain values, with widths of 8: what is tested does not depend on them."""
+def composed(group: str, name: str) -> Mapping[str, Any]:
+    """Its plain values."""
     with initialize_config_module("lasasr.configs", version_base="1.3"):
-        composed = compose(f"{group}/{name}")
-    plain: Any = OmegaConf.to_container(composed[group], resolve=True)
+        config = compose(f"{group}/{name}")
+    plain: Any = OmegaConf.to_container(config[group], resolve=True)
+    return {str(key): value for key, value in plain.items()}
+
+
+@cache
+def part(group: str, name: str) -> Mapping[str, Any]:
+    """The same with widths of 8: what is tested does not depend on them."""
+    plain = composed(group, name)
     return {key: 8 if key.endswith("dim") and isinstance(value, int) else value for key, value in plain.items()}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from shipped_parts import PRESET, names, with_presets
+from shipped_parts import PRESET, composed, names, with_presets
 
 VARIANTS = names("attend")
 PRESETS = sorted({*with_presets("attend")} - {*VARIANTS})
@@ -22,10 +20,7 @@ def variant(name: str) -> str:
 @cache
 def config(name: str) -> dict[str, Any]:
     """The plain values of `attend=name`."""
-    with initialize_config_module("lasasr.configs", version_base="1.3"):
-        composed = compose(overrides=[f"+attend={name}"])
-    values: Any = OmegaConf.to_container(composed.attend, resolve=True)
-    return values
+    return dict(composed("attend", name))
 
 
 def factory(name: str, **changes: Any) -> Any:
