@@ -54,6 +54,9 @@ class ARPAModel:
         score = self._score(context[-(self.order - 1) :], known)
         return score * math.log(10.0), (*context, known)
 
+    def has(self, word: str) -> bool:
+        return (word,) in self.table
+
     def end(self, context: tuple[str, ...]) -> float:
         return self.word(context, "</s>")[0]
 

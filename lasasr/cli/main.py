@@ -40,6 +40,7 @@ VERBS: Final = {
     "calibrate": "RUN                         how sure it is of each word, fitted on dev",
     "average": "RUN --best N | --last N     the mean of a run's checkpoints, as a run of its own",
     "fisher": "RUN                         how much each weight matters for its own data, for adapt=ewc",
+    "ngram": "TEXT ... --out FILE.arpa    word n-grams of text, for search.lm",
     "export": "RUN --out DIR               write the bundle that transcribe needs",
     "doctor": "RECIPE [override ...]       look for what would corrupt a result before hours are spent",
     "check": "GROUP=NAME                  try the promises of one attention, encoder, loss, ..., shipped or your own",

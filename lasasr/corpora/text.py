@@ -104,18 +104,35 @@ class PlainText(TextCorpus):
         paths = self.paths[split]
         assert paths is not None
         roots = [paths] if isinstance(paths, str) else list(paths)
-        return [path for root in roots for path in _below(files.expanded(root).resolve(), f"corpus.{split}")]
+        return [path for root in roots for path in text_files(files.expanded(root).resolve(), f"corpus.{split}")]
 
     def _sentences(self, paths: Sequence[Path]) -> Iterator[str]:
-        for path in paths:
-            if self.layout == "lines":
-                yield from lines(path)
-            else:
-                for paragraph in paragraphs(lines(path)):
-                    yield from split_sentences(paragraph, self.most_words)
+        return sentences(paths, self.layout, self.most_words)
 
 
-def _below(root: Path, key: str) -> list[Path]:
+def sentences(paths: Sequence[Path], layout: Layout, most_words: int) -> Iterator[str]:
+    """The sentences of text files, as they are written; see `PlainText`.
+
+    Raises:
+        LasasrError: a file cannot be read.
+    """
+    for path in paths:
+        if layout == "lines":
+            yield from lines(path)
+        else:
+            for paragraph in paragraphs(lines(path)):
+                yield from split_sentences(paragraph, most_words)
+
+
+def text_files(root: Path, key: str) -> list[Path]:
+    """A text file itself; of a folder all .txt and .txt.gz in it and below it.
+
+    Args:
+        key: what names it, for the error.
+
+    Raises:
+        LasasrError: it is missing, or a folder without text.
+    """
     if root.is_dir():
         texts = sorted(path for path in root.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
         if not texts:

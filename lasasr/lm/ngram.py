@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from lasasr.errors import LasasrError
 
+_BINARY = b"mmap lm http://kheafield.com/code"  # how KenLM's binary files begin
+
 
 class WordModel(Protocol):
     """log p of a word after a context; a context is a value of the model's own."""
@@ -25,6 +27,23 @@ class WordModel(Protocol):
     def end(self, context: Any) -> float:
         """log p(end of sentence | context) in nats."""
         ...
+
+    def has(self, word: str) -> bool:
+        """Whether the model has it; any other gets the score of its <unk>."""
+        ...
+
+
+def is_binary(path: Path) -> bool:
+    """Whether a file is in KenLM's own format.
+
+    Raises:
+        LasasrError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BINARY)) == _BINARY
+    except OSError as error:
+        raise LasasrError(f"{path} cannot be read: {error.strerror}") from None
 
 
 class KenLM:
@@ -68,8 +87,15 @@ class KenLM:
     def word(self, context: Any, word: str) -> tuple[float, Hashable]:
         """log p(word | context) in nats, and the context after it."""
         after: Hashable = self._kenlm.State()
-        score = self._model.BaseScore(context, word.upper() if self._capitals else word, after)
+        score = self._model.BaseScore(context, self._spelt(word), after)
         return score * math.log(10.0), after
+
+    def has(self, word: str) -> bool:
+        """Whether the model has it."""
+        return self._spelt(word) in self._model
+
+    def _spelt(self, word: str) -> str:
+        return word.upper() if self._capitals else word
 
     def end(self, context: Any) -> float:
         """log p(end of sentence | context) in nats."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,18 +18,24 @@ from lasasr.artifacts.files import expanded
 from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Language, kind_of
 from lasasr.errors import LasasrError, UsageError
+from lasasr.lm.arpa import BackOffModel
 from lasasr.lm.base import LanguageModel
-from lasasr.lm.ngram import KenLM
+from lasasr.lm.ngram import KenLM, is_binary
 from lasasr.models import factory, hotwords_key, search_parts
 from lasasr.models.parts import LanguageParts
 from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
+from lasasr.search.look_ahead import LookAheadScorer
 from lasasr.text import storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
 N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
+WITHOUT_LOOK_AHEAD = (
+    "{path} is in KenLM's own format, which does not list its words: a word is scored at its end alone, and a search "
+    "with a narrow beam may then end too early. Name its ARPA file, which is read with look-ahead"
+)
 _SPACE = "▁"  # how tokenizers print a space
 _CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
 
@@ -113,11 +120,10 @@ def _without_double(search: Part) -> Part:
     entry = (search.get("scorers") or {}).get("lm")
     if not isinstance(entry, Mapping) or search.get("lm") is None:
         return search
-    for key, own in (("lm", "lm"), ("lm_weight", "weight")):
-        if search.get(key) != entry.get(own):
-            raise UsageError(
-                f"search.{key} is {search.get(key)}, but search.scorers.lm.{own} is {entry.get(own)}; give one of them"
-            )
+    for key, own, neutral in (("lm", "lm", None), ("lm_weight", "weight", None), ("lm_unknown", "unknown", 0.0)):
+        short, long = search.get(key, neutral), entry.get(own, neutral)
+        if short != long:
+            raise UsageError(f"search.{key} is {short}, but search.scorers.lm.{own} is {long}; give one of them")
     return {**search, "scorers": {name: part for name, part in search["scorers"].items() if name != "lm"}}
 
 
@@ -133,7 +139,10 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     """
     location = expanded(_existing(path))
     if location.is_file():
-        return NGramScorer(KenLM(location), pieces(tokenizer))
+        if is_binary(location):
+            warnings.warn(WITHOUT_LOOK_AHEAD.format(path=path), stacklevel=2)
+            return NGramScorer(KenLM(location), pieces(tokenizer))
+        return LookAheadScorer(BackOffModel(location), pieces(tokenizer))
     lm = TrainedLM.load(run_paths.bundle_folder(location))
     if not same(lm.tokenizer, tokenizer):
         raise LasasrError(

@@ -16,6 +16,7 @@ from lasasr.search.ctc_greedy import required
 from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.search.hypothesis import Hypothesis, near_tied
 from lasasr.search.limits import Limits
+from lasasr.search.lm_scorer import penalised
 from lasasr.search.pruning import Pruning
 from lasasr.search.rescoring import Rescoring, forced, teacher_forced, vocabulary_size
 from lasasr.search.scorer import DecoderScorer, weight_of
@@ -53,6 +54,7 @@ class BeamSearch(Search):
         scorers: by name, further ones with a weight of their own. The names ctc, lm, length and coverage are those that
             `ctc_weight`, `lm` and `lm_weight`, `length_bonus`, `coverage` and `coverage_weight` are short for.
         hotwords: phrases, or a mapping to their boosts; of a configuration, where it is short for the entry hotwords.
+        lm_unknown: log, at most 0, added for every word that `lm` lacks, where that is an n-gram file.
 
     Raises:
         ValueError: a value is out of range, `lm` or an entry of `scorers` has no weight, or an entry and the key that
@@ -78,12 +80,16 @@ class BeamSearch(Search):
         keep_weights: bool = True,
         scorers: Mapping[str, Scorer] | None = None,
         hotwords: Sequence[str] | Mapping[str, float] | None = None,
+        lm_unknown: float = 0.0,
     ) -> None:
         if hotwords:
             raise ValueError("hotwords are a key of configurations; here: scorers={'hotwords': HotWords(...)}")
         weights = {"lm_weight": lm_weight or 0.0, "length_bonus": length_bonus, "coverage_weight": coverage_weight}
         if endless := [name for name, value in weights.items() if not math.isfinite(value)]:
             raise ValueError(f"{endless[0]} must be a finite number, got {weights[endless[0]]}")
+        if lm is None and lm_unknown:
+            raise ValueError(f"lm_unknown is {lm_unknown}, but no lm is named")
+        lm = None if lm is None else penalised(lm, lm_unknown, "lm_unknown")
         fused = Fused(ctc_weight, lm, lm_weight, length_bonus, coverage, coverage_weight)
         fused.add(scorers or {})
         if not 1 <= nbest <= beam:

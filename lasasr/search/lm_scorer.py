@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -44,15 +45,32 @@ class ShallowFusion(ScorerAlias):
 
     Args:
         lm: the scorer of what `lm` names: a run folder or bundle of `lasasr train lm/...`, or an n-gram file.
+        unknown: see `penalised`.
 
     Raises:
-        ValueError: `lm` is not set.
+        ValueError: `lm` is not set, or has no words and `unknown` is not 0.
     """
 
-    def __init__(self, lm: Scorer | None, weight: float | None = None) -> None:
+    def __init__(self, lm: Scorer | None, weight: float | None = None, unknown: float = 0.0) -> None:
         if lm is None:
             raise ValueError("lm is not set; it names a run or bundle of lasasr train lm/..., or an n-gram file")
-        super().__init__(lm, "lm", weight)
+        super().__init__(penalised(lm, unknown, "unknown"), "lm", weight)
+
+
+def penalised(lm: Scorer, unknown: float, key: str) -> Scorer:
+    """A scorer of word n-grams with so much, log, added for every word that it lacks; any scorer where that is 0.
+
+    Args:
+        key: that sets it, for the error.
+
+    Raises:
+        ValueError: it is not 0, and the scorer is none of words, or it is above 0.
+    """
+    if unknown == 0.0:
+        return lm
+    if not isinstance(lm, NGramScorer):
+        raise ValueError(f"{key} is {unknown}, but lm is no n-gram file, and has no unknown words; leave {key} out")
+    return lm.with_unknown(unknown)
 
 
 class NGramState(NamedTuple):
@@ -75,20 +93,27 @@ class NGramScorer(Scorer):
         pieces: (V,) the text of every token of the recognizer, special ones too; a token that begins a word begins
             with a space.
         name: the key in `Hypothesis.scores`.
+        unknown: log, at most 0, added to the score of every word that the model lacks.
 
     Raises:
-        ValueError: a piece holds a space elsewhere than at its beginning.
+        ValueError: a piece holds a space elsewhere than at its beginning; or `unknown` is not at most 0, and finite.
     """
 
-    def __init__(self, words: WordModel, pieces: Sequence[str], name: str = "lm") -> None:
+    def __init__(self, words: WordModel, pieces: Sequence[str], name: str = "lm", unknown: float = 0.0) -> None:
         text = pieces[special.FIRST_TEXT :]
         if odd := [piece for piece in text if " " in piece[1:]]:
             raise ValueError(f"a piece may hold a space only at its beginning, got {odd[0]!r}")
-        self.words, self.pieces, self.name = words, tuple(pieces), name
+        if not -math.inf < unknown <= 0.0:
+            raise ValueError(f"what is added for unknown words must be at most 0, and finite, got {unknown}")
+        self.words, self.pieces, self.name, self.unknown = words, tuple(pieces), name, unknown
         self._begins = torch.tensor([piece.startswith(" ") for piece in text], dtype=torch.float64)
         self._contexts, self._partials = _Numbers(), _Numbers()
         self._advance = lru_cache(_REMEMBERED)(self._advance_one)
         self._ends = lru_cache(_REMEMBERED)(self._ends_of_one)
+
+    def with_unknown(self, unknown: float) -> NGramScorer:
+        """The same with another `unknown`."""
+        return type(self)(self.words, self.pieces, self.name, unknown)
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         rows = torch.zeros(len(acoustics.mask), hypotheses, dtype=torch.int64, device=acoustics.encoded.device)
@@ -124,7 +149,10 @@ class NGramScorer(Scorer):
         """Score of the partial word as a whole one, and the context after it; two spaces have no word between them."""
         word = self._partials.values[partial]
         before: Hashable = self._contexts.values[context]
-        return self.words.word(before, word) if word else (0.0, before)
+        if not word:
+            return 0.0, before
+        score, after = self.words.word(before, word)
+        return (score if self.words.has(word) else score + self.unknown), after
 
 
 class _Numbers:

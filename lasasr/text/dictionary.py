@@ -43,6 +43,22 @@ def read(path: Path) -> Dictionary:
     return pronunciations
 
 
+def listed_words(path: Path) -> list[str]:
+    """The words of a list, one per line, or of a dictionary.
+
+    Raises:
+        LasasrError: see `read`; a file without a line is refused as well.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise LasasrError(f"{path} cannot be read as a list of words: {error.strerror}") from None
+    entries = [line.split() for line in lines if line.strip() and not line.startswith(_COMMENTS)]
+    if all(len(fields) == 1 for fields in entries) and entries:
+        return [fields[0] for fields in entries]
+    return list(read(path))
+
+
 def spoken(words: Iterable[str], dictionary: Dictionary) -> Iterator[str]:
     """The phones of the longest stretches of words that the dictionary has, one sequence per stretch."""
     phones: list[str] = []

@@ -14,6 +14,9 @@ from arpa import ARPA, ARPAModel
 
 from lasasr.errors import LasasrError
 from lasasr.lm.ngram import KenLM
+from lasasr.models.language_model import scorer
+from lasasr.search.lm_scorer import NGramScorer
+from lasasr.text.character import CharacterTokenizer
 
 # ARPA of tests/arpa.py as KenLM's `build_binary probing` and `trie` write it, gzip, base64
 BINARIES = {
@@ -112,3 +115,11 @@ def test_what_is_no_ngram_file_is_said(tmp_path: Path) -> None:
 def test_without_kenlm_the_way_out_is_named(arpa: Path) -> None:
     with pytest.raises(LasasrError, match=r"lasasr\[kenlm\]"):
         KenLM(arpa)
+
+
+def test_a_binary_file_is_read_with_a_warning_that_it_cannot_look_ahead(tmp_path: Path) -> None:
+    pytest.importorskip("kenlm")
+    (tmp_path / "tiny.bin").write_bytes(binary("trie"))
+    with pytest.warns(UserWarning, match=r"tiny\.bin is in KenLM's own format"):
+        read = scorer(str(tmp_path / "tiny.bin"), CharacterTokenizer.train(["ab "]))
+    assert type(read) is NGramScorer

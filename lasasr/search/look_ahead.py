@@ -1,0 +1,85 @@
+"""Word n-grams that score every token as soon as it is read: the words that may still follow are looked ahead to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lasasr.lm.arpa import BackOffModel
+from lasasr.search.base import Scored, StepContext
+from lasasr.search.lm_scorer import NGramScorer, NGramState
+from lasasr.text import special
+
+_REMEMBERED = 1 << 24  # scores of tokens that are kept, in all
+_UNKNOWN_LEFT = 1e-300  # so that no logarithm is taken of zero
+
+
+class LookAheadScorer(NGramScorer):
+    """log p(all words that go on like this) − log p(all that could before), of a word n-gram (Hori et al. 2018, §3.2).
+
+    A token within a word scores by how much it narrows down which words may follow, given the words before; the token
+    that ends the word scores the rest. So the total of a finished hypothesis is the model's own score of its words, and
+    no token scores more than 0. Beginnings of which the model has no word are those of an unknown word, whose
+    probability counts at every beginning.
+
+    Args:
+        words: the word model.
+        pieces: (V,) see `NGramScorer`.
+        name: the key in `Hypothesis.scores`.
+        unknown: see `NGramScorer`.
+
+    Raises:
+        ValueError: see `NGramScorer`.
+    """
+
+    words: BackOffModel
+
+    def __init__(self, words: BackOffModel, pieces: Sequence[str], name: str = "lm", unknown: float = 0.0) -> None:
+        super().__init__(words, pieces, name, unknown)
+        text = self.pieces[special.FIRST_TEXT :]
+        self._starts = np.array([piece.startswith(" ") for piece in text], dtype=bool)
+        self._heads = self._intervals([piece[1:] for piece in text if piece.startswith(" ")])
+        self._bare = np.array([piece == " " for piece in text if piece.startswith(" ")], dtype=bool)
+        self._tails = [piece for piece in text if not piece.startswith(" ")]
+        kept = max(1, _REMEMBERED // len(self.pieces))
+        self._scores_of = lru_cache(kept)(self._scores_of_one)
+        self._below = lru_cache(kept)(lambda partial: self._intervals([partial + tail for tail in self._tails]))
+
+    def score(self, tokens: Tensor, memory: Any, state: NGramState, context: StepContext) -> Scored:
+        before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
+        after = [self._advance(*row) for row in before]
+        scores = torch.from_numpy(np.stack([self._scores_of(*row) for row in after])).to(tokens.device)
+        contexts, partials = torch.tensor(after, device=tokens.device).unbind(1)
+        state = NGramState(contexts.view(tokens.shape), partials.view(tokens.shape))
+        return Scored(scores.view(*tokens.shape, -1), state)
+
+    def _scores_of_one(self, context: int, partial: int) -> NDArray[np.float64]:
+        """(V,) after a context and the beginning of a word."""
+        words, beginning = self._contexts.values[context], self._partials.values[partial]
+        before, ended, after = 0.0, 0.0, words
+        if beginning:
+            before = float(self._mass(words, self._intervals([beginning]))[0])
+            ended, after = self._word(context, partial)
+        scores = np.zeros(len(self.pieces))
+        text = scores[special.FIRST_TEXT :]
+        text[~self._starts] = self._mass(words, self._below(beginning)) - before
+        text[self._starts] = ended - before + np.where(self._bare, 0.0, self._mass(after, self._heads))
+        scores[special.EOS] = ended - before + self.words.end(after)
+        return scores
+
+    def _intervals(self, beginnings: Sequence[str]) -> NDArray[np.int64]:
+        """(2, N)."""
+        return np.array([self.words.interval(beginning) for beginning in beginnings]).reshape(-1, 2).T
+
+    def _mass(self, context: Any, intervals: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(N,) log, of the words of each interval and of an unknown one."""
+        unknown = max(math.exp(self.words.unknown(context) + self.unknown), _UNKNOWN_LEFT)
+        mass: NDArray[np.float64] = np.log(self.words.mass(context, *intervals) + unknown)
+        return mass

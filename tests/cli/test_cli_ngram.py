@@ -1,0 +1,77 @@
+"""`lasasr ngram`, as a command: text -> ARPA, which a search reads."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from lasasr.cli.main import main
+from lasasr.models.language_model import scorer
+from lasasr.search.look_ahead import LookAheadScorer
+from lasasr.text.character import CharacterTokenizer
+
+PROSE = "It was a dark night. The wind\nblew; it was cold!\n\nThe wind was cold, and the night was dark.\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "night.txt").write_text(PROSE)
+    with gzip.open(tmp_path / "texts" / "more.txt.gz", "wt") as file:
+        file.write("a cold wind\n")
+    return tmp_path
+
+
+def test_text_becomes_a_file_that_a_search_reads(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "words").write_text(";;; two of them\nZEBRA  Z IY1 B R AH0\nNIGHT(2)  N AY1 T\n")
+    command = ["ngram", "texts", "--layout", "prose", "--words", "words", "--out", "books.arpa", "--order", "2"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "4 sentences, 23 words: 14 1-grams" in said  # 10 words of the text, zebra, <unk>, <s> and </s>
+    assert "too little text to estimate the discounts" in said
+    assert said.endswith("books.arpa\n")
+    tokenizer = CharacterTokenizer.train(["abcdefghijklmnopqrstuvwxyz "])
+    read = scorer("books.arpa", tokenizer)
+    assert isinstance(read, LookAheadScorer)
+    assert read.words.words == ["a", "and", "blew", "cold", "dark", "it", "night", "the", "was", "wind", "zebra"]
+
+
+def test_the_perplexity_is_that_of_text_which_is_left_out(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "texts" / "dev.txt").write_text("the wind was purple\n")
+    command = ["ngram", "texts", "--layout", "prose", "--out", "a.arpa"]
+    assert main([*command, "--dev", "texts/dev.txt"]) == 0
+    held_out = capsys.readouterr().out
+    assert "dev: 4 words, 25.00 % unknown, perplexity per word" in held_out
+    assert main([*command[:-1], "b.arpa"]) == 0
+    assert "purple" not in (here / "a.arpa").read_text()
+    assert "purple" in (here / "b.arpa").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["texts", "--out", "a.txt"], "--out must end in .arpa, got a.txt"),
+        (["texts", "--out", "a.arpa", "--order", "0"], "--order must be at least 1, got 0"),
+        (["texts", "--out", "a.arpa", "--most-words", "0"], "--most-words must be at least 1, got 0"),
+        (["texts", "--out", "a.arpa", "--transcript", "englsh"], "nearest: english"),
+        (["absent", "--out", "a.arpa"], "absent is missing"),
+        (["empty.txt", "--out", "a.arpa"], "empty.txt: there is no sentence with a word"),
+        (["texts", "--out", "a.arpa", "--words", "absent"], "absent cannot be read as a list of words"),
+        (["texts", "--out", "a.arpa", "--words", "empty.txt"], "empty.txt holds no entry"),
+        (["texts", "--out", "a.arpa", "--dev", "empty.txt"], "--dev: empty.txt holds no word"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (here / "empty.txt").write_text("\n ... \n")
+    if "--words" in arguments:
+        (here / "empty.txt").write_text("\n")
+    assert main(["ngram", *arguments]) != 0
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (here / "a.arpa").exists()

@@ -1,0 +1,136 @@
+"""Word n-grams with look-ahead: each beginning is worth all words that go on so, a finished text what its words are."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from arpa import ARPA, ARPAModel
+from search_decoders import TinyDecoder, acoustics, alone
+from test_search_conformance import broken
+
+from lasasr.lm.arpa import BackOffModel
+from lasasr.search.base import StepContext
+from lasasr.search.beam import BeamSearch
+from lasasr.search.lm_scorer import LMScorer, NGramScorer, ShallowFusion, penalised
+from lasasr.search.look_ahead import LookAheadScorer
+from lasasr.search.pruning import Pruning
+from lasasr.text import special
+
+CHARACTERS = (*special.NAMES, " ", "a", "b", "c")
+PIECES = (*special.NAMES, " a", "b", " b", "a")
+WORDS = ("a", "ab", "b", "ba")
+UNIT = pytest.mark.parametrize("pieces", [CHARACTERS, PIECES], ids=["characters", "pieces"])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> BackOffModel:
+    (tmp_path / "tiny.arpa").write_text(ARPA)
+    return BackOffModel(tmp_path / "tiny.arpa")
+
+
+def scores_of(scorer: NGramScorer, tokens: Sequence[int]) -> torch.Tensor:
+    """(len(tokens) + 1, V): what may follow each beginning of a hypothesis."""
+    memory, state = scorer.start(acoustics(4), 1)
+    steps = []
+    for token in (special.SOS, *tokens):
+        scored = scorer.score(torch.tensor([[token]]), memory, state, StepContext())
+        steps.append(scored.scores[0, 0])
+        state = scored.state
+    return torch.stack(steps)
+
+
+def worth(text: str, unknown: float) -> float:
+    """log p of the whole words of a beginning, times that of all that its last one can become; words by a plain sum."""
+    reference = ARPAModel()
+    *whole, last = text.split(" ")
+    total, context = 0.0, reference.begin()
+    for word in filter(None, whole):
+        score, context = reference.word(context, word)
+        total += score if word in WORDS else score + unknown
+    if not last:
+        return total
+    going_on = [math.exp(reference.word(context, word)[0]) for word in WORDS if word.startswith(last)]
+    return total + math.log(sum(going_on) + math.exp(reference.word(context, "<unk>")[0] + unknown))
+
+
+@UNIT
+@pytest.mark.parametrize("unknown", [0.0, -3.0])
+def test_every_beginning_has_the_score_of_all_words_that_go_on_so(
+    model: BackOffModel, pieces: Sequence[str], unknown: float
+) -> None:
+    scorer = LookAheadScorer(model, pieces, unknown=unknown)
+    for tokens in itertools.product(range(special.FIRST_TEXT, len(pieces)), repeat=4):
+        steps = scores_of(scorer, tokens)
+        reached = np.cumsum([float(step[token]) for step, token in zip(steps, tokens, strict=False)])
+        text = ""
+        for total, token in zip(reached, tokens, strict=True):
+            text += pieces[token]
+            assert total == pytest.approx(worth(text, unknown), abs=1e-9), text
+        end = worth(text + " ", unknown) + ARPAModel_end(text)
+        assert reached[-1] + float(steps[-1, special.EOS]) == pytest.approx(end, abs=1e-9)
+        assert steps.max() <= 1e-12
+
+
+def ARPAModel_end(text: str) -> float:  # noqa: N802
+    reference = ARPAModel()
+    context = reference.begin()
+    for word in text.split():
+        _, context = reference.word(context, word)
+    return reference.end(context)
+
+
+@UNIT
+@pytest.mark.parametrize("pre_beam", [None, 2])
+@torch.no_grad()
+def test_finished_hypotheses_have_the_score_of_their_words(
+    model: BackOffModel, pieces: Any, pre_beam: int | None
+) -> None:
+    decoder, utterances, words = TinyDecoder(seed=2), acoustics(12, 4, 9, 1, seed=2), ARPAModel()
+    scorer = LookAheadScorer(model, pieces)
+    search = BeamSearch(beam=6, nbest=6, ctc_weight=0.3, lm=scorer, lm_weight=0.5, pruning=Pruning(pre_beam=pre_beam))
+    tested_words = set()
+    for b, nbest in enumerate(search(decoder, utterances)):
+        for hypothesis in nbest:
+            text = "".join(pieces[token] for token in hypothesis.tokens)
+            assert hypothesis.scores["lm"] == pytest.approx(words.sentence(text), abs=1e-6)
+            tested_words.update(text.split())
+        assert search(decoder, alone(utterances, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
+    assert len(tested_words) >= 3
+
+
+def test_it_keeps_every_promise(model: BackOffModel) -> None:
+    pieces = (*special.NAMES, " ", *"abcdefghij")
+    assert broken(lambda weight: ShallowFusion(LookAheadScorer(model, pieces), weight, unknown=-2.0)) == {}
+
+
+@UNIT
+def test_unknown_words_cost_the_same_without_look_ahead(model: BackOffModel, pieces: Sequence[str]) -> None:
+    ahead = LookAheadScorer(model, pieces, unknown=-3.0)
+    behind = NGramScorer(ARPAModel(), pieces, unknown=-3.0)
+    for tokens in itertools.product(range(special.FIRST_TEXT, len(pieces)), repeat=4):
+        totals = []
+        for scorer in (ahead, behind):
+            steps = scores_of(scorer, tokens)
+            totals.append(sum(float(steps[u, token]) for u, token in enumerate((*tokens, special.EOS))))
+        assert totals[0] == pytest.approx(totals[1], abs=1e-9)
+
+
+def test_what_is_added_for_unknown_words_is_of_n_gram_files_and_no_reward(model: BackOffModel) -> None:
+    scorer = LookAheadScorer(model, CHARACTERS)
+    search = BeamSearch(lm=scorer, lm_weight=0.5, lm_unknown=-4.0)
+    assert isinstance(search.lm, LookAheadScorer)
+    assert search.lm.unknown == -4.0
+    for wrong in (1.0, -math.inf, math.nan):
+        with pytest.raises(ValueError, match="at most 0, and finite"):
+            BeamSearch(lm=scorer, lm_weight=0.5, lm_unknown=wrong)
+    with pytest.raises(ValueError, match=r"lm_unknown is -4\.0, but no lm is named"):
+        BeamSearch(lm_unknown=-4.0)
+    with pytest.raises(ValueError, match=r"unknown is -4\.0, but lm is no n-gram file"):
+        penalised(LMScorer.__new__(LMScorer), -4.0, "unknown")
