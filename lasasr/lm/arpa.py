@@ -98,10 +98,15 @@ class BackOffModel:
         """log p(a word that the file lacks | context) in nats."""
         return self._nats(context, self.size)
 
-    def interval(self, beginning: str) -> tuple[int, int]:
-        """The words that begin so, as the range of their places in `words`; it may be empty."""
-        first = bisect_left(self.words, beginning)
-        return first, bisect_left(self.words, beginning + _LAST, first)
+    def interval(self, beginning: str, within: tuple[int, int] | None = None) -> tuple[int, int]:
+        """The words that begin so, as the range of their places in `words`; it may be empty.
+
+        Args:
+            within: the range of a shorter beginning, to look in it alone.
+        """
+        low, high = within or (0, self.size)
+        first = bisect_left(self.words, beginning, low, high)
+        return first, bisect_left(self.words, beginning + _LAST, first, high)
 
     def mass(self, context: Context, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float64]:
         """Σ p(word | context) over the words of each range.

@@ -139,10 +139,13 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     """
     location = expanded(_existing(path))
     if location.is_file():
-        if is_binary(location):
-            warnings.warn(WITHOUT_LOOK_AHEAD.format(path=path), stacklevel=2)
-            return NGramScorer(KenLM(location), pieces(tokenizer))
-        return LookAheadScorer(BackOffModel(location), pieces(tokenizer))
+        try:
+            if is_binary(location):
+                warnings.warn(WITHOUT_LOOK_AHEAD.format(path=path), stacklevel=2)
+                return NGramScorer(KenLM(location), pieces(tokenizer))
+            return LookAheadScorer(BackOffModel(location), pieces(tokenizer))
+        except ValueError as error:
+            raise LasasrError(f"{path} cannot score the tokens of this {_described(tokenizer)}: {error}") from None
     lm = TrainedLM.load(run_paths.bundle_folder(location))
     if not same(lm.tokenizer, tokenizer):
         raise LasasrError(

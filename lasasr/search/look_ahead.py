@@ -50,7 +50,7 @@ class LookAheadScorer(NGramScorer):
         self._tails = [piece for piece in text if not piece.startswith(" ")]
         kept = max(1, _REMEMBERED // len(self.pieces))
         self._scores_of = lru_cache(kept)(self._scores_of_one)
-        self._below = lru_cache(kept)(lambda partial: self._intervals([partial + tail for tail in self._tails]))
+        self._below = lru_cache(kept)(self._below_one)
 
     def score(self, tokens: Tensor, memory: Any, state: NGramState, context: StepContext) -> Scored:
         before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
@@ -64,19 +64,27 @@ class LookAheadScorer(NGramScorer):
         """(V,) after a context and the beginning of a word."""
         words, beginning = self._contexts.values[context], self._partials.values[partial]
         before, ended, after = 0.0, 0.0, words
+        there = self._intervals([beginning])
         if beginning:
-            before = float(self._mass(words, self._intervals([beginning]))[0])
+            before = float(self._mass(words, there)[0])
             ended, after = self._word(context, partial)
         scores = np.zeros(len(self.pieces))
         text = scores[special.FIRST_TEXT :]
-        text[~self._starts] = self._mass(words, self._below(beginning)) - before
+        if not beginning or there[0, 0] < there[1, 0]:  # else the word is unknown, and stays so
+            text[~self._starts] = self._mass(words, self._below(beginning)) - before
         text[self._starts] = ended - before + np.where(self._bare, 0.0, self._mass(after, self._heads))
         scores[special.EOS] = ended - before + self.words.end(after)
         return scores
 
-    def _intervals(self, beginnings: Sequence[str]) -> NDArray[np.int64]:
+    def _below_one(self, partial: str) -> NDArray[np.int64]:
+        """(2, N), of each tail after the beginning of a word."""
+        within = self.words.interval(partial)
+        return self._intervals([partial + tail for tail in self._tails], within)
+
+    def _intervals(self, beginnings: Sequence[str], within: tuple[int, int] | None = None) -> NDArray[np.int64]:
         """(2, N)."""
-        return np.array([self.words.interval(beginning) for beginning in beginnings]).reshape(-1, 2).T
+        ranges = [self.words.interval(beginning, within) for beginning in beginnings]
+        return np.array(ranges, dtype=np.int64).reshape(-1, 2).T
 
     def _mass(self, context: Any, intervals: NDArray[np.int64]) -> NDArray[np.float64]:
         """(N,) log, of the words of each interval and of an unknown one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,27 @@ from arpa import ARPA, ARPAModel
 from search_decoders import TinyDecoder, acoustics, alone
 from test_search_conformance import broken
 
+from lasasr.errors import LasasrError
+from lasasr.lm import kneser_ney
 from lasasr.lm.arpa import BackOffModel
+from lasasr.models.language_model import scorer as named_scorer
 from lasasr.search.base import StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.lm_scorer import LMScorer, NGramScorer, ShallowFusion, penalised
 from lasasr.search.look_ahead import LookAheadScorer
 from lasasr.search.pruning import Pruning
 from lasasr.text import special
+from lasasr.text.character import CharacterTokenizer
 
 CHARACTERS = (*special.NAMES, " ", "a", "b", "c")
 PIECES = (*special.NAMES, " a", "b", " b", "a")
+PHONES = (*special.NAMES, " a", " b", " ab", " zh")
+UNSPACED = (*special.NAMES, "a", "b", "c")
 WORDS = ("a", "ab", "b", "ba")
 UNIT = pytest.mark.parametrize("pieces", [CHARACTERS, PIECES], ids=["characters", "pieces"])
+EVERY_UNIT = pytest.mark.parametrize(
+    "pieces", [CHARACTERS, PIECES, PHONES, UNSPACED], ids=["characters", "pieces", "phones", "unspaced"]
+)
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ def worth(text: str, unknown: float) -> float:
     return total + math.log(sum(going_on) + math.exp(reference.word(context, "<unk>")[0] + unknown))
 
 
-@UNIT
+@EVERY_UNIT
 @pytest.mark.parametrize("unknown", [0.0, -3.0])
 def test_every_beginning_has_the_score_of_all_words_that_go_on_so(
     model: BackOffModel, pieces: Sequence[str], unknown: float
@@ -103,6 +113,34 @@ def test_finished_hypotheses_have_the_score_of_their_words(
             tested_words.update(text.split())
         assert search(decoder, alone(utterances, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
     assert len(tested_words) >= 3
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@UNIT
+def test_random_models_score_random_texts_by_the_back_off_rule(
+    tmp_path: Path, pieces: Sequence[str], order: int
+) -> None:
+    generator = random.Random(order)
+    vocabulary = ["".join(generator.choices("abc", k=generator.randint(1, 4))) for _ in range(12)]
+    sentences = [generator.choices(vocabulary, k=generator.randint(1, 8)) for _ in range(60)]
+    kneser_ney.write(tmp_path / "random.arpa", kneser_ney.estimate(sentences, order, ["caab"]))
+    scorer = LookAheadScorer(BackOffModel(tmp_path / "random.arpa"), pieces, unknown=-9.0)
+    reference = ARPAModel((tmp_path / "random.arpa").read_text())
+    for _ in range(25):
+        tokens = [generator.randrange(special.FIRST_TEXT, len(pieces)) for _ in range(generator.randint(1, 14))]
+        steps = scores_of(scorer, tokens)
+        assert steps.max() <= 1e-9
+        total = sum(float(step[token]) for step, token in zip(steps, [*tokens, special.EOS], strict=True))
+        text = "".join(pieces[token] for token in tokens)
+        unknown = sum(not reference.has(word) for word in text.split())
+        assert total == pytest.approx(reference.sentence(text) - 9.0 * unknown, abs=1e-9)
+
+
+def test_pieces_of_several_words_are_refused_with_the_file(model: BackOffModel, tmp_path: Path) -> None:
+    tokenizer = CharacterTokenizer.train(["ab"])
+    tokenizer.tokens = (*special.NAMES, "▁a▁b")
+    with pytest.raises(LasasrError, match=r"tiny\.arpa cannot score .*CharacterTokenizer.*only at its beginning"):
+        named_scorer(str(tmp_path / "tiny.arpa"), tokenizer)
 
 
 def test_it_keeps_every_promise(model: BackOffModel) -> None:
