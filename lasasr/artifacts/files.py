@@ -24,6 +24,7 @@ MOST_DEPTH: Final = 100  # levels of a document
 MOST_LINE_BYTES: Final = 16 << 20  # of a file of lines
 MOST_UNPACKED: Final = 100  # bytes that a packed byte may stand for: JSON has 10 to 30, a bomb 1,000
 ALWAYS_UNPACKED: Final = 64 << 20  # bytes, however few packed ones they stand for
+_GZIP: Final = b"\x1f\x8b"
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),
@@ -236,7 +237,7 @@ class _Unpacked(gzip.GzipFile):
 
 
 def lines(path: Path, most_bytes: int = MOST_LINE_BYTES) -> Iterator[str]:
-    """The lines of a text file, unpacked where it is called `.gz`, one at a time, with their ends.
+    """The lines of a text file, unpacked where it is gzip or called `.gz`, one at a time, with their ends.
 
     Args:
         most_bytes: of one line.
@@ -248,7 +249,7 @@ def lines(path: Path, most_bytes: int = MOST_LINE_BYTES) -> Iterator[str]:
     """
     with open_regular(path) as packed:
         content: Any = packed
-        if path.suffix == ".gz":
+        if path.suffix == ".gz" or packed.peek(len(_GZIP)).startswith(_GZIP):  # which no UTF-8 begins with
             content = io.BufferedReader(_Unpacked(path, packed), 1 << 17)
         number = 0
         while line := content.readline(most_bytes + 1):

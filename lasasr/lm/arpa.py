@@ -19,11 +19,14 @@ from lasasr.errors import LasasrError
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 _SPECIAL: Final = (UNKNOWN, BEGIN, END)  # after all words, in this order
+_UNKNOWN_IN_CAPITALS: Final = "<UNK>"
 _LN10: Final = math.log(10.0)
 _NEVER: Final = -100.0 * _LN10  # an unknown word, where the file has no <unk>: as KenLM
 _LAST = chr(0x10FFFF)  # behind every character that a word may go on with
 _REMEMBERED: Final = 1 << 14  # contexts
+_MOST_BACK_OFF: Final = 20.0  # log10 of a weight: rounded files need 7 at most, and powers of it must be finite
 _QUOTED: Final = 60  # characters of a line or word that an error quotes
+_ENDS: Final = "\t\r\n "  # of a line; a word may end with another sign that Python takes for a blank
 _BLANKS: Final = re.compile(r"[\t ]+")
 _COUNT: Final = re.compile(r"ngram\s+(\d{1,3})\s*=\s*(\d{1,15})")
 _TITLE: Final = re.compile(r"\\(\d+-grams:|end\\)")
@@ -53,7 +56,8 @@ class _Suffix(NamedTuple):
 class BackOffModel:
     """Word n-grams with back-off (Katz 1987), from the text format that SRILM, KenLM and others write.
 
-    Where the file has THE but not the (LibriSpeech's n-grams are so), its words are made lower-case.
+    Where the file has THE but not the (LibriSpeech's n-grams are so), its words are made lower-case. <UNK> is taken for
+    <unk>.
 
     Args:
         path: ARPA, plain or gzip.
@@ -260,9 +264,21 @@ def _read(path: Path) -> list[_Grams]:
         LasasrError: see `BackOffModel`.
     """
     try:
-        return list(_sections(path, enumerate((line.strip() for line in files.lines(path)), start=1)))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return list(_sections(path, _lines(path)))
+    except (OSError, EOFError) as error:
         raise LasasrError(f"{path} cannot be read as n-grams: {' '.join(str(error).split())}") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Its lines with their numbers, without blanks at their ends."""
+    number = 0
+    try:
+        for number, line in enumerate(files.lines(path), start=1):
+            yield number, (line.removeprefix("\ufeff") if number == 1 else line).strip(_ENDS)
+    except UnicodeDecodeError:
+        raise LasasrError(
+            f"{path}, line {number + 1} is not UTF-8; n-grams are read from ARPA files and from KenLM's own format"
+        ) from None
 
 
 def _sections(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[_Grams]:
@@ -305,15 +321,26 @@ def _take(path: Path, number: int, line: str, n: int, grams: _Grams, places: dic
     fields = _BLANKS.split(line)  # not all that Python takes for a blank: a word may hold a no-break space
     try:
         nats, back_off = float(fields[0]), float(fields[n + 1]) if len(fields) == n + 2 else 0.0
-        if len(fields) not in (n + 1, n + 2) or not nats <= 0.0 or not back_off < math.inf:
+        if len(fields) not in (n + 1, n + 2):
             raise ValueError
     except (ValueError, IndexError):
-        raise LasasrError(f"{path}, line {number} is no {n}-gram: {line[:_QUOTED]!r}") from None
+        raise LasasrError(
+            f"{path}, line {number} is no {n}-gram: {line[:_QUOTED]!r}; that is log10 p, {n} word{'s' * (n > 1)}, "
+            "and perhaps the log10 of a back-off weight"
+        ) from None
+    if not nats <= 0.0:
+        raise LasasrError(f"{path}, line {number}: log10 p must be at most 0, got {fields[0][:_QUOTED]}")
+    if not back_off <= _MOST_BACK_OFF:
+        raise LasasrError(
+            f"{path}, line {number}: the log10 of a back-off weight must be at most {_MOST_BACK_OFF:g}, "
+            f"got {fields[-1][:_QUOTED]}"
+        )
     words = fields[1 : n + 1]
     if n == 1:
-        if places.setdefault(words[0], len(places)) != len(grams.words):
+        names = (UNKNOWN, _UNKNOWN_IN_CAPITALS) if words[0] in (UNKNOWN, _UNKNOWN_IN_CAPITALS) else words
+        if any(places.setdefault(name, len(grams.words)) != len(grams.words) for name in names):
             raise LasasrError(f"{path}, line {number}: the word {words[0][:_QUOTED]!r} is there twice")
-        grams.words.append(words[0])
+        grams.words.append(names[0])
     else:
         try:
             grams.ids.extend([places[word] for word in words])

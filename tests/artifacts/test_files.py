@@ -145,7 +145,8 @@ def test_lines_are_those_of_a_text_reader(tmp_path: Path) -> None:
     text = "one\ntwo ü\r\n\n" + "long" * 100_000 + "\nlast"
     (tmp_path / "x.txt").write_bytes(text.encode())
     (tmp_path / "x.txt.gz").write_bytes(gzip.compress(text.encode()))
-    for name in ("x.txt", "x.txt.gz"):
+    (tmp_path / "lm-0").write_bytes(gzip.compress(text.encode()))  # what a bundle calls a packed file
+    for name in ("x.txt", "x.txt.gz", "lm-0"):
         assert list(files.lines(tmp_path / name)) == text.splitlines(keepends=True)
         with pytest.raises(LasasrError, match=r"line 4: more than 0 MiB in one line"):
             list(files.lines(tmp_path / name, 100_000))

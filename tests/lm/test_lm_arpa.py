@@ -12,6 +12,7 @@ from arpa import ARPA, ARPAModel
 
 from lasasr.errors import LasasrError
 from lasasr.lm.arpa import BackOffModel
+from lasasr.models import language_model
 
 TEXTS = ("", "a", "a ab", "a ab a b", "ba ab zebra a b", "zebra", "b a b a ab")
 
@@ -96,6 +97,60 @@ def test_what_is_packed_is_the_same(tmp_path: Path) -> None:
     assert sentence(BackOffModel(tmp_path / "tiny.arpa.gz"), "a ab") == sentence(model_of(tmp_path), "a ab")
 
 
+def test_a_bundle_carries_what_is_packed(tmp_path: Path) -> None:
+    (tmp_path / "tiny.arpa.gz").write_bytes(gzip.compress(ARPA.encode()))
+    (tmp_path / "bundle").mkdir()
+    stored = language_model.carried({"lm": str(tmp_path / "tiny.arpa.gz"), "lm_weight": 0.3}, tmp_path / "bundle")
+    (tmp_path / "tiny.arpa.gz").unlink()
+    read = language_model.in_bundle(stored, tmp_path / "bundle")
+    assert sentence(BackOffModel(Path(read["lm"])), "a ab") == pytest.approx(ARPAModel().sentence("a ab"), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ARPA.replace("\n", "\r\n"),
+        "\ufeff" + ARPA.lstrip(),
+        ARPA.replace("\t", " \t  ").replace("\na", "\n  a"),
+        ARPA.replace("<unk>", "<UNK>"),  # as in LibriSpeech's own files; KenLM takes both, too
+        "a comment\n" + ARPA + "what follows",
+    ],
+    ids=["crlf", "bom", "blanks", "UNK", "comments"],
+)
+def test_other_ways_to_write_it_say_the_same(tmp_path: Path, written: str) -> None:
+    (tmp_path / "tiny.arpa").write_bytes(written.encode())
+    model, plain = BackOffModel(tmp_path / "tiny.arpa"), ARPAModel()
+    assert model.words == ["a", "ab", "b", "ba"]
+    for text in TEXTS:
+        assert sentence(model, text) == pytest.approx(plain.sentence(text), abs=1e-9)
+
+
+@pytest.mark.parametrize("word", ["b\u00a0", "\u00a0", "\u2028", "b\u0301", "b\U0010ffff", "\u200bb"])
+def test_only_tabs_and_spaces_part_words(tmp_path: Path, word: str) -> None:
+    model = model_of(tmp_path, ARPA.replace("-1.5\tba\t0.0", f"-1.5\t{word}"))
+    assert model.has(word)
+    assert model.interval(word) == (model.words.index(word), model.words.index(word) + 1)
+    assert model.word((), word)[0] == pytest.approx(-1.5 * math.log(10.0))
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    content = ARPA.rstrip().encode()
+    for end in range(len(content)):
+        (tmp_path / "tiny.arpa").write_bytes(content[:end])
+        with pytest.raises(LasasrError, match=r"tiny\.arpa"):
+            BackOffModel(tmp_path / "tiny.arpa")
+
+
+def test_n_grams_of_no_word_and_of_one_word_alone(tmp_path: Path) -> None:
+    without = "\\data\\\nngram 1={}\n\n\\1-grams:\n-1\t<unk>\n-99\t<s>\n-0.5\t</s>\n{}\\end\\\n"
+    nothing = model_of(tmp_path, without.format(3, ""))
+    assert (nothing.size, nothing.begin()) == (0, ())
+    assert sentence(nothing, "a") == pytest.approx(-1.5 * math.log(10.0))
+    assert nothing.mass((), np.array([0]), np.array([0])) == [0.0]
+    unigrams = model_of(tmp_path, without.format(4, "-0.25\ta\n"))
+    assert sentence(unigrams, "a zebra") == pytest.approx(-1.75 * math.log(10.0))
+
+
 def test_a_bigram_whose_last_word_no_unigram_backs_keeps_the_sums(tmp_path: Path) -> None:
     """Pruned files may lack the end of a trigram among their bigrams."""
     pruned = ARPA.replace("-0.5\ta ab\t-0.05\n", "").replace("2=5", "2=4")
@@ -117,10 +172,14 @@ def test_a_bigram_whose_last_word_no_unigram_backs_keeps_the_sums(tmp_path: Path
         ("2=5", "2=6", "says that it has 6 2-grams, and has 5"),
         ("\\2-grams:", "\\3-grams:", "expected .2-grams:"),
         ("-0.2\ta b\t", "-0.2\ta zebra\t", "'zebra' is none of its 1-grams"),
-        ("-0.2\ta b\t", "0.2\ta b\t", "is no 2-gram: '0.2"),
-        ("-0.2\ta b\t", "nan\ta b\t", "is no 2-gram"),
+        ("-0.2\ta b\t", "0.2\ta b\t", r"line 20: log10 p must be at most 0, got 0\.2"),
+        ("-0.2\ta b\t", "nan\ta b\t", "log10 p must be at most 0, got nan"),
+        ("-0.2\ta b\t", "-0,2\ta b\t", "line 20 is no 2-gram: '-0,2.*that is log10 p, 2 words, and perhaps"),
         ("-0.2\ta b\t", "-0.2\ta b c d\t", "is no 2-gram"),
-        ("-0.15", "inf", "is no 2-gram"),
+        ("-0.15", "inf", "line 17: the log10 of a back-off weight must be at most 20, got inf"),
+        ("-0.15", "400", "a back-off weight must be at most 20, got 400"),
+        ("2=5", "2=99999999999999", "says that it has 99,999,999,999,999 2-grams, and has 5"),
+        ("-1.1\tb", "-1.1\t<UNK>", "line 13: the word '<UNK>' is there twice"),
         ("-0.9\tb a", "-0.9\ta b", "the 2-gram 'a b' is there twice"),
         ("-1.5\tba", "-1.5\ta", "the word 'a' is there twice"),
         ("<s> a ab", "b b ab", "'b b ab' is there, but its first 2 words are not"),
@@ -143,3 +202,9 @@ def test_what_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
     for name in ("tiny.arpa", "tiny.arpa.gz"):
         with pytest.raises(LasasrError, match=name):
             BackOffModel(tmp_path / name)
+
+
+def test_the_line_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tiny.arpa").write_bytes(ARPA.replace("ba", "b\xe9").encode("latin-1"))
+    with pytest.raises(LasasrError, match=r"tiny\.arpa, line 14 is not UTF-8"):
+        BackOffModel(tmp_path / "tiny.arpa")
