@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from lasasr.artifacts import files
 from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError
 
+MOST_ORDER = 20  # more words in a row repeat only where text is copied
 EPILOG = """\
 examples:
   lasasr ngram books/ --layout prose --words cmudict --out books.arpa
@@ -21,12 +23,15 @@ examples:
 def run(arguments: list[str]) -> int:
     """Estimate n-grams of the text, write them, say how large and how good they are."""
     options = _parser().read(arguments)
-    if options.order < 1:
-        raise UsageError(f"--order must be at least 1, got {options.order}")
+    if not 1 <= options.order <= MOST_ORDER:
+        raise UsageError(f"--order must be 1 to {MOST_ORDER}, got {options.order}")
     if options.most_words < 1:
         raise UsageError(f"--most-words must be at least 1, got {options.most_words}")
     if options.out.suffix != ".arpa":
         raise UsageError(f"--out must end in .arpa, got {options.out}")
+    out = files.expanded(options.out)
+    if out.is_dir():
+        raise UsageError(f"--out names the file that is written, but {options.out} is a folder")
 
     from lasasr.lm import kneser_ney
     from lasasr.text.transcript import rule
@@ -34,22 +39,29 @@ def run(arguments: list[str]) -> int:
     words = rule(options.transcript)
     dev = _text_files([options.dev], "--dev") if options.dev else []
     texts = [path for path in _text_files(options.texts, "TEXT") if path not in dev]
+    if not texts:
+        raise UsageError(f"--dev={options.dev} is all the text that is given; it is left out, so nothing remains")
     further = () if options.words is None else _further(options.words, words)
     try:
         model = kneser_ney.estimate(_sentences(texts, options, words), options.order, further)
-    except LasasrError as error:
+    except ValueError as error:
         raise LasasrError(f"{', '.join(map(str, options.texts))}: {error}") from None
     held_out = list(_sentences(dev, options, words))
     if dev and not any(held_out):
         raise LasasrError(f"--dev: {options.dev} holds no word")
-    kneser_ney.write(options.out, model)
+    try:
+        kneser_ney.write(out, model)
+    except OSError as error:
+        raise LasasrError(f"{options.out} cannot be written: {error.strerror}") from None
     sizes = ", ".join(f"{len(order.words):,} {n}-grams" for n, order in enumerate(model.orders, start=1))
     print(f"{model.sentences:,} sentences, {model.tokens:,} words: {sizes}")
+    if len(model.orders) < options.order:
+        print(f"note: no sentence is long enough for {len(model.orders) + 1}-grams")
     if model.guessed:
         lengths = ", ".join(map(str, model.guessed))
         print(f"note: too little text to estimate the discounts of length {lengths}: {kneser_ney.FALLBACK} are taken")
     if dev:
-        _print_perplexity(options.out, [sentence for sentence in held_out if sentence])
+        _print_perplexity(out, [sentence for sentence in held_out if sentence])
     print(options.out)
     return 0
 
@@ -60,7 +72,9 @@ def _parser() -> Parser:
     parser = Parser("ngram", "Estimate word n-grams (modified Kneser-Ney) from text, for search.lm.", EPILOG)
     parser.add_argument("texts", metavar="TEXT", type=Path, nargs="+", help=".txt or .txt.gz, or a folder of them")
     parser.add_argument("--out", metavar="FILE.arpa", type=Path, required=True, help="is written")
-    parser.add_argument("--order", metavar="N", type=int, default=3, help="words of the longest n-grams (3)")
+    parser.add_argument(
+        "--order", metavar="N", type=int, default=3, help=f"words of the longest n-grams, 1 to {MOST_ORDER} (3)"
+    )
     parser.add_argument(
         "--layout", choices=get_args(Layout), default="lines", help="sentences per line, or prose (lines)"
     )
@@ -78,7 +92,6 @@ def _parser() -> Parser:
 
 
 def _text_files(roots: Sequence[Path], key: str) -> list[Path]:
-    from lasasr.artifacts import files
     from lasasr.corpora.text import text_files
 
     return [path for root in roots for path in text_files(files.expanded(str(root)).resolve(), key)]
@@ -91,7 +104,6 @@ def _sentences(paths: Sequence[Path], options: Namespace, words: Callable[[str],
 
 
 def _further(path: Path, words: Callable[[str], str]) -> list[str]:
-    from lasasr.artifacts import files
     from lasasr.text.dictionary import listed_words
 
     return [word for listed in listed_words(files.expanded(str(path))) for word in words(listed).split()]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lasasr.artifacts import files
-from lasasr.errors import LasasrError
 from lasasr.lm.arpa import BEGIN, END, UNKNOWN
 
 FALLBACK: Final = (0.5, 1.0, 1.5)  # discounts, where there is too little text to estimate them; KenLM's, too
 _SPECIAL: Final = (UNKNOWN, BEGIN, END)
 _NEVER: Final = -99.0  # log10, how files write the probability of <s>
+_QUOTED: Final = 60  # characters of a sentence that an error quotes
 
 
 class Order(NamedTuple):
@@ -47,7 +47,7 @@ class _Types(NamedTuple):
 
 
 def estimate(sentences: Iterable[Sequence[str]], order: int, words: Iterable[str] = ()) -> Estimate:
-    """n-grams of up to `order` words.
+    """n-grams of up to `order` words, or as many as the longest sentence has with its beginning and end.
 
     Each n-gram below the highest order counts in how many contexts it was seen (Kneser & Ney 1995), and what is taken
     from the seen goes to the order below; from the unigrams it goes to all words in equal parts, <unk> and `words` that
@@ -59,18 +59,18 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, words: Iterable[str
         words: that can occur, although the text may lack them.
 
     Raises:
-        ValueError: `order` is below 1.
-        LasasrError: there is no sentence with a word.
+        ValueError: `order` is below 1; there is no sentence with a word, or one holds <unk>, <s> or </s>.
     """
     if order < 1:
         raise ValueError(f"order must be at least 1, got {order}")
     ids = {word: number for number, word in enumerate(_SPECIAL)}
     text, sentence_count = _numbered(sentences, ids)
     if not sentence_count:
-        raise LasasrError("there is no sentence with a word")
+        raise ValueError("there is no sentence with a word")
     for word in words:
         ids.setdefault(word, len(ids))
     types = _all_types(text, order, len(ids), ids[BEGIN])
+    order = len(types)
     guessed: list[int] = []
     probabilities: list[NDArray[np.float64]] = []
     back_offs: list[NDArray[np.float64]] = []
@@ -130,6 +130,10 @@ def _numbered(sentences: Iterable[Sequence[str]], ids: dict[str, int]) -> tuple[
     text: list[int] = []
     begin, end, count = ids[BEGIN], ids[END], 0
     for sentence in sentences:
+        if special := {*_SPECIAL}.intersection(sentence):
+            raise ValueError(
+                f"{min(special)} in {' '.join(sentence)[:_QUOTED]!r} stands for something else in n-grams; take it out"
+            )
         if sentence:
             text.append(begin)
             text.extend(ids.setdefault(word, len(ids)) for word in sentence)
@@ -147,6 +151,8 @@ def _all_types(text: NDArray[np.int64], order: int, vocabulary: int, begin: int)
     for n in range(2, order + 1):
         starts = places[: max(0, len(text) - n + 1)]
         starts = starts[sentence[starts] == sentence[starts + n - 1]]
+        if not len(starts):
+            break
         below = types[-1].at
         keys = below[starts] * vocabulary + text[starts + n - 1]
         _, first, inverse, counted = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)

@@ -44,19 +44,36 @@ def read(path: Path) -> Dictionary:
 
 
 def listed_words(path: Path) -> list[str]:
-    """The words of a list, one per line, or of a dictionary.
+    """The words of a list, one per line, or of a dictionary, which may be Latin-1 (cmudict-0.7b is).
 
     Raises:
-        LasasrError: see `read`; a file without a line is refused as well.
+        LasasrError: see `read`; a list that is not UTF-8 or a file without a line is refused as well.
     """
     try:
         lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()
     except OSError as error:
         raise LasasrError(f"{path} cannot be read as a list of words: {error.strerror}") from None
-    entries = [line.split() for line in lines if line.strip() and not line.startswith(_COMMENTS)]
-    if all(len(fields) == 1 for fields in entries) and entries:
-        return [fields[0] for fields in entries]
-    return list(read(path))
+    entries = {
+        number: line.split() for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(_COMMENTS)
+    }
+    if entries and all(len(fields) == 1 for fields in entries.values()):
+        if odd := [number for number, (word,) in entries.items() if _is_escaped(word)]:
+            raise LasasrError(f"{path}, line {odd[0]} is not UTF-8; convert it, as with iconv -f latin1 -t utf-8")
+        return [word for (word,) in entries.values()]
+    try:
+        words = list(read(path))
+    except LasasrError as error:
+        raise LasasrError(f"{error}, and not every line is one word") from None
+    return [_from_latin(word) if _is_escaped(word) else word for word in words]
+
+
+def _is_escaped(word: str) -> bool:
+    """Whether it was not UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def _from_latin(word: str) -> str:
+    return word.encode("utf-8", errors="surrogateescape").decode("latin-1").lower()
 
 
 def spoken(words: Iterable[str], dictionary: Dictionary) -> Iterator[str]:

@@ -50,11 +50,25 @@ def test_the_perplexity_is_that_of_text_which_is_left_out(here: Path, capsys: py
     assert "purple" in (here / "b.arpa").read_text()
 
 
+def test_an_order_beyond_the_text_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ngram", "texts/more.txt.gz", "--out", "a.arpa", "--order", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "1 5-grams\n" in said  # <s> a cold wind </s>
+    assert "no sentence is long enough for 6-grams" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["texts", "--out", "a.txt"], "--out must end in .arpa, got a.txt"),
-        (["texts", "--out", "a.arpa", "--order", "0"], "--order must be at least 1, got 0"),
+        (["texts", "--out", "a.arpa", "--order", "0"], "--order must be 1 to 20, got 0"),
+        (["texts", "--out", "a.arpa", "--order", "21"], "--order must be 1 to 20, got 21"),
+        (["texts", "--out", "folder.arpa"], "--out names the file that is written, but folder.arpa is a folder"),
+        (["texts", "--out", "empty.txt/a.arpa"], "empty.txt/a.arpa cannot be written"),
+        (["texts/night.txt", "--dev", "texts/night.txt", "--out", "a.arpa"], "so nothing remains"),
+        (["marked.txt", "--transcript", "none", "--out", "a.arpa"], "marked.txt: </s> in '<s> a </s>' stands for"),
+        (["latin.txt", "--out", "a.arpa"], "latin.txt cannot be read as text"),
+        (["texts", "--out", "a.arpa", "--words", "latin.txt"], "latin.txt, line 1 is not UTF-8"),
         (["texts", "--out", "a.arpa", "--most-words", "0"], "--most-words must be at least 1, got 0"),
         (["texts", "--out", "a.arpa", "--transcript", "englsh"], "nearest: english"),
         (["absent", "--out", "a.arpa"], "absent is missing"),
@@ -68,6 +82,9 @@ def test_what_is_wrong_is_one_line(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (here / "empty.txt").write_text("\n ... \n")
+    (here / "marked.txt").write_text("<s> a </s>\n")
+    (here / "latin.txt").write_bytes(b"caf\xe9\n")
+    (here / "folder.arpa").mkdir()
     if "--words" in arguments:
         (here / "empty.txt").write_text("\n")
     assert main(["ngram", *arguments]) != 0

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lasasr.errors import LasasrError
 from lasasr.lm import kneser_ney
 from lasasr.lm.arpa import BackOffModel
 
@@ -106,5 +105,13 @@ def test_too_little_text_takes_fixed_discounts_and_says_so(tmp_path: Path) -> No
 def test_what_cannot_be_estimated_is_said() -> None:
     with pytest.raises(ValueError, match="order must be at least 1, got 0"):
         kneser_ney.estimate([["a"]], 0)
-    with pytest.raises(LasasrError, match="no sentence with a word"):
+    with pytest.raises(ValueError, match="no sentence with a word"):
         kneser_ney.estimate([[], []], 3)
+    with pytest.raises(ValueError, match="</s> in 'a </s>' stands for something else"):
+        kneser_ney.estimate([["a"], ["a", "</s>"]], 3)
+
+
+def test_the_order_is_at_most_what_the_longest_sentence_has(tmp_path: Path) -> None:
+    for order in (4, 9):  # <s> a b </s>
+        kneser_ney.write(tmp_path / f"{order}.arpa", kneser_ney.estimate([["a", "b"], ["b"]], order))
+    assert (tmp_path / "4.arpa").read_text() == (tmp_path / "9.arpa").read_text()
