@@ -6,7 +6,7 @@ import copy
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from lasasr.nn import initial_weights
 from lasasr.search.base import Scorer
 from lasasr.search.lm_scorer import LMScorer, NGramScorer
 from lasasr.search.look_ahead import LookAheadScorer
-from lasasr.text import storage
+from lasasr.text import special, storage
 from lasasr.text.base import Tokenizer
 
 SCHEMA = 1
@@ -35,6 +35,10 @@ N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
 WITHOUT_LOOK_AHEAD = (
     "{path} is in KenLM's own format, which does not list its words: a word is scored at its end alone, and a search "
     "with a narrow beam may then end too early. Name its ARPA file, which is read with look-ahead"
+)
+FOREIGN_WORDS = (
+    "{path}: {odd:,} of its {all:,} words cannot be spelt with the recognizer's tokens, such as {example!r}. They must "
+    "be written as its transcripts are, in letters, case and accents (or as its phones)"
 )
 _SPACE = "▁"  # how tokenizers print a space
 _CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
@@ -143,7 +147,9 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
             if is_binary(location):
                 warnings.warn(WITHOUT_LOOK_AHEAD.format(path=path), stacklevel=2)
                 return NGramScorer(KenLM(location), pieces(tokenizer))
-            return LookAheadScorer(BackOffModel(location), pieces(tokenizer))
+            ngrams = LookAheadScorer(BackOffModel(location), pieces(tokenizer))
+            _warn_of_foreign(path, ngrams.words.words, ngrams.pieces)
+            return ngrams
         except ValueError as error:
             raise LasasrError(f"{path} cannot score the tokens of this {_described(tokenizer)}: {error}") from None
     lm = TrainedLM.load(run_paths.bundle_folder(location))
@@ -153,6 +159,16 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
             f"({_described(tokenizer)}): train it with tokenizer=of_run tokenizer.run=RECOGNIZER"
         )
     return LMScorer(lm.model)
+
+
+def _warn_of_foreign(path: str, words: Sequence[str], spelt: Sequence[str]) -> None:
+    """Warn where the tokens can spell less than half of the words: all others only take from their probability."""
+    text = spelt[special.FIRST_TEXT :]
+    whole = {piece[1:] for piece in text if piece.startswith(" ")}
+    can = whole.__contains__ if len(whole) == len(text) else {*"".join(text)}.issuperset
+    odd = [word for word in words if not can(word)]
+    if 2 * len(odd) > len(words):
+        warnings.warn(FOREIGN_WORDS.format(path=path, odd=len(odd), all=len(words), example=odd[0]), stacklevel=3)
 
 
 def refuse_missing(search: Part) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from arpa import ARPA, ARPAModel
 from lasasr.errors import LasasrError
 from lasasr.lm.arpa import BackOffModel
 from lasasr.models import language_model
+from lasasr.text.base import Tokenizer
+from lasasr.text.character import CharacterTokenizer
+from lasasr.text.phone import PhoneTokenizer
 
 TEXTS = ("", "a", "a ab", "a ab a b", "ba ab zebra a b", "zebra", "b a b a ab")
 
@@ -202,6 +206,34 @@ def test_what_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
     for name in ("tiny.arpa", "tiny.arpa.gz"):
         with pytest.raises(LasasrError, match=name):
             BackOffModel(tmp_path / name)
+
+
+IN_LETTERS = CharacterTokenizer.train(["abx"])
+
+
+@pytest.mark.parametrize(
+    ("text", "tokenizer", "example"),
+    [
+        (ARPA, IN_LETTERS, None),
+        (ARPA.replace("ba", "bä"), IN_LETTERS, None),  # one of four
+        ("\n".join(map(in_capitals, ARPA.splitlines())), IN_LETTERS, "A"),
+        (ARPA, PhoneTokenizer(("a", "ab", "x")), None),
+        (ARPA, PhoneTokenizer(("b", "aa")), "a"),  # letters of phones spell no others
+    ],
+)
+def test_words_that_tokens_cannot_spell_are_warned_of(
+    tmp_path: Path, text: str, tokenizer: Tokenizer, example: str | None
+) -> None:
+    (tmp_path / "tiny.arpa").write_text(text)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        language_model.scorer(str(tmp_path / "tiny.arpa"), tokenizer)
+    if example is None:
+        assert not said
+    else:
+        assert f"of its 4 words cannot be spelt with the recognizer's tokens, such as '{example}'" in str(
+            said[0].message
+        )
 
 
 def test_the_line_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
