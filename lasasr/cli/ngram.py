@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
 
     words = rule(options.transcript)
     dev = _text_files([options.dev], "--dev") if options.dev else []
-    texts = [path for path in _text_files(options.texts, "TEXT") if path not in dev]
+    texts = [path for path in dict.fromkeys(_text_files(options.texts, "TEXT")) if path not in dev]
     if not texts:
         raise UsageError(f"--dev={options.dev} is all the text that is given; it is left out, so nothing remains")
     further = () if options.words is None else _further(options.words, words)

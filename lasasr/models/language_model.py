@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,15 +30,17 @@ from lasasr.search.look_ahead import LookAheadScorer
 from lasasr.text import special, storage
 from lasasr.text.base import Tokenizer
 
+log = logging.getLogger(__name__)
+
 SCHEMA = 1
 N_GRAM_SUFFIXES = (".arpa", ".gz", ".bin", ".binary", ".klm")
 WITHOUT_LOOK_AHEAD = (
-    "{path} is in KenLM's own format, which does not list its words: a word is scored at its end alone, and a search "
+    "%s is in KenLM's own format, which does not list its words: a word is scored at its end alone, and a search "
     "with a narrow beam may then end too early. Name its ARPA file, which is read with look-ahead"
 )
 FOREIGN_WORDS = (
-    "{path}: {odd:,} of its {all:,} words cannot be spelt with the recognizer's tokens, such as {example!r}. They must "
-    "be written as its transcripts are, in letters, case and accents (or as its phones)"
+    "%s: %d of its %d words cannot be spelt with the recognizer's tokens, such as %r. They must be written as its "
+    "transcripts are, in letters, case and accents (or as its phones)"
 )
 _SPACE = "▁"  # how tokenizers print a space
 _CARRIED = re.compile(r"(lm|scorer)-\d+(\.\w+)?")  # a model, or a file of a scorer, in a bundle
@@ -145,7 +147,7 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
     if location.is_file():
         try:
             if is_binary(location):
-                warnings.warn(WITHOUT_LOOK_AHEAD.format(path=path), stacklevel=2)
+                log.warning(WITHOUT_LOOK_AHEAD, path)
                 return NGramScorer(KenLM(location), pieces(tokenizer))
             ngrams = LookAheadScorer(BackOffModel(location), pieces(tokenizer))
             _warn_of_foreign(path, ngrams.words.words, ngrams.pieces)
@@ -168,7 +170,7 @@ def _warn_of_foreign(path: str, words: Sequence[str], spelt: Sequence[str]) -> N
     can = whole.__contains__ if len(whole) == len(text) else {*"".join(text)}.issuperset
     odd = [word for word in words if not can(word)]
     if 2 * len(odd) > len(words):
-        warnings.warn(FOREIGN_WORDS.format(path=path, odd=len(odd), all=len(words), example=odd[0]), stacklevel=3)
+        log.warning(FOREIGN_WORDS, path, len(odd), len(words), odd[0])
 
 
 def refuse_missing(search: Part) -> None:

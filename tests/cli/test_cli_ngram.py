@@ -50,6 +50,12 @@ def test_the_perplexity_is_that_of_text_which_is_left_out(here: Path, capsys: py
     assert "purple" in (here / "b.arpa").read_text()
 
 
+def test_a_file_that_is_named_twice_counts_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ngram", "texts", "texts/more.txt.gz", "./texts/more.txt.gz", "--out", "a.arpa"]) == 0
+    assert main(["ngram", "texts", "--out", "b.arpa"]) == 0
+    assert (here / "a.arpa").read_text() == (here / "b.arpa").read_text()
+
+
 def test_an_order_beyond_the_text_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ngram", "texts/more.txt.gz", "--out", "a.arpa", "--order", "7"]) == 0
     said = capsys.readouterr().out
