@@ -137,8 +137,12 @@ class NGramScorer(Scorer):
             return context, partial
         piece = self.pieces[token]
         if not piece.startswith(" "):
-            return context, self._partials.of(self._partials.values[partial] + piece)
-        return self._contexts.of(self._word(context, partial)[1]), self._partials.of(piece[1:])
+            return context, self._partial(self._partials.values[partial] + piece)
+        return self._contexts.of(self._word(context, partial)[1]), self._partial(piece[1:])
+
+    def _partial(self, beginning: str) -> int:
+        """The number of the beginning of a word."""
+        return self._partials.of(beginning)
 
     def _ends_of_one(self, context: int, partial: int) -> tuple[float, float]:
         """What ends the word here: (the next word's beginning, eos)."""

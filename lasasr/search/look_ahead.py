@@ -18,6 +18,7 @@ from lasasr.search.lm_scorer import NGramScorer, NGramState
 from lasasr.text import special
 
 _REMEMBERED = 1 << 24  # scores of tokens that are kept, in all
+_UNKNOWN_WORD = "\0"  # the beginning of no word
 _UNKNOWN_LEFT = 1e-300  # so that no logarithm is taken of zero
 
 
@@ -59,6 +60,11 @@ class LookAheadScorer(NGramScorer):
         contexts, partials = torch.tensor(after, device=tokens.device).unbind(1)
         state = NGramState(contexts.view(tokens.shape), partials.view(tokens.shape))
         return Scored(scores.view(*tokens.shape, -1), state)
+
+    def _partial(self, beginning: str) -> int:
+        """All beginnings of unknown words are one, so that no more are kept than the model's words have."""
+        first, last = self.words.interval(beginning)
+        return self._partials.of(beginning if first < last or not beginning else _UNKNOWN_WORD)
 
     def _scores_of_one(self, context: int, partial: int) -> NDArray[np.float64]:
         """(V,) after a context and the beginning of a word."""

@@ -160,6 +160,15 @@ def test_unknown_words_cost_the_same_without_look_ahead(model: BackOffModel, pie
         assert totals[0] == pytest.approx(totals[1], abs=1e-9)
 
 
+def test_what_is_kept_does_not_grow_with_the_text(model: BackOffModel) -> None:
+    scorer, generator = LookAheadScorer(model, CHARACTERS), torch.Generator().manual_seed(1)
+    for _ in range(30):
+        scores_of(scorer, torch.randint(special.FIRST_TEXT, len(CHARACTERS), (40,), generator=generator).tolist())
+    beginnings = {word[:length] for word in WORDS for length in range(len(word) + 1)}
+    assert len(scorer._partials.values) <= len(beginnings) + 1  # and that of all unknown words
+    assert len(scorer._contexts.values) <= 1 + 7 + 5  # none, and those that the file has
+
+
 def test_what_is_added_for_unknown_words_is_of_n_gram_files_and_no_reward(model: BackOffModel) -> None:
     scorer = LookAheadScorer(model, CHARACTERS)
     search = BeamSearch(lm=scorer, lm_weight=0.5, lm_unknown=-4.0)
