@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+import torch
 from torch import nn
 
 from lasasr.artifacts import run_paths
@@ -283,9 +284,13 @@ def model(parts: ModelParts, input_dim: int, vocabulary_size: int) -> Model:
 
 
 def _initialised(make: Callable[[int], M], seed: int, prefix: str = "") -> M:
-    """What `make(seed)` builds, with its initial weights drawn, and nothing that was given it drawn anew."""
-    module = make(seed)
-    initialise_checked(module, seed, prefix, lambda: make(seed + 1))
+    """What `make(seed)` builds, with its initial weights drawn, and nothing that was given it drawn anew.
+
+    Its weights are ordinary tensors in inference mode, too: others do not tell whether they were changed.
+    """
+    with torch.inference_mode(False):
+        module = make(seed)
+        initialise_checked(module, seed, prefix, lambda: make(seed + 1))
     return module
 
 

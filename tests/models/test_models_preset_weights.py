@@ -63,6 +63,12 @@ def test_pretrained_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(encoder(monkeypatch, says=True).body.weight, LOADED["weight"])
 
 
+@torch.inference_mode()
+def test_weights_are_ordinary_ones_in_inference_mode_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = encoder(monkeypatch, says=True)
+    assert not any(weight.is_inference() for weight in built.parameters())
+
+
 def test_false_says_that_they_may_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not torch.equal(encoder(monkeypatch, says=False).body.weight, LOADED["weight"])
 
