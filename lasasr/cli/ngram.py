@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -111,8 +110,9 @@ def _further(path: Path, words: Callable[[str], str]) -> list[str]:
 
 def _print_perplexity(path: Path, sentences: Sequence[Sequence[str]]) -> None:
     from lasasr.lm.arpa import BackOffModel
+    from lasasr.lm.perplexity import Perplexity
 
-    model, nats, tokens, unknown = BackOffModel(path), 0.0, 0, 0
+    model, nats, unknown = BackOffModel(path), 0.0, 0
     for sentence in sentences:
         context = model.begin()
         for word in sentence:
@@ -120,6 +120,6 @@ def _print_perplexity(path: Path, sentences: Sequence[Sequence[str]]) -> None:
             nats -= score
             unknown += not model.has(word)
         nats -= model.end(context)
-        tokens += len(sentence)
-    perplexity = math.exp(nats / (tokens + len(sentences)))
-    print(f"dev: {tokens:,} words, {100 * unknown / tokens:.2f} % unknown, perplexity per word {perplexity:.1f}")
+    words, characters = sum(map(len, sentences)), sum(len(" ".join(sentence)) for sentence in sentences)
+    per_word = Perplexity(nats, words, words, characters, len(sentences)).per_word
+    print(f"dev: {words:,} words, {100 * unknown / words:.2f} % unknown, perplexity per word {per_word:.1f}")

@@ -123,13 +123,17 @@ class NGramScorer(Scorer):
     def score(self, tokens: Tensor, memory: Any, state: NGramState, context: StepContext) -> Scored:
         before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
         after = [self._advance(*row) for row in before]
-        ends = torch.tensor([self._ends(*row) for row in after], dtype=torch.float64, device=tokens.device)
-        scores = ends.new_zeros(len(after), len(self.pieces))
-        scores[:, special.FIRST_TEXT :] = ends[:, :1] * self._begins.to(tokens.device)
-        scores[:, special.EOS] = ends[:, 1]
         contexts, partials = torch.tensor(after, device=tokens.device).unbind(1)
         state = NGramState(contexts.view(tokens.shape), partials.view(tokens.shape))
-        return Scored(scores.view(*tokens.shape, -1), state)
+        return Scored(self._token_scores(after).to(tokens.device).view(*tokens.shape, -1), state)
+
+    def _token_scores(self, states: Sequence[tuple[int, int]]) -> Tensor:
+        """(N, V) float64, of what may follow each of N contexts and partial words."""
+        ends = torch.tensor([self._ends(*state) for state in states], dtype=torch.float64)
+        scores = ends.new_zeros(len(states), len(self.pieces))
+        scores[:, special.FIRST_TEXT :] = ends[:, :1] * self._begins
+        scores[:, special.EOS] = ends[:, 1]
+        return scores
 
     def _advance_one(self, context: int, partial: int, token: int) -> tuple[int, int]:
         """Context and partial word after one more token."""

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lasasr.lm.arpa import BackOffModel
-from lasasr.search.base import Scored, StepContext
-from lasasr.search.lm_scorer import NGramScorer, NGramState
+from lasasr.search.lm_scorer import NGramScorer
 from lasasr.text import special
 
 _REMEMBERED = 1 << 24  # scores of tokens that are kept, in all
@@ -53,13 +52,8 @@ class LookAheadScorer(NGramScorer):
         self._scores_of = lru_cache(kept)(self._scores_of_one)
         self._below = lru_cache(kept)(self._below_one)
 
-    def score(self, tokens: Tensor, memory: Any, state: NGramState, context: StepContext) -> Scored:
-        before = zip(*(leaf.flatten().tolist() for leaf in (*state, tokens)), strict=True)
-        after = [self._advance(*row) for row in before]
-        scores = torch.from_numpy(np.stack([self._scores_of(*row) for row in after])).to(tokens.device)
-        contexts, partials = torch.tensor(after, device=tokens.device).unbind(1)
-        state = NGramState(contexts.view(tokens.shape), partials.view(tokens.shape))
-        return Scored(scores.view(*tokens.shape, -1), state)
+    def _token_scores(self, states: Sequence[tuple[int, int]]) -> Tensor:
+        return torch.from_numpy(np.stack([self._scores_of(*state) for state in states]))
 
     def _partial(self, beginning: str) -> int:
         """All beginnings of unknown words are one, so that no more are kept than the model's words have."""

@@ -22,14 +22,44 @@ def read(path: Path) -> Dictionary:
     Raises:
         LasasrError: the file is missing, no text, holds no entry, or a line is none; the message names the line.
     """
+    return _pronunciations(path, _entries(path, "a dictionary"))
+
+
+def listed_words(path: Path) -> list[str]:
+    """The words of a list, one per line, or of a dictionary, which may be Latin-1 (cmudict-0.7b is).
+
+    Raises:
+        LasasrError: see `read`; a list that is not UTF-8 or a file without a line is refused as well.
+    """
+    entries = _entries(path, "a list of words")
+    if entries and all(len(line.split()) == 1 for line in entries.values()):
+        if odd := [number for number, line in entries.items() if _is_escaped(line)]:
+            raise LasasrError(f"{path}, line {odd[0]} is not UTF-8; convert it, as with iconv -f latin1 -t utf-8")
+        return [line.strip() for line in entries.values()]
+    try:
+        words = _pronunciations(path, entries)
+    except LasasrError as error:
+        raise LasasrError(f"{error}, and not every line is one word") from None
+    return [_from_latin(word) if _is_escaped(word) else word for word in words]
+
+
+def _entries(path: Path, meant: str) -> dict[int, str]:
+    """The lines that are neither empty nor comments, by their numbers; what is not UTF-8 in them is escaped.
+
+    Args:
+        meant: what the file was named as, for the error.
+    """
     try:
         lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()  # some editions are Latin-1
     except OSError as error:
-        raise LasasrError(f"{path} cannot be read as a dictionary: {error.strerror}") from None
+        raise LasasrError(f"{path} cannot be read as {meant}: {error.strerror}") from None
+    return {number: line for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(_COMMENTS)}
+
+
+def _pronunciations(path: Path, entries: Mapping[int, str]) -> Dictionary:
+    """See `read`."""
     pronunciations: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith(_COMMENTS):
-            continue
+    for number, line in entries.items():
         entry = _ENTRY.fullmatch(line)
         try:
             if entry is None:
@@ -41,30 +71,6 @@ def read(path: Path) -> Dictionary:
     if not pronunciations:
         raise LasasrError(f"{path} holds no entry")
     return pronunciations
-
-
-def listed_words(path: Path) -> list[str]:
-    """The words of a list, one per line, or of a dictionary, which may be Latin-1 (cmudict-0.7b is).
-
-    Raises:
-        LasasrError: see `read`; a list that is not UTF-8 or a file without a line is refused as well.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise LasasrError(f"{path} cannot be read as a list of words: {error.strerror}") from None
-    entries = {
-        number: line.split() for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(_COMMENTS)
-    }
-    if entries and all(len(fields) == 1 for fields in entries.values()):
-        if odd := [number for number, (word,) in entries.items() if _is_escaped(word)]:
-            raise LasasrError(f"{path}, line {odd[0]} is not UTF-8; convert it, as with iconv -f latin1 -t utf-8")
-        return [word for (word,) in entries.values()]
-    try:
-        words = list(read(path))
-    except LasasrError as error:
-        raise LasasrError(f"{error}, and not every line is one word") from None
-    return [_from_latin(word) if _is_escaped(word) else word for word in words]
 
 
 def _is_escaped(word: str) -> bool:
