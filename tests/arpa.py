@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from lasasr.lm.ngram import WordModel
+
 ARPA = """
 \\data\\
 ngram 1=7
@@ -34,6 +36,15 @@ ngram 3=2
 """
 
 
+def sentence(model: WordModel, text: str) -> float:
+    """log p of a whole sentence, word by word."""
+    total, context = 0.0, model.begin()
+    for word in text.split():
+        score, context = model.word(context, word)
+        total += score
+    return total + model.end(context)
+
+
 class ARPAModel:
     """log p(word | context) by the recursion of the ARPA format; a context is the tuple of all words so far."""
 
@@ -61,11 +72,7 @@ class ARPAModel:
         return self.word(context, "</s>")[0]
 
     def sentence(self, text: str) -> float:
-        total, context = 0.0, self.begin()
-        for word in text.split():
-            score, context = self.word(context, word)
-            total += score
-        return total + self.end(context)
+        return sentence(self, text)
 
     def _score(self, context: tuple[str, ...], word: str) -> float:
         if (*context, word) in self.table:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arpa import ARPA, ARPAModel
+from arpa import ARPA, ARPAModel, sentence
 
 from lasasr.errors import LasasrError
 from lasasr.lm.arpa import BackOffModel
@@ -24,14 +24,6 @@ def model_of(folder: Path, text: str = ARPA) -> BackOffModel:
     path = folder / "tiny.arpa"
     path.write_text(text)
     return BackOffModel(path)
-
-
-def sentence(model: BackOffModel, text: str) -> float:
-    total, context = 0.0, model.begin()
-    for word in text.split():
-        score, context = model.word(context, word)
-        total += score
-    return total + model.end(context)
 
 
 @pytest.mark.parametrize("text", TEXTS)

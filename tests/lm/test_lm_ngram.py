@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from arpa import ARPA, ARPAModel
+from arpa import ARPA, ARPAModel, sentence
 
 from lasasr.errors import LasasrError
 from lasasr.lm.ngram import KenLM
@@ -46,14 +46,6 @@ def arpa(tmp_path: Path) -> Path:
 
 def binary(kind: str) -> bytes:
     return gzip.decompress(base64.b64decode(BINARIES[kind]))
-
-
-def sentence(model: KenLM, text: str) -> float:
-    total, context = 0.0, model.begin()
-    for word in text.split():
-        score, context = model.word(context, word)
-        total += score
-    return total + model.end(context)
 
 
 @pytest.mark.skipif(sys.byteorder != "little" or sys.maxsize < 2**32, reason="the binaries are of another machine")

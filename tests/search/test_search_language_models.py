@@ -145,17 +145,21 @@ def test_the_internal_model_is_the_decoder_with_contexts_of_zero_for_every_atten
 @pytest.mark.parametrize("pre_beam", [None, 2])
 @torch.no_grad()
 def test_an_ngram_gives_finished_hypotheses_the_score_of_their_words(pieces: Any, pre_beam: int | None) -> None:
+    assert len(words_of_finished(NGramScorer(ARPAModel(), pieces), pre_beam)) > 3
+
+
+def words_of_finished(scorer: NGramScorer, pre_beam: int | None) -> set[str]:
+    """The words of finished hypotheses, each of which has the score of its words, in every batch position."""
     decoder, utterances, words = TinyDecoder(seed=2), acoustics(12, 4, 9, 1, seed=2), ARPAModel()
-    scorer = NGramScorer(words, pieces)
     search = BeamSearch(beam=6, nbest=6, ctc_weight=0.3, lm=scorer, lm_weight=0.5, pruning=Pruning(pre_beam=pre_beam))
     tested_words = set()
     for b, nbest in enumerate(search(decoder, utterances)):
         for hypothesis in nbest:
-            text = "".join(pieces[token] for token in hypothesis.tokens)
+            text = "".join(scorer.pieces[token] for token in hypothesis.tokens)
             assert hypothesis.scores["lm"] == pytest.approx(words.sentence(text), abs=1e-6)
             tested_words.update(text.split())
         assert search(decoder, alone(utterances, b))[0][0].score == pytest.approx(nbest[0].score, abs=1e-4)
-    assert len(tested_words) > 3
+    return tested_words
 
 
 def test_a_piece_with_a_space_inside_is_refused() -> None:
