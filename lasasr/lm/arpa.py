@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,22 +12,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lasasr.artifacts import files
 from lasasr.errors import LasasrError
+from lasasr.lm.arpa_file import BEGIN, END, NEVER, SPECIAL, Grams, read
 
-UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
-_SPECIAL: Final = (UNKNOWN, BEGIN, END)  # after all words, in this order
-_UNKNOWN_IN_CAPITALS: Final = "<UNK>"
-_LN10: Final = math.log(10.0)
-_NEVER: Final = -100.0 * _LN10  # an unknown word, where the file has no <unk>: as KenLM
 _LAST = chr(0x10FFFF)  # behind every character that a word may go on with
 _REMEMBERED: Final = 1 << 14  # contexts
-_MOST_BACK_OFF: Final = 20.0  # log10 of a weight: rounded files need 7 at most, and powers of it must be finite
-_QUOTED: Final = 60  # characters of a line or word that an error quotes
-_ENDS: Final = "\t\r\n "  # of a line; a word may end with another sign that Python takes for a blank
-_BLANKS: Final = re.compile(r"[\t ]+")
-_COUNT: Final = re.compile(r"ngram\s+(\d{1,3})\s*=\s*(\d{1,15})")
-_TITLE: Final = re.compile(r"\\(\d+-grams:|end\\)")
 
 Context = tuple[int, ...]  # the ids of the last words, the oldest first
 
@@ -67,11 +54,11 @@ class BackOffModel:
     """
 
     def __init__(self, path: Path) -> None:
-        grams = _read(path)
+        grams = read(path)
         self.words, ids = _numbered(path, grams[0].words)
         self.size = len(self.words)  # words without the three special ones; ids below it are words
-        self._id_of = {word: number for number, word in enumerate((*self.words, *_SPECIAL))}
-        self._unigram_nats = np.full(len(self._id_of), _NEVER)
+        self._id_of = {word: number for number, word in enumerate((*self.words, *SPECIAL))}
+        self._unigram_nats = np.full(len(self._id_of), NEVER)
         self._unigram_nats[ids] = grams[0].nats
         self._unigram_back_off = np.zeros(len(self._id_of))
         self._unigram_back_off[ids] = grams[0].back_off
@@ -193,7 +180,7 @@ class BackOffModel:
         place = int(first + np.searchsorted(order.words[first:last], word))
         return place if place < last and order.words[place] == word else None
 
-    def _order(self, path: Path, n: int, grams: NDArray[np.int64], counted: _Grams) -> _Order:
+    def _order(self, path: Path, n: int, grams: NDArray[np.int64], counted: Grams) -> _Order:
         """The n-grams (R, n) as children of those of the order below."""
         parents = self._rows(grams[:, :-1])
         if (parents < 0).any():
@@ -240,114 +227,13 @@ class BackOffModel:
         return rows
 
     def _spelt(self, gram: Sequence[int]) -> str:
-        names = (*self.words, *_SPECIAL)
+        names = (*self.words, *SPECIAL)
         return " ".join(names[number] for number in gram)
 
 
 def _sums(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) → (N + 1,), the sum of those before each place."""
     return np.concatenate(([0.0], np.cumsum(probabilities)))
-
-
-class _Grams(NamedTuple):
-    """What the file says of the n-grams of one length."""
-
-    words: list[str]  # of the unigrams, in the file's order
-    ids: array[int]  # n to a row: the place of each word among the unigrams
-    nats: array[float]
-    back_off: array[float]
-
-
-def _read(path: Path) -> list[_Grams]:
-    """
-    Raises:
-        LasasrError: see `BackOffModel`.
-    """
-    try:
-        return list(_sections(path, _lines(path)))
-    except (OSError, EOFError) as error:
-        raise LasasrError(f"{path} cannot be read as n-grams: {' '.join(str(error).split())}") from None
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Its lines with their numbers, without blanks at their ends."""
-    number = 0
-    try:
-        for number, line in enumerate(files.lines(path), start=1):
-            yield number, (line.removeprefix("\ufeff") if number == 1 else line).strip(_ENDS)
-    except UnicodeDecodeError:
-        raise LasasrError(
-            f"{path}, line {number + 1} is not UTF-8; n-grams are read from ARPA files and from KenLM's own format"
-        ) from None
-
-
-def _sections(path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[_Grams]:
-    if not any(line == "\\data\\" for _, line in lines):  # what stands before it is a comment
-        raise LasasrError(f"{path} is no n-gram file: it has no line \\data\\")
-    number, line, sizes = 0, "", list[int]()
-    for number, line in lines:
-        if counted := _COUNT.fullmatch(line):
-            if int(counted[1]) != len(sizes) + 1:
-                raise _unexpected(path, number, f"the number of {len(sizes) + 1}-grams", line)
-            sizes.append(int(counted[2]))
-        elif line:
-            break
-    if not sizes or line != "\\1-grams:":
-        raise _unexpected(path, number, "\\1-grams: after the numbers of n-grams", line)
-    places: dict[str, int] = {}
-    for n, size in enumerate(sizes, start=1):
-        grams = _Grams([], array("q"), array("d"), array("d"))
-        for number, line in lines:
-            if line.startswith("\\") and _TITLE.fullmatch(line):
-                break
-            if line:
-                _take(path, number, line, n, grams, places)
-        else:
-            raise LasasrError(f"{path} ends within its {n}-grams: it has no line \\end\\")
-        if len(grams.nats) != size:
-            raise LasasrError(f"{path} says that it has {size:,} {n}-grams, and has {len(grams.nats):,}")
-        title = f"\\{n + 1}-grams:" if n < len(sizes) else "\\end\\"
-        if line != title:
-            raise _unexpected(path, number, title, line)
-        yield grams
-
-
-def _unexpected(path: Path, number: int, expected: str, line: str) -> LasasrError:
-    return LasasrError(f"{path}, line {number}: expected {expected}, got {line[:_QUOTED]!r}")
-
-
-def _take(path: Path, number: int, line: str, n: int, grams: _Grams, places: dict[str, int]) -> None:
-    """One line: log10 p, n words, perhaps the log10 of the back-off weight."""
-    fields = _BLANKS.split(line)  # not all that Python takes for a blank: a word may hold a no-break space
-    try:
-        nats, back_off = float(fields[0]), float(fields[n + 1]) if len(fields) == n + 2 else 0.0
-        if len(fields) not in (n + 1, n + 2):
-            raise ValueError
-    except (ValueError, IndexError):
-        raise LasasrError(
-            f"{path}, line {number} is no {n}-gram: {line[:_QUOTED]!r}; that is log10 p, {n} word{'s' * (n > 1)}, "
-            "and perhaps the log10 of a back-off weight"
-        ) from None
-    if not nats <= 0.0:
-        raise LasasrError(f"{path}, line {number}: log10 p must be at most 0, got {fields[0][:_QUOTED]}")
-    if not back_off <= _MOST_BACK_OFF:
-        raise LasasrError(
-            f"{path}, line {number}: the log10 of a back-off weight must be at most {_MOST_BACK_OFF:g}, "
-            f"got {fields[-1][:_QUOTED]}"
-        )
-    words = fields[1 : n + 1]
-    if n == 1:
-        names = (UNKNOWN, _UNKNOWN_IN_CAPITALS) if words[0] in (UNKNOWN, _UNKNOWN_IN_CAPITALS) else words
-        if any(places.setdefault(name, len(grams.words)) != len(grams.words) for name in names):
-            raise LasasrError(f"{path}, line {number}: the word {words[0][:_QUOTED]!r} is there twice")
-        grams.words.append(names[0])
-    else:
-        try:
-            grams.ids.extend([places[word] for word in words])
-        except KeyError as error:
-            raise LasasrError(f"{path}, line {number}: {error.args[0][:_QUOTED]!r} is none of its 1-grams") from None
-    grams.nats.append(max(nats * _LN10, _NEVER))
-    grams.back_off.append(max(back_off * _LN10, _NEVER))
 
 
 def _numbered(path: Path, words: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -359,9 +245,9 @@ def _numbered(path: Path, words: Sequence[str]) -> tuple[list[str], NDArray[np.i
     if lacking := [word for word in (BEGIN, END) if word not in words]:
         raise LasasrError(f"{path} is no n-gram file of sentences: its 1-grams lack {lacking[0]}")
     if "THE" in words and "the" not in words:
-        words = [word if word in _SPECIAL else word.lower() for word in words]
-    vocabulary = sorted({*words} - {*_SPECIAL})
-    place = {word: number for number, word in enumerate((*vocabulary, *_SPECIAL))}
-    if len(vocabulary) + len([word for word in words if word in _SPECIAL]) != len(words):
+        words = [word if word in SPECIAL else word.lower() for word in words]
+    vocabulary = sorted({*words} - {*SPECIAL})
+    place = {word: number for number, word in enumerate((*vocabulary, *SPECIAL))}
+    if len(vocabulary) + len([word for word in words if word in SPECIAL]) != len(words):
         raise LasasrError(f"{path}: two of its words are the same in lower case; write all of it in lower case")
     return vocabulary, np.array([place[word] for word in words])

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lasasr.artifacts import files
-from lasasr.lm.arpa import BEGIN, END, UNKNOWN
+from lasasr.lm.arpa_file import BEGIN, END, SPECIAL
 
 FALLBACK: Final = (0.5, 1.0, 1.5)  # discounts, where there is too little text to estimate them; KenLM's, too
-_SPECIAL: Final = (UNKNOWN, BEGIN, END)
 _NEVER: Final = -99.0  # log10, how files write the probability of <s>
 _QUOTED: Final = 60  # characters of a sentence that an error quotes
 
@@ -63,7 +62,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, words: Iterable[str
     """
     if order < 1:
         raise ValueError(f"order must be at least 1, got {order}")
-    ids = {word: number for number, word in enumerate(_SPECIAL)}
+    ids = {word: number for number, word in enumerate(SPECIAL)}
     text, sentence_count = _numbered(sentences, ids)
     if not sentence_count:
         raise ValueError("there is no sentence with a word")
@@ -130,7 +129,7 @@ def _numbered(sentences: Iterable[Sequence[str]], ids: dict[str, int]) -> tuple[
     text: list[int] = []
     begin, end, count = ids[BEGIN], ids[END], 0
     for sentence in sentences:
-        if special := {*_SPECIAL}.intersection(sentence):
+        if special := {*SPECIAL}.intersection(sentence):
             raise ValueError(
                 f"{min(special)} in {' '.join(sentence)[:_QUOTED]!r} stands for something else in n-grams; take it out"
             )
