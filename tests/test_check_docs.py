@@ -23,18 +23,24 @@ Check = Callable[[str], list[str]]
 
 
 @pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The script, for a small project in a folder of its own."""
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+def shipped() -> Any:
+    """The script, for the project itself."""
     spec = importlib.util.spec_from_file_location("check_docs", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
     return module
+
+
+@pytest.fixture
+def script(shipped: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script, for a small project in a folder of its own."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(shipped, "ROOT", tmp_path)
+    return shipped
 
 
 @pytest.fixture
@@ -93,3 +99,8 @@ def test_versions_that_differ_are_said(script: Any, tmp_path: Path, name: str) -
     assert list(script.unequal_versions()) == []
     (tmp_path / name).write_text(FILES[name].replace("1.2.0", "1.3.0"))
     assert len(list(script.unequal_versions())) == 1
+
+
+def test_the_projects_own_pages_have_no_faults(shipped: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the tests alone, without `make docs`, notice a page that CI would refuse."""
+    assert shipped.main() == 0, capsys.readouterr().out
