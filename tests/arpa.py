@@ -45,6 +45,23 @@ def sentence(model: WordModel, text: str) -> float:
     return total + model.end(context)
 
 
+def spelt(model: WordModel, text: str, unknown: float = 0.0, leading_space: bool = False) -> float:
+    """log p of a text as its spaces cut it: an empty word costs what an unknown one does, and changes no context.
+
+    Args:
+        unknown: added for each word that the model lacks.
+        leading_space: whether a space at the beginning cuts nothing.
+    """
+    total, context = 0.0, model.begin()
+    for word in (text.removeprefix(" ") if leading_space else text).split(" ") if text else ():
+        if word:
+            score, context = model.word(context, word)
+            total += score if model.has(word) else score + unknown
+        else:
+            total += model.word(context, "<unk>")[0] + unknown
+    return total + model.end(context)
+
+
 class ARPAModel:
     """log p(word | context) by the recursion of the ARPA format; a context is the tuple of all words so far."""
 

@@ -21,7 +21,7 @@ class WordModel(Protocol):
         ...
 
     def word(self, context: Any, word: str) -> tuple[float, Hashable]:
-        """log p(word | context) in nats, and the context after it."""
+        """log p(word | context) in nats, of an unknown one for <unk>; and the context after it."""
         ...
 
     def end(self, context: Any) -> float:

@@ -148,8 +148,8 @@ def scorer(path: str, tokenizer: Tokenizer) -> Scorer:
         try:
             if is_binary(location):
                 log.warning(WITHOUT_LOOK_AHEAD, path)
-                return NGramScorer(KenLM(location), pieces(tokenizer))
-            ngrams = LookAheadScorer(BackOffModel(location), pieces(tokenizer))
+                return NGramScorer(KenLM(location), pieces(tokenizer), leading_space=_leading_space(tokenizer))
+            ngrams = LookAheadScorer(BackOffModel(location), pieces(tokenizer), leading_space=_leading_space(tokenizer))
             _warn_of_foreign(path, ngrams.words.words, ngrams.pieces)
             return ngrams
         except ValueError as error:
@@ -211,6 +211,12 @@ def pieces(tokenizer: Tokenizer) -> list[str]:
     if tokenizer.unit == "phone":
         return [f" {token}" for token in tokenizer.tokens]
     return [token.replace(_SPACE, " ") for token in tokenizer.tokens]
+
+
+def _leading_space(tokenizer: Tokenizer) -> bool:
+    """Whether the space at the beginning of a text is of the tokens alone, as SentencePiece's; False without one."""
+    spaces = [number for number, token in enumerate(tokenizer.tokens) if token == _SPACE]
+    return bool(spaces) and tokenizer.decode(spaces[:1]) == ""
 
 
 def carried(search: Part, folder: Path) -> dict[str, Any]:

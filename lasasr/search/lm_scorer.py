@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lasasr.lm.arpa_file import UNKNOWN
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import WordModel
 from lasasr.search.acoustics import Acoustics
@@ -18,6 +19,7 @@ from lasasr.search.scorer import log_probs
 from lasasr.text import special
 
 _REMEMBERED = 1 << 18  # entries of each cache
+SPACE = " "  # the beginning of a word of which there is the space before it and no more
 
 
 class LMScorer(Scorer):
@@ -77,7 +79,7 @@ class NGramState(NamedTuple):
     """The position of each hypothesis in its words, as numbers that `_Numbers` assigned."""
 
     context: Tensor  # (B, K) int64, the word model's context after the last whole word
-    partial: Tensor  # (B, K) int64, the beginning of a word since then
+    partial: Tensor  # (B, K) int64, the beginning of a word since then; empty only at the beginning of a text
 
 
 class NGramScorer(Scorer):
@@ -88,32 +90,47 @@ class NGramScorer(Scorer):
     end a word share one query to the word model, which runs on the CPU, hypothesis by hypothesis, and is
     cached: unlike all other scorers this one loops over hypotheses.
 
+    An extra space (a second one, one at the end, one at the beginning unless `leading_space`) ends an empty word: that
+    costs what an unknown word costs, and the words after it are scored as if it were not there. Were it free, a search
+    would write spaces for their `length_bonus`.
+
     Args:
         words: the word model.
         pieces: (V,) the text of every token of the recognizer, special ones too; a token that begins a word begins
             with a space.
         name: the key in `Hypothesis.scores`.
         unknown: log, at most 0, added to the score of every word that the model lacks.
+        leading_space: whether a space at the beginning of a text belongs to its first word (SentencePiece).
 
     Raises:
         ValueError: a piece holds a space elsewhere than at its beginning; or `unknown` is not at most 0, and finite.
     """
 
-    def __init__(self, words: WordModel, pieces: Sequence[str], name: str = "lm", unknown: float = 0.0) -> None:
+    def __init__(
+        self,
+        words: WordModel,
+        pieces: Sequence[str],
+        name: str = "lm",
+        unknown: float = 0.0,
+        leading_space: bool = False,
+    ) -> None:
         text = pieces[special.FIRST_TEXT :]
         if odd := [piece for piece in text if " " in piece[1:]]:
             raise ValueError(f"a piece may hold a space only at its beginning, got {odd[0]!r}")
         if not -math.inf < unknown <= 0.0:
             raise ValueError(f"what is added for unknown words must be at most 0, and finite, got {unknown}")
         self.words, self.pieces, self.name, self.unknown = words, tuple(pieces), name, unknown
-        self._begins = torch.tensor([piece.startswith(" ") for piece in text], dtype=torch.float64)
+        self.leading_space = leading_space
+        # (V − 4,) the place in `_ends` of what a token scores
+        kinds = [0 if piece == SPACE else 1 if piece.startswith(" ") else 3 for piece in text]
+        self._kinds = torch.tensor(kinds, dtype=torch.int64)
         self._contexts, self._partials = _Numbers(), _Numbers()
         self._advance = lru_cache(_REMEMBERED)(self._advance_one)
         self._ends = lru_cache(_REMEMBERED)(self._ends_of_one)
 
     def with_unknown(self, unknown: float) -> NGramScorer:
         """The same with another `unknown`."""
-        return type(self)(self.words, self.pieces, self.name, unknown)
+        return type(self)(self.words, self.pieces, self.name, unknown, self.leading_space)
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
         rows = torch.zeros(len(acoustics.mask), hypotheses, dtype=torch.int64, device=acoustics.encoded.device)
@@ -131,8 +148,8 @@ class NGramScorer(Scorer):
         """(N, V) float64, of what may follow each of N contexts and partial words."""
         ends = torch.tensor([self._ends(*state) for state in states], dtype=torch.float64)
         scores = ends.new_zeros(len(states), len(self.pieces))
-        scores[:, special.FIRST_TEXT :] = ends[:, :1] * self._begins
-        scores[:, special.EOS] = ends[:, 1]
+        scores[:, special.FIRST_TEXT :] = ends[:, self._kinds]
+        scores[:, special.EOS] = ends[:, 2]
         return scores
 
     def _advance_one(self, context: int, partial: int, token: int) -> tuple[int, int]:
@@ -141,24 +158,35 @@ class NGramScorer(Scorer):
             return context, partial
         piece = self.pieces[token]
         if not piece.startswith(" "):
-            return context, self._partial(self._partials.values[partial] + piece)
-        return self._contexts.of(self._word(context, partial)[1]), self._partial(piece[1:])
+            return context, self._partial(self._partials.values[partial].removeprefix(SPACE) + piece)
+        return self._contexts.of(self._word(context, partial)[1]), self._partial(piece[1:] or SPACE)
 
     def _partial(self, beginning: str) -> int:
         """The number of the beginning of a word."""
         return self._partials.of(beginning)
 
-    def _ends_of_one(self, context: int, partial: int) -> tuple[float, float]:
-        """What ends the word here: (the next word's beginning, eos)."""
+    def _ends_of_one(self, context: int, partial: int) -> tuple[float, float, float, float]:
+        """What tokens score here: (a lone space, a token that begins the next word, eos, one within the word)."""
         score, after = self._word(context, partial)
-        return score, score + self.words.end(after)
+        at_beginning = not self._partials.values[partial]
+        space = self._empty_word(context) if at_beginning and not self.leading_space else score
+        return space, score, score + self.words.end(after), 0.0
+
+    def _empty_word(self, context: int) -> float:
+        return self.words.word(self._contexts.values[context], UNKNOWN)[0] + self.unknown
 
     def _word(self, context: int, partial: int) -> tuple[float, Hashable]:
-        """Score of the partial word as a whole one, and the context after it; two spaces have no word between them."""
+        """Score of the partial word as a whole one, and the context after it.
+
+        An unknown word can make the words after it more probable, an empty one must not: it leaves the context as it
+        is.
+        """
         word = self._partials.values[partial]
         before: Hashable = self._contexts.values[context]
         if not word:
             return 0.0, before
+        if word == SPACE:
+            return self._empty_word(context), before
         score, after = self.words.word(before, word)
         return (score if self.words.has(word) else score + self.unknown), after
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lasasr.lm.arpa import BackOffModel
-from lasasr.search.lm_scorer import NGramScorer
+from lasasr.search.lm_scorer import SPACE, NGramScorer
 from lasasr.text import special
 
 _REMEMBERED = 1 << 24  # scores of tokens that are kept, in all
@@ -27,13 +27,14 @@ class LookAheadScorer(NGramScorer):
     A token within a word scores by how much it narrows down which words may follow, given the words before; the token
     that ends the word scores the rest. So the total of a finished hypothesis is the model's own score of its words, and
     no token scores more than 0. Beginnings of which the model has no word are those of an unknown word, whose
-    probability counts at every beginning.
+    probability counts at every beginning. Extra spaces cost what they do in `NGramScorer`.
 
     Args:
         words: the word model.
         pieces: (V,) see `NGramScorer`.
         name: the key in `Hypothesis.scores`.
         unknown: see `NGramScorer`.
+        leading_space: see `NGramScorer`.
 
     Raises:
         ValueError: see `NGramScorer`.
@@ -41,12 +42,19 @@ class LookAheadScorer(NGramScorer):
 
     words: BackOffModel
 
-    def __init__(self, words: BackOffModel, pieces: Sequence[str], name: str = "lm", unknown: float = 0.0) -> None:
-        super().__init__(words, pieces, name, unknown)
+    def __init__(
+        self,
+        words: BackOffModel,
+        pieces: Sequence[str],
+        name: str = "lm",
+        unknown: float = 0.0,
+        leading_space: bool = False,
+    ) -> None:
+        super().__init__(words, pieces, name, unknown, leading_space)
         text = self.pieces[special.FIRST_TEXT :]
         self._starts = np.array([piece.startswith(" ") for piece in text], dtype=bool)
         self._heads = self._intervals([piece[1:] for piece in text if piece.startswith(" ")])
-        self._bare = np.array([piece == " " for piece in text if piece.startswith(" ")], dtype=bool)
+        self._bare = np.array([piece == SPACE for piece in text if piece.startswith(" ")], dtype=bool)
         self._tails = [piece for piece in text if not piece.startswith(" ")]
         kept = max(1, _REMEMBERED // len(self.pieces))
         self._scores_of = lru_cache(kept)(self._scores_of_one)
@@ -58,22 +66,20 @@ class LookAheadScorer(NGramScorer):
     def _partial(self, beginning: str) -> int:
         """All beginnings of unknown words are one, so that no more are kept than the model's words have."""
         first, last = self.words.interval(beginning)
-        return self._partials.of(beginning if first < last or not beginning else _UNKNOWN_WORD)
+        return super()._partial(beginning if first < last or beginning in ("", SPACE) else _UNKNOWN_WORD)
 
     def _scores_of_one(self, context: int, partial: int) -> NDArray[np.float64]:
         """(V,) after a context and the beginning of a word."""
-        words, beginning = self._contexts.values[context], self._partials.values[partial]
-        before, ended, after = 0.0, 0.0, words
+        words, beginning = self._contexts.values[context], self._partials.values[partial].removeprefix(SPACE)
         there = self._intervals([beginning])
-        if beginning:
-            before = float(self._mass(words, there)[0])
-            ended, after = self._word(context, partial)
+        before = float(self._mass(words, there)[0]) if beginning else 0.0
+        (space, ended, eos, _), after = self._ends(context, partial), self._word(context, partial)[1]
         scores = np.zeros(len(self.pieces))
         text = scores[special.FIRST_TEXT :]
         if not beginning or there[0, 0] < there[1, 0]:  # else the word is unknown, and stays so
             text[~self._starts] = self._mass(words, self._below(beginning)) - before
-        text[self._starts] = ended - before + np.where(self._bare, 0.0, self._mass(after, self._heads))
-        scores[special.EOS] = ended - before + self.words.end(after)
+        text[self._starts] = np.where(self._bare, space, ended + self._mass(after, self._heads)) - before
+        scores[special.EOS] = eos - before
         return scores
 
     def _below_one(self, partial: str) -> NDArray[np.int64]:
