@@ -102,6 +102,10 @@ def test_replay_brings_the_corpus_of_the_run_beside_the_new_one(
     assert refused.stderr.splitlines()[-1].endswith("name a corpus, as +corpus@adapt.replay.corpus=librispeech")
 
 
+def scores_of(result: Path) -> dict[str, float]:
+    return {line["id"]: line["score"] for line in map(json.loads, result.read_text().splitlines())}
+
+
 def test_minutes_of_own_speech_make_a_curve(tiny_run: Path, tmp_path: Path, workplace: Path, lasasr: Command) -> None:
     table = tmp_path / "mine.tsv"
     rows = [
@@ -128,12 +132,21 @@ def test_minutes_of_own_speech_make_a_curve(tiny_run: Path, tmp_path: Path, work
     swept = lasasr(*words, "adapt.minutes=0.1,0.3", "-m", "name=minutes")
     assert swept.returncode == 0, swept.stderr
     (sweep,) = tiny_run.parent.glob("sweep-minutes-*")
+    runs = [next(tiny_run.parent.glob(f"*_minutes-{minutes}-s1-*")) for minutes in ("0.1", "0.3")]
+    after_training = [scores_of(run / "results" / "test.jsonl") for run in runs]
+    for path in (runs[0] / "results").glob("test*"):
+        path.unlink()  # so that one is decoded, and one is read
     out, picture = tmp_path / "minutes.json", tmp_path / "minutes.svg"
     done = lasasr("minutes", str(base), str(sweep), "--out", str(out), "--svg", str(picture))
     assert done.returncode == 0, done.stderr
     assert "speaker me" in done.stdout
     contents = json.loads(out.read_text())
     assert [row["minutes"] for row in contents["rows"]] == [0.0, 0.1, 0.3]
+    assert [row["runs"] for row in contents["rows"]] == [[base.name], *([run.name] for run in runs)]
+    of_base = scores_of(next((base / "results").glob("test@*.jsonl")))
+    for run, expected in zip(runs, after_training, strict=True):
+        assert scores_of(run / "results" / "test.jsonl") == pytest.approx(expected, abs=1e-5)
+        assert of_base != pytest.approx(expected, abs=1e-4)
     assert contents["rows"][0]["points"] == 0.0
     for row in contents["rows"]:
         assert row["interval"][0] <= row["percent"] <= row["interval"][1]
