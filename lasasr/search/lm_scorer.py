@@ -19,6 +19,7 @@ from lasasr.search.scorer import log_probs
 from lasasr.text import special
 
 _REMEMBERED = 1 << 18  # entries of each cache
+_NUMBERED = 1 << 18  # contexts, and beginnings of words, from which on `_Numbers` forgets
 SPACE = " "  # the beginning of a word of which there is the space before it and no more
 
 
@@ -133,6 +134,8 @@ class NGramScorer(Scorer):
         return type(self)(self.words, self.pieces, self.name, unknown, self.leading_space)
 
     def start(self, acoustics: Acoustics, hypotheses: int) -> tuple[Any, Any]:
+        if self._contexts.forget() | self._partials.forget():
+            self._advance.cache_clear()  # its results are numbers
         rows = torch.zeros(len(acoustics.mask), hypotheses, dtype=torch.int64, device=acoustics.encoded.device)
         context, partial = self._contexts.of(self.words.begin()), self._partials.of("")
         return Stateless(), NGramState(rows + context, rows + partial)
@@ -155,10 +158,11 @@ class NGramScorer(Scorer):
     def _advance_one(self, context: int, partial: int, token: int) -> tuple[int, int]:
         """Context and partial word after one more token."""
         if token < special.FIRST_TEXT:
-            return context, partial
+            return self._contexts.used(context), self._partials.used(partial)
         piece = self.pieces[token]
         if not piece.startswith(" "):
-            return context, self._partial(self._partials.values[partial].removeprefix(SPACE) + piece)
+            beginning = self._partials[partial].removeprefix(SPACE) + piece
+            return self._contexts.used(context), self._partial(beginning)
         return self._contexts.of(self._word(context, partial)[1]), self._partial(piece[1:] or SPACE)
 
     def _partial(self, beginning: str) -> int:
@@ -168,12 +172,12 @@ class NGramScorer(Scorer):
     def _ends_of_one(self, context: int, partial: int) -> tuple[float, float, float, float]:
         """What tokens score here: (a lone space, a token that begins the next word, eos, one within the word)."""
         score, after = self._word(context, partial)
-        at_beginning = not self._partials.values[partial]
+        at_beginning = not self._partials[partial]
         space = self._empty_word(context) if at_beginning and not self.leading_space else score
         return space, score, score + self.words.end(after), 0.0
 
     def _empty_word(self, context: int) -> float:
-        return self.words.word(self._contexts.values[context], UNKNOWN)[0] + self.unknown
+        return self.words.word(self._contexts[context], UNKNOWN)[0] + self.unknown
 
     def _word(self, context: int, partial: int) -> tuple[float, Hashable]:
         """Score of the partial word as a whole one, and the context after it.
@@ -181,8 +185,8 @@ class NGramScorer(Scorer):
         An unknown word can make the words after it more probable, an empty one must not: it leaves the context as it
         is.
         """
-        word = self._partials.values[partial]
-        before: Hashable = self._contexts.values[context]
+        word = self._partials[partial]
+        before: Hashable = self._contexts[context]
         if not word:
             return 0.0, before
         if word == SPACE:
@@ -192,14 +196,45 @@ class NGramScorer(Scorer):
 
 
 class _Numbers:
-    """Assigns numbers to values in the order of their first use; a number keeps its value."""
+    """Assigns numbers to values in the order of their first use; a number keeps its value while it is in use.
+
+    Nothing tells when the last hypothesis lets go of a number, because tensors hold them. So `forget` forgets those
+    that were not used since it forgot the last time: a search uses its own at each step, and can go on although others
+    began in the meantime.
+    """
 
     def __init__(self) -> None:
-        self.values: list[Any] = []
+        self._recent: dict[int, Any] = {}
+        self._before: dict[int, Any] = {}  # not used since some were forgotten
         self._of: dict[Hashable, int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def __getitem__(self, number: int) -> Any:
+        return self._recent[number] if number in self._recent else self._before[number]
 
     def of(self, value: Hashable) -> int:
-        if value not in self._of:
-            self._of[value] = len(self.values)
-            self.values.append(value)
-        return self._of[value]
+        """The number of a value."""
+        if value in self._of:
+            return self.used(self._of[value])
+        number = self._of[value] = self._next
+        self._recent[number] = value
+        self._next += 1
+        return number
+
+    def used(self, number: int) -> int:
+        """The number itself, which is in use."""
+        if number in self._before:
+            self._recent[number] = self._before.pop(number)
+        return number
+
+    def forget(self) -> bool:
+        """Forget, where more than `_NUMBERED` were used since the last time; says whether that is so."""
+        if len(self._recent) <= _NUMBERED:
+            return False
+        for value in self._before.values():
+            del self._of[value]
+        self._before, self._recent = self._recent, {}
+        return True

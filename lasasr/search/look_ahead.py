@@ -64,13 +64,13 @@ class LookAheadScorer(NGramScorer):
         return torch.from_numpy(np.stack([self._scores_of(*state) for state in states]))
 
     def _partial(self, beginning: str) -> int:
-        """All beginnings of unknown words are one, so that no more are kept than the model's words have."""
+        """All beginnings of unknown words are one: none of them has scores of its own to be computed and kept."""
         first, last = self.words.interval(beginning)
         return super()._partial(beginning if first < last or beginning in ("", SPACE) else _UNKNOWN_WORD)
 
     def _scores_of_one(self, context: int, partial: int) -> NDArray[np.float64]:
         """(V,) after a context and the beginning of a word."""
-        words, beginning = self._contexts.values[context], self._partials.values[partial].removeprefix(SPACE)
+        words, beginning = self._contexts[context], self._partials[partial].removeprefix(SPACE)
         there = self._intervals([beginning])
         before = float(self._mass(words, there)[0]) if beginning else 0.0
         (space, ended, eos, _), after = self._ends(context, partial), self._word(context, partial)[1]

@@ -22,6 +22,7 @@ from lasasr.lm import kneser_ney
 from lasasr.lm.arpa import BackOffModel
 from lasasr.models import language_model
 from lasasr.models.language_model import scorer as named_scorer
+from lasasr.search import lm_scorer
 from lasasr.search.base import StepContext
 from lasasr.search.beam import BeamSearch
 from lasasr.search.limits import Limits
@@ -199,8 +200,31 @@ def test_what_is_kept_does_not_grow_with_the_text(model: BackOffModel) -> None:
     for _ in range(30):
         scores_of(scorer, torch.randint(special.FIRST_TEXT, len(CHARACTERS), (40,), generator=generator).tolist())
     beginnings = {word[:length] for word in WORDS for length in range(len(word) + 1)}
-    assert len(scorer._partials.values) <= len(beginnings) + 2  # a space, and that of all unknown words
-    assert len(scorer._contexts.values) <= 1 + 7 + 5  # none, and those that the file has
+    assert len(scorer._partials) <= len(beginnings) + 2  # a space, and that of all unknown words
+    assert len(scorer._contexts) <= 1 + 7 + 5  # none, and those that the file has
+
+
+@pytest.mark.parametrize("look_ahead", [True, False], ids=["ahead", "at the ends"])
+def test_what_is_kept_is_bounded_and_searches_that_are_under_way_go_on(
+    model: BackOffModel, look_ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def new() -> NGramScorer:  # whose contexts, without look-ahead, are all words so far
+        return LookAheadScorer(model, CHARACTERS) if look_ahead else NGramScorer(ARPAModel(), CHARACTERS)
+
+    generator = torch.Generator().manual_seed(1)
+    texts = torch.randint(special.FIRST_TEXT, len(CHARACTERS), (40, 20), generator=generator).tolist()
+    expected = [scores_of(new(), text) for text in texts]
+    monkeypatch.setattr(lm_scorer, "_NUMBERED", 5)
+    scorer = new()
+    memory, state = scorer.start(acoustics(4), 1)
+    slow = [special.SOS, *texts[0]]  # takes a step after each of the other texts
+    for step, text in enumerate(texts[1:]):
+        if step < len(slow):
+            scored = scorer.score(torch.tensor([[slow[step]]]), memory, state, StepContext())
+            torch.testing.assert_close(scored.scores[0, 0], expected[0][step])
+            state = scored.state
+        torch.testing.assert_close(scores_of(scorer, text), expected[1 + step])
+        assert max(len(scorer._contexts), len(scorer._partials)) <= 2 * (5 + 1 + len(text)) + 1
 
 
 def test_what_is_added_for_unknown_words_is_of_n_gram_files_and_no_reward(model: BackOffModel) -> None:
