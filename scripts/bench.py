@@ -13,18 +13,16 @@ multiplies large matrices. Decoding has a script of its own, `bench_decode.py`.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from bench_conformer import conformer
 from bench_data import features, scoring
 from bench_loader import loader
-from bench_measure import Case, Row, device_here, measure, synchronize, table
+from bench_measure import Case, Row, add_json, device_here, measure, synchronize, table, write
 from bench_models import LARGE, SMALL, Bench
 from bench_rates import rates
 from bench_rates import table as rates_table
@@ -59,7 +57,7 @@ def arguments_of() -> argparse.Namespace:
     parser.add_argument("--limit-s", type=float, default=15.0, help="a case that took so long is not repeated again")
     parser.add_argument("--threads", type=int, default=1, help="OpenMP threads")
     parser.add_argument("--device", type=device_here, default="cpu")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    add_json(parser)
     parser.add_argument("--profile", action="store_true", help="say where the time of each case goes")
     arguments = parser.parse_args()
     unknown = [section for section in arguments.sections if section not in names]
@@ -80,10 +78,20 @@ def main() -> None:
     rows: list[Row] = []
     counted: dict[str, float] = {}
     speeds: dict[str, dict[str, float]] = {}
+    settings: dict[str, Any] = {"schema": 1, "threads": arguments.threads, "small": arguments.small}
+    settings |= {"device": device.type, "torch": torch.__version__}
+    if device.type == "cuda":
+        settings["gpu"] = torch.cuda.get_device_name(device)
+
+    def write_figures(complete: bool = False) -> None:
+        figures = {**settings, "rows": [asdict(row) for row in rows], "rates": speeds, LAUNCHES: counted}
+        write(arguments.json, figures, complete)
+
     for section in chosen:
         if section == LAUNCHES:
             counted = bench.launches()
             print("\n".join(f"{count:8.1f}  {name}" for name, count in counted.items()), flush=True)
+            write_figures()
             continue
         for cases in sections(bench, arguments.small)[section]():
             if not any(arguments.only in case.name for case in cases):
@@ -93,16 +101,11 @@ def main() -> None:
             group = measure(section, cases, arguments.rounds, arguments.limit_s, device)
             print(table(group), flush=True)
             rows.extend(group)
+            write_figures()
         if section == "training":
             speeds = rates(bench, [row for row in rows if row.section == section])
             print(rates_table(speeds), flush=True)
-    if arguments.json:
-        settings: dict[str, Any] = {"schema": 1, "threads": arguments.threads, "small": arguments.small}
-        settings |= {"device": device.type, "torch": torch.__version__}
-        if device.type == "cuda":
-            settings["gpu"] = torch.cuda.get_device_name(device)
-        report = {**settings, "rows": [asdict(row) for row in rows], "rates": speeds, LAUNCHES: counted}
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    write_figures(complete=True)
 
 
 def profile(cases: list[Case], device: torch.device) -> None:

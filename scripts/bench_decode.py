@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
 import time
 from collections import defaultdict
@@ -27,7 +26,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
-from bench_measure import device_here
+from bench_measure import add_json, device_here, write
 from torch.nn import functional
 
 from lasasr.attend.location import LocationAttention
@@ -242,7 +241,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", type=device_here, default="cpu")
     parser.add_argument("--memory", action="store_true", help="the memory of beams 40 and 10 instead of the time")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    add_json(parser)
     return parser
 
 
@@ -251,14 +250,13 @@ def main() -> None:
     args = arguments().parse_args()
     torch.set_num_threads(args.threads)
     decoder = model(args)
-    rows = []
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    rows: list[dict[str, Any]] = []
     for batch in args.batches:
         rows.append(memory(batch, decoder, args) if args.memory else measure(batch, decoder, args))
         if not args.memory:
             print(line(rows[-1]), flush=True)
-    if args.json:
-        settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-        args.json.write_text(json.dumps({"torch": torch.__version__, **settings, "rows": rows}, indent=1) + "\n")
+        write(args.json, {"torch": torch.__version__, **settings, "rows": rows}, len(rows) == len(args.batches))
 
 
 if __name__ == "__main__":

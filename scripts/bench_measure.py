@@ -1,17 +1,21 @@
-"""Cases of the same work, timed in turns, and the table of what came out; used by `bench.py`."""
+"""Cases of the same work, timed in turns, and the table and file of what came out; used by `bench.py`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from lasasr.artifacts import files
 from lasasr.errors import LasasrError
 from lasasr.nn import concurrent, devices
 
@@ -54,6 +58,25 @@ def device_here(name: str) -> str:
         return devices.usable(name, "")
     except LasasrError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option --json, for `write`."""
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help='where to write the figures, after each group of cases; until the last, the file says "complete": false',
+    )
+
+
+def write(path: Path | None, figures: Mapping[str, Any], complete: bool) -> None:
+    """Write the figures so far as JSON, whole or not at all, where a path is given.
+
+    Args:
+        complete: whether no more are to come.
+    """
+    if path is not None:
+        files.write_text(path, json.dumps({"complete": complete, **figures}, indent=1) + "\n")
 
 
 def measure(section: str, cases: list[Case], rounds: int, limit_s: float, device: torch.device) -> list[Row]:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import logging
 import random
 import statistics
@@ -37,7 +36,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import bench_decode
@@ -402,7 +400,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", type=bench_measure.device_here, default="cpu")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    bench_measure.add_json(parser)
     args = parser.parse_args()
     if lacking := missing():
         sys.exit(f"{', '.join(lacking)} not installed: make peers, then .venv-parity/bin/python scripts/bench_peers.py")
@@ -414,14 +412,13 @@ def main() -> None:
     for toolkit in toolkits:
         toolkit.model.to(args.device)
         print(f"{toolkit.name}: {sum(p.numel() for p in toolkit.model.parameters()) / 1e6:.2f} M parameters")
-    rows = []
+    figures = {"torch": torch.__version__, "threads": args.threads}
+    rows: list[dict[str, Any]] = []
     for title, cases in works(toolkits, args):
         with shared_steps.loop() if title.startswith("decode") else nullcontext():
             rows += measure(title, [case for case in cases if case.name not in args.without], args.rounds, args.device)
-    if args.json:
-        args.json.write_text(
-            json.dumps({"torch": torch.__version__, "threads": args.threads, "rows": rows}, indent=1) + "\n"
-        )
+        bench_measure.write(args.json, {**figures, "rows": rows}, complete=False)
+    bench_measure.write(args.json, {**figures, "rows": rows}, complete=True)
 
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ def result(races: int, seed: int, processes: int) -> str:
 def main() -> None:
     """Print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
+    parser.add_argument("--write", action="store_true", help="into docs/statistics.md, at the end alone")
     parser.add_argument("--races", type=int, default=4_000, help="simulated races per setting")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)

@@ -359,7 +359,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def main() -> None:
     """Print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
+    parser.add_argument("--write", action="store_true", help="into docs/statistics.md, at the end alone")
     parser.add_argument("--pairs", type=int, default=10_000, help="simulated pairs per setting")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,10 +96,54 @@ def test_the_benchmark_of_search_makes_hypotheses_of_its_length_and_writes_its_f
     )
     script.main()
     assert "batch  2" in capsys.readouterr().out
-    assert [row["batch"] for row in json.loads((tmp_path / "figures.json").read_text())["rows"]] == [1, 2]
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["complete"] is True
+    assert [row["batch"] for row in figures["rows"]] == [1, 2]
     options = type("Options", (), {"encoded_dim": 6, "vocabulary": 12, "device": "cpu"})
     nbests = script.searching(3, 5, 1.0)(None, script.utterances(2, 9, options))
     assert [[len(hypothesis.tokens) for hypothesis in nbest] for nbest in nbests] == [[5], [5]]
+
+
+@pytest.mark.parametrize("name", ["bench", "bench_decode", "bench_peers"])
+def test_an_interrupted_benchmark_leaves_what_it_has_measured(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, measured = importlib.import_module(name), importlib.import_module("bench_measure")
+    path = tmp_path / "figures.json"
+    row = measured.Row("training", "case", 1, 1.0, (1.0, 1.0), 1.0, "case", 1.0, (1.0, 1.0), 1.0, None)
+    rows = {"bench": [row], "bench_decode": {"batch": 1}, "bench_peers": [{"case": "case"}]}
+    outcomes = iter([rows[name], KeyboardInterrupt()])
+
+    def measure(*_: object) -> object:
+        outcome = next(outcomes)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    groups = [("decode", []), ("train", [])]
+    case = measured.Case("case", int, "case")
+    words = {
+        "bench": ["training"],
+        "bench_decode": ["--batches", "1", "2"],
+        "bench_peers": ["--work", "conformer-fixed"],
+    }
+    monkeypatch.setattr(script, "measure", measure)
+    monkeypatch.setattr(logging, "disable", lambda level: None)
+    replaced: dict[str, Any] = {
+        "sections": lambda *_: {"training": lambda: [[case], [case]]},
+        "line": str,
+        "missing": list,
+        "works": lambda *_: groups,
+    }
+    for key, value in replaced.items():
+        if hasattr(script, key):
+            monkeypatch.setattr(script, key, value)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words[name], "--json", str(path)])
+    with pytest.raises(KeyboardInterrupt):
+        script.main()
+    figures = json.loads(path.read_text())
+    assert figures["complete"] is False
+    assert len(figures["rows"]) == 1
 
 
 def test_lasasrs_part_of_the_benchmark_beside_peers_can_be_built() -> None:
