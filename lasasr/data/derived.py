@@ -23,14 +23,6 @@ _MADE_FROM: Final = "made_from"
 _CHECKS: Final = "crc32"  # of each array
 _CHUNK: Final = 1 << 20  # bytes
 _MOST_HEADER_BYTES: Final = 1 << 20
-_DTYPES: Final = {
-    "U8": np.uint8,
-    "I32": np.int32,
-    "I64": np.int64,
-    "U64": np.uint64,
-    "F64": np.float64,
-    "BOOL": np.bool_,
-}
 
 
 def stored_or_computed(path: Path, made_from: Any, compute: Callable[[], Arrays]) -> Arrays:
@@ -49,7 +41,7 @@ def stored_or_computed(path: Path, made_from: Any, compute: Callable[[], Arrays]
     with suppress(OSError):  # a folder of others, which cannot be written to, or a full disk
         with files.replacing(path) as temporary:
             checks = {name: zlib.crc32(value.reshape(-1).view(np.uint8).data) for name, value in computed.items()}
-            tensor_file.save(computed, temporary, {_MADE_FROM: origin, _CHECKS: json.dumps(checks)})
+            tensor_file.save_arrays(computed, temporary, {_MADE_FROM: origin, _CHECKS: json.dumps(checks)})
         return _stored(path, origin) or computed
     return computed
 
@@ -98,7 +90,7 @@ def _check(file: BinaryIO, begin: int, entry: Mapping[str, Any], expected: int) 
 
 def _mapped(path: Path, entry: Mapping[str, Any], begin: int) -> NDArray[Any]:
     """One array of a safetensors file."""
-    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    dtype, shape = np.dtype(tensor_file.DTYPES[entry["dtype"]]), tuple(entry["shape"])
     start, end = entry["data_offsets"]
     if end - start != dtype.itemsize * int(np.prod(shape)):
         raise ValueError("damaged")
