@@ -17,6 +17,7 @@ from lasasr.artifacts import files
 from lasasr.data import digests
 from lasasr.data.content import Content, Row, is_ordered, of_sentences, of_utterances
 from lasasr.data.derived import stamp, stamps
+from lasasr.data.digest_table import DigestTable
 from lasasr.errors import LasasrError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def of_split(manifest: Path, rule: str, ordered: bool, read: Callable[[], Uttera
     made_from = {name: stamp(path) for name, path in (("manifest", manifest), ("digests", digests.beside(manifest)))}
 
     def compute() -> Content:
-        return of_utterances(read(), digests.recorded(manifest), ordered)
+        return of_utterances(read(), DigestTable.of(manifest), ordered)
 
     return _stored_or_computed(beside(manifest, rule), made_from, ordered, compute)
 

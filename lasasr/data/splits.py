@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from lasasr.artifacts import files
-from lasasr.data import content, content_files, digests
+from lasasr.data import content, content_files
 from lasasr.data.content import Content, Row
+from lasasr.data.digest_table import DigestTable
 from lasasr.data.manifest import Utterances
 from lasasr.data.manifest_cache import MANIFESTS
 from lasasr.errors import LasasrError
@@ -91,7 +92,7 @@ class Splits:
         return sorted(self.manifests)
 
     def _computed(self, split: str) -> Content:
-        recorded = digests.recorded(self._manifest(split))
+        recorded = DigestTable.of(self._manifest(split))
         return content.of_utterances(self.utterances(split), recorded, content.is_ordered(split))
 
     def _manifest(self, split: str) -> Path:

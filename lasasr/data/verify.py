@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
-from lasasr.data import derived, digests
-from lasasr.data.derived import Arrays
-from lasasr.data.digests import Digest
+from lasasr.data import digests
+from lasasr.data.digest_table import DigestTable
 from lasasr.errors import LasasrError
-
-SCHEMA: Final = 1
-_BYTES: Final = 16  # of a digest
 
 
 class AsPrepared:
@@ -28,12 +22,11 @@ class AsPrepared:
     or that cannot be read, passes: reading it fails then.
 
     Args:
-        recorded: of the files, see `table`.
+        recorded: of the files.
     """
 
-    def __init__(self, recorded: Arrays) -> None:
-        self._keys, self._sizes, self._digests = recorded["keys"], recorded["sizes"], recorded["digests"]
-        count = len(self._keys)
+    def __init__(self, recorded: DigestTable) -> None:
+        self._recorded, count = recorded, len(recorded)
         self._seen = np.frombuffer(mmap.mmap(-1, max(1, count)), dtype=np.uint8, count=count)
 
     @classmethod
@@ -43,10 +36,7 @@ class AsPrepared:
         Raises:
             LasasrError: see `digests.recorded`.
         """
-        path = digests.beside(manifest)
-        made_from = {"schema": SCHEMA, **derived.stamps([path])}
-        place = path.with_name(f"{digests.split_of(manifest)}.digests.safetensors")
-        return cls(derived.stored_or_computed(place, made_from, lambda: table(digests.recorded(manifest))))
+        return cls(DigestTable.of(manifest))
 
     def check(self, utterance: str, cut: bytes) -> None:
         """Compare the files of a cut that were not compared yet.
@@ -59,18 +49,14 @@ class AsPrepared:
             LasasrError: a file has changed; names utterance and file.
         """
         for source in digests.sources(json.loads(cut)):
-            index = self._index(source)
+            index = self._recorded.index(source)
             if index is not None and not self._seen[index]:
                 self._compare(utterance, source, index)
                 self._seen[index] = 1
 
-    def _index(self, source: str) -> int | None:
-        key = _key(source)
-        index = int(np.searchsorted(self._keys, np.uint64(key)))
-        return index if index < len(self._keys) and int(self._keys[index]) == key else None
-
     def _compare(self, utterance: str, source: str, index: int) -> None:
-        size = int(self._sizes[index])
+        recorded = self._recorded.at(index)
+        size = recorded.bytes
         try:
             now = Path(source).stat().st_size
         except OSError:  # inside a tar file, or nowhere
@@ -78,21 +64,8 @@ class AsPrepared:
         if now != size:
             raise _changed(utterance, source, f"{now} bytes, {size} before")
         digest = digests.digest(source)
-        if digest is not None and digest != (size, self._digests[index].tobytes().hex()):
+        if digest is not None and digest != recorded:
             raise _changed(utterance, source, "other content in as many bytes")
-
-
-def table(recorded: Mapping[str, Digest]) -> Arrays:
-    """Keys of audio files in rising order, and the sizes and digests of those files."""
-    keys = np.fromiter(map(_key, recorded), dtype=np.uint64, count=len(recorded))
-    order = np.argsort(keys)
-    digest_bytes = np.frombuffer(b"".join(bytes.fromhex(digest.blake2b) for digest in recorded.values()), np.uint8)
-    sizes = np.fromiter((digest.bytes for digest in recorded.values()), dtype=np.int64, count=len(recorded))
-    return {"keys": keys[order], "sizes": sizes[order], "digests": digest_bytes.reshape(len(recorded), _BYTES)[order]}
-
-
-def _key(path: str) -> int:
-    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
 
 
 def _changed(utterance: str, source: str, how: str) -> LasasrError:

@@ -14,9 +14,10 @@ from lasasr.artifacts import files, temporary
 from lasasr.audio.perturb import UNCHANGED, FinitePerturbation
 from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
-from lasasr.data import content, digests, encodings
+from lasasr.data import content, encodings
 from lasasr.data.batch import Batch
 from lasasr.data.dataset import SpeechDataset
+from lasasr.data.digest_table import DigestTable
 from lasasr.data.encodings import Encodings, Kept
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import Utterances
@@ -103,7 +104,7 @@ def keep(
         device: to compute on.
     """
     utterances = prepared.utterances(split)
-    named = content.audio_digests(utterances, digests.recorded(utterances.path))
+    named = content.audio_digests(utterances, DigestTable.of(utterances.path))
     digested = [name for name in named if name is not None]
     if len(digested) < len(named):  # no digest: fetched when it is read
         return None

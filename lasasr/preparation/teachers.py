@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lasasr.artifacts import files, run_paths
 from lasasr.configuration.settings import Recognition
-from lasasr.data import content, digests, encodings
+from lasasr.data import content, encodings
+from lasasr.data.digest_table import DigestTable
 from lasasr.distributed import launch
 from lasasr.errors import LasasrError
 from lasasr.losses.base import Teaching, TextTeaching
@@ -47,7 +48,7 @@ def audio_names(prepared: Prepared, split: str) -> list[str]:
         LasasrError: that is not known of an utterance.
     """
     utterances = prepared.utterances(split)
-    named = content.audio_digests(utterances, digests.recorded(utterances.path))
+    named = content.audio_digests(utterances, DigestTable.of(utterances.path))
     for utterance_id, name in zip(utterances.ids, named, strict=True):
         if name is None:
             raise LasasrError(

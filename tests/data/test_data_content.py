@@ -18,6 +18,7 @@ from lhotse.utils import fastcopy
 
 from lasasr.data import content, content_files, digests
 from lasasr.data.content import Content, Row
+from lasasr.data.digest_table import DigestTable
 from lasasr.data.manifest import read_manifest
 from lasasr.errors import LasasrError
 
@@ -231,3 +232,21 @@ def test_splits_with_dots_in_their_names_have_files_of_their_own() -> None:
     names = {digests.beside(Path(f"test.{version}.jsonl.gz")).name for version in ("v1", "v2")}
     assert names == {"test.v1.digests.json.gz", "test.v2.digests.json.gz"}
     assert digests.beside(Path("dev.jsonl")).name == "dev.digests.json.gz"
+
+
+def test_packed_rows_are_a_dictionary() -> None:
+    random = np.random.default_rng(1)
+    expected = {f"u{number}": Row(*(random.bytes(4).hex() for _ in range(3))) for number in (3, 1, 2)}
+    rows = content.Rows(list(expected), b"".join(bytes.fromhex("".join(row)) for row in expected.values()))
+    assert rows == expected
+    assert list(rows.items()) == list(expected.items())
+    assert {name: rows[name] for name in expected} == expected
+    assert "u4" not in rows
+
+
+def test_a_table_of_digests_gives_the_same_content(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 3000, 4000, 5000)
+    by_dictionary = of(manifest, ordered=True)
+    utterances = read_manifest(manifest, str.strip)
+    assert content.of_utterances(utterances, DigestTable.of(manifest), ordered=True) == by_dictionary
+    assert by_dictionary.without_digest == 0

@@ -15,6 +15,7 @@ from lasasr.corpora.shar_writer import write_shards
 from lasasr.data import digests, verify
 from lasasr.data.datamodule import SpeechDataModule
 from lasasr.data.dataset import SpeechDataset
+from lasasr.data.digest_table import DigestTable, table
 from lasasr.data.loader import Loader, Loading
 from lasasr.data.manifest import read_manifest
 from lasasr.data.sampler import Batching, BucketBatches, Request
@@ -209,7 +210,7 @@ def test_many_files_are_found_by_name(tmp_path: Path) -> None:
         digest = digests.digest(str(path))
         assert digest is not None
         recorded[str(path)] = digest
-    as_prepared = verify.AsPrepared(verify.table(recorded))
+    as_prepared = verify.AsPrepared(DigestTable(table(recorded)))
     changed: Sequence[int] = (0, 17, 255, 499)
     for number in changed:
         flip(tmp_path / f"{number}.raw")
