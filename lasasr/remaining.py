@@ -38,13 +38,15 @@ class Remaining:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._first: tuple[float, int] | None = None  # when the first part was done, and how many were then
+        self._last = 0  # parts that were done
         self._said = 0.0
         self.rate = 0.0  # parts per second since the first, which is slower than the others
 
     def left_s(self, done: int, total: int) -> float | None:
         """Seconds until all is done; None: not known yet, done, or said within the last minute."""
         now = self._clock()
-        if self._first is None or done < self._first[1]:
+        last, self._last = self._last, done
+        if self._first is None or done < last:  # it has begun anew
             self._first, self._said = (now, done), now - _EVERY_S + _KNOWN_S
             return None
         since, before = self._first

@@ -58,3 +58,17 @@ def test_nothing_is_said_of_work_that_is_short() -> None:
     for done in range(1, 8):
         now[0] += 1.0
         assert remaining.left_s(done, 7) is None
+
+
+def test_work_that_begins_anew_under_its_name_is_estimated_anew() -> None:
+    now = [0.0]
+    remaining = Remaining(lambda: now[0])
+    for done in (4, 800, 1000):
+        now[0] += 400.0
+        remaining.left_s(done, 1000)
+    for done in (50, 60, 70):  # reported late: already further than the first report before
+        now[0] += 10.0
+        left_s = remaining.left_s(done, 1000)
+    assert left_s is None or left_s == pytest.approx(930.0)
+    now[0] += 60.0
+    assert remaining.left_s(130, 1000) == pytest.approx(870.0)

@@ -120,6 +120,7 @@ def keep(
                 temporary.remove_abandoned(folder)
                 expected = size(settings, recognizer, {split: utterances})
                 _say_encoding(split, count, len(variants), expected)
+            done = 0
             for number, absent in enumerate(missing):
                 if absent:
                     dataset = prepared.dataset(
@@ -128,14 +129,16 @@ def keep(
                         perturbations=() if drawn is None else [drawn.always(number)],
                     )
                     encoded = _encoded(settings, recognizer, dataset, names[number], absent, device)
-                    encodings.write(folder, _counted(encoded, split, len(absent), progress))
+                    encodings.write(folder, _counted(encoded, split, done, count, progress))
+                    done += len(absent)
     return Kept(Encodings(folder), names)
 
 
 def _missing(folder: Path, names: Sequence[Sequence[str]]) -> list[list[int]]:
-    """Of each form, the numbers of the utterances that the folder does not hold."""
+    """Of each form, the numbers of the utterances that the folder lacks; of the same audio, the first."""
     there = Encodings(folder)
-    return [[index for index, name in enumerate(of_form) if name not in there] for of_form in names]
+    first = [{name: index for index, name in reversed(list(enumerate(of_form)))} for of_form in names]
+    return [sorted(index for name, index in of_form.items() if name not in there) for of_form in first]
 
 
 def _say_encoding(split: str, count: int, forms: int, expected: Size) -> None:
@@ -158,14 +161,11 @@ def _encoded(
     assert isinstance(encoder, StagedEncoder)
     before, training = next(recognizer.parameters()).device, recognizer.training
     recognizer.to(device).eval()
-    done: set[str] = set()
     for indices, batch in batches_of(dataset, missing, settings.evaluate.batch_s, device):
         fixed = encoder.fixed(*frontend(batch.waveforms, batch.waveform_lengths))
         frames = fixed.lengths.tolist()
         for row, index in enumerate(indices):
-            if names[index] not in done:  # two utterances of the same audio
-                done.add(names[index])
-                yield names[index], fixed.encoded[row, : frames[row]]
+            yield names[index], fixed.encoded[row, : frames[row]]
     recognizer.to(before).train(training)
 
 
@@ -189,8 +189,9 @@ def batches_of(
 
 
 def _counted(
-    encoded: Iterable[tuple[str, Tensor]], split: str, total: int, progress: Progress
+    encoded: Iterable[tuple[str, Tensor]], split: str, before: int, total: int, progress: Progress
 ) -> Iterator[tuple[str, Tensor]]:
-    for number, each in enumerate(encoded, start=1):
+    """Reports each, of `total` in all forms; `before` were encoded in earlier ones."""
+    for number, each in enumerate(encoded, start=before + 1):
         yield each
         progress(f"encoding {split}", number, total)

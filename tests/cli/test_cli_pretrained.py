@@ -172,7 +172,10 @@ def test_audio_that_changes_in_every_epoch_is_not_kept(place: Path, capsys: pyte
 def test_utterances_at_each_speed_are_kept(trained_place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place, plain = trained_place, losses(only_run(trained_place))
     once = losses(trained(place, "augment=speed"))
-    assert "encoding train once: 16 utterances in 3 forms, " in capsys.readouterr().err  # speed 1 is there already
+    said = capsys.readouterr().err
+    assert "encoding train once: 16 utterances in 3 forms, " in said  # speed 1 is there already
+    assert "encoding train: 16\n" in said  # counted over all forms, so that the time that is left is, too
+    assert said.count("encoding train: done") == 1
     computed = losses(trained(place, "augment=speed", "loading.cache_encoded=false"))
     assert once == pytest.approx(computed, rel=1e-3)
     assert once != pytest.approx(plain, rel=1e-3)
