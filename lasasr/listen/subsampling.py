@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lasasr.listen.stacking import stack_frames
+from lasasr.listen.strided_pair import convolved_twice, rectified
 from lasasr.nn import lengths as length
 
 By = Literal["convolution", "stacking"]
@@ -77,10 +76,15 @@ class ConvolutionalSubsampling(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         images = features[:, None].masked_fill(~length.mask(lengths, features.shape[1])[:, None, :, None], 0.0)
-        for stride, convolution in zip(self.strides, self.convolutions, strict=True):
-            images = convolution(images)
+        lengths = length.ceil_div(lengths, self.strides[0])
+        first, *others = self.convolutions
+        if others:
+            images = convolved_twice(images, lengths, first, others[0])
+            lengths = length.ceil_div(lengths, self.strides[1])
+        else:
+            images = first(images)
+        for stride, convolution in zip(self.strides[2:], others[1:], strict=True):
+            images = convolution(rectified(images, length.mask(lengths, images.shape[2])[:, None, :, None]))
             lengths = length.ceil_div(lengths, stride)
-            with torch.no_grad():  # in place: the largest tensors of an encoder; ReLU passes no gradient where it is 0
-                images.masked_fill_(~length.mask(lengths, images.shape[2])[:, None, :, None], 0.0)
-            images = functional.relu(images, inplace=True)
-        return self.project(images.transpose(1, 2).flatten(2)), lengths
+        frames = images.transpose(1, 2).flatten(2)  # before ReLU, so that one tensor is kept for it and for the product
+        return self.project(rectified(frames, length.mask(lengths, frames.shape[1])[..., None])), lengths

@@ -41,7 +41,8 @@ def keep_freed_memory() -> bool:
     """Let this process keep the memory it frees; False where the C library has no such setting.
 
     Without it glibc gives every large tensor back to the system and asks for new pages, which the system fills with
-    zeros: on a CPU a tenth of a training step's time, for a fifth more memory. `MALLOC_...` variables go before.
+    zeros: on a CPU a tenth of a training step's time, for a fifth more memory, or with the many sizes of a Conformer's
+    tensors for up to 2.5 times as much (docs/performance.md, "A Conformer"). `MALLOC_...` variables go before.
     """
     if any(name.startswith("MALLOC_") for name in os.environ):
         return False

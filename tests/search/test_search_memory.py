@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from peak_bytes import peak_bytes
 
 from lasasr.attend import energies
 from lasasr.attend.location import LocationAttention
@@ -34,17 +35,9 @@ def decoder():
     return RecurrentDecoder(attend=attend, encoded_dim=320, vocabulary_size=V, hidden_dim=16, embedding_dim=16).eval()
 
 
-def peak_bytes(beam, spelling, utterances):
-    """The most bytes that tensors made by a search hold at one time."""
+def searched_bytes(beam, spelling, utterances):
     search = BeamSearch(beam=beam, ctc_weight=0.3, limits=Limits(min_length=3, max_length=3), keep_weights=False)
-    with torch.profiler.profile(profile_memory=True) as profile:
-        search(spelling, utterances)
-    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    live = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        live += event.nbytes()
-        most = max(most, live)
-    return most
+    return peak_bytes(lambda: search(spelling, utterances))
 
 
 @torch.no_grad()
@@ -59,7 +52,9 @@ def test_a_wider_beam_costs_its_states_and_no_copy_of_keys_or_values(monkeypatch
     allowed = 1.5 * (WIDE - NARROW) * state_bytes(spelling, batch) + WORKSPACE
     copies = (WIDE - NARROW) * batch.encoded.nbytes  # of the values, or the keys, for each hypothesis
     assert copies > allowed
-    assert peak_bytes(WIDE, spelling, batch) - peak_bytes(NARROW, spelling, batch) < allowed
+    assert searched_bytes(WIDE, spelling, batch) - searched_bytes(NARROW, spelling, batch) < allowed
     monkeypatch.setattr(energies, "LARGEST", {})
     monkeypatch.setattr(energies, "LARGEST_ELSEWHERE", 2**40)  # energies in one piece are as large as the copies
-    assert peak_bytes(WIDE, spelling, batch) - peak_bytes(NARROW, spelling, batch) == pytest.approx(copies, rel=0.3)
+    assert searched_bytes(WIDE, spelling, batch) - searched_bytes(NARROW, spelling, batch) == pytest.approx(
+        copies, rel=0.3
+    )
