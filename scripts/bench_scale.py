@@ -6,12 +6,18 @@ runs in a process of its own, as a user starts it; what it took is what the oper
 children. `--utterances 30000 300000` shows how the cost grows.
 
     python scripts/bench_scale.py --utterances 30000 300000 --out /tmp/scale
+
+`--starts 3000000` measures the start of a training alone: to prepare so many would take hours, so the manifest of 3,000
+prepared utterances is repeated under other ids, and so are the names of their audio.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +40,7 @@ RECORDINGS: Final = 60  # different ones; all other names are links to them
 WORDS: Final = 20_000  # of the made-up language
 PER_S: Final = 2.5  # words per second of audio, a little less than in LibriSpeech
 PER_SPEAKER: Final = 120
+REPEATED: Final = 3_000  # utterances whose manifest is repeated for a start
 # a small model: what is measured is the data's share of a start, not the products of the first update
 MODEL: Final = (
     "listen.hidden_dim=16",
@@ -61,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, nargs="*", default=[30_000, 300_000])
     parser.add_argument("--out", type=Path, required=True, help="an empty folder for the corpus and what is made of it")
+    parser.add_argument("--starts", type=int, nargs="*", default=[], help="starts alone, of so many")
     parser.add_argument("--plans", type=int, nargs="*", default=[3_000_000], help="plans alone, of so many")
     parser.add_argument("--compared", type=int, nargs="*", default=[100_000], help="utterances of compared systems")
     parser.add_argument("--plan", type=int, help=argparse.SUPPRESS)
@@ -73,6 +81,9 @@ def main() -> None:
         folder = arguments.out / str(count)
         write_corpus(folder, count)
         for name, cost in measured(folder, count):
+            show(count, name, cost)
+    for count in arguments.starts:
+        for name, cost in started(arguments.out, count):
             show(count, name, cost)
     for count in arguments.plans:
         show(count, PLAN, plan(count))
@@ -160,17 +171,66 @@ def _seconds(index: int) -> float:
 
 def measured(folder: Path, count: int) -> Iterator[tuple[str, Cost]]:
     """(what, cost) of every command, in the order in which a user meets them."""
-    data = ["corpus=table", *(f"corpus.{split}={folder / split}.tsv" for split in ("train", "dev", "test"))]
-    recipe = ["librispeech/las_100h_bpe1k", *data, "evaluate.splits=[test]", *MODEL]
-    places = {"LASASR_PREPARED": str(folder / "prepared"), "LASASR_RUNS": str(folder / "runs")}
+    recipe, places = recipe_of(folder), places_in(folder)
     yield "`prepare`: reads every header, digests every file, learns 1,000 pieces", run(["prepare", *recipe], places)
     yield "`prepare` again: nothing to do", run(["prepare", *recipe], places)
     yield "`doctor --quick`", run(["doctor", *recipe, "--quick"], places)
-    train = ["train", *recipe, *UPDATE, "search=greedy"]
-    yield "`train`, one update, the first time: doctor's look, token ids", run(train, places)
-    yield "`train`, one update, from then on", run([*train, "seed=2"], places)
+    yield from starts(recipe, places)
+    train = ["train", *recipe, *UPDATE]
     yield "the same with two workers", run([*train, "seed=3", "loading.num_workers=2"], places)
     yield PLAN, plan(count)
+
+
+def recipe_of(folder: Path) -> list[str]:
+    """The recipe and its overrides, for the tables in `folder`."""
+    data = ["corpus=table", *(f"corpus.{split}={folder / split}.tsv" for split in ("train", "dev", "test"))]
+    return ["librispeech/las_100h_bpe1k", *data, "evaluate.splits=[test]", "search=greedy", *MODEL]
+
+
+def places_in(folder: Path) -> dict[str, str]:
+    """Environment variables: prepared corpora and runs below `folder`."""
+    return {"LASASR_PREPARED": str(folder / "prepared"), "LASASR_RUNS": str(folder / "runs")}
+
+
+def starts(recipe: Sequence[str], places: Mapping[str, str]) -> Iterator[tuple[str, Cost]]:
+    """(what, cost) of two trainings of one update; the first makes what the second reads."""
+    train = ["train", *recipe, *UPDATE]
+    yield "`train`, one update, the first time: doctor's look, token ids", run(train, places)
+    yield "`train`, one update, from then on", run([*train, "seed=2"], places)
+
+
+def started(out: Path, count: int) -> Iterator[tuple[str, Cost]]:
+    """The same of a manifest of `count` utterances that nothing has prepared."""
+    source, folder = out / str(REPEATED), out / f"started-{count}"
+    write_corpus(source, REPEATED)
+    recipe = recipe_of(source)
+    if not (folder / "prepared").exists():
+        prepared = run(["prepare", *recipe], places_in(source))
+        assert prepared.status == 0
+        repeat(source / "prepared", folder / "prepared", count)
+    yield from starts(recipe, places_in(folder))
+
+
+def repeat(source: Path, target: Path, count: int) -> None:
+    """Write a prepared folder whose train split is that of `source` again and again, under other ids and names."""
+    (prepared,) = source.glob("table-*")
+    folder = target.with_name(f"{target.name}.partial") / prepared.name
+    shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("train.*"))
+    cuts = gzip.decompress((prepared / "train.jsonl.gz").read_bytes()).decode()
+    digests = json.loads(gzip.decompress((prepared / "train.digests.json.gz").read_bytes()))
+    files = {}
+    with gzip.open(folder / "train.jsonl.gz", "wt", compresslevel=1) as manifest:
+        for number in range(-(-count // REPEATED)):
+            manifest.write(cuts.replace("train-", f"train-{number:04d}-"))
+            for name, digest in digests["files"].items():
+                path = Path(name)
+                link = path.with_name(path.name.replace("train-", f"train-{number:04d}-"))
+                link.unlink(missing_ok=True)
+                link.hardlink_to(path)
+                files[str(link)] = digest
+    with gzip.open(folder / "train.digests.json.gz", "wt", compresslevel=1) as recorded:
+        json.dump({**digests, "files": files}, recorded)
+    folder.parent.rename(target)
 
 
 def plan(count: int) -> Cost:
