@@ -27,6 +27,7 @@ from unittest.mock import patch
 
 import torch
 from bench_measure import add_json, device_here, write
+from peak_bytes import peak_bytes
 from torch.nn import functional
 
 from lasasr.attend.location import LocationAttention
@@ -191,15 +192,7 @@ def peak_mb(work: Callable[[], object], device: str) -> float:
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    with torch.profiler.profile(profile_memory=True) as profiler:
-        work()
-    recorded: Any = profiler.profiler
-    events = [event for event in recorded.kineto_results.events() if event.name() == "[memory]"]
-    live = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        live += event.nbytes()
-        most = max(most, live)
-    return most / 2**20
+    return peak_bytes(work) / 2**20
 
 
 @torch.no_grad()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from largest_tensor import largest_tensor
-from peak_bytes import peak_bytes
 from torch import Tensor, nn
 
 from lasasr.listen import strided_pair
 from lasasr.listen.subsampling import ConvolutionalSubsampling
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+peak_bytes: Any = importlib.import_module("peak_bytes").peak_bytes
 
 LENGTHS = torch.tensor([50, 1, 29, 48])
 BANDS, CHANNELS = 13, 40

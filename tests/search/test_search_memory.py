@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peak_bytes import peak_bytes
 
 from lasasr.attend import energies
 from lasasr.attend.location import LocationAttention
@@ -17,6 +20,9 @@ from lasasr.search.ctc_prefix import CTCPrefixScorer
 from lasasr.search.limits import Limits
 from lasasr.search.scorer import DecoderScorer
 from lasasr.spell.recurrent import RecurrentDecoder
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+peak_bytes: Any = importlib.import_module("peak_bytes").peak_bytes
 
 T, V, WIDE, NARROW = 2000, 12, 40, 10
 WORKSPACE = 64 * 2**20  # bytes, beyond what the states take

@@ -1,4 +1,4 @@
-"""How much memory the tensors of a computation take, by the allocator's own books."""
+"""How much memory the tensors of a computation take, by the allocator's own books; for benchmarks and tests."""
 
 from __future__ import annotations
 
