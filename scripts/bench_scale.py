@@ -68,11 +68,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, nargs="*", default=[30_000, 300_000])
     parser.add_argument("--out", type=Path, required=True, help="an empty folder for the corpus and what is made of it")
-    parser.add_argument("--starts", type=int, nargs="*", default=[], help="starts alone, of so many")
+    parser.add_argument("--starts", type=int, nargs="*", default=[], help=f"starts alone, multiples of {REPEATED}")
     parser.add_argument("--plans", type=int, nargs="*", default=[3_000_000], help="plans alone, of so many")
     parser.add_argument("--compared", type=int, nargs="*", default=[100_000], help="utterances of compared systems")
     parser.add_argument("--plan", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if odd := [count for count in arguments.starts if count < 1 or count % REPEATED]:
+        parser.error(f"--starts takes multiples of {REPEATED}, got {odd[0]}")
     if arguments.plan is not None:
         make_plan(arguments.plan)
         return
@@ -215,12 +217,12 @@ def repeat(source: Path, target: Path, count: int) -> None:
     """Write a prepared folder whose train split is that of `source` again and again, under other ids and names."""
     (prepared,) = source.glob("table-*")
     folder = target.with_name(f"{target.name}.partial") / prepared.name
-    shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("train.*"))
+    shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("train.*"), dirs_exist_ok=True)
     cuts = gzip.decompress((prepared / "train.jsonl.gz").read_bytes()).decode()
     digests = json.loads(gzip.decompress((prepared / "train.digests.json.gz").read_bytes()))
     files = {}
     with gzip.open(folder / "train.jsonl.gz", "wt", compresslevel=1) as manifest:
-        for number in range(-(-count // REPEATED)):
+        for number in range(count // REPEATED):
             manifest.write(cuts.replace("train-", f"train-{number:04d}-"))
             for name, digest in digests["files"].items():
                 path = Path(name)
