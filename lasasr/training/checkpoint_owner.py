@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import lightning.pytorch as pl
 import torch
 
 from lasasr.artifacts.run_card import RUN_ID
@@ -18,6 +17,8 @@ from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError
 from lasasr.training import checkpoint_file
 from lasasr.training.checkpoints import WITH_STATE
+from lasasr.training.parameter_groups import optimized_count
+from lasasr.training.token_normalized import TokenNormalizedModule
 
 # what Lightning restores beside the weights → its kind
 _RESTORED: Final[Mapping[str, type]] = {
@@ -58,7 +59,7 @@ def _other_run(content: Mapping[str, Any], run_id: str | None) -> str | None:
     return f"it is of the run {str(held)[:40]}, not of {run_id}"
 
 
-def misfit(path: Path, module: pl.LightningModule, run_id: str | None) -> str | None:
+def misfit(path: Path, module: TokenNormalizedModule, run_id: str | None) -> str | None:
     """Why a whole checkpoint cannot be gone on from, in one line; None: it can.
 
     Args:
@@ -72,7 +73,7 @@ def misfit(path: Path, module: pl.LightningModule, run_id: str | None) -> str | 
     return _other_run(content, run_id) or _other_weights(content, module) or _not_restorable(content, module)
 
 
-def _other_weights(content: Mapping[str, Any], module: pl.LightningModule) -> str | None:
+def _other_weights(content: Mapping[str, Any], module: TokenNormalizedModule) -> str | None:
     """Names, shapes and whether they are finite: the precision of a Trainer changes what numbers they are."""
     expected, stored = module.state_dict(), content[checkpoint_file.STATE]
     if differing := sorted(set(expected) ^ set(stored)):
@@ -85,7 +86,7 @@ def _other_weights(content: Mapping[str, Any], module: pl.LightningModule) -> st
     return None
 
 
-def _not_restorable(content: Mapping[str, Any], module: pl.LightningModule) -> str | None:
+def _not_restorable(content: Mapping[str, Any], module: TokenNormalizedModule) -> str | None:
     for name, kind in _RESTORED.items():
         if not isinstance(content.get(name), kind):
             return f"its {name} is {str(content.get(name))[:40]}"
@@ -97,18 +98,17 @@ def _not_restorable(content: Mapping[str, Any], module: pl.LightningModule) -> s
     schedule = content["lr_schedulers"][0]
     if not isinstance(schedule, Mapping) or not isinstance(schedule.get("last_epoch"), int):
         return f"its lr_schedulers is {str(content['lr_schedulers'])[:40]}"
-    trained = sum(value.requires_grad for value in module.parameters())
-    return next(filter(None, (_unfit(state, trained, content) for state in content["optimizer_states"])), None)
+    return _unfit(content["optimizer_states"][0], optimized_count(module, module.rates), content)
 
 
-def _unfit(optimizer_state: Any, trained: int, content: Mapping[str, Any]) -> str | None:
-    """Why an optimizer's state is not that of `trained` weights; None: it is.
+def _unfit(optimizer_state: Any, optimized: int, content: Mapping[str, Any]) -> str | None:
+    """Why an optimizer's state is not that of `optimized` weights; None: it is.
 
     A weight without state would begin anew in silence. A weight that no update has reached has none, so that only the
     checkpoint itself can say how many have (those of 0.2.0 and before do not).
     """
-    if _weights_of(optimizer_state) != trained:
-        return f"its optimizer_states are not of {trained} weights"
+    if _weights_of(optimizer_state) != optimized:
+        return f"its optimizer_states are not of {optimized} weights"
     stored = optimizer_state["state"]
     written = content.get(WITH_STATE, len(stored))
     if len(stored) != written:

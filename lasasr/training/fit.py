@@ -30,6 +30,7 @@ from lasasr.training.memory import watch_peak
 from lasasr.training.own_callbacks import make_callbacks, with_users
 from lasasr.training.progress_printer import ProgressPrinter
 from lasasr.training.rate_check import check_rate
+from lasasr.training.token_normalized import TokenNormalizedModule
 from lasasr.training.trainer_options import check_options, make_profiler, user_options
 from lasasr.training.validations import Validations
 
@@ -45,7 +46,7 @@ def fit(
     settings: Settings,
     folder: Path,
     resume: bool,
-    module: pl.LightningModule,
+    module: TokenNormalizedModule,
     data: pl.LightningDataModule,
     metric: str,
     printer: ProgressPrinter,

@@ -58,6 +58,11 @@ def trained_parameters(module: nn.Module, rates: PartRates | None = None) -> lis
     return [{"params": rest}, *groups] if groups else rest
 
 
+def optimized_count(module: nn.Module, rates: PartRates | None = None) -> int:
+    """How many parameters an optimizer holds: those that are trained, now or later."""
+    return sum(1 for _ in _trained(module, rates))
+
+
 def _trained(module: nn.Module, rates: PartRates | None) -> Iterator[tuple[str, nn.Parameter]]:
     """With their short names."""
     later = {id(parameter) for parameter in (*brought(module), *(rates.later if rates else ()))}

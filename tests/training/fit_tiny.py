@@ -12,6 +12,7 @@ from lasasr.cli.compose import compose
 from lasasr.configuration.settings import load
 from lasasr.training.fit import Fitted, check_settings, fit
 from lasasr.training.interrupt import Interrupt
+from lasasr.training.module import Training
 from lasasr.training.progress_printer import ProgressPrinter
 
 SHORT = (
@@ -29,16 +30,19 @@ def fit_tiny(
     resume: bool = False,
     watchers: Sequence[pl.Callback] = (),
     without: Sequence[str] = (),
+    module: Training | None = None,
 ) -> Fitted:
     """Train into a run folder, four updates an epoch.
 
     Args:
         without: keys of the configuration that are left out, as from a run that is older than they are.
+        module: what is trained; None: `training()`.
     """
     plain = compose("synthetic/las_char", [*SHORT, *overrides])
     settings = load({key: value for key, value in plain.items() if key not in without}, "test")
     check_settings(settings)
-    return fit(settings, folder, resume, training(), Data(), "wer", ProgressPrinter("wer", "WER", " %"), watchers)
+    module, printer = module or training(), ProgressPrinter("wer", "WER", " %")
+    return fit(settings, folder, resume, module, Data(), "wer", printer, watchers)
 
 
 class InterruptAt(SignalAt):

@@ -20,6 +20,7 @@ from lasasr.adapt.names import named_parameters
 from lasasr.errors import Interrupted, UsageError
 from lasasr.nn.parametrized import plain_name
 from lasasr.training import schedules
+from lasasr.training.checkpoint_owner import misfit
 from lasasr.training.checkpoints import LAST
 from lasasr.training.ema import MovingAverage
 from lasasr.training.interrupt import Interrupt
@@ -127,6 +128,7 @@ def test_broken_off_and_continued_it_ends_as_if_nothing_had_happened(method: Wei
     fit(whole, tmp_path / "whole", 6, method)
     for signal_at in (2, 5):
         fit(adapted(method), tmp_path / "broken", 6, method, signal_at)
+        assert misfit(tmp_path / "broken" / "checkpoints" / LAST, adapted(method), None) is None
     continued = adapted(method)
     fit(continued, tmp_path / "broken", 6, method)
     expected, found = state(whole), state(continued)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -9,11 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from fit_tiny import InterruptAt, fit_tiny
 from training_tiny import Data, batch, trainer, training
 
 from lasasr.adapt.freeze import Freeze
 from lasasr.adapt.full import Full
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import Interrupted, LasasrError, UsageError
 from lasasr.models import encoder_parts
 from lasasr.models.recognizer import Recognizer
 from lasasr.training.module import Training
@@ -98,6 +101,39 @@ def test_layers_thaw_after_so_many_updates(shelf: Path, tmp_path: Path, steps: i
     if thawed:
         expected |= {name for name in before if ".layers.2." in name or "net.layer_norm" in name}
     assert changed(before, made) == expected
+
+
+def test_broken_off_before_and_after_the_thaw_it_ends_as_if_nothing_had_happened(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Eight updates of which the third is the first with the last layer, against the same broken off at 2 and at 6."""
+
+    def trained(folder: Path, stop_at: int = 0, resume: bool = False) -> dict[str, torch.Tensor]:
+        made = module(shelf, thaw_after=2, thaw_layers=1, learning_rate=0.01)
+        made.make_optimizer = functools.partial(torch.optim.Adam, lr=0.02)
+        watchers = [*thawing(made.recognizer), *([InterruptAt(stop_at)] if stop_at else [])]
+        with contextlib.suppress(Interrupted):
+            fit_tiny(folder, "checkpoint.final=last", resume=resume, watchers=watchers, module=made)
+        return weights_of(made)
+
+    expected = trained(tmp_path / "whole")
+    trained(tmp_path / "broken", stop_at=2)
+    trained(tmp_path / "broken", stop_at=6, resume=True)
+    continued = trained(tmp_path / "broken", resume=True)
+    assert "warning" not in capsys.readouterr().err
+    assert all(torch.equal(expected[name], value) for name, value in continued.items())
+
+
+def test_a_best_checkpoint_from_before_the_thaw_is_taken(
+    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = module(shelf, thaw_after=100)
+    fit_tiny(tmp_path, "checkpoint.final=best", watchers=thawing(made.recognizer), module=made)
+    assert "warning" not in capsys.readouterr().err
+    (best,) = tmp_path.glob("checkpoints/step=*.ckpt")
+    stored = torch.load(best, weights_only=True)["state_dict"]
+    prefix = "recognizer.model.encoder."
+    assert all(torch.equal(stored[prefix + name], value) for name, value in weights_of(made).items())
 
 
 def test_a_rate_of_its_own(shelf: Path, tmp_path: Path) -> None:
