@@ -158,5 +158,5 @@ def sentence(change: Change, metric: str, split: str, rules: Rules) -> str:
         if change.p_alone != change.p:
             numbers += f" ({change.p_alone:.3g} for the two questions of this method alone)"
         wanted = "a gain" if change.side == "target" else "a loss"
-        shown = f"; {wanted} of {answer.detectable:.2f} points would have shown with {rules.power:.0%} power"
+        shown = f"; {wanted} of {answer.detectable:.2f} points alone would have shown with {rules.power:.0%} power"
     return f"{change.word}: {what}, {numbers}, about {about}{shown}"

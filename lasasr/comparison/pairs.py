@@ -84,7 +84,7 @@ def against(document: Mapping[str, Any], centre_name: str) -> list[CentreDiffere
 
 def _difference_to(pair: Mapping[str, Any], centre_name: str, scope: str) -> CentreDifference:
     turned = pair["first"] == centre_name  # the other is the second, so signs and words change
-    outcome, answer = verdict(pair, scope), pair[scope] or pair["runs"]
+    outcome, answer = verdict(pair, scope), pair[scope]
     superiority = pair.get("superiority")  # older documents have none
     low, high = (None, None) if answer is None else (answer["interval"]["low"], answer["interval"]["high"])
     if turned and low is not None and high is not None:

@@ -50,7 +50,7 @@ def forest(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(pair: Mapping[str, Any], scope: str) -> dict[str, Any]:
-    answer, outcome = pair[scope] or pair["runs"], verdict(pair, scope)
+    answer, outcome = pair[scope], verdict(pair, scope)
     interval = {"low": None, "high": None} if answer is None else answer["interval"]
     return {
         "first": pair["first"],

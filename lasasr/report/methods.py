@@ -112,9 +112,9 @@ def _all_pairs(count: int) -> int:
 
 def _detectable(document: Mapping[str, Any]) -> str:
     name = centre(document)  # a card has only the pairs with it
-    shown = [pair for pair in document["pairs"] if name in (pair["first"], pair["second"])]
-    answers = [pair[document["about"]] or pair["runs"] for pair in shown]
-    points = [answer["detectable_points"] for answer in answers if answer and answer["detectable_points"] is not None]
+    about = document["about"]
+    shown = [pair for pair in document["pairs"] if name in (pair["first"], pair["second"]) and decides(pair, about)]
+    points = [pair[about]["detectable_points"] for pair in shown if pair[about]["detectable_points"] is not None]
     if not points:
         return ""
     span = f"{min(points):.2f}" if max(points) - min(points) < 0.005 else f"{min(points):.2f} to {max(points):.2f}"

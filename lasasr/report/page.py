@@ -104,7 +104,7 @@ def _browser(
 
 def _needed(pair: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """How many utterances, or seeds, would show the observed difference, or the wanted one."""
-    answer = pair[document["about"]] or pair["runs"]
+    answer = pair[document["about"]]
     required = None if answer is None else answer["needed"]
     shows = verdict(pair, document["about"])["word"] in ("better", "worse")
     if shows and document["rules"]["wanted_points"] is None:

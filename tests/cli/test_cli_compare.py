@@ -152,7 +152,7 @@ def test_what_would_show_a_difference_is_said(sweep: Path, capsys: pytest.Captur
     shown = [
         f"{one:,}" if one else "no number of" for one in (needed["utterances"], needed["seeds"] and needed["seeds"][0])
     ]
-    assert f"power: {shown[0]} utterances of as many more speakers or {shown[1]} seeds of each" in told
+    assert f"power: {shown[0]} utterances, from correspondingly more speakers or {shown[1]} seeds of each" in told
 
 
 GREEDY = {"_target_": "lasasr.search.greedy.GreedySearch"}

@@ -83,7 +83,7 @@ def test_a_loss_that_would_have_shown_is_said(tmp_path: Path) -> None:
     (method,) = contents["methods"]
     assert method["name"] == "adapt=lora"
     detectable = method["source"]["detectable_points"]
-    assert f"a loss of {detectable:.2f} points would have shown with 80% power" in method["source"]["sentence"]
+    assert f"a loss of {detectable:.2f} points alone would have shown with 80% power" in method["source"]["sentence"]
     assert f"a gain of {method['target']['detectable_points']:.2f} points" in method["target"]["sentence"]
 
 
@@ -100,7 +100,7 @@ def test_where_several_methods_are_asked_about_what_one_alone_would_show_is_said
     assert any("of this method alone" in method["target"]["sentence"] for method in contents["methods"])
     (single,) = document(sides([before], methods[:1]), FAST)["methods"]
     assert single["target"]["p_holm_alone"] == single["target"]["p_holm"]
-    assert "alone" not in single["target"]["sentence"]
+    assert "this method alone" not in single["target"]["sentence"]
 
 
 def test_runs_that_are_no_before_or_cannot_be_compared_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """comparison.json: its numbers are those of the runs, its words those of the numbers."""
 
+import csv
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,10 @@ from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.comparison.pairs import against, signed
 from lasasr.errors import LasasrError
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.report import charts
+from lasasr.report.csv_table import csv_table
+from lasasr.report.methods import methods
+from lasasr.report.page import page
 
 FAST = Rules(resamples=200)
 
@@ -161,6 +168,57 @@ def test_few_speakers_cannot_decide(tmp_path: Path) -> None:
         "The data cannot decide between these runs of attend=dot and none (3 speakers cannot give p"
     )
     assert sentence.endswith("the lowest is attend=dot, WER 0.00 %.")
+
+
+@pytest.fixture(scope="module")
+def unlike_seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], list[SystemRuns]]:
+    """Four seeds against four, and a third system of one; and the two of four seeds without it."""
+    root = tmp_path_factory.mktemp("runs")
+    for attend, rate, seeds in (("dot", 0.1, 4), ("none", 0.6, 4), ("additive", 0.3, 1)):
+        for seed in range(1, seeds + 1):
+            write_run(root, attend, seed, rate)
+    selection = find(sorted(path.parent for path in root.rglob("card.json")))
+    systems, notes = groups(selection)
+    many = [system for system in systems if len(system.runs) == 4]
+    rules = Rules(resamples=200, wanted_points=5.0)
+    return (
+        document(selection, systems, notes, "attend=dot", rules),
+        document(replace(selection, runs=[run for one in many for run in one.runs]), many, notes, "attend=dot", rules),
+        systems,
+    )
+
+
+def test_numbers_about_the_systems_are_never_those_about_their_runs(
+    unlike_seeds: tuple[dict[str, Any], dict[str, Any], list[SystemRuns]],
+) -> None:
+    """With one seed there is an answer about the run alone, which must not stand where systems are spoken of."""
+    comparison, without, systems = unlike_seeds
+    assert comparison["about"] == "systems"
+    rows = {row["system"]: row for row in csv.DictReader(io.StringIO(csv_table(comparison)))}
+    alone = rows["attend=additive"]
+    assert (alone["verdict"], alone["about"]) == ("cannot decide", "systems")
+    numbers = ("points_low", "points_high", "p_holm", "detectable_points")
+    assert [alone[name] for name in numbers] == [""] * len(numbers)
+    assert all(rows["attend=none"][name] for name in numbers)
+    (row,) = (row for row in charts.forest(comparison)["rows"] if row["first"] == "attend=additive")
+    assert row["low"] is row["high"] is row["p"] is None
+    # what is said to have been detectable is what is said without the system of one seed
+    (pair,) = without["pairs"]
+    points = f"{pair['systems']['detectable_points']:.2f}"
+    told = next(sentence for sentence in comparison["verdict"] if "would have seen" in sentence)
+    assert told == (
+        f"With this test set and 4 seeds we would have seen a difference of {points} points or more in one pair alone "
+        "(80 % power)."
+    )
+    assert f"A single difference of {points} points" in methods(comparison, str)
+    needed = f"{pair['systems']['needed']['utterances']:,} utterances"
+    (asked,) = (sentence for sentence in comparison["verdict"] if sentence.startswith("To show"))
+    assert needed in asked
+    assert "of 1 of the 2 pairs too little is known" in asked
+    html = page(comparison, details(systems, "attend=dot"), {}, [])
+    assert f">{pair['systems']['detectable_points']:.2f}<" in html
+    only_of_runs = next(pair for pair in comparison["pairs"] if pair["first"] == "attend=additive")["runs"]
+    assert f">{only_of_runs['detectable_points']:.2f}<" not in html
 
 
 def test_signs() -> None:

@@ -122,8 +122,29 @@ def test_what_is_large_but_not_enough_for_many_pairs_is_not_said_to_be_too_small
 
 def test_seeds_are_left_out_of_what_is_about_these_runs() -> None:
     document = compared(("cannot decide",) * 2, ("worse", "no difference shown"))
-    assert "With this test set we would have seen a difference of 3.00 points or more (80 % power)." in sentences(
-        document
+    expected = (
+        "With this test set we would have seen a difference of 3.00 points or more in one pair alone (80 % power)."
+    )
+    assert expected in sentences(document)
+
+
+def test_pairs_that_decide_nothing_would_have_shown_nothing() -> None:
+    """As four speakers: a t test has a detectable difference, but no verdict rests on it."""
+    assert not any("would have seen" in sentence for sentence in sentences(compared(("cannot decide",))))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_difference_of_one_pair_is_called_so_where_holm_asks_for_more(count: int) -> None:
+    document = compared(("worse", *("no difference shown",) * (count - 1)))
+    told = " ".join(sentences(document))
+    assert ("in one pair alone" in told) == (count > 1)
+    assert (
+        told.count("3.00 would show alone")
+        == told.count("would show")
+        == sum(
+            word == "no difference shown" and pair["points"] < 3.0
+            for word, pair in zip(["worse", *["no difference shown"] * (count - 1)], document["pairs"], strict=True)
+        )
     )
 
 

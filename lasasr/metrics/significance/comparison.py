@@ -161,7 +161,8 @@ def _shown(answer: DifferenceTest, p: float, holm_of: str, rules: Rules) -> str:
     if answer.detectable is None:
         return "both make the same errors on every speaker"
     low, high = answer.interval.low, answer.interval.high
+    alone = " alone" if holm_of else ""  # what would be found is that of a single test
     return (
         f"difference {low:+.2f} to {high:+.2f} points, p = {p:.3g}{holm_of}; "
-        f"{answer.detectable:.2f} points would be found with {rules.power:.0%} power"
+        f"{answer.detectable:.2f} points{alone} would be found with {rules.power:.0%} power"
     )

@@ -28,7 +28,7 @@ class RequiredData:
     """The data that would show a difference with the required power; None: no number of them would."""
 
     points: float  # the difference
-    utterances: int | None  # in all, of as many more speakers like these; seeds as they are
+    utterances: int | None  # in all, from correspondingly more speakers like these; seeds as they are
     seeds: tuple[int, int] | None  # of the first and second system; test set as it is
 
 
