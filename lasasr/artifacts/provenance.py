@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +64,13 @@ def commit() -> str | None:
         return None
 
 
+def short_commit(commit: str | None) -> str:
+    """The first digits, and whether the code had changes that were not committed; "" for none."""
+    if not commit:
+        return ""
+    return commit[:7] + (" (changed)" if commit.endswith("+changed") else "")
+
+
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30
@@ -86,6 +93,15 @@ def hardware() -> dict[str, Any]:
     """Kind of processor, cores this process may use, memory in GiB."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"processor": _processor(), "cores": cores, "memory_gib": _memory_gib()}
+
+
+def machine(hardware: Mapping[str, Any] | None) -> str:
+    """`hardware` of a card in words; "" where it is not known."""
+    if not hardware:
+        return ""
+    devices = hardware.get("gpus") or []
+    text = f"{hardware.get('cores')} cores of {hardware.get('processor')}"
+    return f"{len(devices)} × {devices[0]}, {text}" if devices else text
 
 
 def _processor() -> str:

@@ -34,6 +34,7 @@ def run(arguments: list[str]) -> int:
 
     from rich.console import Console
 
+    from lasasr.comparison.conditions import condition_notes
     from lasasr.comparison.entries import find
     from lasasr.comparison.grouping import refuse
     from lasasr.errors import LasasrError
@@ -46,6 +47,7 @@ def run(arguments: list[str]) -> int:
     notes = refuse(selection.runs, options.any_search, options.any_corpus)
     console = Console(file=unescaped(sys.stdout))
     first, second = selection.runs
+    notes += condition_notes([("first", [first]), ("second", [second])])
     for part in difference(first, second, pair(first, second), notes, options.flips, console.width):
         console.print(part)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 TOLERANCE: Final = 0.02  # of the smallest: ± 2 % counts as the same
@@ -21,14 +21,20 @@ def budgets(systems: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return states
 
 
+def budget_words(states: Mapping[str, Mapping[str, Any]]) -> str:
+    """What `budgets` found: `training steps equal within 2 %, training time not equal, parameters not known`."""
+    words = {True: f"equal within {100 * TOLERANCE:.0f} %", False: "not equal", None: "not known"}
+    return ", ".join(f"{state['what']} {words[state['matched']]}" for state in states.values())
+
+
 def unmatched(states: dict[str, dict[str, Any]], names: Sequence[str]) -> list[str]:
     """A message for each of these budgets that is not matched, or unknown."""
     messages = []
     for name in names:
         state = states[name]
         if state["matched"] is None:
-            messages.append(f"the {state['what']} of some system is not known")
+            messages.append(f"{state['what']} not known of every system")
         elif not state["matched"]:
             span = f"{state['least']:,.0f} to {state['most']:,.0f}"
-            messages.append(f"the {state['what']} differ by more than {TOLERANCE:.0%}: {span}")
+            messages.append(f"{state['what']} not equal within {100 * TOLERANCE:.0f} %: {span}")
     return messages

@@ -54,9 +54,12 @@ def mean(runs: Sequence[DecodedRun], value: Callable[[DecodedRun], Any]) -> floa
 
 
 def _parameters(runs: Sequence[DecodedRun]) -> int | None:
-    card, summary = runs[0].card, runs[0].summary
-    count = summary.get("parameters") if card.parameters is None else card.parameters
-    return None if count is None else int(count)
+    """The mean, for runs that were named as one system may differ in it."""
+    count = mean(
+        runs,
+        lambda run: run.summary.get("parameters") if run.card.parameters is None else run.card.parameters,
+    )
+    return None if count is None else round(count)
 
 
 def _step_s(run: DecodedRun) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from lasasr.comparison.conditions import condition_notes
 from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
 from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
@@ -49,7 +50,8 @@ def groups(
     for run in selection.runs:
         gathered.setdefault(f"={run.system}" if run.system else run.settings.identity, []).append(run)
     if len(gathered) == 1 and len(selection.runs) > 1 and len({run.seed for run in selection.runs}) == 1:
-        return _copies(selection.runs), [*notes, _copies_note(selection.runs)]
+        copies = _copies(selection.runs)
+        return copies, [*notes, _copies_note(selection.runs), *_conditions(copies)]
     for runs in gathered.values():
         _refuse_twice(runs)
     named = _names([runs[0] for runs in gathered.values()])
@@ -57,7 +59,12 @@ def groups(
     notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
     notes += [note for system in systems for note in copied_seeds(system)]
+    notes += _conditions(systems)
     return [_with_missing(system, selection.missing) for system in systems], notes
+
+
+def _conditions(systems: Sequence[SystemRuns]) -> list[str]:
+    return condition_notes([(system.name, system.runs) for system in systems])
 
 
 def _names(first_runs: Sequence[DecodedRun]) -> list[str]:
@@ -149,7 +156,7 @@ def _copies_note(runs: Sequence[DecodedRun]) -> str:
     same = all(_texts(run) == _texts(runs[0]) for run in runs)
     if same:
         return "these runs have the same configuration, seed and hypotheses: they are copies of one run"
-    return "these runs have the same configuration and seed, but not the same hypotheses: see commits and hardware"
+    return "these runs have the same configuration and seed, but not the same hypotheses"
 
 
 def _texts(run: DecodedRun) -> list[tuple[str, str]]:

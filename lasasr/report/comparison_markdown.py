@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lasasr.artifacts.provenance import machine, short_commit
+from lasasr.comparison.budget import budget_words
 from lasasr.errors import UsageError
 from lasasr.escaping import lines_escaped
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
@@ -50,16 +52,8 @@ def _certificate(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> I
         if column.key not in ("system", "percent", "cer_percent", "seeds")
     }
     yield f"* Columns: {'; '.join(f'{escaped(header)}: {escaped(text)}' for header, text in explanations.items())}."
-    yield f"* Budgets: {_budgets(document)}."
+    yield f"* Budgets: {budget_words(document['budgets'])}."
     yield f"* {_origin(document)}"
-
-
-def _budgets(document: Mapping[str, Any]) -> str:
-    texts = []
-    for budget in document["budgets"].values():
-        state = {True: "equal within 2 %", False: "not equal", None: "not known"}[budget["matched"]]
-        texts.append(f"{budget['what']} {state}")
-    return ", ".join(texts)
 
 
 def _origin(document: Mapping[str, Any]) -> str:
@@ -72,28 +66,15 @@ def _origin(document: Mapping[str, Any]) -> str:
     commands = ", ".join(
         f"`{command}`" for command in dict.fromkeys(run["command"] for run in runs if run.get("command"))
     )
-    commits = distinct(_short(run.get("commit")) for run in runs)
+    commits = distinct(short_commit(run.get("commit")) for run in runs)
     seeds = distinct(iter(sorted({run["seed"] for run in runs})))
     machines = distinct(_machine(run) for run in runs)
     return f"Runs: {commands or 'not known'}; seeds {seeds}; commit {commits}; {escaped(machines)}."
 
 
-def _short(commit: str | None) -> str:
-    """The first digits, and whether the code had changes that were not committed."""
-    if not commit:
-        return ""
-    return commit[:7] + (" (changed)" if commit.endswith("+changed") else "")
-
-
 def _machine(run: Mapping[str, Any]) -> str:
-    hardware = run.get("hardware") or {}
-    if not hardware:
-        return ""
-    devices = hardware.get("gpus") or []
-    text = f"{hardware.get('cores')} cores of {hardware.get('processor')}"
-    if devices:
-        text = f"{len(devices)} × {devices[0]}, {text}"
-    return f"{text}, {run['precision']}" if run.get("precision") else text
+    text = machine(run.get("hardware"))
+    return f"{text}, {run['precision']}" if text and run.get("precision") else text
 
 
 def marks(name: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from lasasr.comparison.budget import budget_words
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
 from lasasr.report.escaped_text import escaped_text
 
@@ -58,5 +59,7 @@ def _widest(column: TableColumn) -> int:
 
 def _legend(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> str:
     texts = [f"{document['split']}: {test_set(document)}", f"search: {searched_with(document)}"]
+    if document["pairs"]:
+        texts.append(f"budgets: {budget_words(document['budgets'])}")
     texts += [f"{column.header}: {column.about}" for column in shown if column.explained]
     return "; ".join(texts)

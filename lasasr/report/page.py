@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lasasr.artifacts.provenance import placeless
+from lasasr.comparison.budget import budget_words
 from lasasr.comparison.facts import OF_CARD
 from lasasr.comparison.pairs import centre, decides, labels, verdict
 from lasasr.comparison.settings import shown
@@ -61,6 +62,7 @@ def page(
         order=order,
         systems=systems,
         centre=centre(document),
+        budgets=budget_words(document["budgets"]),
         columns=columns(document),
         test_set=test_set(document),
         searched_with=searched_with(document),

@@ -254,7 +254,7 @@ def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.C
     write_run(Path("runs"), "none", 1, 0.6, facts={"parameters": 2_000_000})
     assert main(["compare", str(sweep), "--matched", "steps"]) == 0
     assert main(["compare", str(sweep), "--matched", "parameters"]) == 1
-    assert "the parameters differ by more than 2%: 1,000,000 to 2,000,000" in capsys.readouterr().err
+    assert "parameters not equal within 2 %: 1,000,000 to 1,500,000" in capsys.readouterr().err
 
 
 def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> None:

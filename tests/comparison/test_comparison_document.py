@@ -137,7 +137,7 @@ def test_budgets(tmp_path: Path) -> None:
         "train_s": False,
         "parameters": True,
     }
-    assert unmatched(budgets, ["steps", "train_s"]) == ["the training time differ by more than 2%: 60 to 90"]
+    assert unmatched(budgets, ["steps", "train_s"]) == ["training time not equal within 2 %: 60 to 90"]
 
 
 def test_a_card_keeps_what_a_table_needs(compared: tuple[dict[str, Any], list[SystemRuns]], tmp_path: Path) -> None:
