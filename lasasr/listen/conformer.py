@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lasasr.listen.convolution import ConvolutionModule
+from lasasr.listen.dropout import ByteDropout
 from lasasr.listen.feedforward import FeedForward
 from lasasr.listen.self_attention import SelfAttention
 from lasasr.listen.self_attentive import Positions, SelfAttentiveEncoder, check_heads
@@ -97,7 +98,7 @@ class ConformerLayer(nn.Module):
         self.attention = attention
         self.convolution = ConvolutionModule(dim, kernel_size)
         self.last = FeedForward(dim, feedforward_dim, dropout, nn.SiLU())
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.depth = StochasticDepth(stochastic_depth)
         self.norm = nn.LayerNorm(dim)
 

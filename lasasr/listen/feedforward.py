@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lasasr.listen.dropout import ByteDropout
+
 
 class FeedForward(nn.Module):
     """Two linear layers on each frame, an activation and dropout between them (Vaswani et al. 2017, §3.3).
@@ -19,7 +21,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(dim, inner_dim)
         self.activation = activation
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.outer = nn.Linear(inner_dim, dim)
 
     def forward(self, frames: Tensor) -> Tensor:

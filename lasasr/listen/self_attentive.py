@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lasasr.listen import positions as encodings
 from lasasr.listen.base import Encoded, Encoder
+from lasasr.listen.dropout import ByteDropout
 from lasasr.listen.self_attention import RelativeSelfAttention, SelfAttention
 from lasasr.listen.subsampling import By, subsampling
 from lasasr.nn import lengths as length
@@ -76,7 +77,7 @@ class SelfAttentiveEncoder(Encoder):
             )
         self.relative, self.recompute = positions == "relative", recompute
         self.subsampling = subsampling(subsampling_by, input_dim, hidden_dim, subsampling_factor, channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         attention = RelativeSelfAttention if self.relative else SelfAttention
         self.layers = nn.ModuleList(layer(attention, stochastic_depth * (n + 1) / layers) for n in range(layers))
         self.input_dim, self.output_dim, self.subsampling_factor = input_dim, hidden_dim, subsampling_factor

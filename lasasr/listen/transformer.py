@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lasasr.listen.dropout import ByteDropout
 from lasasr.listen.feedforward import FeedForward
 from lasasr.listen.self_attention import SelfAttention
 from lasasr.listen.self_attentive import Positions, SelfAttentiveEncoder, check_heads
@@ -89,7 +90,7 @@ class TransformerLayer(nn.Module):
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = attention
         self.feedforward = FeedForward(dim, feedforward_dim, dropout, nn.ReLU())
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.depth = StochasticDepth(stochastic_depth)
 
     def forward(self, frames: Tensor, real: Tensor, distances: Tensor | None) -> Tensor:
