@@ -90,7 +90,8 @@ def _verdicts(
 
 
 def _speakers(system: System) -> int:
-    return len({utterance.speaker for utterance in system.runs[0].utterances.values()})
+    """Those who have reference units."""
+    return len({utterance.speaker for utterance in system.runs[0].utterances.values() if utterance.reference_length})
 
 
 def _parts(values: Values) -> tuple[dict[str, str], list[str]]:

@@ -45,7 +45,7 @@ def groups(
         LasasrError: the runs cannot be compared; names them and the way out.
         UsageError: a run is given twice, or two systems have one name.
     """
-    notes = refuse(selection.runs, any_search, any_corpus)
+    notes = [*refuse(selection.runs, any_search, any_corpus), *_partly_unknown_speakers(selection.runs[0])]
     gathered: dict[str, list[DecodedRun]] = {}
     for run in selection.runs:
         gathered.setdefault(f"={run.system}" if run.system else run.settings.identity, []).append(run)
@@ -65,6 +65,17 @@ def groups(
 
 def _conditions(systems: Sequence[SystemRuns]) -> list[str]:
     return condition_notes([(system.name, system.runs) for system in systems])
+
+
+def _partly_unknown_speakers(run: DecodedRun) -> list[str]:
+    """A note where only some utterances have a speaker; where none has, the sentences of a comparison say it."""
+    unknown = sum(not line.get("speaker") for line in run.lines)
+    if not 0 < unknown < len(run.lines):
+        return []
+    return [
+        f"the speaker of {unknown:,} of the {len(run.lines):,} utterances is not known, so each of them counts as a "
+        f"speaker of its own: where a speaker says several, intervals are too narrow and p too small"
+    ]
 
 
 def _names(first_runs: Sequence[DecodedRun]) -> list[str]:

@@ -84,7 +84,7 @@ class Race:
         if not finished:
             return
         lines = find([finished[0].folder], self.content["split"]).runs[0].lines
-        speakers = len({line.get("speaker") or line["id"] for line in lines})
+        speakers = len({line.get("speaker") or line["id"] for line in lines if line["reference"].strip()})
         obstacle = too_little("runs", speakers, (1, 1), self.rules)
         if obstacle is not None:
             raise LasasrError(f"no number of seeds decides this race: {obstacle}")
@@ -158,7 +158,7 @@ def _test(first: Scores, second: Scores, rules: Rules) -> PairTest:
     parts = variance_parts([first.speaker_errors, second.speaker_errors], first.speaker_lengths, (1.0, -1.0))
     p = float(race_p(parts))
     seeds = len(first.errors), len(second.errors)
-    decides = too_little("systems", len(first.speakers), seeds, rules) is None and not isnan(p)
+    decides = too_little("systems", first.heard_speakers, seeds, rules) is None and not isnan(p)
     return PairTest(points, p if decides else None, parts)
 
 

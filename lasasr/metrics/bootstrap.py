@@ -46,9 +46,9 @@ def interval(
 ) -> Interval:
     """Percentile bootstrap interval of the pooled rate; equal arguments give an equal interval.
 
-    Two cases have no bootstrap, and `method` says so: a single utterance (or cluster) shows no spread, so there is
-    no interval; without any error every draw is 0, so the upper end is the exact binomial one, which takes errors
-    as independent: 100 · (1 − ((1 − level)/2)^(1/N)) (Clopper and Pearson 1934).
+    Two cases have no bootstrap, and `method` says so: a single utterance (or cluster) with reference units shows no
+    spread, so there is no interval; without any error every draw is 0, so the upper end is the exact binomial one,
+    which takes errors as independent: 100 · (1 − ((1 − level)/2)^(1/N)) (Clopper and Pearson 1934).
 
     Args:
         counts: one per utterance, or per other unit that is drawn.
@@ -64,7 +64,7 @@ def interval(
     percent = total.percent
     what = "utterances" if clusters is None else "clusters"
     errors, lengths = _sums(counts, range(len(counts)) if clusters is None else clusters)
-    if len(errors) == 1:
+    if (lengths > 0).sum() < 2:
         return Interval(None, None, f"none: one of {what} shows no spread")
     if percent == 0.0:
         high = 100.0 * (1.0 - ((1.0 - level) / 2.0) ** (1.0 / total.reference_length))

@@ -273,3 +273,13 @@ def test_a_poor_run_that_was_still_learning_is_young(
     assert (system["young"], system["diverged"]) == ((["2"], []) if young else ([], ["2"]))
     words = " ".join(comparison["verdict"])
     assert ("Young" in words, "Diverged" in words) == (young, not young)
+
+
+@pytest.mark.parametrize("unknown", [0, 1, 7, 48])
+def test_speakers_that_are_known_of_some_utterances_only_are_said(unknown: int, tmp_path: Path) -> None:
+    made = [line | ({"speaker": None} if number < unknown else {}) for number, line in enumerate(lines(0.2, 1))]
+    paths = [write_run(tmp_path, attend, result_lines=made).folder for attend in ("dot", "none")]
+    selection = find(paths)
+    notes = [note for note in groups(selection)[1] if note.startswith("the speaker of")]
+    assert len(notes) == (0 < unknown < len(made))
+    assert all(f"the speaker of {unknown} of the 48 utterances is not known" in note for note in notes)

@@ -264,3 +264,40 @@ def test_counts_that_contradict_the_alignment_are_refused() -> None:
         scores(wrong)
     with pytest.raises(ValueError, match="negative"):
         scores(changed(system("a", 0.1), lambda _, u: u._replace(errors=-1, pairs=())))
+
+
+@pytest.mark.parametrize("heard", [1, 2, 5, 6, 7])
+def test_speakers_with_empty_references_alone_are_no_speakers(heard: int) -> None:
+    """Eight speakers of whom few say anything decide what those few alone decide, and say so without a warning."""
+
+    def silent(key: str, utterance: Utterance) -> Utterance:
+        return utterance if int(utterance.speaker[1:]) < heard else Utterance(0, 0, utterance.speaker)
+
+    def only_heard(system: System) -> System:
+        return replace(system, runs=tuple(replace(run, utterances=_heard(run.utterances)) for run in system.runs))
+
+    def _heard(utterances: dict[str, Utterance]) -> dict[str, Utterance]:
+        return {key: utterance for key, utterance in utterances.items() if int(utterance.speaker[1:]) < heard}
+
+    systems = [system("good", 0.1), system("bad", 0.4)]
+    with np.errstate(all="raise"):
+        padded = compare([changed(one, silent) for one in systems], rules=QUICK)
+        (pair,) = padded.pairs
+        (alone,) = compare([only_heard(one) for one in systems], rules=QUICK).pairs
+    assert (pair.systems.word == "cannot decide") == (heard < 6)
+    assert (pair.systems, pair.runs) == (alone.systems, alone.runs)
+    for of_padded, of_alone in (
+        (pair.measurement.systems, alone.measurement.systems),
+        (pair.measurement.runs, alone.measurement.runs),
+    ):
+        assert (of_padded is None) == (of_alone is None) == (heard == 1)
+        if of_padded is not None and of_alone is not None:
+            numbers, expected = (
+                [one.interval.low, one.interval.high, one.df, one.p, one.detectable] for one in (of_padded, of_alone)
+            )
+            assert numbers == pytest.approx(expected)
+    mixed, expected_mixed = padded.summaries[0].mixed, summarise(only_heard(systems[0]), QUICK).mixed
+    assert mixed.method == expected_mixed.method
+    assert mixed.low == pytest.approx(expected_mixed.low)
+    assert (padded.summaries[0].speakers.low is None) == (heard == 1)
+    assert (pair.measurement.by_speaker.p is None) == (heard == 1)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -58,3 +60,15 @@ def test_superiority_is_mann_whitneys(counts: tuple[int, int]) -> None:
 
 def test_one_seed_has_no_superiority() -> None:
     assert superiority(np.array([1.0]), np.array([2.0, 3.0])) is None
+
+
+def test_speakers_with_empty_references_take_no_part() -> None:
+    table = system(4, 20, 0.1)
+    padded = replace(
+        table,
+        speakers=(*table.speakers, *(f"z{n}" for n in range(15))),
+        speaker_of=np.append(table.speaker_of, np.arange(20, 35)),
+        lengths=np.append(table.lengths, np.zeros(15, dtype=np.int64)),
+        errors=np.hstack([table.errors, np.ones((4, 15), dtype=np.int64)]),
+    )
+    assert calibrate(padded, trials=50) == calibrate(table, trials=50)

@@ -58,7 +58,7 @@ def paired_bootstrap(
         lengths: (n,) reference lengths.
         what: plural name of the drawn unit.
     """
-    if len(lengths) == 1:
+    if (lengths > 0).sum() < 2:
         return PairedBootstrap(Interval(None, None, f"none: one of {what} shows no spread"), None, None)
     drawn = resampled(differences, lengths, resamples, seed)
     low, high = np.percentile(drawn, [50.0 * (1.0 - level), 50.0 * (1.0 + level)])

@@ -36,9 +36,12 @@ class Calibration:
 def calibrate(scores: Scores, level: float = 0.05, trials: int = TRIALS, seed: int = 0) -> Calibration | None:
     """Divide the seeds of one system and its speakers; None: it has one seed, or fewer than two speakers.
 
-    Below `FEWEST_SPEAKERS` every trial has all speakers, and each way to divide the seeds is one trial.
+    Speakers whose references are empty take no part. Below `FEWEST_SPEAKERS` every trial has all speakers, and each way
+    to divide the seeds is one trial.
     """
-    runs, speakers = scores.speaker_errors.shape
+    heard = scores.speaker_lengths > 0
+    errors, lengths = scores.speaker_errors[:, heard], scores.speaker_lengths[heard]
+    runs, speakers = errors.shape
     if runs < 2 or speakers < 2:
         return None
     half = runs // 2
@@ -52,8 +55,8 @@ def calibrate(scores: Scores, level: float = 0.05, trials: int = TRIALS, seed: i
         groups = [group for group in combinations(range(runs), half) if runs != 2 * half or 0 in group]
         orders = np.array([[*group, *(run for run in range(runs) if run not in group)] for group in groups])
         kept = np.tile(np.arange(speakers), (len(orders), 1))
-    drawn = scores.speaker_errors[orders[:, :, None], kept[:, None, :]]
-    parts = variance_parts([drawn[:, :half], drawn[:, half:]], scores.speaker_lengths[kept], (1.0, -1.0))
+    drawn = errors[orders[:, :, None], kept[:, None, :]]
+    parts = variance_parts([drawn[:, :half], drawn[:, half:]], lengths[kept], (1.0, -1.0))
     p_values = {
         "systems": None if parts.seeds is None else p_value(parts.estimate, system_uncertainty(parts)),
         "runs": p_value(parts.estimate, run_uncertainty(parts)),

@@ -151,7 +151,7 @@ def _verdict(
     rules: Rules,
 ) -> Verdict:
     first, second = tables
-    obstacle = too_little(scope, len(first.speakers), (len(first.errors), len(second.errors)), rules)
+    obstacle = too_little(scope, first.heard_speakers, (len(first.errors), len(second.errors)), rules)
     shown = "" if answer is None or p is None else _shown(answer, p, holm_of, rules)
     return make_verdict(scope, obstacle, first.percent - second.percent, p, shown, rules)
 

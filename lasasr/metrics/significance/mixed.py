@@ -124,13 +124,14 @@ def variance_parts(
 
     Args:
         errors: of each system (..., M_v, N), runs by speakers.
-        lengths: (..., N) reference length of each speaker.
+        lengths: (..., N) reference length of each speaker; 0 of one whose references are empty.
 
     Raises:
-        ValueError: fewer than two speakers.
+        ValueError: fewer than two speakers with a length above 0.
     """
-    if lengths.shape[-1] < 2:
-        raise ValueError(f"lengths must be of at least 2 speakers, got {lengths.shape[-1]}")
+    heard = int((lengths > 0).sum(-1).min())
+    if heard < 2:
+        raise ValueError(f"lengths must be above 0 for at least 2 speakers, got {heard}")
     total = lengths.sum(-1, keepdims=True).astype(np.float64)
     weights = lengths / total
     shares = [100.0 * factor * counts / total[..., None, :] for factor, counts in zip(factors, errors, strict=True)]

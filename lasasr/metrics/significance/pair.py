@@ -91,7 +91,7 @@ def superiority(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
 
 
 def _parts(left: Scores, right: Scores, factors: tuple[float, float]) -> VarianceParts | None:
-    if len(left.speakers) < 2:
+    if left.heard_speakers < 2:
         return None
     return variance_parts([left.speaker_errors, right.speaker_errors], left.speaker_lengths, factors)
 

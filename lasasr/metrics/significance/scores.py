@@ -86,6 +86,11 @@ class Scores:
         return np.bincount(self.speaker_of, self.lengths, minlength=len(self.speakers)).astype(np.int64)
 
     @cached_property
+    def heard_speakers(self) -> int:
+        """How many speakers have reference units: the others are no evidence of how speakers differ."""
+        return int((self.speaker_lengths > 0).sum())
+
+    @cached_property
     def speaker_errors(self) -> NDArray[np.int64]:
         """(M, N) errors of each run on each speaker."""
         rows = [np.bincount(self.speaker_of, row, minlength=len(self.speakers)) for row in self.errors]

@@ -57,12 +57,12 @@ def summarise(system: System, rules: Rules | None = None, table: Scores | None =
 
 def mixed_interval(table: Scores, rules: Rules) -> Interval:
     """The rate's interval for other speakers and other seeds: R ± t_{df}·√V, V and df as in `significance.mixed`."""
-    if len(table.speakers) < 2 or len(table.errors) < 2:
-        few = "speaker" if len(table.speakers) < 2 else "seed"
+    if table.heard_speakers < 2 or len(table.errors) < 2:
+        few = "speaker" if table.heard_speakers < 2 else "seed"
         return Interval(None, None, f"none: one {few} shows no spread")
     parts = variance_parts([table.speaker_errors], table.speaker_lengths, (1.0,))
     if not table.errors.any():
         return Interval(None, None, "none: no error shows no spread")
     half = float(half_width(system_uncertainty(parts), 1.0 - rules.level))
-    method = f"{1.0 - rules.level:.0%} t interval over {len(table.speakers)} speakers and {len(table.errors)} seeds"
+    method = f"{1.0 - rules.level:.0%} t interval over {table.heard_speakers} speakers and {len(table.errors)} seeds"
     return Interval(max(0.0, table.percent - half), table.percent + half, method)
