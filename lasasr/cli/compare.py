@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from lasasr.cli.arguments import Parser
 from lasasr.cli.closer_look import looked_closer
-from lasasr.cli.compare_outputs import print_comparison, write
-from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths
+from lasasr.cli.compare_outputs import check_outputs, print_comparison, write
+from lasasr.cli.compare_texts import compared_texts, found_runs, named_paths, run_folder
 from lasasr.cli.text_options import OPTIONS as TEXT_OPTIONS
 from lasasr.cli.text_options import add_text_options, given_options
 from lasasr.errors import LasasrError, PartError, UsageError, nearest
 
 if TYPE_CHECKING:
     from lasasr.comparison.column import Column
-    from lasasr.comparison.entries import RunSelection
+    from lasasr.comparison.entries import DecodedRun, RunSelection
     from lasasr.comparison.grouping import SystemRuns
     from lasasr.comparison.race import Race
 
@@ -86,13 +86,7 @@ def _check(options: Namespace) -> None:
         raise UsageError(f"--maps must be at least 0, got {options.maps}")
     if options.points is not None and not options.points > 0.0:
         raise UsageError(f"--points must be above 0, got {options.points}")
-    for name in ("out", "html", "card", "latex", "csv"):
-        if (path := getattr(options, name)) is not None and path.is_dir():
-            raise UsageError(f"--{name} takes a file, but {path} is a folder")
-    if options.figures is not None and options.figures.exists() and not options.figures.is_dir():
-        raise UsageError(f"--figures takes a folder, but {options.figures} is a file")
-    if options.readme is not None and not options.readme.is_file():
-        raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
+    check_outputs(options, finished)
 
 
 def _check_finished(options: Namespace) -> None:
@@ -243,10 +237,14 @@ def _baseline(wanted: str | None, systems: Sequence[SystemRuns]) -> str | None:
     names = [system.name for system in systems]
     if wanted is None or wanted in names:
         return wanted
-    folder = Path(wanted).resolve()
-    if of_run := [system.name for system in systems for run in system.runs if run.folder and run.folder == folder]:
+    folder = run_folder(wanted)
+    if of_run := [name for name, run in _runs(systems) if folder and run.folder and run.folder.resolve() == folder]:
         return of_run[0]
     meant = [name for name in names if wanted in (name.partition("=")[2], *name.split())]
     if len(meant) != 1:
         raise UsageError(f"no system is called {wanted}; {nearest(wanted, names)}")
     return meant[0]
+
+
+def _runs(systems: Sequence[SystemRuns]) -> Iterator[tuple[str, DecodedRun]]:
+    return ((system.name, run) for system in systems for run in system.runs)

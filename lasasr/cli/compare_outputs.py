@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lasasr.errors import LasasrError, UsageError
 from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
@@ -22,6 +23,59 @@ class Looked(NamedTuple):
     details: dict[str, Any] | None  # None: they are made from a card
     maps: dict[str, Any]
     notes: list[str]
+
+
+def check_outputs(options: Namespace, finished: bool) -> None:
+    """Refuse places where nothing can be written, before anything is.
+
+    Args:
+        finished: the comparison is read from a card, so that no comparison.json is written.
+
+    Raises:
+        UsageError: a folder stands for a file, two files are one, an input would be overwritten, or a page lacks marks.
+        LasasrError: there is no such page.
+    """
+    for name in ("out", "html", "card", "latex", "csv"):
+        if (path := getattr(options, name)) is not None and path.is_dir():
+            raise UsageError(f"--{name} takes a file, but {path} is a folder")
+    if options.figures is not None and options.figures.exists() and not options.figures.is_dir():
+        raise UsageError(f"--figures takes a folder, but {options.figures} is a file")
+    _refuse_same_files(options, finished)
+    if options.readme is not None:
+        if not options.readme.is_file():
+            raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
+        from lasasr.report.comparison_markdown import between_marks
+
+        try:
+            between_marks(options.readme.read_text(encoding="utf-8"), _card_in_readme(options), "")
+        except UnicodeDecodeError:
+            raise LasasrError(f"{options.readme} is no text in UTF-8; save it so") from None
+
+
+def _refuse_same_files(options: Namespace, finished: bool) -> None:
+    """Refuse a file that two options write, or that is read."""
+    named = [
+        *(
+            []
+            if finished
+            else [("comparison.json" if options.out is None else "--out", options.out or _beside(options))]
+        ),
+        *((f"--{name}", getattr(options, name)) for name in ("card", "readme", "html", "latex", "csv")),
+        *([("the sources of --latex", options.latex.with_suffix(".bib"))] if options.latex else []),
+    ]
+    texts = [path for _, paths in options.named for path in paths]
+    seen = {path.resolve(): "is compared" for path in (*options.paths, *texts)}
+    seen |= {
+        path.resolve(): f"is read as --{name}"
+        for name in ("reference", "table", "utt2spk")
+        if (path := getattr(options, name)) is not None
+    }
+    for name, path in named:
+        if path is None:
+            continue
+        if (other := seen.get(path.resolve())) is not None:
+            raise UsageError(f"{path} {other}, and {name} would overwrite it; choose another file")
+        seen[path.resolve()] = f"is written as {name}"
 
 
 def write(
@@ -125,10 +179,14 @@ def _into_readme(comparison: dict[str, Any], options: Namespace) -> None:
     from lasasr.artifacts import files
     from lasasr.report.comparison_markdown import between_marks, comparison_markdown
 
-    source = options.card or options.paths[0]
-    name = Path(os.path.relpath(source, options.readme.parent)).as_posix()
     page = options.readme.read_text(encoding="utf-8")
-    files.write_text(options.readme, between_marks(page, name, comparison_markdown(comparison)))
+    files.write_text(options.readme, between_marks(page, _card_in_readme(options), comparison_markdown(comparison)))
+
+
+def _card_in_readme(options: Namespace) -> str:
+    """The name of the card in the marks of the page."""
+    source = options.card or options.paths[0]
+    return Path(os.path.relpath(source, options.readme.parent)).as_posix()
 
 
 def print_comparison(comparison: dict[str, Any], markdown: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lasasr.artifacts import run_paths
 from lasasr.cli.text_options import named_texts, reference, scoring, speakers
 from lasasr.errors import LasasrError, UsageError
+from lasasr.escaping import acting, described
 
 if TYPE_CHECKING:
     from lasasr.comparison.entries import RunSelection
@@ -38,11 +39,13 @@ def named_paths(words: Sequence[str]) -> tuple[Named, list[Path], dict[Path, str
             paths.append(Path(word))
             continue
         files = listed.split(",")
-        if not name or not all(files):
+        if sign := acting(name):
+            raise UsageError(f"the name {name!r} has {described(sign)} in it, which would act on tables; leave it out")
+        if not name.strip() or not all(files):
             raise UsageError(f"{word}: write NAME=HYP or NAME=HYP,HYP with a file for each seed")
         if name in (*(other for other, _ in named), *systems.values()):
             raise UsageError(f"{name} is named twice; write {name}=HYP,HYP for several seeds of it")
-        folders = [_run_folder(file) for file in files]
+        folders = [run_folder(file) for file in files]
         if not any(folders):
             named.append((name, [Path(file) for file in files]))
             continue
@@ -56,7 +59,7 @@ def named_paths(words: Sequence[str]) -> tuple[Named, list[Path], dict[Path, str
     return named, paths, systems
 
 
-def _run_folder(path: str) -> Path | None:
+def run_folder(path: str) -> Path | None:
     """The run folder at `path` or below the runs root; None: there is none (a file in a run's results/ is text)."""
     candidates = Path(path), run_paths.root() / path
     return next((folder.resolve() for folder in candidates if run_paths.is_run(folder)), None)

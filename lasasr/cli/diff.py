@@ -34,9 +34,9 @@ def run(arguments: list[str]) -> int:
 
     from rich.console import Console
 
+    from lasasr.comparison.comparable import refuse
     from lasasr.comparison.conditions import condition_notes
     from lasasr.comparison.entries import find
-    from lasasr.comparison.grouping import refuse
     from lasasr.errors import LasasrError
     from lasasr.report.difference import difference
 

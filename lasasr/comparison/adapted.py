@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from lasasr.artifacts import provenance
 from lasasr.artifacts.search_identity import search_words
+from lasasr.comparison.comparable import refuse
 from lasasr.comparison.entries import DecodedRun, RunSelection
-from lasasr.comparison.grouping import SystemRuns, groups, refuse
+from lasasr.comparison.grouping import SystemRuns, groups
 from lasasr.comparison.settings import names
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance.adaptation import Change, OnBoth, Side, adaptations

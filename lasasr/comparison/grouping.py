@@ -1,4 +1,4 @@
-"""Groups runs that differ by their seed only into systems, and refuses runs that cannot be compared."""
+"""Groups runs that differ by their seed only into systems, with notes on what limits their comparison."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from lasasr.comparison.comparable import refuse
 from lasasr.comparison.conditions import condition_notes
 from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
-from lasasr.comparison.settings import differing, names, numbered, search_settings, shown
+from lasasr.comparison.settings import differing, names, numbered
 from lasasr.comparison.sources import MissingRun
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import UsageError
 from lasasr.metrics.error_rates import units
 from lasasr.metrics.significance import scores
 
@@ -175,14 +176,14 @@ def _texts(run: DecodedRun) -> list[tuple[str, str]]:
 
 
 def _refuse_twice(runs: Sequence[DecodedRun]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[str, DecodedRun] = {}
     for run in runs:
-        if run.seed in seen:
+        if (other := seen.setdefault(run.seed, run)) is not run:
             system = run.system or "one configuration"
+            told = (other.name, run.name) if other.name != run.name else (str(other.folder), str(run.folder))
             raise UsageError(
-                f"seed {run.seed} of {system} is given twice ({seen[run.seed]} and {run.name}); give each run once"
+                f"seed {run.seed} of {system} is given twice ({' and '.join(dict.fromkeys(told))}); give each run once"
             )
-        seen[run.seed] = run.name
 
 
 def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRuns:
@@ -194,75 +195,3 @@ def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRun
     own = trained(group.runs[0].settings.normal)
     mine = [run for run in missing if run.settings is not None and trained(run.settings.normal) == own]
     return replace(group, missing=tuple(mine))
-
-
-def refuse(runs: Sequence[DecodedRun], any_search: bool = False, any_corpus: bool = False) -> list[str]:
-    """Refuse runs that cannot be compared; the notes name differences that the caller allowed.
-
-    Raises:
-        LasasrError: another metric, normalizer, search, corpus, or other utterances, references, speakers, durations.
-    """
-    first, notes = runs[0], []
-    for run in runs[1:]:
-        for key in ("metric", "normalizer"):
-            _refuse_other(key, first, run)
-        _refuse_other_audio(first, run)
-    searches = [search_settings(run.summary.get("search")) for run in runs]
-    if keys := differing([search.normal for search in searches]):
-        differences = _spread(keys, [search.values for search in searches])
-        if not any_search:
-            raise LasasrError(
-                f"the runs were decoded by different searches ({differences}); --any-search compares them so"
-            )
-        notes.append(f"decoded by different searches: {differences}")
-    if (differ := _other_data(runs)) is not None:
-        if not any_corpus:
-            raise LasasrError(
-                f"the runs' {differ}, so that even utterances of the same name may sound different; --any-corpus "
-                f"compares them so"
-            )
-        notes.append(differ)
-    return notes
-
-
-def _other_data(runs: Sequence[DecodedRun]) -> str | None:
-    """How the data of the runs differ: by content where all results hold its fingerprint, else by configuration."""
-    if all("data" in run.summary for run in runs):
-        contents = sorted({str(run.summary["data"]) for run in runs})
-        return f"recordings differ (contents {', '.join(contents)})" if len(contents) > 1 else None
-    corpora = sorted({str(run.summary.get("corpus")) for run in runs})
-    return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
-
-
-def _refuse_other(key: str, first: DecodedRun, other: DecodedRun) -> None:
-    if first.summary.get(key) != other.summary.get(key):
-        raise LasasrError(
-            f"{first.name} and {other.name} cannot be compared: their {key} is {first.summary.get(key)} and "
-            f"{other.summary.get(key)}"
-        )
-
-
-def _refuse_other_audio(first: DecodedRun, other: DecodedRun) -> None:
-    """Refuse other utterances, references, speakers or durations; the message names the first difference."""
-    theirs = {line["id"]: line for line in other.lines}
-    ours = {line["id"] for line in first.lines}
-    alone = sorted(ours ^ set(theirs))
-    if alone:
-        raise LasasrError(
-            f"{first.name} and {other.name} were not decoded on the same utterances: {len(alone)} are in one only "
-            f"({alone[0]}, ...); evaluate both on the same split"
-        )
-    for line in first.lines:
-        for key in ("reference", "speaker", "duration_s"):
-            if line.get(key) != theirs[line["id"]].get(key):
-                raise LasasrError(
-                    f"{first.name} and {other.name} cannot be compared: the {key} of utterance {line['id']} is "
-                    f"{line.get(key)!r} and {theirs[line['id']].get(key)!r}"
-                )
-
-
-def _spread(keys: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
-    """`beam: 4 / 10`, of the first few keys."""
-    each = {key: dict.fromkeys(shown(search.get(key)) for search in values) for key in keys[:4]}
-    words = [f"{key.removeprefix('search.')}: {' / '.join(shown_values)}" for key, shown_values in each.items()]
-    return "; ".join(words) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")

@@ -51,7 +51,10 @@ def by_search(all_run_results: Sequence[RunResults], split: str, search: str, co
     matching = [candidate for candidate in candidates if search in candidate.names]
     if not matching:
         listed = {name for candidate in candidates for name in (candidate.stored.name.text, candidate.label) if name}
-        raise UsageError(f"--search {search}: no run has a result of {split} by that search; {nearest(search, listed)}")
+        raise UsageError(
+            f"--search {search}: no run has a result of {split} by that search; {nearest(search, listed)}; "
+            "lasasr evaluate RUN search=NAME decodes by another search"
+        )
     if len({candidate.identity for candidate in matching}) > 1:
         raise UsageError(f"--search {search} means several searches: {_listed(matching)}; choose by the digits")
     chosen = [

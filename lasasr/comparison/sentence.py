@@ -237,5 +237,5 @@ def _caveats(document: dict[str, Any]) -> list[str]:
     if missing := document["missing"]:
         listed = ", ".join(f"{run['name']} ({run['status']})" for run in missing[:MANY])
         more = f" and {len(missing) - MANY} more" if len(missing) > MANY else ""
-        texts.append(f"{len(missing)} run{'s' * (len(missing) > 1)} of the sweep without a result: {listed}{more}.")
+        texts.append(f"{len(missing)} run{'s' * (len(missing) > 1)} without a result: {listed}{more}.")
     return [*texts, *(f"Note: {note}." for note in document["notes"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lasasr.artifacts import results, run_paths, sweep_file
 from lasasr.artifacts.result_names import ResultName, parse_result_name
@@ -12,6 +13,8 @@ from lasasr.artifacts.runs import Run
 from lasasr.comparison.settings import Settings, settings
 from lasasr.configuration.settings import kind_of
 from lasasr.errors import LasasrError, UsageError
+
+_MOST: Final = 6  # runs that a message names
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,14 @@ def common_split(sources: Sequence[ResultSource], any_result: bool) -> str:
         return "test" if "test" in shared else shared[0]
     if shared:
         raise UsageError(f"the runs have results of {', '.join(shared)}: choose by --split")
+    without = [folder_name(source) for source, have in zip(sources, of_each, strict=True) if not have]
+    others = [have for have in of_each if have]
+    if without and others and set.intersection(*others):
+        more = f" and {len(without) - _MOST} more" if len(without) > _MOST else ""
+        raise UsageError(
+            f"{len(without)} of the {len(sources)} runs have no result: {', '.join(without[:_MOST])}{more}; "
+            "decode each with lasasr evaluate RUN, or leave them out"
+        )
     listed = "; ".join(
         f"{folder_name(source)}: {', '.join(sorted(have)) or 'none'}"
         for source, have in zip(sources, of_each, strict=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lasasr import escaping
 from lasasr.artifacts.provenance import machine, short_commit
 from lasasr.comparison.budget import budget_words
 from lasasr.errors import UsageError
-from lasasr.escaping import lines_escaped
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
 
 
@@ -20,7 +20,7 @@ def comparison_markdown(document: Mapping[str, Any]) -> str:
     """
     shown = [column for column in columns(document) if column.published]
     blocks = [" ".join(document["verdict"]), table(shown), "\n".join(_certificate(document, shown))]
-    return lines_escaped("\n\n".join(escaped(block) if index == 0 else block for index, block in enumerate(blocks)))
+    return "\n\n".join(escaped(block) if index == 0 else block for index, block in enumerate(blocks))
 
 
 def table(shown: Sequence[TableColumn]) -> str:
@@ -32,20 +32,26 @@ def table(shown: Sequence[TableColumn]) -> str:
 
 
 def _cell(column: TableColumn, cell: str) -> str:
-    return f"`{cell.replace('|', ' ').replace('`', ' ')}`" if column.key == "system" else escaped(cell)
+    return _code(cell.replace("|", " ")) if column.key == "system" else escaped(cell)
 
 
 def escaped(text: str) -> str:
-    """Text whose signs have no meaning in Markdown."""
+    """Text in one line whose signs have no meaning in Markdown."""
+    text = escaping.escaped(text)
     for sign in "\\|`*_<[":
         text = text.replace(sign, f"\\{sign}")
     return text
 
 
+def _code(text: str) -> str:
+    """Text in one line as code."""
+    return f"`{escaping.escaped(text).replace('`', ' ')}`"
+
+
 def _certificate(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> Iterator[str]:
     split, normalizer = (escaped(str(document[name])) for name in ("split", "normalizer"))
     yield f"* Test set: {split}, {test_set(document)}; normalizer {normalizer}."
-    yield f"* Search: `{searched_with(document).replace('`', ' ')}`."
+    yield f"* Search: {_code(searched_with(document))}."
     explanations = {
         column.header: column.about
         for column in shown
@@ -63,9 +69,7 @@ def _origin(document: Mapping[str, Any]) -> str:
     def distinct(values: Iterator[Any]) -> str:
         return ", ".join(dict.fromkeys(str(value) for value in values if value)) or "not known"
 
-    commands = ", ".join(
-        f"`{command}`" for command in dict.fromkeys(run["command"] for run in runs if run.get("command"))
-    )
+    commands = ", ".join(map(_code, dict.fromkeys(str(run["command"]) for run in runs if run.get("command"))))
     commits = distinct(short_commit(run.get("commit")) for run in runs)
     seeds = distinct(iter(sorted({run["seed"] for run in runs})))
     machines = distinct(_machine(run) for run in runs)

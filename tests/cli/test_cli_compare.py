@@ -31,7 +31,7 @@ def test_a_sweep(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(sweep)]) == 0
     printed = capsys.readouterr().out
     assert "These runs of attend=dot" in printed
-    assert "1 run of the sweep without a result: attend-gmm-s1-" in printed
+    assert "1 run without a result: attend-gmm-s1-" in printed
     made = json.loads((sweep / "comparison.json").read_text())
     assert [one["name"] for one in made["systems"]] == ["attend=dot", "attend=none"]
     assert [one["seeds"] for one in made["systems"]] == [["1", "2"], ["1", "2"]]
@@ -135,6 +135,76 @@ def test_mistakes(
     told = capsys.readouterr().err
     assert message in told
     assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "below_root", [pytest.param(False, id="from here"), pytest.param(True, id="below the runs root")]
+)
+def test_a_baseline_by_any_path_of_its_run(
+    sweep: Path, below_root: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (first,) = Path("runs").rglob("attend-none-s2-*")
+    places = [str(first), f"./runs/../{first}", str(first.resolve())]
+    if below_root:
+        monkeypatch.setenv("LASASR_RUNS", str(tmp_path / "runs"))
+        places = [str(first.relative_to("runs"))]
+    for place in places:
+        assert main(["compare", str(sweep), "--baseline", place, "--out", "c.json"]) == 0, place
+        assert json.loads(Path("c.json").read_text())["baseline"] == "attend=none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--card", "x.json", "--out", "x.json"], "x.json is written as --out, and --card would overwrite it"),
+        (["--card", "{sweep}/comparison.json"], "is written as comparison.json, and --card would"),
+        (["--csv", "a.tex", "--latex", "./a.tex"], "a.tex is written as --latex, and --csv would"),
+        (["--latex", "a.tex", "--csv", "a.bib"], "a.bib is written as --csv, and the sources of --latex would"),
+        (["--card", "README.md", "--readme", "README.md"], "README.md is written as --card, and --readme would"),
+        (["--html", "t.csv", "--table", "t.csv", "--by", "age"], "t.csv is read as --table, and --html would"),
+        (["--card", "results/y.json", "--readme", "README.md"], "the page needs these two lines once each"),
+        (["--card", "results/x.json", "--readme", "latin.md"], "latin.md is no text in UTF-8"),
+    ],
+)
+def test_nothing_is_written_where_anything_cannot_be(
+    sweep: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("README.md").write_text(README)
+    Path("latin.md").write_bytes(README.replace("Mine", "Für").encode("latin-1"))
+    Path("t.csv").write_text("speaker,age\ns0,3\n")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert main(["compare", str(sweep), *(one.format(sweep=sweep) for one in arguments)]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_result_that_is_compared_is_not_overwritten(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (str(next(Path(folder).glob("results/test.json"))) for folder in folders(sweep)[:2])
+    assert main(["compare", first, second, "--csv", second]) == 2
+    assert "test.json is compared, and --csv would overwrite it" in capsys.readouterr().err
+    assert main(["compare", str(sweep), "--card", "card.json"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "card.json", "--html", "card.json"]) == 2
+    assert "card.json is compared, and --html would overwrite it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u202eb", "\x1b[31m", " "])
+def test_names_that_would_act_on_a_table_are_refused(
+    name: str, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = folders(sweep)[:2]
+    assert main(["compare", f"{name}={first}", f"b={second}"]) == 2
+    told = capsys.readouterr().err
+    assert ("has U+" in told and "leave it out" in told) or name == " "
+    assert len(told.splitlines()) == 1
+
+
+def test_one_run_without_a_result_among_many_is_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    *rest, last = folders(sweep)[:4]
+    shutil.rmtree(Path(last) / "results")
+    assert main(["compare", *rest, last]) == 2
+    told = capsys.readouterr().err
+    assert f"1 of the 4 runs have no result: {Path(last).name}; decode each with lasasr evaluate RUN" in told
 
 
 def test_what_cannot_be_written_is_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

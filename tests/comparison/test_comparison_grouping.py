@@ -183,7 +183,7 @@ def test_a_sweep_names_what_has_no_result(tmp_path: Path) -> None:
         ("not begun", None, None),
     ]
     assert comparison["systems"][0]["diverged"] == ["3"] == comparison["systems"][0]["lost"]
-    assert "3 runs of the sweep without a result" in " ".join(comparison["verdict"])
+    assert "3 runs without a result" in " ".join(comparison["verdict"])
 
 
 def test_nothing_finished_is_said(tmp_path: Path) -> None:
@@ -283,3 +283,15 @@ def test_speakers_that_are_known_of_some_utterances_only_are_said(unknown: int, 
     notes = [note for note in groups(selection)[1] if note.startswith("the speaker of")]
     assert len(notes) == (0 < unknown < len(made))
     assert all(f"the speaker of {unknown} of the 48 utterances is not known" in note for note in notes)
+
+
+def test_two_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "here", "dot").folder
+    copy = shutil.copytree(run, tmp_path / "there" / run.name)
+    other = write_run(tmp_path / "here", "none").folder
+    with pytest.raises(UsageError) as refused:
+        groups(find([run, copy, other]))
+    assert f"({run} and {copy}); give each run once" in str(refused.value)
+    with pytest.raises(UsageError) as refused:
+        groups(find([run, run, other]))
+    assert f"({run}); give each run once" in str(refused.value)

@@ -1,5 +1,6 @@
 """The table of a comparison fits the terminal; its Markdown is a table, and goes between the marks of a page."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def test_names_are_whole_at_80_columns(comparison: dict[str, Any]) -> None:
         console.print(comparison_table(comparison, 80))
     (row,) = [printed_line for printed_line in captured.get().splitlines() if printed_line.startswith("dot ")]
     assert re.search(r"[+]\d+\.\d\d +worse", row)
+
+
+@pytest.mark.parametrize("sign", ["\n", "|", "`", "\u2028", "ü"])
+def test_a_card_with_any_sign_in_a_name_makes_one_row_of_it(comparison: dict[str, Any], sign: str) -> None:
+    """A card is anyone's file, and a name in it may come from a value of a configuration."""
+    name = f"attend=d{sign}t"
+    renamed = json.loads(json.dumps(comparison).replace('"attend=dot"', json.dumps(name)))
+    rows = [text_line for text_line in comparison_markdown(renamed).splitlines() if text_line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert len(rows) == 2 + len(comparison["systems"])
+    assert sum("`" in row for row in rows) == len(comparison["systems"])
 
 
 def test_markdown_is_a_table(comparison: dict[str, Any]) -> None:
