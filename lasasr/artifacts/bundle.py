@@ -23,10 +23,6 @@ from lasasr.errors import LasasrError, PartError, UsageError
 from lasasr.nn import allocation
 from lasasr.nn.parametrized import plain_name
 
-# what building may take beside what is stored: constants such as windows and filters, and what is thrown away again
-OF_WEIGHTS: Final = 4
-SPARE_BYTES: Final = 1 << 28
-SPARE_TENSORS: Final = 1000
 SMALL: Final = 1_000_000  # what numbers may be however small the weights are
 
 
@@ -131,9 +127,8 @@ def building(header: Header, bytes_elsewhere: int = 0) -> Iterator[None]:
         LasasrError: they would be far larger than the weights, or cannot be built.
     """
     config = header.path.with_name(CONFIG)
-    most_bytes = (header.bytes + bytes_elsewhere) * OF_WEIGHTS + SPARE_BYTES
     try:
-        with explained(config), allocation.Bounded(most_bytes, len(header.tensors) * OF_WEIGHTS + SPARE_TENSORS):
+        with explained(config), allocation.of_weights(header.bytes + bytes_elsewhere, len(header.tensors)):
             yield
     except allocation.TooLargeError as error:
         raise LasasrError(f"{config} describes a model that {header.path.name} beside it is not of: {error}") from None

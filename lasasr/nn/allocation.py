@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+# what building may take beside what is stored: constants such as windows and filters, and what is thrown away again
+_OF_WEIGHTS: Final = 4
+_SPARE_BYTES: Final = 1 << 28
+_SPARE_TENSORS: Final = 1000
 
 
 class TooLargeError(Exception):
@@ -56,6 +61,11 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _refuse_above(self, needed: int, allowed: int) -> None:
         if needed > allowed:
             raise TooLargeError(f"one of its tensors needs {needed / 2**20:,.0f} MiB")
+
+
+def of_weights(stored_bytes: int, stored_tensors: int) -> Bounded:
+    """What a model may take while it is built, of which so many bytes and tensors are stored."""
+    return Bounded(stored_bytes * _OF_WEIGHTS + _SPARE_BYTES, stored_tensors * _OF_WEIGHTS + _SPARE_TENSORS)
 
 
 def _broadcast(shapes: list[torch.Size]) -> int:

@@ -50,6 +50,8 @@ def reason_against(settings: Recognition) -> str | None:
     against = None
     if not encoder_parts.keeps_frozen(settings.listen):
         against = "the encoder is trained (listen=pretrained with listen.freeze=all is not)"
+        if settings.listen.get("thaw_after") is not None and settings.listen.get("freeze", "all") == "all":
+            against = "layers that listen.thaw_after thaws read the silence of listen.window=full, which is not kept"
     elif settings.augment.waveform and not factory.draws_few_forms(settings.augment.waveform):
         against = "augment.waveform changes the audio in every epoch"
     if against is not None and loading.cache_encoded:

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from torch import nn
 
 from lasasr.adapt.base import WeightMethod
+from lasasr.distributed import launch
 from lasasr.errors import UsageError
 from lasasr.listen.base import StagedEncoder
 from lasasr.models.recognizer import Recognizer
@@ -67,6 +68,15 @@ class Thaw(pl.Callback):
             raise UsageError(
                 f"{self.key}={self.after} is for one process: train with it frozen, then go on from that run "
                 "(warm_start.run=RUN) with nothing frozen"
+            )
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say so where training ends before."""
+        updates = trainer.estimated_stepping_batches
+        if updates <= self.after:
+            launch.say(
+                f"warning: {self.key}={self.after} is never reached, so nothing is thawed: training ends after "
+                f"{updates} update{'s' * (updates != 1)}"
             )
 
     def on_train_batch_start(

@@ -163,6 +163,9 @@ def test_audio_that_changes_in_every_epoch_is_not_kept(place: Path, capsys: pyte
     assert "cache_encoded=true, but augment.waveform changes the audio in every epoch" in capsys.readouterr().err
     assert main(["train", "mine.yaml", "listen.freeze=none", "loading.cache_encoded=true"]) == 2
     assert "cache_encoded=true, but the encoder is trained" in capsys.readouterr().err
+    thawed_in_silence = ("listen.window=full", "listen.thaw_after=1", "loading.cache_encoded=true")
+    assert main(["train", "mine.yaml", *thawed_in_silence]) == 2
+    assert "layers that listen.thaw_after thaws read the silence of listen.window=full" in capsys.readouterr().err
     assert not (place / "runs").exists()
     trained(place, NOISE)
     assert "every epoch: augment.waveform changes the audio" in capsys.readouterr().err

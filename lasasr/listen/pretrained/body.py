@@ -28,18 +28,17 @@ class Body(nn.Module, ABC):
         width: D.
         factor: T / T', rounded up.
         constants: the names of parameters that no one trains: they are computed, as Whisper's sinusoidal positions.
+        unit: features that stand for one frame of some 10 ms (see `Encoder`).
+        prefixes: what may stand before the names of the weights in a folder; the first that fits is taken.
     """
 
     prefixes: ClassVar[tuple[str, ...]]
-    """What may stand before the names of the weights in a folder, the longest first; "" in any case."""
-
     net: Any
     layers: nn.ModuleList
     width: int
     factor: int
     constants: frozenset[str] = frozenset()
-    unit: int = 1  # the same
-    widens: bool = False  # whether the layers see more frames than the utterance has
+    unit: int = 1
 
     pretrained = True
     stored_elsewhere = False  # whether a bundle leaves its weights out
@@ -108,8 +107,9 @@ class Body(nn.Module, ABC):
         Args:
             states: those that are there already; the last one (B, T', D) stands below layer `first`.
             lengths: (B,) of the encoded frames.
-            layer_drop: probability that a layer is passed by, in training (Fan et al. 2020).
-            recompute: keep only what goes into each layer.
+            first, last: numbers of layers, counted from 0.
+            layer_drop: probability that a trained layer is skipped, in training (Fan et al. 2020, LayerDrop).
+            recompute: keep only what goes into each layer, and run it once more in the backward pass.
         """
         real = length.mask(self.inner_lengths(lengths), states[-1].shape[1])
         context = self.context(states[-1], real) if first < last else {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,13 +16,13 @@ from lasasr.listen.base import Encoded, Encoder, StagedEncoder
 from lasasr.listen.pretrained import folder, types, weights
 from lasasr.listen.pretrained.body import Body
 from lasasr.listen.pretrained.mix import LayerMix
-from lasasr.nn import frozen, initial_weights
+from lasasr.nn import allocation, frozen, initial_weights
 from lasasr.nn import lengths as length
+from lasasr.nn.sizes import check_widths
 
 Layers = Literal["last", "weighted"]
 Freeze = Literal["all", "features", "none"]
 Stored = Literal["weights", "reference"]
-
 
 _VERSION = 1  # of what `fixed` computes of weights and features: another number, and kept values are computed anew
 
@@ -38,8 +40,8 @@ class PretrainedEncoder(StagedEncoder):
         thaw_after: with freeze=all: updates after which layers are trained, too; None: never.
         thaw_layers: how many of them, from the last on; None: all.
         learning_rate: of what is trained of the pretrained encoder; None: optimizer.lr.
-        layer_drop: probability that a layer that is trained is passed by, in training (Fan et al. 2020).
-        recompute: keep only what goes into each layer, and run it once more in the backward pass.
+        layer_drop: probability that a trained layer is skipped, in training (Fan et al. 2020, LayerDrop).
+        recompute: keep only what goes into each layer, and run it once more in the backward pass (Chen et al. 2016).
         projection_dim: of the linear layer above; 0: none.
         top: makes the encoder above from the keyword `input_dim`; None: none.
         bundle: what a bundle holds of the pretrained encoder: its "weights", or a "reference" to this folder.
@@ -78,13 +80,13 @@ class PretrainedEncoder(StagedEncoder):
         self.architecture = dict(architecture)
         self.thaw_after, self.learning_rate = thaw_after, learning_rate
         self.layer_drop, self.recompute = layer_drop, recompute
-        self.body = types.body(str(architecture.get("model_type")), architecture, window, weights)
-        self.body.constants = frozen.constants(self.body)
-        if bundle == "reference" and (freeze != "all" or thaw_after is not None):
+        stored_elsewhere = bundle == "reference"
+        if stored_elsewhere and (freeze != "all" or thaw_after is not None):
             raise ValueError("bundle=reference is for weights that stay as they are: freeze=all, and thaw_after=null")
-        self.body.stored_elsewhere = bundle == "reference"
-        if initial_weights.wanted() or self.body.stored_elsewhere:
-            _read(self.body, weights, sha256)
+        check_widths(projection_dim=projection_dim or None)
+        source = _source(weights, sha256) if initial_weights.wanted() or stored_elsewhere else None
+        self.body = _body(self.architecture, window, weights, source)
+        self.body.stored_elsewhere = stored_elsewhere
         total = len(self.body.layers)
         self._check_freezing(thaw_layers, total)
         self.boundary = total - (total if thaw_layers is None else thaw_layers) if thaw_after is not None else total
@@ -106,11 +108,11 @@ class PretrainedEncoder(StagedEncoder):
         if part.get("architecture") is not None:
             return part
         types.require_transformers()
-        found = folder.find(str(part.get("weights")))
-        types.type_of(found.name, found.model_type)
-        referred = part.get("bundle") == "reference" and not folder.is_hub_name(found.name)
-        weights = str(found.path.resolve()) if referred else part.get("weights")
-        return {**part, "weights": weights, "architecture": types.architecture(found), "sha256": found.sha256()}
+        source = folder.find(str(part.get("weights")))
+        types.type_of(source.name, source.model_type)
+        referred = part.get("bundle") == "reference" and not folder.is_hub_name(source.name)
+        weights = str(source.path.resolve()) if referred else part.get("weights")
+        return {**part, "weights": weights, "architecture": types.architecture(source), "sha256": source.sha256()}
 
     @classmethod
     def required_frontend(cls, part: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -221,20 +223,45 @@ class PretrainedEncoder(StagedEncoder):
             raise ValueError(f"thaw_after must be at least 1, got {self.thaw_after}; freeze=none trains from the start")
         if thaw_layers is not None and (self.thaw_after is None or not 1 <= thaw_layers <= total):
             raise ValueError(f"thaw_layers must be 1 to {total}, and thaw_after says when, got {thaw_layers}")
-        if self.learning_rate is not None and self.freeze == "all" and self.thaw_after is None:
-            raise ValueError(f"learning_rate={self.learning_rate} is of nothing: freeze=all, and nothing is thawed")
+        never_trained = self.freeze == "all" and self.thaw_after is None
+        if self.learning_rate is not None:
+            if never_trained:
+                raise ValueError(f"learning_rate={self.learning_rate} is of nothing: freeze=all, and nothing is thawed")
+            if not 0.0 < self.learning_rate < math.inf:
+                raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}; null takes optimizer.lr")
         if not 0.0 <= self.layer_drop < 1.0:
             raise ValueError(f"layer_drop must lie in [0, 1), got {self.layer_drop}")
+        if self.layer_drop and never_trained:
+            raise ValueError(f"layer_drop={self.layer_drop} skips trained layers: freeze=all, and nothing is thawed")
 
 
-def _read(body: Body, name: str, sha256: str | None) -> None:
-    found = folder.find(name)
-    if sha256 is not None and found.sha256() != sha256:
+def _source(name: str, sha256: str | None) -> folder.WeightsFolder:
+    """The folder that weights are read from: the one of which the digest was taken, where that is known."""
+    source = folder.find(name)
+    if sha256 is not None and source.sha256() != sha256:
         raise LasasrError(
-            f"listen.weights={name}: {found.tensors} has sha256 {found.sha256()[:12]}..., not {sha256[:12]}... as when "
-            "it was trained with"
+            f"listen.weights={name}: {source.tensors} has sha256 {source.sha256()[:12]}..., not {sha256[:12]}... as "
+            "when it was trained with"
         )
-    weights.read(body, found)
+    return source
+
+
+def _body(architecture: Mapping[str, Any], window: str, name: str, source: folder.WeightsFolder | None) -> Body:
+    """The model with the weights of `source`; None: they are read from a bundle afterwards, which bounds it, too."""
+    model_type = str(architecture.get("model_type"))
+    try:
+        with nullcontext() if source is None else weights.bounding(source):
+            body = types.body(model_type, architecture, window, name)
+    except allocation.TooLargeError as error:
+        if source is None:
+            raise
+        raise LasasrError(
+            f"listen.weights={name}: config.json describes another model than that of {source.tensors}: {error}"
+        ) from None
+    body.constants = frozen.constants(body)
+    if source is not None:
+        weights.read(body, source)
+    return body
 
 
 def _check(**options: tuple[str, Any]) -> None:

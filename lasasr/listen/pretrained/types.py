@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple, cast
 from lasasr.errors import LasasrError, UsageError
 from lasasr.listen.pretrained.body import Body
 from lasasr.listen.pretrained.folder import WeightsFolder
+from lasasr.nn.allocation import TooLargeError
 
 INSTALL: Final = "pip install 'lasasr[pretrained]'"
 WINDOWS: Final = ("real", "full")
 SAMPLE_RATE_HZ: Final = 16_000
+_MOST_BINS: Final = 1024  # of mel; published models have 80 or 128
 
 
 class Type(NamedTuple):
@@ -24,7 +26,7 @@ class Type(NamedTuple):
 
 
 def _log_mel(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
-    bins = config.get("num_mel_bins", 80)
+    bins = _bins(config)
     _published(preprocessor, feature_size=bins, hop_length=160, n_fft=400)
     return {"_target_": "lasasr.audio.whisper_log_mel.WhisperLogMelFrontend", "bins": bins}
 
@@ -33,8 +35,17 @@ def _waveform(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dic
     """Normalised or not: the large models are, the base models of Microsoft are not."""
     large = config.get("feat_extract_norm") == "layer"
     published = large or config.get("model_type") in ("wav2vec2", "hubert")
-    normalise = bool(preprocessor.get("do_normalize", published))
+    normalise = preprocessor.get("do_normalize", published)
+    if not isinstance(normalise, bool):
+        raise _OtherError(f"do_normalize={normalise!r}, which is neither true nor false")
     return {"_target_": "lasasr.audio.waveform.WaveformFrontend", "normalise": normalise}
+
+
+def _bins(config: Mapping[str, Any]) -> int:
+    bins = config.get("num_mel_bins", 80)
+    if not isinstance(bins, int) or not 1 <= bins <= _MOST_BINS:
+        raise _ConfigError(f"num_mel_bins={bins!r}, which is no number of mel bands")
+    return bins
 
 
 def _stacked_fbank(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +54,7 @@ def _stacked_fbank(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -
 
 
 def _parakeet(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> dict[str, Any]:
-    bins = (config.get("encoder_config") or config).get("num_mel_bins", 80)
+    bins = _bins(config.get("encoder_config") or config)
     _published(preprocessor, feature_size=bins, hop_length=160, n_fft=512, win_length=400, preemphasis=0.97)
     return {"_target_": "lasasr.audio.parakeet_log_mel.ParakeetLogMelFrontend", "bins": bins}
 
@@ -63,6 +74,7 @@ REFUSED: Final = {
     "data2vec-audio": "its positions read padding, so that an utterance is encoded otherwise in a batch",
 }
 _NOT_KEPT: Final = ("architectures", "attn_implementation", "dtype", "torch_dtype", "transformers_version", "use_cache")
+_CHOICES_OF_CODE: Final = ("attn_implementation", "experts_implementation")  # may name code that the hub holds
 
 
 def type_of(name: str, model_type: str) -> Type:
@@ -95,7 +107,9 @@ def frontend_part(folder: WeightsFolder) -> dict[str, Any]:
         _published(folder.preprocessor, sampling_rate=SAMPLE_RATE_HZ)
         return model.frontend(folder.config, folder.preprocessor)
     except _OtherError as error:
-        raise UsageError(f"listen.weights={folder.name}: preprocessor_config.json says {error}") from None
+        raise UsageError(f"listen.weights={folder.name}: {folder.preprocessor_file} says {error}") from None
+    except _ConfigError as error:
+        raise UsageError(f"listen.weights={folder.name}: config.json says {error}") from None
 
 
 def body(model_type: str, config: Mapping[str, Any], window: str, name: str) -> Body:
@@ -104,6 +118,7 @@ def body(model_type: str, config: Mapping[str, Any], window: str, name: str) -> 
     Raises:
         UsageError: transformers is not installed, or the type or window is unknown.
         LasasrError: config.json does not describe such a model.
+        TooLargeError: it is larger than `allocation.Bounded` allows.
     """
     model = type_of(name, model_type)
     if window not in WINDOWS:
@@ -112,14 +127,19 @@ def body(model_type: str, config: Mapping[str, Any], window: str, name: str) -> 
         raise UsageError(f"listen.window={window} is for Whisper; {model_type} has no window: leave it out")
     module, _, kind = model.body.rpartition(".")
     require_transformers()
-    made = getattr(importlib.import_module(f"lasasr.listen.pretrained.{module}"), kind)
-    settings = {key: value for key, value in config.items() if key != "model_type"}
+    body_class = getattr(importlib.import_module(f"lasasr.listen.pretrained.{module}"), kind)
+    settings = _without_code({key: value for key, value in config.items() if key != "model_type"})
     try:
-        return cast(Body, made(settings, window) if model.windows else made(settings))
-    except LasasrError:
+        _check_probabilities(settings)
+        built = cast(Body, body_class(settings, window) if model.windows else body_class(settings))
+        if not len(built.layers):
+            raise ValueError("it has no layers")
+        return built
+    except (LasasrError, TooLargeError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
+        reason = reason if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {reason}"
         raise LasasrError(f"listen.weights={name}: config.json describes no {model_type} ({reason})") from error
 
 
@@ -141,8 +161,30 @@ class _OtherError(Exception):
     """A folder asks for other features than those of its type."""
 
 
+class _ConfigError(Exception):
+    """config.json describes no features."""
+
+
+def _without_code(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json, or that in a bundle, of plain options: none chooses what computes attention, at any depth."""
+    return {
+        key: _without_code(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if not str(key).startswith("_") and key not in _CHOICES_OF_CODE
+    }
+
+
+def _check_probabilities(config: Mapping[str, Any]) -> None:
+    """Refuse a dropout that torch refuses only when it drops."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            _check_probabilities(value)
+        elif "drop" in str(key) and isinstance(value, int | float) and not 0 <= value <= 1:
+            raise ValueError(f"{key}={value} is no probability")
+
+
 def _published(preprocessor: Mapping[str, Any], **values: Any) -> None:
-    """Refuse a preprocessor_config.json that differs from what the type was published with."""
+    """Refuse what says other values of features than the type was published with."""
     for key, value in values.items():
         if preprocessor.get(key, value) != value:
-            raise _OtherError(f"{key}={preprocessor[key]}, and only {value} is known here")
+            raise _OtherError(f"{key}={preprocessor[key]!r}, and only {value} is known here")

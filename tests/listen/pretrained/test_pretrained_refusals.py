@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from pretrained_folders import folder_of, shelf
+from pretrained_folders import folder_of, shelf, transformers
 
 from lasasr.errors import LasasrError, UsageError
 from lasasr.listen.pretrained import folder
 from lasasr.listen.pretrained.encoder import PretrainedEncoder
 from lasasr.listen.pretrained.types import frontend_part
 from lasasr.models import encoder_parts, factory
+from lasasr.nn import initial_weights
 
 assert shelf  # a fixture
 
@@ -64,12 +68,18 @@ def test_remote_code_is_refused(weights: Path, file: str) -> None:
         ("bert", "model type bert is none of whisper, wav2vec2"),
         ("wav2vec2-conformer", "model type wav2vec2-conformer is not taken: its convolutions read padding"),
         ("data2vec-audio", "model type data2vec-audio is not taken: its positions read padding"),
-        (None, "model type None is none of"),
     ],
 )
 def test_another_model_type_is_refused(weights: Path, model_type: str | None, reason: str) -> None:
     set_config(weights, model_type=model_type)
     with pytest.raises(UsageError, match=reason):
+        build(weights)
+
+
+@pytest.mark.parametrize("model_type", [None, ["whisper"]])
+def test_a_config_without_a_model_type_is_refused(weights: Path, model_type: Any) -> None:
+    set_config(weights, model_type=model_type)
+    with pytest.raises(LasasrError, match=r"config\.json names no model_type"):
         build(weights)
 
 
@@ -91,7 +101,14 @@ def test_a_pointer_of_git_lfs_is_named(weights: Path) -> None:
     [
         ({"encoder_layers": 4}, r"lacks layers\.3\.\S+ and \d+ more: these are no weights of the whisper"),
         ({"d_model": 32}, r"has shape \(16, 80, 3\), and config.json says \(32, 80, 3\)"),
+        ({"encoder_layers": 2}, r"also has layers\.2\.\S+ and 14 more: these are no weights of the whisper"),
+        ({"encoder_layers": 0}, "describes no whisper .it has no layers"),
+        ({"encoder_layers": 10**8}, r"describes another model than that of \S+: it has far more layers"),
+        ({"d_model": 10**9}, r"describes another model than that of \S+: one of its tensors needs"),
         ({"encoder_attention_heads": 3}, "config.json describes no whisper .*num_heads"),
+        ({"activation_function": "x"}, "config.json describes no whisper .KeyError: 'x'"),
+        ({"dropout": 5.0}, "config.json describes no whisper .dropout=5.0 is no probability"),
+        ({"dropout": float("nan")}, "dropout=nan is no probability"),
         ({"quantization_config": {}}, "quantized weights"),
     ],
 )
@@ -101,14 +118,81 @@ def test_weights_of_another_size_are_refused(weights: Path, changes: dict[str, A
         build(weights)
 
 
-def test_weights_that_are_not_finite_are_refused(weights: Path) -> None:
+@pytest.mark.parametrize("bins", ["eighty", None, 80.0, 0, 10**9])
+def test_a_number_of_mel_bands_that_makes_no_sense_is_refused(weights: Path, bins: Any) -> None:
+    set_config(weights, num_mel_bins=bins)
+    with pytest.raises(UsageError, match=rf"config\.json says num_mel_bins={bins!r}, which is no number of mel bands"):
+        frontend_part(folder.find(str(weights)))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "reason"),
+    [
+        ("conv1.bias", lambda old: old.index_fill(0, torch.tensor([0]), torch.nan), "holds NaN or infinite"),
+        ("conv1.bias", lambda old: old.double() + 1e300, "holds NaN or infinite"),
+        ("conv1.weight", lambda old: (50 * old).to(torch.int8), "is int8; take weights in float16"),
+        ("conv1.weight", lambda old: old.to(torch.float8_e4m3fn), "is float8_e4m3fn; take weights in float16"),
+        ("conv1.weight", lambda old: old.to(torch.complex64), "is complex64; take weights in float16"),
+        ("layers.0.self_attn.k_proj.bias", lambda _: torch.zeros(16), r"also has layers\.0\.self_attn\.k_proj\.bias:"),
+    ],
+)
+def test_other_weights_than_those_of_the_model_are_refused(
+    weights: Path, name: str, changed: Callable[[torch.Tensor | None], torch.Tensor], reason: str
+) -> None:
     from safetensors.torch import load_file, save_file
 
     tensors = load_file(weights / "model.safetensors")
-    tensors["model.encoder.conv1.bias"][0] = torch.nan
+    tensors[f"model.encoder.{name}"] = changed(tensors.get(f"model.encoder.{name}"))
     save_file(tensors, weights / "model.safetensors")
-    with pytest.raises(LasasrError, match=r"conv1\.bias holds NaN"):
+    with pytest.raises(LasasrError, match=reason):
         build(weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_those_that_it_rounds_to(weights: Path, dtype: torch.dtype) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = {name: value.to(dtype) for name, value in load_file(weights / "model.safetensors").items()}
+    save_file(tensors, weights / "model.safetensors")
+    for name, value in build(weights).body.net.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, tensors[f"model.encoder.{name}"].float())
+
+
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "model.safetensors"])
+def test_what_is_no_file_is_named_and_not_waited_for(weights: Path, file: str) -> None:
+    (weights / file).unlink(missing_ok=True)
+    os.mkfifo(weights / file)
+    with pytest.raises(LasasrError, match=rf"{file} (is no file|cannot be read \(it is no file)"):
+        build(weights)
+    (weights / file).unlink()
+    (weights / file).symlink_to(file)
+    with pytest.raises(LasasrError, match=rf"{file} (is a link to {file}|cannot be read \(it is no file)"):
+        build(weights)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
+@pytest.mark.parametrize("file", [".", "config.json", "preprocessor_config.json", "model.safetensors"])
+def test_what_may_not_be_read_is_named(weights: Path, file: str) -> None:
+    (weights / "preprocessor_config.json").write_text("{}")
+    for parent in (weights, *weights.parents):
+        if parent.stat().st_uid == 0 and parent.is_relative_to(tempfile.gettempdir()):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    (weights / file).chmod(0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(LasasrError, match=rf"^listen\.weights=\S+: \S*{file} cannot be read .Permission denied.$"):
+            build(weights)
+    finally:
+        os.seteuid(0)
+
+
+def test_code_that_computes_attention_is_not_chosen_by_a_bundle(weights: Path) -> None:
+    architecture = json.loads((weights / "config.json").read_text())
+    chosen = {"_attn_implementation": "evil/kernel", "attn_implementation": "evil/kernel"}
+    with initial_weights.read_later():
+        encoder = build(weights, architecture={**architecture, **chosen}, sha256="0")
+    assert encoder.body.net.config._attn_implementation == "sdpa"
 
 
 @pytest.mark.parametrize(
@@ -127,12 +211,44 @@ def test_another_front_end_than_the_published_is_refused(
         frontend_part(folder.find(str(weights)))
 
 
+def test_features_are_those_of_processor_config_too(shelf: Path, tmp_path: Path) -> None:
+    """`save_pretrained` of a processor writes no preprocessor_config.json any more."""
+    weights = Path(shutil.copytree(folder_of("wav2vec2", shelf), tmp_path / "weights"))
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=False)
+    extractor.save_pretrained(tmp_path / "alone")
+    said = json.loads((tmp_path / "alone" / "preprocessor_config.json").read_text())
+    (weights / "preprocessor_config.json").write_text(json.dumps({**said, "do_normalize": True}))
+    assert frontend_part(folder.find(str(weights)))["normalise"] is True
+    (weights / "processor_config.json").write_text(json.dumps({"feature_extractor": said}))
+    loaded = transformers.AutoFeatureExtractor.from_pretrained(weights)
+    assert frontend_part(folder.find(str(weights)))["normalise"] is loaded.do_normalize is False
+    for wrong, reason in (
+        ({**said, "sampling_rate": 8000}, r"processor_config\.json says sampling_rate=8000, and only 16000"),
+        ({**said, "do_normalize": "false"}, r"processor_config\.json says do_normalize='false', which is neither"),
+        ({**said, "auto_map": {}}, r"processor_config\.json asks for code of its own"),
+        (3, r"processor_config\.json cannot be read \(feature_extractor is no mapping"),
+    ):
+        (weights / "processor_config.json").write_text(json.dumps({"feature_extractor": wrong}))
+        with pytest.raises(LasasrError, match=reason):
+            frontend_part(folder.find(str(weights)))
+
+
 def test_missing_weights_say_what_fetches_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(LasasrError, match=r"fetch it: hf download openai/nowhere --include config\.json"):
         build("openai/nowhere")
     with pytest.raises(LasasrError, match=r"is no folder$"):
         build(tmp_path / "nowhere")
+    for name in ("../nowhere", "nowhere..else", "-nowhere"):
+        with pytest.raises(LasasrError, match=rf"={name} is neither a folder nor a name on the hub$"):
+            build(name)
+    with pytest.raises(LasasrError, match=r"is no folder$"):
+        build("~nobody-of-this-name/weights")
+    with pytest.raises(LasasrError, match=r"listen\.weights is empty; write a folder"):
+        build(" ")
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(LasasrError, match=r"is a file; write the folder that holds it"):
+        build(tmp_path / "model.safetensors")
     with pytest.raises(LasasrError, match=r"config\.json is missing: no folder of weights"):
         build(tmp_path)
 
@@ -149,6 +265,9 @@ def test_a_model_in_the_cache_of_the_hub_is_found(
     (cache / "refs" / "main").write_text("0" * 40)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     assert build("openai/tiny").sha256 == build(weights).sha256
+    (cache / "snapshots" / ("0" * 40) / "model.safetensors").unlink()
+    with pytest.raises(LasasrError, match=r"has no model\.safetensors; fetch it: hf download openai/tiny --include"):
+        build("openai/tiny")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +283,11 @@ def test_a_model_in_the_cache_of_the_hub_is_found(
         ({"thaw_layers": 1}, "thaw_layers must be 1 to 3, and thaw_after says when"),
         ({"thaw_after": 3, "thaw_layers": 4}, "thaw_layers must be 1 to 3"),
         ({"learning_rate": 1e-5}, "learning_rate=1e-05 is of nothing"),
-        ({"layer_drop": 1.0}, r"layer_drop must lie in \[0, 1\)"),
+        ({"learning_rate": 0.0, "freeze": "none"}, "learning_rate must be above 0, got 0.0"),
+        ({"learning_rate": -1.0, "thaw_after": 3}, "learning_rate must be above 0, got -1.0"),
+        ({"layer_drop": 1.0, "freeze": "none"}, r"layer_drop must lie in \[0, 1\)"),
+        ({"layer_drop": 0.1}, "layer_drop=0.1 skips trained layers: freeze=all, and nothing is thawed"),
+        ({"projection_dim": -3}, "projection_dim must be ≥ 1, got -3"),
     ],
 )
 def test_options_without_a_meaning_are_refused(weights: Path, options: dict[str, Any], reason: str) -> None:
