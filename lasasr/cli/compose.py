@@ -211,11 +211,13 @@ def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
     Raises:
         UsageError: an override cannot be read, or is a sweep over a continuous range.
     """
-    with session.on_recipe(recipe) as opened, explained(opened, overrides):
-        fixed = opened.compose(
-            [str(override.input_line) for override in opened.parse(overrides) if not override.is_sweep_override()]
-        )
-        return expand_over(opened, overrides, fixed)
+    with session.on_recipe(recipe) as opened:
+        with explained(opened, overrides):
+            parsed = opened.parse(overrides)
+        fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        with explained(opened, fixed):  # what is swept is no mistake here
+            composed = opened.compose(fixed)
+        return expand_over(opened, overrides, composed)
 
 
 def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) -> list[list[str]]:

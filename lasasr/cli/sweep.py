@@ -279,6 +279,7 @@ def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictCon
         default = empty.compose(quiet)
     with explained(opened, overrides):
         fixed = [override for override in opened.parse(overrides) if not override.is_sweep_override()]
+    with explained(opened, [str(override.input_line) for override in fixed]):  # what is swept is no mistake here
         of_files = [
             override
             for override in fixed

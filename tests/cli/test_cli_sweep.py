@@ -114,6 +114,24 @@ def test_a_mistake_in_the_last_job_shows_before_the_first_runs() -> None:
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("listen.layerz=3", "unknown key listen.layerz; nearest: listen.layers"),
+        ("listen.layerz=3,4", "unknown key listen.layerz; nearest: listen.layers"),
+        ("listen=nowhere", "unknown choice listen=nowhere"),
+        ("seed=abc,2", "seed takes a whole number"),
+    ],
+)
+def test_a_mistake_is_not_laid_to_what_is_swept(mistake: str, message: str) -> None:
+    """As in a run alone: `add -m` helps nobody who has."""
+    for overrides in ([mistake, "attend=dot,location"], ["attend=dot,location", mistake]):
+        with pytest.raises(UsageError) as refused:
+            sweep(RECIPE, overrides, note)
+        assert message in str(refused.value)
+        assert "add -m" not in str(refused.value)
+
+
 def test_a_failing_job_is_named_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(LasasrError, match=r"1 job\(s\) failed, see above; .* --resume runs/synthetic/las_char/sweep-"):
         sweep(RECIPE, ["attend=dot,location"], fail_on_dot)
