@@ -157,6 +157,7 @@ def _drawn(comparison: dict[str, Any], looked: Looked, options: Namespace) -> li
 
         files.write_text(options.html, page(comparison, looked.details, looked.maps, looked.notes))
         lines.append(f"page:       {options.html}")
+        lines += [f"            {note}" for note in looked.notes]
     if options.figures is not None:
         from lasasr.report.paper_figures import draw
 

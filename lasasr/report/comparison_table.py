@@ -59,7 +59,8 @@ def _widest(column: TableColumn) -> int:
 
 def _legend(document: Mapping[str, Any], shown: Sequence[TableColumn]) -> str:
     texts = [f"{document['split']}: {test_set(document)}", f"search: {searched_with(document)}"]
-    if document["pairs"]:
-        texts.append(f"budgets: {budget_words(document['budgets'])}")
+    budgets = document["budgets"]
+    if document["pairs"] and any(budget["most"] is not None for budget in budgets.values()):  # of texts none is known
+        texts.append(f"budgets: {budget_words(budgets)}")
     texts += [f"{column.header}: {column.about}" for column in shown if column.explained]
     return "; ".join(texts)

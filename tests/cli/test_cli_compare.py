@@ -327,7 +327,7 @@ def test_unmatched_budgets_are_refused_where_asked(sweep: Path, capsys: pytest.C
     assert "parameters not equal within 2 %: 1,000,000 to 1,500,000" in capsys.readouterr().err
 
 
-def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> None:
+def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = {"_target_": "lasasr.corpora.synthetic.SyntheticCorpus", "hours": 0.02, "workers": 1}
     for attend, rate in (("dot", 0.1), ("none", 0.6)):
         parts = {name: PART for name in (*ANY, *PARTS) if name not in (*BESIDE, "attend", "search")}
@@ -341,6 +341,8 @@ def test_a_page_without_a_corpus_says_that_there_are_no_maps(sweep: Path) -> Non
     given = [str(one) for one in Path("runs").rglob("*-s7-*")]
     assert main(["compare", *given, "--html", "page.html", "--maps", "2"]) == 0
     assert "No attention maps: the corpus is not prepared here" in Path("page.html").read_text()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No attention maps: the corpus is not prepared here" in printed
 
 
 def test_a_comparison_has_a_page_without_its_runs_and_cannot_be_made_again(

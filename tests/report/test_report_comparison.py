@@ -47,6 +47,19 @@ def test_no_line_is_wider_than_the_terminal(comparison: dict[str, Any], width: i
     assert hidden == (width < 200)
 
 
+@pytest.mark.parametrize("unknown", [False, True])
+def test_the_terminal_says_whether_budgets_were_equal(comparison: dict[str, Any], unknown: bool) -> None:
+    """As Markdown does; of texts of other toolkits nothing is known, which needs no words."""
+    state = {"matched": None, "least": None, "most": None}
+    budgets = {key: {**value, **(state if unknown else {})} for key, value in comparison["budgets"].items()}
+    console = Console(width=1000)
+    with console.capture() as captured:
+        console.print(comparison_table({**comparison, "budgets": budgets}, 1000))
+    (told,) = re.findall(r"\* Budgets: (.*)\.", comparison_markdown({**comparison, "budgets": budgets}))
+    assert (told in captured.get()) == (not unknown)
+    assert told.count(" not known") == (len(budgets) if unknown else 0)
+
+
 def test_names_are_whole_at_80_columns(comparison: dict[str, Any]) -> None:
     console = Console(width=80)
     with console.capture() as captured:
