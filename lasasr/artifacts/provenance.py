@@ -100,7 +100,8 @@ def machine(hardware: Mapping[str, Any] | None) -> str:
     if not hardware:
         return ""
     devices = hardware.get("gpus") or []
-    text = f"{hardware.get('cores')} cores of {hardware.get('processor')}"
+    cores = hardware.get("cores")
+    text = f"{cores} core{'' if cores == 1 else 's'} of {hardware.get('processor')}"
     return f"{len(devices)} × {devices[0]}, {text}" if devices else text
 
 

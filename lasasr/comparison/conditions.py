@@ -74,8 +74,13 @@ def _holders(value: str, of_systems: Mapping[str, Mapping[str, Sequence[str]]]) 
     holders = []
     for name, by_value in of_systems.items():
         if value in by_value:
-            holders.append(name if len(by_value) == 1 else f"{name} seed {', '.join(by_value[value])}")
+            seeds = ", ".join(sorted(by_value[value], key=_numerically))
+            holders.append(name if len(by_value) == 1 else f"{name} seed {seeds}")
     return _first_few(holders)
+
+
+def _numerically(seed: str) -> tuple[int, str]:
+    return (len(seed), seed)
 
 
 def _first_few(words: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lasasr.artifacts.provenance import machine
 from lasasr.errors import LasasrError
 from lasasr.escaping import lines_escaped
 from lasasr.remaining import about
@@ -126,14 +127,12 @@ def _row(summary: Mapping[str, Any], search: str, speakers: Mapping[str, int | N
 
 def _making(described: Described) -> Iterator[str]:
     card = described.card
-    hardware = card.hardware
-    machine = [f"{hardware.get('cores')} cores of {hardware.get('processor')}", *map(str, hardware.get("gpus") or ())]
     facts = {
         "command": f"`{described.command}`",
         "seed": card.seed,
         "commit": card.commit,
         "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
-        "machine": ", ".join(machine) if hardware else None,
+        "machine": machine(card.hardware) or None,
         "precision": card.precision,
         "updates": card.steps,
         "training took": None if card.train_s is None else about(card.train_s),

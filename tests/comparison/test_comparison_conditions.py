@@ -9,7 +9,7 @@ from comparison_runs import write_run
 
 from lasasr.cli.main import main
 from lasasr.comparison.conditions import condition_notes
-from lasasr.comparison.entries import find
+from lasasr.comparison.entries import DecodedRun, find
 from lasasr.comparison.grouping import groups
 
 SAID = {
@@ -83,3 +83,14 @@ def test_both_compare_and_diff_say_it(
             "1 × H, 2 cores of one",
         ):
             assert note in told, (verb, told)
+
+
+def test_seeds_are_listed_by_their_size_and_one_core_is_no_cores(tmp_path: Path) -> None:
+    def decoded(attend: str, seed: int, cores: int) -> DecodedRun:
+        known = {"hardware": {"processor": "one", "cores": cores, "gpus": []}}
+        return find([write_run(tmp_path, attend, seed, facts=known).folder]).runs[0]
+
+    some = [decoded("dot", seed, 2 if seed == 3 else 1) for seed in (10, 3, 2)]
+    (note,) = condition_notes([("dot", some), ("none", [decoded("none", 2, 2)])])
+    assert "1 core of one (dot seed 2, 10)" in note
+    assert "2 cores of one (dot seed 3, none)" in note
