@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -39,13 +40,14 @@ class Encodings:
         self.folder = folder
         self._files: dict[Path, Any] = {}
         self._places: dict[str, Path] = {}
+        self._checksums: dict[str, str] = {}  # of the tensors of files that hold them
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             try:
                 self._files[path] = safe_open(path, "pt")
                 self._places |= dict.fromkeys(self._files[path].keys(), path)
+                self._checksums |= self._files[path].metadata() or {}
             except Exception as error:
-                reason = " ".join(str(error).split())[:200]
-                raise LasasrError(f"{path} is damaged ({reason}); delete it, and it is computed again") from None
+                raise _damaged(path, " ".join(str(error).split())[:200]) from None
 
     def __reduce__(self) -> tuple[type[Encodings], tuple[Path]]:
         return Encodings, (self.folder,)
@@ -58,8 +60,13 @@ class Encodings:
 
         Raises:
             KeyError: they are not there.
+            LasasrError: they are not what was written.
         """
-        frames: Tensor = self._files[self._places[name]].get_tensor(name)
+        path = self._places[name]
+        frames: Tensor = self._files[path].get_tensor(name)
+        checksum = self._checksums.get(name)  # earlier versions wrote none
+        if checksum is not None and checksum != _checksum(frames):
+            raise _damaged(path, "what it holds does not match its checksum")
         return frames
 
 
@@ -93,11 +100,32 @@ def write(folder: Path, encoded: Iterable[tuple[str, Tensor]], shard_bytes: int 
 
 
 def write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]], shard_bytes: int = SHARD_BYTES) -> None:
-    """Add tensors by name as they are, file by file, each whole or not at all."""
+    """Add tensors by name as they are, file by file, each whole or not at all.
+
+    What has come before `tensors` is interrupted, or fails, is written.
+
+    Raises:
+        LasasrError: a file cannot be written.
+    """
     for of_file in _shards(tensors, shard_bytes):
         name = hashlib.sha256("".join(sorted(of_file)).encode()).hexdigest()[:16]
-        with files.replacing(folder / f"{name}{_SUFFIX}") as path:
-            tensor_file.save(of_file, path)
+        checksums = {name: _checksum(tensor) for name, tensor in of_file.items()}
+        try:
+            with files.replacing(folder / f"{name}{_SUFFIX}") as path:
+                tensor_file.save(of_file, path, checksums)
+        except OSError as error:
+            raise LasasrError(
+                f"cannot write into {folder} ({error.strerror}): make room, or set another prepared_dir"
+            ) from error
+
+
+def _damaged(path: Path, reason: str) -> LasasrError:
+    return LasasrError(f"{path} is damaged ({reason}); delete it, and it is computed again")
+
+
+def _checksum(tensor: Tensor) -> str:
+    content = tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return f"{zlib.crc32(content.data):08x}"
 
 
 def _rounded(frames: Tensor) -> Tensor:
@@ -113,12 +141,19 @@ def _rounded(frames: Tensor) -> Tensor:
 def _shards(named: Iterable[tuple[str, Tensor]], shard_bytes: int) -> Iterator[dict[str, Tensor]]:
     tensors: dict[str, Tensor] = {}
     held = 0
-    for name, tensor in named:
-        tensors[name] = tensor
-        held += tensor.nbytes
-        if held >= shard_bytes:
+    try:
+        for name, tensor in named:
+            tensors[name] = tensor
+            held += tensor.nbytes
+            if held >= shard_bytes:
+                yield tensors
+                tensors, held = {}, 0
+    except GeneratorExit:  # whoever writes has failed
+        raise
+    except BaseException:  # minutes of work, which would be done again
+        if tensors:
             yield tensors
-            tensors, held = {}, 0
+        raise
     if tensors:
         yield tensors
 

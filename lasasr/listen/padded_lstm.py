@@ -39,9 +39,15 @@ class PaddedLSTM(LSTM):
         self.recompute = recompute
 
     def forward(self, input: Any, lengths: Any = None) -> Any:
-        """As above; with a `PackedSequence` (and perhaps a state) in place of frames and lengths, as `nn.LSTM`."""
+        """As above; with a `PackedSequence` (and perhaps a state) in place of frames and lengths, as `nn.LSTM`.
+
+        Raises:
+            ValueError: the frames are not as wide as `input_dim`.
+        """
         if not isinstance(lengths, Tensor):
             return super().forward(input, lengths)
+        if input.shape[-1] != self.input_size:  # torch.lstm does not look, and oneDNN reads beyond the end
+            raise ValueError(f"frames of {input.shape[-1]} values for an LSTM that reads {self.input_size}")
         frames, *weights = _cast_as_autocast([input, *(getattr(self, name) for name in NAMES)])
         half = len(weights) // 2
 

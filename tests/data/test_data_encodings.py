@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from lasasr.data.encodings import Encodings, Kept, digest, write
 from lasasr.errors import LasasrError
@@ -43,6 +48,53 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     kept = Encodings(tmp_path)
     assert [name in kept for name in FRAMES] == [True, True, True, True] + [False] * 5
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, LasasrError, SystemExit])
+def test_what_came_before_an_interruption_is_kept(tmp_path: Path, error: type[BaseException]) -> None:
+    def interrupted() -> Iterator[tuple[str, torch.Tensor]]:
+        yield from list(FRAMES.items())[:4]
+        raise error
+
+    with pytest.raises(error):
+        write(tmp_path, interrupted())  # of one file, which is not full
+    kept = Encodings(tmp_path)
+    assert [name in kept for name in FRAMES] == [True] * 4 + [False] * 5
+    write(tmp_path, list(FRAMES.items())[4:])
+    assert all(torch.equal(Encodings(tmp_path).get(name), frames.half()) for name, frames in FRAMES.items())
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    def full(*_: object) -> None:
+        raise OSError(error, os.strerror(error), "x")
+
+    monkeypatch.setattr("lasasr.artifacts.tensor_file.save", full)
+    with pytest.raises(LasasrError, match=rf"cannot write into {tmp_path} .{os.strerror(error)}.: make room"):
+        write(tmp_path, FRAMES.items(), shard_bytes=48)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("byte", [-1, -100])
+def test_a_byte_that_has_changed_is_noticed(tmp_path: Path, byte: int) -> None:
+    write(tmp_path, FRAMES.items())
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1
+    path.write_bytes(content)
+    with safe_open(path, "pt") as opened:
+        changed = [name for name, frames in FRAMES.items() if not torch.equal(opened.get_tensor(name), frames.half())]
+    kept = pickle.loads(pickle.dumps(Encodings(tmp_path)))
+    (damaged,) = changed
+    with pytest.raises(LasasrError, match=rf"{path.name} is damaged .what it holds does not match its checksum.; del"):
+        kept.get(damaged)
+    assert all(torch.equal(kept.get(name), frames.half()) for name, frames in FRAMES.items() if name != damaged)
+
+
+def test_files_without_checksums_are_read(tmp_path: Path) -> None:
+    """As earlier versions wrote them."""
+    save_file({name: frames.half() for name, frames in FRAMES.items()}, tmp_path / "one.safetensors")
+    assert all(torch.equal(Encodings(tmp_path).get(name), frames.half()) for name, frames in FRAMES.items())
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

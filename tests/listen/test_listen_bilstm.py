@@ -108,6 +108,14 @@ def test_wrong_options_are_named() -> None:
         BiLSTM(5, 0)
 
 
+@BY
+@pytest.mark.parametrize("width", [4, 6])
+def test_frames_of_another_width_are_refused(lstm: bilstm.Lstm, width: int) -> None:
+    """oneDNN would read beyond the end of the frames, or of the weights."""
+    with pytest.raises((ValueError, RuntimeError), match=rf"{width}"):
+        BiLSTM(5, 7, lstm=lstm)(torch.ones(2, 3, width), torch.tensor([3, 2]))
+
+
 class _Halved(nn.Module):
     """A wrapper as one writes it around `nn.LSTM`: what it gets is handed on, what comes is changed."""
 
