@@ -80,7 +80,7 @@ def compared_texts(
         reference(options),
         named_texts(named, options),
         runs,
-        scoring(options),
+        scoring(options, runs.runs[0].summary["metric"] if runs else None),
         rule,
         table,
         options.split,

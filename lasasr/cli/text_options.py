@@ -13,6 +13,7 @@ from lasasr.errors import UsageError
 if TYPE_CHECKING:
     from lasasr.comparison.reference_set import Scoring
     from lasasr.comparison.texts import NamedTexts
+    from lasasr.metrics.error_rates import Metric
     from lasasr.transcripts.base import Texts, Transcripts
 
 OPTIONS: Final = ("reference", "normalizer", "speaker", "utt2spk", "metric", "missing", "format", "columns")
@@ -30,13 +31,24 @@ def add_text_options(parser: Parser) -> None:
     group.add_argument("--columns", metavar="ROLE=NAME,...", help="as id=utt,hypothesis=pred,speaker=spk")
 
 
-def scoring(options: Namespace) -> Scoring:
-    """How texts are compared, as the options say."""
+def scoring(options: Namespace, of_runs: Metric | None = None) -> Scoring:
+    """How texts are compared, as the options say.
+
+    Args:
+        of_runs: the metric of runs among them, which is the default then.
+
+    Raises:
+        UsageError: --metric would call phones words, or words phones.
+    """
     from lasasr.comparison.reference_set import Scoring
     from lasasr.text.normalizers import normalizer
 
+    metric = options.metric or of_runs or "wer"
+    if of_runs is not None and metric != of_runs and "per" in (metric, of_runs):
+        units = "phones" if of_runs == "per" else "words"
+        raise UsageError(f"--metric {metric}: the texts of the runs are {units}, so their rate is {of_runs.upper()}")
     name = options.normalizer or "none"
-    return Scoring(options.metric or "wer", normalizer(name), name != "none", options.missing == "deletions")
+    return Scoring(metric, normalizer(name), name != "none", options.missing == "deletions")
 
 
 def speakers(options: Namespace) -> tuple[Callable[[str], str] | None, tuple[str, Texts] | None]:

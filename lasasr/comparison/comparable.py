@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from lasasr.comparison.entries import DecodedRun
 from lasasr.comparison.settings import Settings, differing, search_settings, shown
 from lasasr.errors import LasasrError
 
+LINE_KEYS: Final = ("reference", "speaker", "duration_s")  # in which utterances of all runs must be the same
 
-def refuse(runs: Sequence[DecodedRun], any_search: bool = False, any_corpus: bool = False) -> list[str]:
+
+def refuse(
+    runs: Sequence[DecodedRun], any_search: bool = False, any_corpus: bool = False, renormalized: bool = False
+) -> list[str]:
     """Refuse runs that cannot be compared; the notes name differences that the caller allowed.
+
+    Args:
+        any_search, any_corpus, renormalized: as `grouping.groups` takes them.
 
     Raises:
         LasasrError: another metric, normalizer, search, corpus, or other utterances, references, speakers, durations.
     """
     first, notes = runs[0], []
     for run in runs[1:]:
-        for key in ("metric", "normalizer"):
-            _refuse_other(key, first, run)
-        _refuse_other_audio(first, run)
+        _refuse_other("metric", first, run)
+        if not renormalized:
+            _refuse_other("normalizer", first, run, "; --normalizer NAME scores the texts of both alike")
+        _refuse_other_audio(first, run, ("speaker", "duration_s") if renormalized else LINE_KEYS)
+    normalizers = list(dict.fromkeys(str(run.summary.get("normalizer")) for run in runs))
+    if len(normalizers) > 1:
+        notes.append(f"the texts of the runs had passed different normalizers before: {', '.join(normalizers)}")
     searches = _searches(runs)
     if keys := differing([search.normal for search in searches]):
         differences = _spread(keys, [search.values for search in searches])
@@ -61,15 +72,15 @@ def _other_data(runs: Sequence[DecodedRun]) -> str | None:
     return f"corpora are configured differently (fingerprints {', '.join(corpora)})" if len(corpora) > 1 else None
 
 
-def _refuse_other(key: str, first: DecodedRun, other: DecodedRun) -> None:
+def _refuse_other(key: str, first: DecodedRun, other: DecodedRun, way_out: str = "") -> None:
     if first.summary.get(key) != other.summary.get(key):
         raise LasasrError(
             f"{first.name} and {other.name} cannot be compared: their {key} is {first.summary.get(key)} and "
-            f"{other.summary.get(key)}"
+            f"{other.summary.get(key)}{way_out}"
         )
 
 
-def _refuse_other_audio(first: DecodedRun, other: DecodedRun) -> None:
+def _refuse_other_audio(first: DecodedRun, other: DecodedRun, keys: Sequence[str]) -> None:
     """Refuse other utterances, references, speakers or durations; the message names the first difference."""
     theirs = {line["id"]: line for line in other.lines}
     ours = {line["id"] for line in first.lines}
@@ -80,7 +91,7 @@ def _refuse_other_audio(first: DecodedRun, other: DecodedRun) -> None:
             f"({alone[0]}, ...); evaluate both on the same split"
         )
     for line in first.lines:
-        for key in ("reference", "speaker", "duration_s"):
+        for key in keys:
             if line.get(key) != theirs[line["id"]].get(key):
                 raise LasasrError(
                     f"{first.name} and {other.name} cannot be compared: the {key} of utterance {line['id']} is "

@@ -12,7 +12,7 @@ from lasasr.comparison.comparable import refuse
 from lasasr.comparison.conditions import condition_notes
 from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
-from lasasr.comparison.settings import differing, names, numbered
+from lasasr.comparison.settings import CUT, differing, names, numbered
 from lasasr.comparison.sources import MissingRun
 from lasasr.errors import UsageError
 from lasasr.metrics.error_rates import units
@@ -34,19 +34,23 @@ class SystemRuns:
 
 
 def groups(
-    selection: RunSelection, any_search: bool = False, any_corpus: bool = False
+    selection: RunSelection, any_search: bool = False, any_corpus: bool = False, renormalized: bool = False
 ) -> tuple[list[SystemRuns], list[str]]:
     """The systems in order of appearance, and notes on what limits their comparison.
 
     Args:
         any_search: runs decoded by different searches may be compared.
         any_corpus: runs on corpora that are configured differently may be compared.
+        renormalized: all texts will be normalised once more, and references compared then.
 
     Raises:
         LasasrError: the runs cannot be compared; names them and the way out.
         UsageError: a run is given twice, or two systems have one name.
     """
-    notes = [*refuse(selection.runs, any_search, any_corpus), *_partly_unknown_speakers(selection.runs[0])]
+    notes = [
+        *refuse(selection.runs, any_search, any_corpus, renormalized),
+        *_partly_unknown_speakers(selection.runs[0]),
+    ]
     gathered: dict[str, list[DecodedRun]] = {}
     for run in selection.runs:
         gathered.setdefault(f"={run.system}" if run.system else run.settings.identity, []).append(run)
@@ -61,6 +65,8 @@ def groups(
     systems = [SystemRuns(name, tuple(runs)) for name, runs in zip(named, gathered.values(), strict=True)]
     notes += [note for system in systems for note in copied_seeds(system)]
     notes += _conditions(systems)
+    if any(name.endswith(CUT) for name in named):
+        notes.append(f"long names are cut ({CUT}); NAME=RUN,RUN gives a system a name of your own")
     return [_with_missing(system, selection.missing) for system in systems], notes
 
 

@@ -80,6 +80,8 @@ def rescored(run: DecodedRun, references: ReferenceSet, scoring: Scoring) -> Dec
     lines = [{**own.get(line["id"], {}), **line} for line in lines]
     summary = run.summary | _summary(lines, raw, characters, references, str(run.summary["split"]), scoring)
     summary["without_hypothesis"] = missing
+    if not scoring.changes:  # the texts stay as the run's own normalizer left them
+        summary["normalizer"] = run.summary.get("normalizer")
     return replace(run, lines=lines, summary=summary, alignments=LazyAlignments(lines, scoring))
 
 

@@ -12,6 +12,7 @@ from lasasr.configuration.sections import Plain
 from lasasr.configuration.signature_defaults import as_text
 
 LONGEST: Final = 60  # characters of a name
+CUT: Final = "…"  # the end of a longer one
 
 
 class Settings(NamedTuple):
@@ -84,7 +85,7 @@ def _name(system: Settings, systems: Sequence[Settings], groups: Sequence[str]) 
         if key in system.values and key in differing(alike):
             words.append(f"{key}={shown(system.values[key])}")
     name = " ".join(words) or "as the recipe says"
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}{CUT}"
 
 
 def _alters(group: str, systems: Sequence[Settings]) -> bool:

@@ -65,7 +65,7 @@ def text_comparison(
     ]
     notes = [note for system in systems for note in copied_seeds(system)]
     if runs:
-        grouped, notes_of_runs = groups(runs, **(allowed or {}))
+        grouped, notes_of_runs = groups(runs, **(allowed or {}), renormalized=scoring.changes)
         systems += [
             replace(group, runs=tuple(rescored(run, references, scoring) for run in group.runs)) for group in grouped
         ]

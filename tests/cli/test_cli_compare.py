@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jiwer
 import pytest
-from comparison_runs import SEARCH, lines, summary, write_run, write_sweep
+from comparison_runs import SEARCH, line, lines, summary, write_run, write_sweep
 from loaded import ANY, BESIDE, PART, PARTS, recognition
 
 from lasasr.artifacts import results, run_results, runs
@@ -205,6 +206,59 @@ def test_one_run_without_a_result_among_many_is_named(sweep: Path, capsys: pytes
     assert main(["compare", *rest, last]) == 2
     told = capsys.readouterr().err
     assert f"1 of the 4 runs have no result: {Path(last).name}; decode each with lasasr evaluate RUN" in told
+
+
+@pytest.mark.parametrize("option", [None, "wer", "cer", "per"])
+@pytest.mark.parametrize("of_runs", ["wer", "per"])
+def test_phones_are_never_called_words(
+    of_runs: str,
+    option: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Runs that are scored anew keep their metric: that of texts alone is the WER."""
+    monkeypatch.chdir(tmp_path)
+    paths = [
+        str(write_run(Path("runs"), attend, summary_fields={"metric": of_runs}).folder) for attend in ("dot", "none")
+    ]
+    status = main(
+        ["compare", *paths, "--speaker", "id[:2]", "--out", "c.json", *(["--metric", option] if option else [])]
+    )
+    if option in (None, of_runs) or (of_runs, option) == ("wer", "cer"):
+        assert status == 0
+        made = json.loads(Path("c.json").read_text())
+        assert made["metric"] == (option or of_runs)
+        assert made["normalizer"] == "english/1"  # that the texts have passed
+    else:
+        assert status == 2
+        told = capsys.readouterr().err
+        assert f"the texts of the runs are {'phones' if of_runs == 'per' else 'words'}" in told
+
+
+def test_runs_of_two_normalizers_are_compared_by_a_third(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One has kept the capitals, so that only --normalizer makes the references the same."""
+    monkeypatch.chdir(tmp_path)
+    of_second = lines(0.3, 2)
+    shouted = [
+        line(one["id"], one["speaker"], one["reference"].upper(), one["hypothesis"].upper().replace("WRONG", "wrong"))
+        for one in of_second
+    ]
+    paths = [
+        str(write_run(Path("runs"), "dot", 1, 0.2).folder),
+        str(write_run(Path("runs"), "none", 1, result_lines=shouted, summary_fields={"normalizer": "none"}).folder),
+    ]
+    assert main(["compare", *paths]) == 1
+    assert "their normalizer is english/1 and none; --normalizer NAME scores" in capsys.readouterr().err
+    assert main(["compare", *paths, "--normalizer", "english", "--out", "c.json"]) == 0
+    made = json.loads(Path("c.json").read_text())
+    rates = {system["name"]: system["percent"] for system in made["systems"]}
+    for name, result_lines in (("attend=dot", lines(0.2, 1)), ("attend=none", of_second)):
+        texts = ([one[key] for one in result_lines] for key in ("reference", "hypothesis"))
+        assert rates[name] == pytest.approx(100.0 * jiwer.wer(*texts))
+    assert "the texts of the runs had passed different normalizers before: english/1, none" in made["notes"]
 
 
 def test_what_cannot_be_written_is_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -295,3 +295,13 @@ def test_two_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) ->
     with pytest.raises(UsageError) as refused:
         groups(find([run, run, other]))
     assert f"({run}); give each run once" in str(refused.value)
+
+
+@pytest.mark.parametrize("keys", [1, 9])
+def test_where_names_are_cut_the_way_to_better_ones_is_said(keys: int, tmp_path: Path) -> None:
+    other = {"listen": {f"layers{number}": number for number in range(3, 3 + keys)}}
+    selection = find([write_run(tmp_path).folder, write_run(tmp_path, **other).folder])
+    systems, notes = groups(selection)
+    cut = any(len(system.name) == 60 and system.name.endswith("…") for system in systems)
+    assert cut == (keys > 1)
+    assert any("NAME=RUN,RUN gives a system a name" in note for note in notes) == cut
