@@ -54,28 +54,21 @@ def check_outputs(options: Namespace, finished: bool) -> None:
 
 def _refuse_same_files(options: Namespace, finished: bool) -> None:
     """Refuse a file that two options write, or that is read."""
-    named = [
-        *(
-            []
-            if finished
-            else [("comparison.json" if options.out is None else "--out", options.out or _beside(options))]
-        ),
-        *((f"--{name}", getattr(options, name)) for name in ("card", "readme", "html", "latex", "csv")),
-        *([("the sources of --latex", options.latex.with_suffix(".bib"))] if options.latex else []),
-    ]
-    texts = [path for _, paths in options.named for path in paths]
-    seen = {path.resolve(): "is compared" for path in (*options.paths, *texts)}
-    seen |= {
-        path.resolve(): f"is read as --{name}"
-        for name in ("reference", "table", "utt2spk")
-        if (path := getattr(options, name)) is not None
-    }
-    for name, path in named:
+    read = [(path, "is compared") for path in (*options.paths, *(path for _, paths in options.named for path in paths))]
+    read += [(getattr(options, name), f"is read as --{name}") for name in ("reference", "table", "utt2spk")]
+    written = [(f"--{name}", getattr(options, name)) for name in ("card", "readme", "html", "latex", "csv")]
+    if not finished:
+        written.insert(0, ("comparison.json" if options.out is None else "--out", options.out or _beside(options)))
+    if options.latex is not None:
+        written.append(("the sources of --latex", options.latex.with_suffix(".bib")))
+    seen = {os.path.realpath(path): use for path, use in read if path is not None}
+    for name, path in written:
         if path is None:
             continue
-        if (other := seen.get(path.resolve())) is not None:
-            raise UsageError(f"{path} {other}, and {name} would overwrite it; choose another file")
-        seen[path.resolve()] = f"is written as {name}"
+        place = os.path.realpath(path)  # which a circle of links does not stop, as Path.resolve
+        if place in seen:
+            raise UsageError(f"{path} {seen[place]}, and {name} would overwrite it; choose another file")
+        seen[place] = f"is written as {name}"
 
 
 def write(

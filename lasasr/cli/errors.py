@@ -195,4 +195,7 @@ def first_line(error: BaseException) -> str:
     while isinstance(error.__cause__, OmegaConfBaseException):
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith("raised while composing config:"):  # Hydra quotes OmegaConf below it
+        place = next((line.partition(": ")[2] for line in lines if line.startswith("full_key: ")), "")
+        return f"{place}: {lines[1]}" if place else lines[1]
     return lines[0] if lines else type(error).__name__

@@ -38,9 +38,7 @@ def recipes() -> Iterator[Case]:
         yield Case(f"recipe-{name}", (), at("mine.yaml", ground.written(RECIPE_HEAD + text)), PREPARE_MINE, "mine|note")
     for name in ("callbacks", "env-set", "logging", "sweeper"):
         swept = ("train", "mine.yaml", "-m", "seed=1,2")
-        yield Case(
-            f"swept-{name}", (), at("mine.yaml", ground.written(RECIPE_HEAD + texts[name])), swept, "hydra|is a sweep"
-        )
+        yield Case(f"swept-{name}", (), at("mine.yaml", ground.written(RECIPE_HEAD + texts[name])), swept, "hydra")
     beside = RECIPE_HEAD.replace("_self_", "{override /attend: mine}, _self_")
     for name in ("laughs", "deep", "call", "twice", "fifo"):
         damage = {**ground.NOT_FILES, **ground.NOT_YAML}[name]
