@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 from lasasr.lm.ngram import WordModel
 
@@ -72,7 +73,7 @@ class ARPAModel:
             if len(fields) >= 2:
                 words = tuple(fields[1].split())
                 self.table[words] = (float(fields[0]), float(fields[2]) if len(fields) > 2 else 0.0)
-        self.order = max(map(len, self.table))
+        self.order = text.count("\nngram ")  # of which the highest may be empty
 
     def begin(self) -> tuple[str, ...]:
         return ("<s>",)
@@ -95,3 +96,40 @@ class ARPAModel:
         if (*context, word) in self.table:
             return self.table[(*context, word)][0]
         return self.table.get(context, (0.0, 0.0))[1] + self._score(context[1:], word)
+
+
+def random_arpa(seed: int, pruned: bool = True) -> tuple[str, list[str]]:
+    """A file of 2 to 5 orders, and its words; one in three has no <unk>, some back-off weights are above 0.
+
+    Args:
+        pruned: whether n-grams may lack their ends, as after pruning; of many such, KenLM reads no file.
+    """
+    chosen = random.Random(seed)
+    spellings = ("".join(chosen.choices("abé'ж", k=chosen.randint(1, 4))) for _ in range(chosen.choice((4, 12, 40))))
+    words = sorted(set(spellings))
+    grams: list[tuple[str, ...]] = [(word,) for word in ("<unk>", "<s>", "</s>", *words)[seed % 3 == 0 :]]
+    orders = [grams]
+    for n in range(2, chosen.randint(3, 6)):
+        longer = []
+        for gram in grams:
+            following = chosen.sample(words, min(len(words), chosen.randint(0, 6)))
+            if gram[-1] not in ("<unk>", "</s>"):
+                longer += [(*gram, word) for word in (*following, *["</s>"] * chosen.randint(0, 1))]
+        there = set(grams)
+        grams = [gram for gram in longer if pruned or n == 2 or gram[1:] in there][:300]
+        orders.append(grams)
+    lines = ["\\data\\", *(f"ngram {n}={len(grams)}" for n, grams in enumerate(orders, start=1)), ""]
+    for n, grams in enumerate(orders, start=1):
+        lines.append(f"\\{n}-grams:")
+        for gram in grams:
+            score = -99.0 if gram == ("<s>",) else -chosen.uniform(0.05, 4.0)
+            back_off = f"\t{chosen.uniform(-1.5, 0.3):.5f}" if n < len(orders) and chosen.random() < 0.8 else ""
+            lines.append(f"{score:.6f}\t{' '.join(gram)}{back_off}")
+        lines.append("")
+    return "\n".join((*lines, "\\end\\", "")), words
+
+
+def random_sentences(seed: int, words: list[str], count: int = 40) -> list[str]:
+    """Of words of a file and an unknown one, the first empty."""
+    chosen = random.Random(seed)
+    return [" ".join(chosen.choices((*words, "zzz"), k=length % 13)) for length in range(count)]

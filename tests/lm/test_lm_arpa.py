@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arpa import ARPA, ARPAModel, sentence
+from arpa import ARPA, ARPAModel, random_arpa, random_sentences, sentence
 
 from lasasr.errors import LasasrError
 from lasasr.lm.arpa import BackOffModel
+from lasasr.lm.arpa_file import NEVER
+from lasasr.lm.ngram import KenLM
 from lasasr.models import language_model
 from lasasr.text.base import Tokenizer
 from lasasr.text.character import CharacterTokenizer
@@ -37,6 +39,28 @@ def test_kenlm_says_the_same(tmp_path: Path, text: str) -> None:
     model = model_of(tmp_path)
     theirs = kenlm.Model(str(tmp_path / "tiny.arpa")).score(text) * math.log(10.0)
     assert sentence(model, text) == pytest.approx(theirs, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_files_score_by_the_back_off_rule(tmp_path: Path, seed: int) -> None:
+    text, words = random_arpa(seed)
+    model, reference = model_of(tmp_path, text), ARPAModel(text)
+    reference.table.setdefault(("<unk>",), (NEVER / math.log(10.0), 0.0))
+    for said in random_sentences(seed, words):
+        assert sentence(model, said) == pytest.approx(reference.sentence(said), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_kenlm_says_the_same_of_random_files(tmp_path: Path, seed: int) -> None:
+    kenlm = pytest.importorskip("kenlm")
+    text, words = random_arpa(seed, pruned=False)
+    model, path = model_of(tmp_path, text), tmp_path / "tiny.arpa"
+    theirs, through_ours = kenlm.Model(str(path)), KenLM(path)
+    for said in random_sentences(seed, words):
+        score = theirs.score(said) * math.log(10.0)  # KenLM computes in float32
+        assert sentence(model, said) == pytest.approx(score, rel=1e-6, abs=1e-5)
+        assert sentence(through_ours, said) == pytest.approx(score, rel=1e-6, abs=1e-5)
+    assert [model.has(word) for word in (*words, "zzz")] == [through_ours.has(word) for word in (*words, "zzz")]
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "zebra", "a ab", "b a", "ab b"])
