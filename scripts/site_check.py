@@ -60,7 +60,6 @@ NOT_RUN: Final = (
     (r"lasasr app ", "serves until it is ended; tests/app/test_app_page.py"),
     (r"--onnx", "needs the extra onnx; tests/onnx"),
     (r"--normalizer whisper", "needs the extra whisper"),
-    (r"3-gram\.arpa", "needs the extra kenlm"),
     (r"lm/text_phone", "needs a pronouncing dictionary"),
     (r"loss\.texts=texts\.tsv", "needs the texts of a teacher; tests/cli/test_cli_distillation.py"),
 )

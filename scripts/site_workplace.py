@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import soundfile
+from page_commands import commands
 
 RECIPE: Final = "synthetic/las_char"
 SPEECH: Final = ("corpus.hours=0.02", "corpus.dev_utterances=6", "corpus.test_utterances=6", "corpus.workers=1")
@@ -33,7 +34,8 @@ TINY_TEXT: Final = ("lm.hidden_dim=16", "lm.layers=1", "trainer.max_epochs=1", "
 TABLES: Final = "tables"  # as they were made
 FEWEST_SEEDS: Final = "4"  # of a race: those of its first look
 SWEPT: Final = re.compile(r"[^\[({'\"]*=[^\[({'\"]*,.*|.*=glob\(.*")
-MARKS: Final = "<!-- lasasr compare results/{name}.json begins -->\n<!-- lasasr compare results/{name}.json ends -->\n"
+MARKS: Final = "<!-- lasasr compare {card} begins -->\n<!-- lasasr compare {card} ends -->\n"
+OF_ONE_SYSTEM: Final = re.compile(r"(\w+=)RUN(?:,RUN)+")
 NAMES: Final = ("ref", "hyp", "a", "b", "s1", "s2", "s3", "s4", "t1", "t2", "t3", "t4")
 STANDS_FOR: Final = {
     "RECIPE": RECIPE,
@@ -41,6 +43,7 @@ STANDS_FOR: Final = {
     **dict.fromkeys(("RUN", "BASE", "TEACHER", "DEMO", "BEFORE", "BEFORE_SWEEP"), "RUN"),
     **dict.fromkeys(("AFTER", "ADAPTED", "DELTA", "AFTER_SWEEP"), "ADAPTED"),
     **dict.fromkeys(("LMRUN", "LM"), "LMRUN"),
+    "BOOKS": "books",
 }
 
 Run = Callable[[list[str], Path, Path], int | None]
@@ -73,15 +76,21 @@ def _link(root: Path, name: str) -> Path:
 
 
 def several_runs(words: Sequence[str], root: Path) -> list[str]:
-    """Where a command names several runs, they are those of the sweep; methods of `adapted` are runs of one system."""
-    if words[0] == "adapted":
-        of_one_system = ",".join(map(str, runs_of_sweep(root)[:2]))
-        methods = {"lora=RUN": "lora=ADAPTED", "full=RUN,RUN": f"full={of_one_system}"}
-        return [methods.get(word, word) for word in words]
-    if list(words).count("RUN") < 2:
-        return list(words)
-    folders = iter(runs_of_sweep(root))
-    return [str(next(folders)) if word == "RUN" else word for word in words]
+    """Where a command names several runs, they are those of the sweep, two to each NAME=RUN,RUN,...
+
+    The first method of `adapted` that has one run has that which was adapted.
+    """
+    folders, adapted = iter(map(str, runs_of_sweep(root))), iter(["ADAPTED"] if words[0] == "adapted" else [])
+    several = list(words).count("RUN") > 1
+    replaced = []
+    for word in words:
+        if of_one := OF_ONE_SYSTEM.fullmatch(word):
+            replaced.append(f"{of_one[1]}{next(folders)},{next(folders)}")
+        elif words[0] == "adapted" and re.fullmatch(r"\w+=RUN", word):
+            replaced.append(word.replace("RUN", next(adapted, "") or next(folders)))
+        else:
+            replaced.append(next(folders) if several and word == "RUN" else word)
+    return replaced
 
 
 def runs_of_sweep(root: Path) -> list[Path]:
@@ -145,7 +154,8 @@ def make(root: Path, run: Run) -> None:
     for folder in runs_of_sweep(root):
         lasasr("evaluate", str(folder), "search=greedy")
         lasasr("evaluate", str(folder), "evaluate.splits=[dev]")
-    lasasr("compare", "named/SWEEP")
+    (root / "results").mkdir()
+    lasasr("compare", "named/SWEEP", "--card", "results/attention.json")
     lasasr(
         "train", "lm/synthetic_char", *TINY_TEXT, "tokenizer=of_run", f"tokenizer.run={_link(root, 'RUN')}", "name=lm"
     )
@@ -198,16 +208,26 @@ def _write_files(root: Path) -> None:
     for path in (root / "my" / "recipe.yaml", root / "my.yaml"):
         path.write_text(recipe + shorter)
     (root / "names.txt").write_text("ada lovelace\n")
-    for page in (
-        root / "README.md",
-        root / "recipes" / "mine" / "README.md",
-        root / "recipes" / "synthetic" / "README.md",
-    ):
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text("".join(MARKS.format(name=name) for name in ("attention", "hard")))
+    for page, cards in tables_of_pages().items():
+        (root / page).parent.mkdir(parents=True, exist_ok=True)
+        (root / page).write_text("".join(MARKS.format(card=card) for card in cards))
     (root / "books").mkdir(exist_ok=True)
-    for name in ("one", "two", "carroll-alice"):
-        (root / "books" / f"{name}.txt").write_text("\n".join(f"{row[2]}." for row in splits["train"]))
+    sentences = "".join(f"{row[2]}.\n" for row in splits["train"])
+    for name in ("books/one", "books/two", "books/carroll-alice", "train", "dev", "alice"):
+        (root / f"{name}.txt").write_text(sentences)
+    (root / "cmudict").write_text("LOVELACE  L AH1 V L EY2 S\n")
+
+
+def tables_of_pages() -> dict[str, list[str]]:
+    """The pages that shown commands write tables into, and the cards of these tables, as the marks name them."""
+    cards: dict[str, list[str]] = {}
+    for command in commands():
+        words = command.words
+        if "--readme" in words:
+            page = words[words.index("--readme") + 1]
+            card = words[words.index("--card") + 1] if "--card" in words else words[2]
+            cards.setdefault(page, []).append(os.path.relpath(card, Path(page).parent))
+    return {page: list(dict.fromkeys(of_page)) for page, of_page in cards.items()}
 
 
 def _utterances(root: Path, split: str) -> list[tuple[str, str, str, str]]:
