@@ -169,9 +169,14 @@ def _interval_cell(context: ColumnContext, system: System) -> str:
 
 
 def _about_interval(context: ColumnContext) -> str:
-    intervals = [_interval(context, system) for system in context.systems]
-    methods = sorted({str(interval["method"]) for interval in intervals if interval is not None})
-    return f"in percent, {'; '.join(methods)}"
+    """The method; of several, with the systems of each."""
+    systems: dict[str, list[str]] = {}
+    for system in context.systems:
+        if (interval := _interval(context, system)) is not None:
+            systems.setdefault(str(interval["method"]), []).append(context.short_names[system["name"]])
+    several = len(systems) > 1
+    texts = [f"{method} ({', '.join(names)})" if several else method for method, names in sorted(systems.items())]
+    return f"in percent, {'; '.join(texts)}"
 
 
 def _points(context: ColumnContext, system: System) -> float | None:

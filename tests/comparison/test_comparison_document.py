@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lasasr.comparison.pairs import against, signed
 from lasasr.errors import LasasrError
 from lasasr.metrics.significance.verdict import Rules
 from lasasr.report import charts
+from lasasr.report.comparison_columns import columns
 from lasasr.report.csv_table import csv_table
 from lasasr.report.methods import methods
 from lasasr.report.page import page
@@ -211,6 +213,8 @@ def test_numbers_about_the_systems_are_never_those_about_their_runs(
         "(80 % power)."
     )
     assert f"A single difference of {points} points" in methods(comparison, str)
+    about = next(column.about for column in columns(comparison) if column.key == "interval")
+    assert re.findall(r"over [^;(]*\((.*?)\)", about) == ["additive", "dot, none"], about
     needed = f"{pair['systems']['needed']['utterances']:,} utterances"
     (asked,) = (sentence for sentence in comparison["verdict"] if sentence.startswith("To show"))
     assert needed in asked
