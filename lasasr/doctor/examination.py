@@ -48,7 +48,7 @@ def quick_check(settings: Recognition, prepared: Prepared, recognizer: Recognize
         if split in prepared.manifests
     }
     findings = splits.absent(prepared.manifests, evaluated)
-    findings += [finding for split in used for finding in frames.too_long(split, used[split], recognizer)]
+    findings += [finding for split in used for finding in frames.too_long(split, used[split], recognizer, settings)]
     findings += paper.of_prepared(prepared, {split: used[split] for split in used if split not in prepared.others})
     return findings + _against_tokens(used, {split: prepared.tokens(split) for split in used}, recognizer)
 
@@ -95,7 +95,7 @@ def full_check(settings: Recognition, progress: Progress, listen: bool = True, r
     findings += splits.absent(read, settings.evaluate.splits)
     if recognizer.is_staged:
         findings.append(frames.encodings_kept(settings, recognizer, read))
-    findings += [finding for split in read for finding in frames.too_long(split, read[split], recognizer)]
+    findings += [finding for split in read for finding in frames.too_long(split, read[split], recognizer, settings)]
     first_corpus = {split: utterances for split, utterances in read.items() if split != REPLAY}
     findings += paper.on_paper(first_corpus, leaks=settings.debug.overfit_utterances is None)
     findings += _against_tokens(read, tokens, recognizer)

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from lasasr.configuration.settings import Recognition
+from lasasr.data import content
 from lasasr.data.manifest import Utterances
 from lasasr.data.tokens import Tokens
 from lasasr.doctor.finding import Finding, Severity, about, overall
+from lasasr.models import factory
 from lasasr.models.recognizer import Recognizer
 from lasasr.preparation import encodings
 from lasasr.training.memory import memory_bytes
@@ -27,20 +29,35 @@ def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tens
     return recognizer.model.encoder.output_lengths(recognizer.frontend.output_lengths(samples))
 
 
-def too_long(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
+def too_long(split: str, utterances: Utterances, recognizer: Recognizer, settings: Recognition) -> list[Finding]:
     """Utterances that are longer than the encoder or the memory takes."""
-    return beyond(split, utterances, recognizer) + beyond_memory(split, utterances, recognizer)
+    stretch = slowest_stretch(settings, split)
+    return beyond(split, utterances, recognizer, stretch) + beyond_memory(split, utterances, recognizer)
 
 
-def beyond(split: str, utterances: Utterances, recognizer: Recognizer) -> list[Finding]:
-    """Utterances that are longer than the encoder's positions reach."""
+def slowest_stretch(settings: Recognition, split: str) -> float:
+    """How much longer than it is an utterance may become by `augment.waveform`."""
+    changes = settings.augment.waveform if split in content.TRAINING else []
+    drawn = (factory.build(part, "augment.waveform") for part in changes if factory.draws_few_forms([part]))
+    slowest: float = math.prod(max(variant.stretch for variant in change.variants) for change in drawn)
+    return slowest
+
+
+def beyond(split: str, utterances: Utterances, recognizer: Recognizer, stretch: float = 1.0) -> list[Finding]:
+    """Utterances that are longer than the encoder's positions reach.
+
+    Args:
+        stretch: how much longer they may become.
+    """
     longest = recognizer.model.encoder.longest
     if longest is None:
         return []
-    samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+    durations_s = torch.from_numpy(utterances.durations_s * stretch)
+    samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
     too_long = (recognizer.frontend.output_lengths(samples) > longest).nonzero().flatten().tolist()
     limit_s = longest * recognizer.frontend.frame_shift_ms / 1000.0
-    advice = f"the positions of these weights end at {limit_s:.0f} s: cut the utterances, or leave them out"
+    slowed = f", and augment.waveform makes utterances up to {stretch:.2f} times as long" if stretch > 1.0 else ""
+    advice = f"the positions of these weights end at {limit_s:.0f} s{slowed}: cut the utterances, or leave them out"
     ids = [utterances.ids[index] for index in too_long]
     return about("longer than the encoder reaches", "error", split, ids, len(utterances), advice)
 

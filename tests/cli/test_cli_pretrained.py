@@ -10,7 +10,9 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+import soundfile
 from doctor_corpus import Corpus
 
 from lasasr.artifacts import files
@@ -189,6 +191,19 @@ def test_utterances_at_each_speed_are_kept(trained_place: Path, capsys: pytest.C
 def test_doctor_says_the_size(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "mine.yaml", "--quick", "listen.layers=weighted"]) == 0
     assert "14 utterances are encoded once" in " ".join(capsys.readouterr().out.split())
+
+
+def test_utterances_that_are_too_long_at_the_slowest_speed_are_found_before(place: Path) -> None:
+    """The positions of the weights end at 3 s; at 0.9 times the speed 2.8 s take 3.1 s."""
+    for seconds, status in ((2.6, 0), (2.8, 1)):
+        shutil.rmtree(place / "prepared", ignore_errors=True)
+        sound = next((place / "tables").glob("train*.wav"))
+        samples = np.random.default_rng(1).normal(0, 0.1, int(seconds * 16000)).astype(np.float32)
+        soundfile.write(sound, samples, 16000)
+        assert main(["doctor", "mine.yaml", "--quick", "augment=speed"]) == status
+        (report,) = (place / "prepared" / "doctor").iterdir()
+        assert ("longer than the encoder reaches" in report.read_text()) == bool(status)
+        assert main(["doctor", "mine.yaml", "--quick"]) == 0
 
 
 def test_a_bundle_is_moved_and_transcribes(trained_place: Path) -> None:
