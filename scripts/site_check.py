@@ -60,6 +60,7 @@ NOT_RUN: Final = (
     (r"lasasr app ", "serves until it is ended; tests/app/test_app_page.py"),
     (r"--onnx", "needs the extra onnx; tests/onnx"),
     (r"--normalizer whisper", "needs the extra whisper"),
+    (r"RUN-OF-SEED-1 \.\.\.", "needs runs beside those of a sweep; tests/cli/test_cli_compare.py"),
     (r"lm/text_phone", "needs a pronouncing dictionary"),
     (r"loss\.texts=texts\.tsv", "needs the texts of a teacher; tests/cli/test_cli_distillation.py"),
 )
