@@ -408,8 +408,8 @@ GUARDS = (
     Guard(
         "a bundle describes no model far larger than its weights",
         "artifacts/bundle.py",
-        "        with explained(config), allocation.Bounded(",
-        "        with explained(config), allocation.Bounded(1 << 60, 1 << 60) if header else allocation.Bounded(",
+        "        with explained(config), allocation.of_weights(",
+        "        with explained(config), allocation.Bounded(1 << 60, 1 << 60) if header else allocation.of_weights(",
         hostile("config-hidden-20000", "config-layers-1e5"),
     ),
     Guard(
