@@ -212,12 +212,20 @@ def expand(recipe: str, overrides: Sequence[str]) -> list[list[str]]:
         UsageError: an override cannot be read, or is a sweep over a continuous range.
     """
     with session.on_recipe(recipe) as opened:
-        with explained(opened, overrides):
-            parsed = opened.parse(overrides)
-        fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        fixed = [str(override.input_line) for override in fixed_overrides(opened, overrides)]
         with explained(opened, fixed):  # what is swept is no mistake here
             composed = opened.compose(fixed)
         return expand_over(opened, overrides, composed)
+
+
+def fixed_overrides(opened: Session, overrides: Sequence[str]) -> list[Override]:
+    """Those that are no sweep.
+
+    Raises:
+        UsageError: an override cannot be read.
+    """
+    with explained(opened, overrides):
+        return [override for override in opened.parse(overrides) if not override.is_sweep_override()]
 
 
 def expand_over(opened: Session, overrides: Sequence[str], fixed: DictConfig) -> list[list[str]]:

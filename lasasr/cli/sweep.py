@@ -22,7 +22,7 @@ from lasasr.artifacts import run_choice, run_paths, sweeps
 from lasasr.artifacts.runs import Run
 from lasasr.artifacts.sweeps import PlannedRun, Sweep
 from lasasr.cli import optuna_sweeps, recipes, session, sweep_plan
-from lasasr.cli.compose import Config, plain_config, spelled_out
+from lasasr.cli.compose import Config, fixed_overrides, plain_config, spelled_out
 from lasasr.cli.errors import explained
 from lasasr.cli.hydra_keys import refuse_idle
 from lasasr.cli.hydra_section import LAUNCHING, UNCHANGED, check_settings
@@ -277,8 +277,7 @@ def _checked_hydra_section(opened: Session, overrides: Sequence[str]) -> DictCon
     quiet = _quiet(Path())
     with session.on_stored({}, {}, opened.name) as empty:
         default = empty.compose(quiet)
-    with explained(opened, overrides):
-        fixed = [override for override in opened.parse(overrides) if not override.is_sweep_override()]
+    fixed = fixed_overrides(opened, overrides)
     with explained(opened, [str(override.input_line) for override in fixed]):  # what is swept is no mistake here
         of_files = [
             override

@@ -108,10 +108,10 @@ def write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]], shard_byt
         LasasrError: a file cannot be written.
     """
     for of_file in _shards(tensors, shard_bytes):
-        name = hashlib.sha256("".join(sorted(of_file)).encode()).hexdigest()[:16]
+        digits = hashlib.sha256("".join(sorted(of_file)).encode()).hexdigest()[:16]
         checksums = {name: _checksum(tensor) for name, tensor in of_file.items()}
         try:
-            with files.replacing(folder / f"{name}{_SUFFIX}") as path:
+            with files.replacing(folder / f"{digits}{_SUFFIX}") as path:
                 tensor_file.save(of_file, path, checksums)
         except OSError as error:
             raise LasasrError(

@@ -25,8 +25,7 @@ NEGLIGIBLE = 0.005  # of a split: a few fast speakers or slips, which do no harm
 
 def encoded_frames(utterances: Utterances, recognizer: Recognizer) -> torch.Tensor:
     """T' (N,) of every utterance, from its duration."""
-    samples = torch.from_numpy(utterances.durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
-    return recognizer.model.encoder.output_lengths(recognizer.frontend.output_lengths(samples))
+    return recognizer.model.encoder.output_lengths(encodings.feature_frames(utterances, recognizer))
 
 
 def too_long(split: str, utterances: Utterances, recognizer: Recognizer, settings: Recognition) -> list[Finding]:
@@ -52,9 +51,7 @@ def beyond(split: str, utterances: Utterances, recognizer: Recognizer, stretch: 
     longest = recognizer.model.encoder.longest
     if longest is None:
         return []
-    durations_s = torch.from_numpy(utterances.durations_s * stretch)
-    samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
-    too_long = (recognizer.frontend.output_lengths(samples) > longest).nonzero().flatten().tolist()
+    too_long = (encodings.feature_frames(utterances, recognizer, stretch) > longest).nonzero().flatten().tolist()
     limit_s = longest * recognizer.frontend.frame_shift_ms / 1000.0
     slowed = f", and augment.waveform makes utterances up to {stretch:.2f} times as long" if stretch > 1.0 else ""
     advice = f"the positions of these weights end at {limit_s:.0f} s{slowed}: cut the utterances, or leave them out"

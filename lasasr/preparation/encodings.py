@@ -73,6 +73,17 @@ def perturbation(settings: Recognition, split: str) -> FinitePerturbation | None
     return drawn
 
 
+def feature_frames(utterances: Utterances, recognizer: Recognizer, stretch: float = 1.0) -> Tensor:
+    """Frames of features (N,) of every utterance, from its duration.
+
+    Args:
+        stretch: how much longer the utterances are made.
+    """
+    durations_s = torch.from_numpy(utterances.durations_s * stretch)
+    samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
+    return recognizer.frontend.output_lengths(samples)
+
+
 def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utterances]) -> Size:
     """What keeping the encodings of these splits takes, whether they are there or not."""
     encoder = recognizer.model.encoder
@@ -81,10 +92,8 @@ def size(settings: Recognition, recognizer: Recognizer, splits: Mapping[str, Utt
     for split, of_split in splits.items():
         drawn = perturbation(settings, split)
         for variant in (UNCHANGED,) if drawn is None else drawn.variants:
-            durations_s = torch.from_numpy(of_split.durations_s * variant.stretch)
-            samples = (durations_s * recognizer.frontend.sample_rate_hz).ceil().long().clamp(min=1)
-            frames += int(encoder.fixed_lengths(recognizer.frontend.output_lengths(samples)).sum())
-            utterances += len(samples)
+            frames += int(encoder.fixed_lengths(feature_frames(of_split, recognizer, variant.stretch)).sum())
+            utterances += len(of_split)
     bytes_each = encoder.fixed_dim * torch.finfo(encodings.DTYPE).bits // 8
     return Size(utterances, frames * bytes_each, folder_of(settings, recognizer))
 

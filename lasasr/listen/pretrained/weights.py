@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ def read(body: Body, folder: WeightsFolder) -> None:
         stored = {_current(name): name for name in opened.keys()}  # noqa: SIM118
         prefix = _prefix(wanted, stored, body.prefixes)
         _refuse([name for name in wanted if f"{prefix}{name}" not in stored], "lacks", folder)
-        _refuse(list(_unread(body, stored, prefix)), "also has", folder)
+        _refuse(list(_unread(body, wanted, stored, prefix)), "also has", folder)
         for name, value in wanted.items():
             _copy(value, opened.get_tensor(stored[f"{prefix}{name}"]), name, folder)
 
@@ -68,12 +68,12 @@ def _prefix(wanted: Iterable[str], stored: Mapping[str, str], prefixes: Iterable
     return next((prefix for prefix in prefixes if any(f"{prefix}{name}" in stored for name in wanted)), "")
 
 
-def _unread(body: Body, stored: Iterable[str], prefix: str) -> Iterator[str]:
+def _unread(body: Body, wanted: Container[str], stored: Iterable[str], prefix: str) -> Iterator[str]:
     """Weights of the file that belong into a part of the model, which has no place for them.
 
     Decoders, heads and what the model's own masking puts in the place of frames stand outside its parts.
     """
-    wanted, parts = set(body.net.state_dict()), {name for name, _ in body.net.named_children()}
+    parts = {name for name, _ in body.net.named_children()}
     ignored = [re.compile(pattern) for pattern in body.net._keys_to_ignore_on_load_unexpected or ()]
     for name in stored:
         inner = name.removeprefix(prefix)
