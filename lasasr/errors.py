@@ -6,8 +6,10 @@ The command prints these without a traceback. Anything else that escapes is a de
 from __future__ import annotations
 
 import difflib
+import os
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class LasasrError(Exception):
@@ -48,3 +50,18 @@ def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=most, cutoff=0.4) or names[: 3 * most]
     return f"nearest: {', '.join(close)}" if close else "none are known"
+
+
+def looked_up(path: str | Path) -> str:
+    """Phrase that says from where a missing path was looked up, with the way out, for the end of an error line.
+
+    It is empty where the path is absolute, or begins with `~`. A run keeps its paths as they were given, so that they
+    lead elsewhere when a command that reads them is called in another folder than the training was.
+    """
+    if Path(path).is_absolute() or str(path).startswith("~"):
+        return ""
+    try:
+        folder = os.getcwd()  # noqa: PTH109 - as the system resolves the path
+    except FileNotFoundError:
+        return "; looked up from a folder that was deleted: call lasasr in another"
+    return f"; looked up from {folder}: call lasasr in the folder that the path starts from, or give an absolute path"

@@ -19,7 +19,7 @@ from lasasr.artifacts.bundle_config import WEIGHTS as WEIGHTS
 from lasasr.artifacts.bundle_config import read_config as read_config
 from lasasr.configuration import users_parts
 from lasasr.configuration.sections import Plain
-from lasasr.errors import LasasrError, PartError, UsageError
+from lasasr.errors import LasasrError, PartError, UsageError, looked_up
 from lasasr.nn import allocation
 from lasasr.nn.parametrized import plain_name
 
@@ -87,7 +87,8 @@ def read_header(folder: Path, file: str = WEIGHTS) -> Header:
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             tensors = {name: StoredTensor(tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle (lasasr export RUN --out DIR makes one)") from None
+        way_out = f"lasasr export RUN --out DIR makes one{looked_up(path)}"
+        raise LasasrError(f"{path} is missing: not a bundle; {way_out}") from None
     except LasasrError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ import yaml
 
 from lasasr.artifacts import yaml_files
 from lasasr.configuration import moved
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 SCHEMA: Final = 1  # of a recognizer's bundle
 CONFIG: Final = "config.yaml"
@@ -29,7 +29,8 @@ def read_config(folder: Path, schema: int, parts: Sequence[str]) -> dict[str, An
     try:
         config = yaml_files.read(path)
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle (a run's is in its bundle/ folder)") from None
+        way_out = f"a run's is in its bundle/ folder{looked_up(path)}"
+        raise LasasrError(f"{path} is missing: not a bundle; {way_out}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LasasrError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     missing = [name for name in parts if not isinstance(config, dict) or name not in config]

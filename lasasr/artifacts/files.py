@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lasasr.artifacts import temporary
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 MOST_BYTES: Final = 16 << 20  # of a document: JSON of so many needs less than 1 GiB as objects
 MOST_DEPTH: Final = 100  # levels of a document
@@ -213,7 +213,7 @@ def read_json(path: Path) -> Any:
     try:
         return writable_json(read_bounded(path).decode("utf-8"))
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing") from None
+        raise LasasrError(f"{path} is missing{looked_up(path)}") from None
     except ValueError as error:
         raise LasasrError(f"{path} is not valid JSON ({error}); delete it and run the command again") from None
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lasasr.artifacts import files
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 SUMS = "SHA256SUMS"
 # what a bundle consists of; nothing else is fetched, code least of all
@@ -32,7 +32,7 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
         from huggingface_hub import snapshot_download
     except ImportError:
         raise LasasrError(
-            f"{name} is no folder, and the hub needs huggingface_hub: pip install 'lasasr[hub]'"
+            f"{name} is no folder, and the hub needs huggingface_hub: pip install 'lasasr[hub]'{looked_up(name)}"
         ) from None
     try:
         patterns = list(PATTERNS)
@@ -41,7 +41,7 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
         where = "what was downloaded before" if local_files_only else "the hub"
         reason = " ".join(str(error).split())[:200]
         raise LasasrError(
-            f"{name} is no folder, and cannot be had of {where} ({type(error).__name__}: {reason})"
+            f"{name} is no folder, and cannot be had of {where} ({type(error).__name__}: {reason}){looked_up(name)}"
         ) from None
     return Path(folder)
 

@@ -9,7 +9,7 @@ from typing import Final
 from lasasr.artifacts import run_card
 from lasasr.artifacts.bundle_config import DELTA, WEIGHTS
 from lasasr.artifacts.runs import Run
-from lasasr.errors import LasasrError, nearest
+from lasasr.errors import LasasrError, looked_up, nearest
 
 PARTS: Final = ("bundle", "checkpoints", "results", "tensorboard")
 
@@ -31,10 +31,10 @@ def find_run(path: str | Path) -> Run:
             below = candidate.relative_to(folder).parts
             if (not below or below[0] in PARTS) and is_run(folder):
                 return Run(folder)
-    problem = "is no run folder" if path.exists() else "does not exist"
+    problem, where = ("is no run folder", "") if path.exists() else ("does not exist", looked_up(path))
     if inside := sorted(card.parent for card in path.glob(f"*/{run_card.FILE}") if is_run(card.parent)):
         raise LasasrError(f"{path} {problem}, but holds {len(inside)}: name those, as {inside[0]}")
-    raise LasasrError(f"{path} {problem}; {nearest(str(path), map(str, list_runs()))}")
+    raise LasasrError(f"{path} {problem}; {nearest(str(path), map(str, list_runs()))}{where}")
 
 
 def bundle_folder(path: str | Path) -> Path:

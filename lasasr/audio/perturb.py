@@ -16,7 +16,7 @@ from torch import Tensor
 from lasasr.audio.read import SUFFIXES, decoded, finished, opened
 from lasasr.audio.resampling import resample
 from lasasr.configuration.configurable import configurable
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import LasasrError, UsageError, looked_up, nearest
 
 Perturbation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -200,7 +200,7 @@ def recordings(folder: Path, kind: str) -> list[Path]:
         LasasrError: it is missing or holds none.
     """
     if not folder.is_dir():
-        raise LasasrError(f"{kind} folder {folder} is missing")
+        raise LasasrError(f"{kind} folder {folder} is missing{looked_up(folder)}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise LasasrError(f"{kind} folder {folder} holds no audio file ({', '.join(sorted(SUFFIXES))})")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lasasr.audio import containers
 from lasasr.audio.resampling import resample
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 SUFFIXES = {
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"),
@@ -129,7 +129,7 @@ def opened(path: str | Path) -> AudioFile:
             the limits.
     """
     if not is_file(Path(path)):
-        raise LasasrError(f"{path} is missing, or no file")
+        raise LasasrError(f"{path} is missing, or no file{looked_up(path)}")
     if not utf8_name(path):
         raise LasasrError(f"{path} has a name that is not UTF-8: rename it")
     return _opened(Path(path), str(path))

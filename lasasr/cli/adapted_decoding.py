@@ -12,7 +12,7 @@ from lasasr.artifacts.run_results import Decoding, RunResults
 from lasasr.artifacts.runs import Run
 from lasasr.cli.compose import recompose
 from lasasr.configuration import settings as configuration
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 if TYPE_CHECKING:
     from lasasr.configuration.settings import Recognition
@@ -86,7 +86,7 @@ def test_set(wanted: str, side: str, before: Run, after: Run) -> TestSet:
         raise UsageError(f"--{side} {wanted} is neither before:SPLIT nor after:SPLIT nor a table ({', '.join(forms)})")
     table = Path(wanted)
     if not table.is_file():
-        raise LasasrError(f"--{side} {wanted} is missing, or no file")
+        raise LasasrError(f"--{side} {wanted} is missing, or no file{looked_up(table)}")
     return TestSet(wanted, OF_TABLE, _of_table(table, before), "table")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def check_outputs(options: Namespace, finished: bool) -> None:
     _refuse_same_files(options, finished)
     if options.readme is not None:
         if not options.readme.is_file():
-            raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks")
+            where = looked_up(options.readme)
+            raise LasasrError(f"{options.readme} is missing: --readme needs a page with two marks{where}")
         from lasasr.report.comparison_markdown import between_marks
 
         try:

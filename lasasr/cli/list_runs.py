@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lasasr.cli.arguments import Parser
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 if TYPE_CHECKING:
     from lasasr.artifacts.run_card import RunCard
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
     root = options.folder or run_paths.root()
     if not root.is_dir():
         way_out = "lasasr train synthetic/las_char makes the first" if options.folder is None else "name a folder"
-        raise UsageError(f"there is no folder {root}: {way_out}")
+        raise UsageError(f"there is no folder {root}: {way_out}{looked_up(root)}")
     lines = sorted(_lines(root))
     if not lines:
         print(f"no runs below {root}")

@@ -93,7 +93,7 @@ def _parser() -> Parser:
 def _text_files(roots: Sequence[Path], key: str) -> list[Path]:
     from lasasr.corpora.text import text_files
 
-    return [path for root in roots for path in text_files(files.expanded(str(root)).resolve(), key)]
+    return [path for root in roots for path in text_files(files.expanded(root), key)]
 
 
 def _sentences(paths: Sequence[Path], options: Namespace, words: Callable[[str], str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lasasr.cli.arguments import Parser
-from lasasr.errors import UsageError
+from lasasr.errors import UsageError, looked_up
 from lasasr.escaping import unescaped
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _pilot(options: Namespace) -> Pilot:
     if not path.exists():
         raise UsageError(
             f"{path} is missing: lasasr compare writes it into a sweep, and for runs into the current folder; name the "
-            f"sweep, or that file"
+            f"sweep, or that file{looked_up(path)}"
         )
     with card.drawn_from(path):
         return pilot(card.read(path))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from lasasr.errors import UsageError, nearest
+from lasasr.errors import UsageError, looked_up, nearest
 
 PACKAGE = "lasasr.recipes"
 TABLES = (".tsv", ".csv", ".jsonl", ".json")
@@ -48,7 +48,8 @@ def find(recipe: str) -> Recipe:
     if own.is_dir() and recipe not in shipped():
         raise UsageError(_of_folder(own))
     if own.suffix in (".yaml", ".yml"):
-        raise UsageError(f"there is no recipe file {recipe}; lasasr recipes lists those that come with lasasr")
+        way_out = f"lasasr recipes lists those that come with lasasr{looked_up(own)}"
+        raise UsageError(f"there is no recipe file {recipe}; {way_out}")
     if "=" in recipe:
         raise UsageError(f"RECIPE must come first, but {recipe!r} is an override; recipes: {', '.join(shipped())}")
     if recipe not in shipped():

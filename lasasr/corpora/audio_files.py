@@ -14,7 +14,7 @@ from lasasr.audio import containers
 from lasasr.audio import read as reading
 from lasasr.audio.read import UnreadableError
 from lasasr.data import audio
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 _FLAC_HZ = 1 << 16  # rates from here on are written in tens of Hz
 
@@ -41,7 +41,7 @@ def size(audio: Path, where: str = "") -> Size:
         LasasrError: it is missing, unreadable, cut off, beyond the limits of `audio.read`, or holds no samples.
     """
     if not reading.is_file(audio):
-        raise LasasrError(f"{where}audio file {audio} is missing, or no file")
+        raise LasasrError(f"{where}audio file {audio} is missing, or no file{looked_up(audio)}")
     if not audio.stat().st_size:
         raise LasasrError(f"{where}audio file {audio} has zero length")
     try:

@@ -13,7 +13,7 @@ from lasasr.corpora.division import Division
 from lasasr.corpora.listed import ListedCorpus
 from lasasr.corpora.names import check_id
 from lasasr.corpora.rows import Row
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 AUDIO: Final = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".sph", ".w64")
 _NAMED: Final = 3  # files that a message names
@@ -50,7 +50,7 @@ class FolderCorpus(ListedCorpus):
         root = expanded(self.given[split])
         if not root.is_dir():
             table = "; corpus=table reads tables" if root.is_file() else ""
-            raise LasasrError(f"corpus.{split}={root} is missing, or no folder{table}")
+            raise LasasrError(f"corpus.{split}={root} is missing, or no folder{table or looked_up(root)}")
         return root.resolve()
 
     def content(self, split: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from lasasr.corpora import folder, huggingface, kaldi, table_files
 from lasasr.corpora import rows as tables
 from lasasr.corpora.columns import columns_from
 from lasasr.corpora.rows import Row
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 FORMATS: Final = ("table", "kaldi", "folder", "huggingface")
 COLUMNS: Final = ("id", "audio", "text", "speaker", "start_s", "end_s")
@@ -37,9 +37,10 @@ def format_of(source: str) -> str:
     if not path.exists() and source.count("/") == 1 and not source.startswith((".", "/", "~")):
         return "huggingface"
     fault = "has an ending that no table has" if path.exists() else "is missing"
+    where = "" if path.exists() else looked_up(source)
     raise LasasrError(
         f"{source} {fault}: SOURCE is a table ({', '.join(table_files.SUFFIXES)}), a data directory of Kaldi, a data "
-        "set of Hugging Face (a folder or user/name), or a folder of recordings with .txt beside them"
+        f"set of Hugging Face (a folder or user/name), or a folder of recordings with .txt beside them{where}"
     )
 
 

@@ -18,7 +18,7 @@ from lasasr.corpora.division import Division
 from lasasr.corpora.listed import ListedCorpus
 from lasasr.corpora.names import check_id
 from lasasr.corpora.rows import Row
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 from lasasr.transcripts import kaldi
 
 FILES: Final = ("wav.scp", "text", "segments", "utt2spk", "utt2dur")
@@ -83,7 +83,7 @@ def data_directory(given: str, key: str) -> Path:
     """
     folder = expanded(given)
     if not folder.is_dir():
-        raise LasasrError(f"{key}={given} is missing, or no folder")
+        raise LasasrError(f"{key}={given} is missing, or no folder{looked_up(given)}")
     folder = folder.resolve()
     for name in _REQUIRED:
         if not (folder / name).is_file():

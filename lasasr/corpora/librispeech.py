@@ -15,7 +15,7 @@ from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.librispeech_parts import OPENSLR, download_librispeech
 from lasasr.corpora.lines import Line, cuts
 from lasasr.corpora.manifest import write_cuts
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 
 class LibriSpeechCorpus(Corpus):
@@ -107,7 +107,7 @@ class LibriSpeechCorpus(Corpus):
         splits = [name for name in splits if next((folder / name).glob("*/*/*.trans.txt"), None)]
         if not splits:
             way_out = "set corpus.root or LASASR_DATA to its folder, or add corpus.download=true"
-            raise LasasrError(f"there is no LibriSpeech in {self.root}: {way_out}")
+            raise LasasrError(f"there is no LibriSpeech in {self.root}: {way_out}{looked_up(self.root)}")
         absent = [name for names in self.originals.values() for name in names if name not in splits]
         if absent:
             raise LasasrError(

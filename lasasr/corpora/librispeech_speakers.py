@@ -13,7 +13,7 @@ from lasasr.corpora.librispeech_parts import OPENSLR, download_librispeech
 from lasasr.corpora.lines import Line, cuts
 from lasasr.corpora.manifest import write_cuts
 from lasasr.corpora.rows import rows
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 Speakers = Mapping[str, Sequence[int]]  # original split → speakers of it
 
@@ -109,7 +109,7 @@ class LibriSpeechSpeakersCorpus(Corpus):
         either = f" or, as tables, {tables}" if tables else ""
         raise LasasrError(
             f"there is no {folder}{either}: set corpus.root or LASASR_DATA to the folder that holds LibriSpeech, or "
-            "add corpus.download=true"
+            f"add corpus.download=true{looked_up(self.root)}"
         )
 
     def _lines(self, split: str) -> list[Line]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.text import digest, lines
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 _FILES = ("librispeech-lm-norm.txt", "librispeech-lm-norm.txt.gz")
 
@@ -67,7 +67,8 @@ class LibriSpeechText(TextCorpus):
         if text := next((path for path in candidates if path.is_file()), None):
             return text
         raise LasasrError(
-            f"there is no {_FILES[1]} in {self.root}: download it from www.openslr.org/11, or set corpus.root"
+            f"there is no {_FILES[1]} in {self.root}: download it from www.openslr.org/11, or set "
+            f"corpus.root{looked_up(self.root)}"
         )
 
     def _transcripts(self, split: str) -> list[Path]:

@@ -25,7 +25,7 @@ from lasasr.corpora.manifest import write_cuts
 from lasasr.corpora.shar_files import LIST, Shard, holds_shards, is_cuts, listed, listed_shards, shards
 from lasasr.data import mirror, remote
 from lasasr.data.tar import KIND, Entry, Member, entries
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 _BLOCK = 1 << 20  # bytes hashed at once
 
@@ -114,7 +114,7 @@ class SharCorpus(Corpus):
         for split, path in self.paths.items():
             folders[split] = expanded(path).resolve()
             if not folders[split].is_dir():
-                raise LasasrError(f"corpus.{split}={path} is missing, or no folder")
+                raise LasasrError(f"corpus.{split}={path} is missing, or no folder{looked_up(path)}")
             _refuse_mirrors([folders[split]])
         for split in ("train", "dev"):
             if split not in folders:
@@ -151,7 +151,7 @@ def _below(root: str) -> dict[str, Path]:
     """Split → folder; a split that is listed and missing fails when its shards are read."""
     base = expanded(root).resolve()
     if not base.is_dir():
-        raise LasasrError(f"corpus.root={root} is missing, or no folder")
+        raise LasasrError(f"corpus.root={root} is missing, or no folder{looked_up(root)}")
     splits = {path.name for path in base.iterdir() if holds_shards(path)}
     return {split: base / split for split in sorted(splits | set(listed(base)["splits"]))}
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.lines import Line, cuts
 from lasasr.corpora.manifest import write_cuts
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.text.cmu import plain
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Speechocean762Corpus(Corpus):
         if not (folder / "wav.scp").is_file():
             raise LasasrError(
                 f"there is no {name}/wav.scp in {self.root}: set corpus.root, or LASASR_DATA to the folder that holds "
-                "speechocean762"
+                f"speechocean762{looked_up(self.root)}"
             )
         return folder
 

@@ -23,7 +23,7 @@ from lasasr.corpora.foreign_cuts import foreign_cuts, holds_cuts
 from lasasr.corpora.listed import ListedCorpus, print_note
 from lasasr.corpora.rows import Row, rows, unread
 from lasasr.corpora.table_files import SUFFIXES
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 
 
 class TableCorpus(ListedCorpus):
@@ -58,8 +58,8 @@ class TableCorpus(ListedCorpus):
     def _table(self, split: str) -> Path:
         table = expanded(self.given[split])
         if not table.is_file():  # before it is resolved, which a link to itself cannot be
-            folder = ", a folder: corpus=folder or corpus=kaldi reads folders" if table.is_dir() else " is missing"
-            raise LasasrError(f"corpus.{split}={table}{folder}")
+            folder = ", a folder: corpus=folder or corpus=kaldi reads folders" if table.is_dir() else ""
+            raise LasasrError(f"corpus.{split}={table}{folder or f' is missing{looked_up(table)}'}")
         table = table.resolve()
         if self.columns is None and not table.name.endswith((*SUFFIXES, ".jsonl.gz")):
             raise UsageError(f"corpus.{split}={self.given[split]} is none of {', '.join(SUFFIXES)}, .jsonl.gz")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from lasasr.artifacts.files import parse_json
 from lasasr.corpora.columns import Columns
 from lasasr.corpora.names import refuse_repeated
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 SUFFIXES: Final = (".tsv", ".csv", ".jsonl", ".json")
 JSON: Final = (".jsonl", ".json")
@@ -38,7 +38,7 @@ def read_lines(table: Path) -> list[str]:
         LasasrError: it is missing or no UTF-8 text.
     """
     if not table.is_file():
-        raise LasasrError(f"table {table} is missing")
+        raise LasasrError(f"table {table} is missing{looked_up(table)}")
     try:
         return table.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:

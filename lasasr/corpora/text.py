@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 from lasasr.artifacts import files
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.prose import paragraphs, split_sentences
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import LasasrError, UsageError, looked_up, nearest
 from lasasr.text.dictionary import Dictionary, spoken
 from lasasr.text.dictionary import read as read_dictionary
 from lasasr.text.transcript import rule
@@ -68,7 +68,7 @@ class PlainText(TextCorpus):
         as_phones = {}
         if self.dictionary is not None:
             if not self.dictionary.is_file():
-                raise LasasrError(f"corpus.dictionary: {self.dictionary} is missing")
+                raise LasasrError(f"corpus.dictionary: {self.dictionary} is missing{looked_up(self.dictionary)}")
             as_phones = {"dictionary": digest(self.dictionary), "words": str(self._words)}
         return {"files": texts, "layout": self.layout, "most_words": self.most_words, **as_phones}
 
@@ -104,7 +104,7 @@ class PlainText(TextCorpus):
         paths = self.paths[split]
         assert paths is not None
         roots = [paths] if isinstance(paths, str) else list(paths)
-        return [path for root in roots for path in text_files(files.expanded(root).resolve(), f"corpus.{split}")]
+        return [path for root in roots for path in text_files(files.expanded(root), f"corpus.{split}")]
 
     def _sentences(self, paths: Sequence[Path]) -> Iterator[str]:
         return sentences(paths, self.layout, self.most_words)
@@ -134,13 +134,13 @@ def text_files(root: Path, key: str) -> list[Path]:
         LasasrError: it is missing, or a folder without text.
     """
     if root.is_dir():
-        texts = sorted(path for path in root.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+        texts = sorted(path for path in root.resolve().rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
         if not texts:
             raise LasasrError(f"{key}: the folder {root} holds no .txt or .txt.gz")
         return texts
     if not root.is_file():
-        raise LasasrError(f"{key}: {root} is missing")
-    return [root]
+        raise LasasrError(f"{key}: {root} is missing{looked_up(root)}")
+    return [root.resolve()]
 
 
 def lines(path: Path) -> Iterator[str]:

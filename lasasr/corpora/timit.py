@@ -23,7 +23,7 @@ from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.lines import Line, Span, cuts
 from lasasr.corpora.manifest import write_cuts
 from lasasr.corpora.timit_speakers import CORE_TEST, DEV
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.text.timit import PHONES_61
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class TIMITCorpus(Corpus):
                 return folder
         raise LasasrError(
             f"there is no TIMIT in {self.root} (a folder with TRAIN and TEST): set corpus.root, or LASASR_DATA to the "
-            "folder that holds TIMIT; it is licensed by the LDC as LDC93S1"
+            f"folder that holds TIMIT; it is licensed by the LDC as LDC93S1{looked_up(self.root)}"
         )
 
 

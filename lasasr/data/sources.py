@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lasasr.audio.read import is_file
 from lasasr.data.tar import KIND
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 FILE: Final = "file"
 _PLAIN: Final = ("id", "type", "start", "duration", "channel")  # of a cut: scalars
@@ -134,7 +134,7 @@ def refuse_unreadable(where: str, cut: Any) -> None:
             if source.type != FILE:
                 raise LasasrError(f"{where}its audio is in a {source.type}, not in a file")
             if not is_file(path):
-                raise LasasrError(f"{where}{path} is missing, or no file")
+                raise LasasrError(f"{where}{path} is missing, or no file{looked_up(path)}")
             safe = _BY_SHELL.get(path.suffix.lower())
             if safe is not None and not safe.fullmatch(str(path)):
                 raise LasasrError(f"{where}{path}: a name with signs that act in a shell, which reads such files")

@@ -17,7 +17,7 @@ from lasasr.artifacts import bundle, files, run_paths
 from lasasr.artifacts.files import expanded
 from lasasr.configuration.sections import Part
 from lasasr.configuration.settings import Language, kind_of
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.lm.arpa import BackOffModel
 from lasasr.lm.base import LanguageModel
 from lasasr.lm.ngram import KenLM, is_binary
@@ -188,7 +188,7 @@ def refuse_missing(search: Part) -> None:
 def _existing(path: str) -> str:
     location = expanded(path)
     if location.suffix in N_GRAM_SUFFIXES and not location.exists():
-        raise LasasrError(f"the language model {path} is missing")
+        raise LasasrError(f"the language model {path} is missing{looked_up(path)}")
     if not location.is_file():
         try:
             run_paths.bundle_folder(location)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.onnx.features import Features
 
 SCHEMA = 1
@@ -66,7 +66,7 @@ def session(path: Path, threads: int) -> Any:
     if not isinstance(threads, int) or threads < 1:
         raise UsageError(f"threads must be a whole number from 1, got {threads!r}")
     if not path.is_file():
-        raise LasasrError(f"{path} is missing: {_AGAIN}")
+        raise LasasrError(f"{path} is missing: {_AGAIN}{looked_up(path)}")
     try:
         import onnxruntime
     except ImportError:
@@ -94,6 +94,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise LasasrError(f"{path} is missing: {_AGAIN}") from None
+        raise LasasrError(f"{path} is missing: {_AGAIN}{looked_up(path)}") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"{path} is no UTF-8 text ({error.reason} at byte {error.start})") from None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 from lasasr.onnx import folder as files
 from lasasr.onnx import options, search
 from lasasr.onnx.ctc import best_path
@@ -120,7 +120,7 @@ class OnnxRecognizer:
         import soundfile
 
         if not path.is_file():
-            raise LasasrError(f"{path} is missing, or no file")
+            raise LasasrError(f"{path} is missing, or no file{looked_up(path)}")
         try:
             samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
         except Exception as error:  # of libsndfile

@@ -11,7 +11,7 @@ from lasasr.configuration.settings import Recognition
 from lasasr.corpora.base import Progress
 from lasasr.data.dataset import Taught
 from lasasr.distributed import launch
-from lasasr.errors import LasasrError, UsageError
+from lasasr.errors import LasasrError, UsageError, looked_up
 from lasasr.losses.base import Teaching, TextTeaching, TokenTeaching
 from lasasr.preparation.speech import Prepared
 from lasasr.preparation.teacher_texts import taught_texts, texts_of_table
@@ -37,7 +37,7 @@ def check(teaching: Teaching) -> None:
     for teacher in teaching.teachers:
         run_paths.bundle_folder(files.expanded(teacher))
     if table is not None and not files.expanded(table).is_file():
-        raise LasasrError(f"loss.texts={table} is missing, or no file")
+        raise LasasrError(f"loss.texts={table} is missing, or no file{looked_up(table)}")
 
 
 def taught_splits(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lasasr.artifacts.files import read_bounded
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 from lasasr.search.acoustics import Acoustics
 from lasasr.search.base import Scored, Scorer, Stateless, StepContext
 from lasasr.search.context_graph import ContextGraph
@@ -90,7 +90,7 @@ def read_phrases(file: Path, boost: float = BOOST) -> dict[str, float]:
     try:
         lines = read_bounded(file).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
-        raise LasasrError(f"hot words {file} is missing") from None
+        raise LasasrError(f"hot words {file} is missing{looked_up(file)}") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"hot words {file} is no UTF-8 text ({error.reason} at byte {error.start})") from None
     phrases = phrases_of(lines, str(file), boost)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 from lasasr.text import cmu
 
 Dictionary = Mapping[str, tuple[str, ...]]  # word in lower case → phones
@@ -52,7 +52,8 @@ def _entries(path: Path, meant: str) -> dict[int, str]:
     try:
         lines = path.read_bytes().decode("utf-8", errors="surrogateescape").splitlines()  # some editions are Latin-1
     except OSError as error:
-        raise LasasrError(f"{path} cannot be read as {meant}: {error.strerror}") from None
+        where = looked_up(path) if isinstance(error, FileNotFoundError) else ""
+        raise LasasrError(f"{path} cannot be read as {meant}: {error.strerror}{where}") from None
     return {number: line for number, line in enumerate(lines, 1) if line.strip() and not line.startswith(_COMMENTS)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lasasr.errors import LasasrError, UsageError, nearest
+from lasasr.errors import LasasrError, UsageError, looked_up, nearest
 from lasasr.transcripts import folder, json_lines, kaldi, nist, speechbrain, tables, trn
 from lasasr.transcripts.base import Texts, Transcripts, refuse_unknown_roles
 from lasasr.transcripts.lines import numbered_lines
@@ -53,7 +53,7 @@ def read(path: Path, name: str | None = None, columns: Mapping[str, str] | None 
         raise UsageError(f"--format {name}: {nearest(name, FORMATS, most=len(FORMATS))}")
     refuse_unknown_roles(columns or {})
     if not path.exists():
-        raise LasasrError(f"{path} is missing")
+        raise LasasrError(f"{path} is missing{looked_up(path)}")
     chosen = FORMATS[name or format_of(path)]
     transcripts = chosen.read(path, columns or {} if chosen.named_columns else {})
     if not any((transcripts.texts, transcripts.references, transcripts.hypotheses)):
@@ -74,7 +74,7 @@ def read_columns(path: Path, columns: Mapping[str, str]) -> dict[str, Texts]:
     if name not in ("table", "jsonl"):
         raise LasasrError(f"{path} is no table with named columns: CSV, TSV or JSON lines")
     if not path.exists():
-        raise LasasrError(f"{path} is missing")
+        raise LasasrError(f"{path} is missing{looked_up(path)}")
     rows = tables.rows(path) if name == "table" else json_lines.objects(path)
     return columns_by_id(path, rows, columns.get("id"))
 

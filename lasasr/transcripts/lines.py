@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lasasr.artifacts import files
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -22,7 +22,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
             if text.strip():
                 yield number, text.rstrip("\r\n")
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing") from None
+        raise LasasrError(f"{path} is missing{looked_up(path)}") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"{path}, line {number + 1}: it is not UTF-8 ({error.reason})") from None
     except (OSError, EOFError) as error:

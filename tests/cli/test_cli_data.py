@@ -208,6 +208,27 @@ def test_a_finished_run_is_shown_where_its_data_are_gone(
     assert place.files() == before
 
 
+def test_a_run_that_is_evaluated_elsewhere_says_where_its_corpus_was_looked_up(
+    place: Place, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    command = ["evaluate", str(place.run.folder), "evaluate.splits=[dev]"]
+    before, elsewhere = place.files(), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(elsewhere)
+        assert main([*command]) == 1
+        told = capfd.readouterr().err.splitlines()[-1]
+        assert told.startswith(
+            f"lasasr: corpus.train=tables/train.jsonl is missing; looked up from {elsewhere}: call lasasr in the folder"
+        )
+        assert not [*elsewhere.glob("runs")]
+        shutil.copytree(place.folder / "tables", elsewhere / "tables")  # it is looked up from there indeed
+        assert main([*command, "evaluate.splits=[absent]"]) == 2
+        assert "the corpus has dev, test, train" in capfd.readouterr().err
+    assert place.files() == before
+    assert main([*command]) == 0  # where the path starts
+
+
 def forget_data(place: Place) -> None:
     """As 0.1.0 left card, checkpoints and prepared folder."""
     card = json.loads(place.run.card_path.read_text())

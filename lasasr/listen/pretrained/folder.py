@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -153,17 +153,18 @@ def _in_cache(name: str) -> Path:
     if Path(name).is_file():
         raise LasasrError(f"listen.weights={name} is a file; write the folder that holds it")
     if not _HUB_ID.fullmatch(name):
-        raise LasasrError(f"listen.weights={name} is no folder")
+        raise LasasrError(f"listen.weights={name} is no folder{looked_up(name)}")
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
         cached = try_to_load_from_cache(name, CONFIG)
     except HFValidationError:
-        raise LasasrError(f"listen.weights={name} is neither a folder nor a name on the hub") from None
+        raise LasasrError(f"listen.weights={name} is neither a folder nor a name on the hub{looked_up(name)}") from None
     if not isinstance(cached, str):
         raise LasasrError(
             f"listen.weights={name} is neither a folder nor in the local cache of the hub; {_fetch(name)}"
+            f"{looked_up(name)}"
         )
     return Path(cached).parent
 
