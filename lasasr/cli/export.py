@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from lasasr.cli import export_hub, search_options
 from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError
 
+if TYPE_CHECKING:
+    from lasasr.models.recognizer import Recognizer
+
+_STORED: Final = "listen.bundle="
+
 EPILOG = """\
 examples:
   lasasr export RUN --out bundle            what transcribe and Recognizer.load need
   lasasr export RUN --out whole --merge     of an adapted run: all weights, in the place of a delta to its base
+  lasasr export RUN listen.bundle=reference --out small     the path of a pretrained encoder's weights in their place
   lasasr export RUN --out graphs --onnx      graphs for lasasr.onnx and other programs (docs/onnx.md)
   lasasr export RUN search=greedy --out graphs --onnx    decoding with another search than the run
   lasasr export RUN --out DIR --hub --license cc-by-4.0                      a model card beside it (docs/hub.md)
@@ -22,7 +30,9 @@ def run(arguments: list[str]) -> int:
     """Load the run's bundle, so that a damaged one is not passed on, and write it to `--out`."""
     parser = Parser("export", "Write the bundle of a run: weights, config, tokenizer.", EPILOG)
     parser.add_argument("run", metavar="RUN|BUNDLE", type=Path, help="run folder or bundle")
-    parser.add_argument("overrides", metavar="search...", nargs="*", help="key=value: the search that is written")
+    parser.add_argument(
+        "overrides", metavar="search...", nargs="*", help="key=value: the search that is written; listen.bundle"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--onnx", action="store_true", help="graphs for onnxruntime in place of the bundle")
     parser.add_argument("--int8", action="store_true", help="--onnx: weights of 8 bits, a quarter of the size")
@@ -32,9 +42,14 @@ def run(arguments: list[str]) -> int:
     export_hub.refuse_contradictions(options)
     if options.int8 and not options.onnx:
         raise UsageError("--int8 is of --onnx, which is not given")
-    others, overrides = search_options.split(options.overrides)
+    stored = [override for override in options.overrides if override.startswith(_STORED)]
+    if stored and options.onnx:
+        raise UsageError(f"{stored[-1]} is of bundles, and --onnx writes graphs: leave one of the two out")
+    others, overrides = search_options.split([text for text in options.overrides if text not in stored])
     if others:
-        raise UsageError(f"{others[0]}: one run is exported at a time, and only its search can be changed")
+        raise UsageError(
+            f"{others[0]}: one run is exported at a time, and only its search and {_STORED[:-1]} can be changed"
+        )
     if overrides and (options.hub or options.push is not None):
         raise UsageError(f"{overrides[0]}: the results on a model card are of the run's own search; leave it out")
 
@@ -49,6 +64,8 @@ def run(arguments: list[str]) -> int:
     recognizer = search_options.searching(recognizer, str(options.run), overrides)
     if options.merge or options.onnx:
         recognizer.merge()
+    if stored:
+        _store(recognizer, stored[-1])
     with files.replacing_folder(options.out) as folder:
         if options.onnx:
             from lasasr.models import onnx_export
@@ -65,6 +82,22 @@ def run(arguments: list[str]) -> int:
 
         print(hub_upload.upload(options.out, options.push, options.private))
     return 0
+
+
+def _store(recognizer: Recognizer, override: str) -> None:
+    """Choose what the bundle holds of a pretrained encoder: its weights, or a reference to their folder.
+
+    Raises:
+        UsageError: the bundle is a delta, the encoder brought no weights, or they are not those of the folder any more.
+        LasasrError: the folder is gone, or has other weights.
+    """
+    if recognizer.adaptation is not None and recognizer.adaptation.base is not None:
+        raise UsageError(f"{override}: an adapter holds what differs from its base; add --merge, or leave it out")
+    try:
+        listen = recognizer.model.encoder.stored(recognizer.parts.listen, override.removeprefix(_STORED))
+    except UsageError as error:
+        raise UsageError(f"{override}: {error}") from None
+    recognizer.parts = replace(recognizer.parts, listen=listen)
 
 
 def _copy_fisher(bundle: Path, folder: Path) -> None:

@@ -147,5 +147,5 @@ def _refuse_incomplete(recognizer: Recognizer, run: Path) -> None:
     if listen.get("bundle") == "reference" and (weights.is_absolute() or weights.is_dir()):
         raise LasasrError(
             f"the encoder of {run} refers to its weights in {weights} (listen.bundle=reference), which others do not "
-            "have; train it with listen.bundle=weights"
+            "have; add listen.bundle=weights"
         )

@@ -30,7 +30,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         if key.partition(".")[0] != "search" and key not in _CHANGEABLE:
             meant = f"; an option of it is search.{text}" if re.fullmatch(r"\w+", key) else ""
             raise UsageError(
-                f"{text}: there is no such file, and of a trained recognizer only search can be changed{meant}"
+                f"{text}: of a trained recognizer only search can be changed, and no file has this name{meant}"
             )
     return [text for text in arguments if text not in overrides], overrides
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from lasasr.errors import UsageError
+
 
 class Encoded(NamedTuple):
     """The result of an encoder."""
@@ -54,6 +56,14 @@ class Encoder(nn.Module, ABC):
     def keeps_frozen(cls, part: Mapping[str, Any]) -> bool:
         """Whether an encoder of this part has a first stage that stays frozen (see `StagedEncoder`)."""
         return False
+
+    def stored(self, part: Mapping[str, Any], bundle: str) -> Mapping[str, Any]:
+        """The part, which now says what bundles hold of weights that came from elsewhere, as its `bundle` does.
+
+        Raises:
+            UsageError: no weights came from elsewhere, or they cannot be left out.
+        """
+        raise UsageError("this encoder has no weights that came from elsewhere (listen=pretrained has)")
 
     @property
     def intermediate(self) -> Sequence[nn.Module]:

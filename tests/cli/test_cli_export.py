@@ -59,6 +59,8 @@ def test_another_search_can_be_exported_and_nothing_else(
     for words, reason in (
         (["attend=dot"], "only search can be changed"),
         (["search.beem=3"], "unknown key search.beem"),
+        (["listen.bundle=reference"], "listen.bundle=reference: this encoder has no weights that came from elsewhere"),
+        (["listen.bundle=reference", "--onnx"], "listen.bundle=reference is of bundles, and --onnx writes graphs"),
         ([str(source)], "one run is exported at a time"),
         (["search=beam", "--hub", "--license", "mit"], "the results on a model card are of the run's own search"),
     ):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from doctor_corpus import Corpus
+from safetensors.torch import load_file, save_file
 
 from lasasr.artifacts import files
 from lasasr.artifacts.runs import Run
@@ -217,12 +218,46 @@ def test_a_bundle_is_moved_and_transcribes(trained_place: Path) -> None:
     assert main(["transcribe", str(elsewhere / "bundle"), str(audio)]) == 0
 
 
+def test_export_chooses_what_the_bundle_holds_of_the_weights(
+    trained_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, run = trained_place, only_run(trained_place)
+
+    def export(source: Path, out: str, *words: str) -> int:
+        return main(["export", str(source), *words, "--out", out])
+
+    assert export(run.folder, "whole") == export(run.folder, "small", "listen.bundle=reference") == 0
+    sizes = {name: (place / name / "model.safetensors").stat().st_size for name in ("whole", "small")}
+    assert sizes["whole"] - sizes["small"] > 0.5 * (place / "weights" / "model.safetensors").stat().st_size
+    whole, small = Recognizer.load("whole"), Recognizer.load("small")
+    for name, value in whole.state_dict().items():
+        assert value.equal(small.state_dict()[name])
+    assert small.parts.listen["weights"] == str(place / "weights")
+    assert export(place / "small", "again", "listen.bundle=weights") == 0  # nothing was lost
+    assert (place / "again" / "model.safetensors").read_bytes() == (place / "whole" / "model.safetensors").read_bytes()
+    capsys.readouterr()
+    changed = {**load_file("whole/model.safetensors")}
+    name = next(name for name in changed if ".body." in name)
+    save_file({**changed, name: changed[name] + 1.0}, place / "again" / "model.safetensors", {"schema": "1"})
+    (place / "weights").rename(place / "away")
+    for source, word, status, reason in (
+        ("whole", "listen.bundle=copy", 2, "listen.bundle=copy: it must be weights or reference"),
+        ("whole", "listen.bundle=reference", 1, "listen.weights=weights is neither a folder nor"),
+        ("again", "listen.bundle=reference", 2, "the weights are not those of"),
+    ):
+        if source == "again":
+            (place / "away").rename(place / "weights")
+        assert export(place / source, "other", word) == status
+        assert reason in capsys.readouterr().err
+        assert not (place / "other").exists()
+
+
 def test_check_tries_the_contract(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "listen=pretrained", "listen.weights=weights"]) == 0
     assert capsys.readouterr().out.count("kept") == 7
 
 
-def test_the_hub_gets_no_local_folder(place: Path) -> None:
+def test_the_hub_gets_no_local_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
     run = trained(place, f"listen.weights={place / 'weights'}")
     words = ["export", str(run.folder), "--hub", "--license", "mit", "--out"]
@@ -234,7 +269,12 @@ def test_the_hub_gets_no_local_folder(place: Path) -> None:
     run = trained(place, f"listen.weights={place / 'weights'}", "listen.bundle=reference")
     words[1] = str(run.folder)
     assert main([*words, "referring"]) == 1
+    assert "add listen.bundle=weights" in capsys.readouterr().err
     assert not (place / "referring").exists()
+    assert main([*words, "referring", "listen.bundle=weights"]) == 0  # what it names is the way out
+    tensors = [(place / name / "model.safetensors").read_bytes() for name in ("shared", "referring")]
+    assert tensors[0] == tensors[1]
+    assert not [path for path in (place / "referring").iterdir() if str(place).encode() in path.read_bytes()]
 
 
 def test_a_reference_is_found_from_another_folder(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

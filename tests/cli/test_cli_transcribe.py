@@ -187,7 +187,10 @@ def test_hot_words_pass_through_the_rule_and_are_scored(folder: Path, capsys: py
         (["talks", "--out", "out.txt"], "--out names a folder"),
         (["talks", "--out", "talks/a.wav"], "--out talks/a.wav: talks/a.wav is a file, not a folder"),
         (["talks", "--out", "talks/a.wav/deep/er"], "talks/a.wav is a file, not a folder"),
-        (["talks", "attend=dot"], "attend=dot: there is no such file, and of a trained recognizer only search can be"),
+        (
+            ["talks", "attend=dot"],
+            "attend=dot: of a trained recognizer only search can be changed, and no file has this",
+        ),
         (["search=beam"], "no audio is named"),
         (["-", "-"], "- (standard input) is named twice"),
         (["talks", "--nbest", "3"], "--nbest needs a beam search: add search=beam"),

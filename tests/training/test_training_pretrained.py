@@ -199,3 +199,6 @@ def test_a_reference_to_weights_that_are_trained_is_refused(shelf: Path) -> None
     for options in ({"freeze": "none"}, {"freeze": "features"}, {"thaw_after": 3}):
         with pytest.raises(UsageError, match="bundle=reference is for weights that stay as they are"):
             module(shelf, bundle="reference", **options)
+        trained_further = module(shelf, **options).recognizer
+        with pytest.raises(UsageError, match="the weights were trained further, so that no other file has them"):
+            trained_further.model.encoder.stored(trained_further.parts.listen, "reference")

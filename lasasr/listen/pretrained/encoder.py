@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, UsageError
 from lasasr.listen.base import Encoded, Encoder, StagedEncoder
 from lasasr.listen.pretrained import folder, types, weights
 from lasasr.listen.pretrained.body import Body
@@ -110,8 +110,7 @@ class PretrainedEncoder(StagedEncoder):
         types.require_transformers()
         source = folder.find(str(part.get("weights")))
         types.type_of(source.name, source.model_type)
-        referred = part.get("bundle") == "reference" and not folder.is_hub_name(source.name)
-        weights = str(source.path.resolve()) if referred else part.get("weights")
+        weights = _reference(source) if part.get("bundle") == "reference" else part.get("weights")
         return {**part, "weights": weights, "architecture": types.architecture(source), "sha256": source.sha256()}
 
     @classmethod
@@ -141,6 +140,29 @@ class PretrainedEncoder(StagedEncoder):
                 digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
         options = {"window": self.window, "mixed": self.mix is not None, "boundary": self.boundary}
         return {"version": _VERSION, "sha256": digest.hexdigest(), "architecture": self.architecture, **options}
+
+    def stored(self, part: Mapping[str, Any], bundle: str) -> Mapping[str, Any]:
+        """See the contract: "weights", or a "reference" to a folder that has the same weights still."""
+        if bundle not in get_args(Stored):
+            raise UsageError(f"it must be {' or '.join(get_args(Stored))}")
+        place = self.weights
+        if bundle == "reference":
+            place = self._place_of_same_weights()
+        self.body.stored_elsewhere = bundle == "reference"
+        return {**part, "weights": place, "bundle": bundle}
+
+    def _place_of_same_weights(self) -> str:
+        """What a reference names: a name on the hub, or the absolute path of the folder."""
+        if self.freeze != "all" or self.thaw_after is not None:
+            raise UsageError("the weights were trained further, so that no other file has them")
+        source = _source(self.weights, self.sha256)
+        brought = _body(self.architecture, self.window, self.weights, source).state_dict()
+        own = self.body.state_dict()
+        if own.keys() != brought.keys() or not all(torch.equal(own[name].cpu(), brought[name]) for name in own):
+            raise UsageError(
+                f"the weights are not those of {source.tensors}: an adaptation or a warm start changed them"
+            )
+        return _reference(source)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """See the contract."""
@@ -233,6 +255,11 @@ class PretrainedEncoder(StagedEncoder):
             raise ValueError(f"layer_drop must lie in [0, 1), got {self.layer_drop}")
         if self.layer_drop and never_trained:
             raise ValueError(f"layer_drop={self.layer_drop} skips trained layers: freeze=all, and nothing is thawed")
+
+
+def _reference(source: folder.WeightsFolder) -> str:
+    """What names a folder of weights from any other folder."""
+    return source.name if folder.is_hub_name(source.name) else str(source.path.resolve())
 
 
 def _source(name: str, sha256: str | None) -> folder.WeightsFolder:
