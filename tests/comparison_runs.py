@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lasasr.artifacts import results, run_choice, runs, sweeps
-from lasasr.metrics.error_rates import compare, pooled
+from lasasr.metrics.error_rates import Metric, compare, pooled
 
+METRICS: Final[tuple[Metric, Metric]] = ("wer", "cer")
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
 SEARCH = {"_target_": "lasasr.search.beam.BeamSearch", "beam": 10}
 Line = dict[str, Any]
@@ -67,7 +68,8 @@ def line(key: str, speaker: str, reference: str, hypothesis: str) -> Line:
 
 def summary(result_lines: Sequence[Line], **changes: Any) -> dict[str, Any]:
     """results/<split>.json of these lines."""
-    total = pooled(compare(result_line["reference"], result_line["hypothesis"], "wer") for result_line in result_lines)
+    texts = [(result_line["reference"], result_line["hypothesis"]) for result_line in result_lines]
+    total, characters = (pooled(compare(*pair, metric) for pair in texts) for metric in METRICS)
     return {
         "split": "test",
         "metric": "wer",
@@ -79,7 +81,7 @@ def summary(result_lines: Sequence[Line], **changes: Any) -> dict[str, Any]:
         "insertions": total.insertions,
         "reference_length": total.reference_length,
         "utterances": len(result_lines),
-        "cer_percent": 1.0,
+        "cer_percent": characters.percent,
         "audio_s": 100.0,
         "decode_s": 2.0,
         "rtf": 0.02,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from lasasr.comparison.searches import Command, by_search
 from lasasr.comparison.settings import Settings, settings
 from lasasr.comparison.sources import MissingRun, ResultSource, common_split, folder_name, named_sources, result_path
 from lasasr.errors import LasasrError, UsageError
-from lasasr.metrics.error_rates import AlignedPair, align, count, refuse_endless
+from lasasr.metrics.error_rates import AlignedPair, align, count, errors_between, refuse_endless
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,8 @@ def _decoded_run(source: ResultSource, stored: StoredResult) -> DecodedRun:
     if "seed" not in config:
         raise LasasrError(f"{source.results} belongs to no run and does not say its seed")
     averaged = len(card.averaged.checkpoints) if card.averaged else 0
+    alignments = _aligned(stored.path.with_suffix(".jsonl"), summary, lines)
+    _check_characters(stored.path, summary, lines)
     return DecodedRun(
         name=folder_name(source),
         seed=str(config["seed"]),
@@ -126,7 +129,7 @@ def _decoded_run(source: ResultSource, stored: StoredResult) -> DecodedRun:
         summary=summary,
         lines=lines,
         folder=source.run.folder if source.run else None,
-        alignments=_aligned(stored.path.with_suffix(".jsonl"), summary, lines),
+        alignments=alignments,
     )
 
 
@@ -154,3 +157,20 @@ def _aligned(path: Path, summary: dict[str, Any], lines: list[dict[str, Any]]) -
             f"decode the split again with lasasr evaluate"
         )
     return alignments
+
+
+def _check_characters(path: Path, summary: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+    """Hold the character error rate, of which a summary has no counts, against the texts, as the alignments are."""
+    if summary.get("cer_percent") is None:
+        return
+    errors = length = 0
+    for line in lines:
+        reference, hypothesis = (" ".join(line[side].split()) for side in ("reference", "hypothesis"))
+        errors += 0 if reference == hypothesis else errors_between(reference, hypothesis)
+        length += len(reference)
+    percent = 100.0 * errors / length if length else math.nan
+    if not math.isclose(summary["cer_percent"], percent, abs_tol=0.01):
+        raise LasasrError(
+            f"{path} is damaged: cer_percent is {summary['cer_percent']}, but its texts make {percent}; "
+            f"decode the split again with lasasr evaluate"
+        )

@@ -1,10 +1,12 @@
 """What is compared with what, and what is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import jiwer
 import pytest
 from comparison_runs import line, lines, write_run, write_sweep
 
@@ -164,6 +166,27 @@ def test_a_cut_or_edited_evaluation_is_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, edited)) + "\n")
     with pytest.raises(LasasrError, match="the counts of s0-u0 are not those of its texts"):
         find([run.folder])
+
+
+def test_a_character_error_rate_that_is_not_that_of_the_texts_is_refused(tmp_path: Path) -> None:
+    """A wrong word in the place of another: as many words are wrong, but not as many characters."""
+    run = write_run(tmp_path)
+    (stored,) = find([run.folder]).runs
+    path = run.results / "test.jsonl"
+    path.write_text(path.read_text().replace("wrong", "wronger"))
+    edited = [json.loads(json_line) for json_line in path.read_text().splitlines()]
+    theirs = 100.0 * jiwer.cer([one["reference"] for one in edited], [one["hypothesis"] for one in edited])
+    before, summary_path = stored.summary["cer_percent"], path.with_suffix(".json")
+    with pytest.raises(LasasrError) as caught:
+        find([run.folder])
+    (said,) = re.findall(
+        rf"test\.json is damaged: cer_percent is {before}, but its texts make (\S+);", str(caught.value)
+    )
+    assert float(said) == pytest.approx(theirs)
+    for accepted in (theirs, None):  # 0.1.0 may not say it
+        summary_path.write_text(json.dumps(json.loads(summary_path.read_text()) | {"cer_percent": accepted}))
+        (read,) = find([run.folder]).runs
+        assert read.summary["cer_percent"] == accepted
 
 
 def test_a_sweep_names_what_has_no_result(tmp_path: Path) -> None:

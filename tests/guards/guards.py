@@ -435,6 +435,13 @@ GUARDS = (
         ("corpora/test_corpora_download.py",),
     ),
     Guard(
+        "a character error rate is that of the texts",
+        "comparison/entries.py",
+        "    _check_characters(stored.path, summary, lines)\n",
+        "",
+        ("comparison/test_comparison_grouping.py",),
+    ),
+    Guard(
         "an archive holds files and folders only",
         "corpora/download.py",
         "    if not (member.isfile() or member.isdir()):\n",
