@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from lasasr.artifacts.provenance import machine, short_commit
 from lasasr.artifacts.run_card import RunCard, SplitData
 from lasasr.comparison.entries import DecodedRun
+from lasasr.comparison.seed_order import seed_order
 
 MOST: Final = 4  # values, and names of systems, that a note lists
 
@@ -74,13 +75,9 @@ def _holders(value: str, of_systems: Mapping[str, Mapping[str, Sequence[str]]]) 
     holders = []
     for name, by_value in of_systems.items():
         if value in by_value:
-            seeds = ", ".join(sorted(by_value[value], key=_numerically))
+            seeds = ", ".join(sorted(by_value[value], key=seed_order))
             holders.append(name if len(by_value) == 1 else f"{name} seed {seeds}")
     return _first_few(holders)
-
-
-def _numerically(seed: str) -> tuple[int, str]:
-    return (len(seed), seed)
 
 
 def _first_few(words: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from lasasr.comparison.comparable import refuse
 from lasasr.comparison.conditions import condition_notes
 from lasasr.comparison.encoders import alignment_notes
 from lasasr.comparison.entries import DecodedRun, RunSelection
+from lasasr.comparison.seed_order import seed_order
 from lasasr.comparison.settings import CUT, differing, names, numbered
 from lasasr.comparison.sources import MissingRun
 from lasasr.errors import UsageError
@@ -36,7 +37,7 @@ class SystemRuns:
 def groups(
     selection: RunSelection, any_search: bool = False, any_corpus: bool = False, renormalized: bool = False
 ) -> tuple[list[SystemRuns], list[str]]:
-    """The systems in order of appearance, and notes on what limits their comparison.
+    """The systems in order of appearance, their runs by seed, and notes on what limits their comparison.
 
     Args:
         any_search: runs decoded by different searches may be compared.
@@ -59,6 +60,7 @@ def groups(
         return copies, [*notes, _copies_note(selection.runs), *_conditions(copies)]
     for runs in gathered.values():
         _refuse_twice(runs)
+        runs.sort(key=lambda run: seed_order(run.seed))  # numbers do not depend on the order of the command line
     named = _names([runs[0] for runs in gathered.values()])
     notes += [note for runs in gathered.values() if runs[0].system for note in _unlike(runs)]
     notes += alignment_notes((name, runs[0]) for name, runs in zip(named, gathered.values(), strict=True))
@@ -200,4 +202,5 @@ def _with_missing(group: SystemRuns, missing: Sequence[MissingRun]) -> SystemRun
 
     own = trained(group.runs[0].settings.normal)
     mine = [run for run in missing if run.settings is not None and trained(run.settings.normal) == own]
+    mine.sort(key=lambda run: seed_order(run.seed))
     return replace(group, missing=tuple(mine))

@@ -8,6 +8,7 @@ from typing import Any
 from lasasr import escaping
 from lasasr.artifacts.provenance import machine, short_commit
 from lasasr.comparison.budget import budget_words
+from lasasr.comparison.seed_order import seed_order
 from lasasr.errors import UsageError
 from lasasr.report.comparison_columns import TableColumn, columns, searched_with, test_set
 
@@ -71,7 +72,7 @@ def _origin(document: Mapping[str, Any]) -> str:
 
     commands = ", ".join(map(_code, dict.fromkeys(str(run["command"]) for run in runs if run.get("command"))))
     commits = distinct(short_commit(run.get("commit")) for run in runs)
-    seeds = distinct(iter(sorted({run["seed"] for run in runs})))
+    seeds = distinct(iter(sorted({str(run["seed"]) for run in runs}, key=seed_order)))
     machines = distinct(_machine(run) for run in runs)
     return f"Runs: {commands or 'not known'}; seeds {seeds}; commit {commits}; {escaped(machines)}."
 

@@ -12,6 +12,7 @@ from lasasr.artifacts.provenance import placeless
 from lasasr.comparison.budget import budget_words
 from lasasr.comparison.facts import OF_CARD
 from lasasr.comparison.pairs import centre, decides, labels, verdict
+from lasasr.comparison.seed_order import seed_order
 from lasasr.comparison.settings import shown
 from lasasr.escaping import lines_escaped
 from lasasr.report import charts
@@ -77,10 +78,15 @@ def page(
         browser=_browser(document, details, maps, short_names) if complete else None,
         disputed=details["disputed"],
         notes=notes,
-        runs=[{**dict.fromkeys(OF_CARD), "system": name, **run} for name in order for run in systems[name]["runs"]],
+        runs=[{**dict.fromkeys(OF_CARD), "system": name, **run} for name in order for run in _by_seed(systems[name])],
         versions=_versions(document),
     )
     return lines_escaped(html)  # the data that page.js reads are ASCII: it escapes them where it shows them
+
+
+def _by_seed(system: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs of a system; cards of older versions have them in the order of the command line."""
+    return sorted(system["runs"], key=lambda run: seed_order(str(run["seed"])))
 
 
 def _browser(

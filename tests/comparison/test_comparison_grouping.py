@@ -16,6 +16,7 @@ from lasasr.comparison.entries import find
 from lasasr.comparison.grouping import groups
 from lasasr.errors import LasasrError, UsageError
 from lasasr.metrics.significance.verdict import Rules
+from lasasr.report.comparison_markdown import comparison_markdown
 
 FAST = Rules(resamples=200)
 
@@ -152,6 +153,19 @@ def test_a_seed_given_twice_is_refused(tmp_path: Path) -> None:
     first, second = write_run(tmp_path), write_run(tmp_path, seed=2)
     with pytest.raises(UsageError, match="seed 1 of one configuration is given twice"):
         groups(find([first.folder, second.folder, first.folder]))
+
+
+def test_nothing_depends_on_the_order_in_which_seeds_are_given(tmp_path: Path) -> None:
+    """As a shell lists folders, seed 10 comes before seed 2."""
+    folders = [write_run(tmp_path, attend, seed).folder for attend in ("dot", "additive") for seed in (1, 10, 2)]
+    documents = []
+    for order in ((0, 1, 2, 3, 4, 5), (0, 2, 1, 3, 5, 4), (1, 2, 0, 5, 4, 3)):
+        selection = find([folders[index] for index in order])
+        documents.append(document(selection, *groups(selection), None, FAST) | {"made_at": "", "command": ""})
+    assert documents[0] == documents[1] == documents[2]
+    assert [system["seeds"] for system in documents[0]["systems"]] == [["1", "2", "10"]] * 2
+    assert [run["seed"] for run in documents[0]["systems"][0]["runs"]] == ["1", "2", "10"]
+    assert "; seeds 1, 2, 10; commit" in comparison_markdown(documents[0])
 
 
 def test_a_cut_or_edited_evaluation_is_refused(tmp_path: Path) -> None:

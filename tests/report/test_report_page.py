@@ -236,6 +236,16 @@ def test_a_young_seed_is_called_young_and_nothing_else(tmp_path: Path) -> None:
     assert "seed 1 young" not in words(page(comparison, details(grouped), {}, []))
 
 
+def test_the_runs_of_older_cards_are_listed_by_seed(tmp_path: Path) -> None:
+    comparison, _ = compared(tmp_path, {"dot": 0.1, "none": 0.4}, 11)
+    expected = page(comparison, None, {}, [])
+    for system in comparison["systems"]:
+        system["runs"].sort(key=lambda run: str(run["seed"]))  # 1, 10, 11, 2, ...
+    assert page(comparison, None, {}, []) == expected
+    rows = re.findall(r'<tr><th scope="row">dot</th><td>(\d+)', expected)
+    assert rows == [str(seed) for seed in range(1, 12)]
+
+
 def test_it_opens_at_the_baseline_and_the_best(tmp_path: Path) -> None:
     _, grouped = compared(tmp_path, {"dot": 0.3, "additive": 0.2, "none": 0.9}, 1)
 
