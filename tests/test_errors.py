@@ -18,6 +18,7 @@ from lasasr.corpora import audio_files, import_rows, shar, table_files, text
 from lasasr.corpora.folder import FolderCorpus
 from lasasr.corpora.kaldi import KaldiCorpus
 from lasasr.corpora.librispeech import LibriSpeechCorpus
+from lasasr.corpora.librispeech_speakers import LibriSpeechSpeakersCorpus
 from lasasr.corpora.table import TableCorpus
 from lasasr.corpora.timit import TIMITCorpus
 from lasasr.errors import LasasrError, looked_up
@@ -47,6 +48,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "train shar": lambda path: shar.SharCorpus(root=None, train=path).identity(),
     "text": lambda path: text.PlainText(path, path).identity(),
     "librispeech": lambda path: LibriSpeechCorpus(path).identity(),
+    "speakers": lambda path: LibriSpeechSpeakersCorpus(
+        path, {"train": {"dev-clean": [1]}, "dev": {"dev-clean": [2]}}
+    ).identity(),
     "timit": lambda path: TIMITCorpus(path).identity(),
     "test set": lambda path: adapted_decoding.test_set(f"{path}.tsv", "target", None, None),  # type: ignore[arg-type]
     "weights folder": weights_folder.find,
@@ -72,6 +76,19 @@ def test_a_missing_path_says_from_where_it_was_looked_up(
     with pytest.raises(LasasrError) as absolute:
         read(f"{tmp_path}/no/such")
     assert "looked up from" not in str(absolute.value)
+
+
+@pytest.mark.parametrize("reader", ["run", "noise", "table", "folder", "text", "librispeech", "speakers", "timit"])
+def test_a_tilde_is_the_home_folder_wherever_no_shell_writes_it_out(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of `corpus.root=~/data`, which a shell leaves as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    with pytest.raises(LasasrError, match=f"{tmp_path}/home/no/such"):
+        READERS[reader]("~/no/such")
+    with pytest.raises(LasasrError, match="~nobody-of-this-name/no/such"):
+        READERS[reader]("~nobody-of-this-name/no/such")
 
 
 def test_a_path_leads_from_where_it_was_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

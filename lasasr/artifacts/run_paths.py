@@ -8,6 +8,7 @@ from typing import Final
 
 from lasasr.artifacts import run_card
 from lasasr.artifacts.bundle_config import DELTA, WEIGHTS
+from lasasr.artifacts.files import expanded
 from lasasr.artifacts.runs import Run
 from lasasr.errors import LasasrError, looked_up, nearest
 
@@ -25,7 +26,7 @@ def find_run(path: str | Path) -> Run:
     Raises:
         LasasrError: there is no run; names the nearest.
     """
-    path = Path(path)
+    path = expanded(path)
     for candidate in (path, root() / path):
         for folder in (candidate, *candidate.parents[:2]):
             below = candidate.relative_to(folder).parts
@@ -43,8 +44,8 @@ def bundle_folder(path: str | Path) -> Path:
     Raises:
         LasasrError: there is none; says what is missing.
     """
-    if _has_weights(Path(path)):
-        return Path(path)
+    if _has_weights(expanded(path)):
+        return expanded(path)
     run = find_run(path)
     if not _has_weights(run.bundle):
         raise LasasrError(f"{run.folder} has no bundle yet: its training has not finished")

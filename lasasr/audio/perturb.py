@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -136,7 +137,7 @@ class AdditiveNoise:
         self.probability = probability
         self.colour = colour
         self.sample_rate_hz = sample_rate_hz
-        self.recordings = [] if folder is None else recordings(Path(folder), "noise")
+        self.recordings = [] if folder is None else recordings(folder, "noise")
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         """Add noise to (S,)."""
@@ -190,7 +191,7 @@ def draw(choices: int, generator: torch.Generator) -> int:
     return int(torch.randint(choices, (), generator=generator))
 
 
-def recordings(folder: Path, kind: str) -> list[Path]:
+def recordings(folder: str | Path, kind: str) -> list[Path]:
     """The audio files below `folder`, sorted.
 
     Args:
@@ -199,6 +200,7 @@ def recordings(folder: Path, kind: str) -> list[Path]:
     Raises:
         LasasrError: it is missing or holds none.
     """
+    folder = Path(os.path.expanduser(folder))  # noqa: PTH111 - of a user that there is not, as it stands
     if not folder.is_dir():
         raise LasasrError(f"{kind} folder {folder} is missing{looked_up(folder)}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -37,7 +37,7 @@ class Reverberation:
             raise UsageError(f"probability must lie in [0, 1], got {probability}")
         self.probability = probability
         self.sample_rate_hz = sample_rate_hz
-        self.responses = recordings(Path(folder), "impulse response")
+        self.responses = recordings(folder, "impulse response")
 
     def __call__(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         """Reverberate (S,).

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hydra.core.override_parser.types import Override
 
-from lasasr.artifacts import bundle_config, files, run_paths
+from lasasr.artifacts import bundle_config, run_paths
 from lasasr.artifacts.runs import Run
 from lasasr.cli.session import Session
 from lasasr.configuration import sections, settings
@@ -52,7 +52,7 @@ def with_adapted_parts(opened: Session, overrides: Sequence[str], plain: Plain) 
     if run is None:
         named = ",".join(methods)
         raise UsageError(f"adapt={named} needs what it trains on: warm_start.run=RUN, a run folder or bundle")
-    folder = run_paths.bundle_folder(files.expanded(run))
+    folder = run_paths.bundle_folder(run)
     stored = bundle_config.read_config(folder, bundle_config.SCHEMA, ())
     if settings.kind_of(stored) is not settings.Recognition:
         raise LasasrError(f"warm_start.run={run} is a language model: adapt is for recognizers")
@@ -151,7 +151,7 @@ def _is_tokenizer_of(part: Any, run: str) -> bool:
         return False
     if part.get("run") is None:
         return bool(part["_target_"] == GROWN)
-    return run_paths.bundle_folder(part["run"]).resolve() == run_paths.bundle_folder(files.expanded(run)).resolve()
+    return run_paths.bundle_folder(part["run"]).resolve() == run_paths.bundle_folder(run).resolve()
 
 
 def _comparable(part: Any) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Final
 
 from lasasr import __version__
+from lasasr.cli.home_folder import with_home_folder
 from lasasr.distributed import launch
 from lasasr.errors import Interrupted, LasasrError, LostRankError, UsageError, nearest
 from lasasr.escaping import escaping_output, one_line
@@ -84,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1" or any(
         argument in ("-v", "--verbose") for argument in arguments
     )
-    arguments = [argument for argument in arguments if argument not in ("-v", "--verbose")]
+    arguments = [with_home_folder(argument) for argument in arguments if argument not in ("-v", "--verbose")]
     launch.end_with_parent()
     with _terminable(), escaping_output():
         try:

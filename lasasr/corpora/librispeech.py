@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.librispeech_parts import OPENSLR, download_librispeech
 from lasasr.corpora.lines import Line, cuts
@@ -47,7 +48,7 @@ class LibriSpeechCorpus(Corpus):
         download: bool = False,
         source: str = OPENSLR,
     ) -> None:
-        self.root = Path(root)
+        self.root = expanded(root)
         self.download, self.source = download, source
         tests = {"test" if len(test) == 1 else split: [split] for split in test}
         self.originals: dict[str, list[str]] = {"train": list(train), "dev": list(dev), **tests}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.librispeech import chapter_lines, folder_above, listing, original_transcripts, splits_folder
 from lasasr.corpora.librispeech_parts import OPENSLR, download_librispeech
@@ -44,7 +45,7 @@ class LibriSpeechSpeakersCorpus(Corpus):
         download: bool = False,
         source: str = OPENSLR,
     ) -> None:
-        self.root, self.splits, self.tables = Path(root), splits, dict(tables or {})
+        self.root, self.splits, self.tables = expanded(root), splits, dict(tables or {})
         self.download, self.source = download, source
         self._check()
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.base import TextCorpus
 from lasasr.corpora.text import digest, lines
 from lasasr.errors import LasasrError, looked_up
@@ -34,7 +35,7 @@ class LibriSpeechText(TextCorpus):
         test: Sequence[str] = (),
         transcripts: Sequence[str] = (),
     ) -> None:
-        self.root = Path(root)
+        self.root = expanded(root)
         self.originals = {"train": list(transcripts), "dev": list(dev), "test": list(test)}
 
     def split_names(self) -> Sequence[str]:

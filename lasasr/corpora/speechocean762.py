@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.lines import Line, cuts
 from lasasr.corpora.manifest import write_cuts
@@ -58,7 +59,7 @@ class Speechocean762Corpus(Corpus):
             raise UsageError("corpus.test=train would evaluate what is trained on; name another folder")
         if ages not in _AGES:
             raise UsageError(f"corpus.ages={ages} must be one of {', '.join(_AGES)}")
-        self.root = Path(root)
+        self.root = expanded(root)
         self.text, self.ages = text, ages
         self.dev_speakers = dev_speakers
         self.test = test

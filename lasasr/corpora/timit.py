@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
+from lasasr.artifacts.files import expanded
 from lasasr.corpora.base import Corpus, Progress
 from lasasr.corpora.lines import Line, Span, cuts
 from lasasr.corpora.manifest import write_cuts
@@ -69,7 +70,7 @@ class TIMITCorpus(Corpus):
     def __init__(self, root: str, phones: int = 39) -> None:
         if phones not in (61, 48, 39):
             raise UsageError(f"corpus.phones={phones} must be 61, 48 or 39")
-        self.root = Path(root)
+        self.root = expanded(root)
         self.transcript = f"timit{phones}"
 
     def split_names(self) -> Sequence[str]:

@@ -21,7 +21,7 @@ FOLDER = "taught"  # below prepared_dir
 
 def identities(teaching: Teaching) -> dict[str, str]:
     """Teacher or table, as configured → digest of what it is: of a bundle its weights, tokens and configuration."""
-    digests_of = {teacher: _digest(run_paths.bundle_folder(files.expanded(teacher))) for teacher in teaching.teachers}
+    digests_of = {teacher: _digest(run_paths.bundle_folder(teacher)) for teacher in teaching.teachers}
     if isinstance(teaching, TextTeaching) and teaching.table is not None:
         digests_of[teaching.table] = hashlib.sha256(files.expanded(teaching.table).read_bytes()).hexdigest()
     return digests_of
@@ -38,7 +38,7 @@ def _digest(bundle: Path) -> str:
 
 def loaded(teacher: str, device: str) -> Recognizer:
     """A teacher, in evaluation mode."""
-    return Recognizer.load(run_paths.bundle_folder(files.expanded(teacher)), device).eval()
+    return Recognizer.load(run_paths.bundle_folder(teacher), device).eval()
 
 
 def audio_names(prepared: Prepared, split: str) -> list[str]:

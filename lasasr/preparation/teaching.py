@@ -35,7 +35,7 @@ def check(teaching: Teaching) -> None:
     if teaching.teachers and table is not None:
         raise UsageError(f"loss.teachers and loss.texts={table} are both given: the texts come from one of them")
     for teacher in teaching.teachers:
-        run_paths.bundle_folder(files.expanded(teacher))
+        run_paths.bundle_folder(teacher)
     if table is not None and not files.expanded(table).is_file():
         raise LasasrError(f"loss.texts={table} is missing, or no file{looked_up(table)}")
 

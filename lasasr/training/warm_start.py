@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from lasasr.artifacts import files, run_paths
+from lasasr.artifacts import run_paths
 from lasasr.errors import LasasrError, UsageError
 from lasasr.models.language_model import same
 from lasasr.models.recognizer import Recognizer
@@ -43,7 +43,7 @@ def trained_bundle(run: str) -> Path:
     Raises:
         LasasrError: there is none.
     """
-    return run_paths.bundle_folder(files.expanded(run))
+    return run_paths.bundle_folder(run)
 
 
 def _check_input(recognizer: Recognizer, trained: Recognizer, parts: Sequence[str], folder: Path) -> None:

@@ -17,6 +17,11 @@ def test_find_run_takes_the_folder_and_what_is_in_it(run: Run, inside: str) -> N
     assert run_paths.find_run(f"{run.folder / inside}/") == run
 
 
+def test_find_run_knows_the_home_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    assert run_paths.find_run(f"~/{run.folder}").folder.resolve() == run.folder.resolve()
+
+
 def test_find_run_looks_below_the_runs_root(run: Run) -> None:
     assert run_paths.find_run(run.folder.relative_to("runs")) == run
 
