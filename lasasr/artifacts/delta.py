@@ -18,7 +18,7 @@ from torch import nn
 from lasasr.artifacts import bundle, files
 from lasasr.artifacts.bundle_config import CONFIG, DELTA, WEIGHTS
 from lasasr.configuration.sections import Plain
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 KEY: Final = "base"  # in config.yaml
 
@@ -109,7 +109,9 @@ def _sha256(path: Path) -> str:
         with files.open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing: not a bundle") from None
+        raise LasasrError(
+            f"{path} is missing: not a bundle; lasasr export RUN --out DIR makes one{looked_up(path)}"
+        ) from None
 
 
 def plain_base(base: Base) -> Mapping[str, Any]:

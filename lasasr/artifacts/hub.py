@@ -10,6 +10,7 @@ from lasasr.artifacts import files
 from lasasr.errors import LasasrError, UsageError, looked_up
 
 SUMS = "SHA256SUMS"
+_AGAIN = "fetch or export the bundle again"
 # what a bundle consists of; nothing else is fetched, code least of all
 PATTERNS = ("config.yaml", "*.safetensors", "tokenizer.json", "*.model", "calibration.json", SUMS, "lm-*", "scorer-*")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -27,7 +28,7 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
             raise UsageError(f"revision={revision} is of the hub, but {name} is a folder")
         return Path(name)
     if not _NAME.fullmatch(name) or name.startswith("."):
-        raise LasasrError(f"{name} is neither a folder nor a name of the hub (user/model)")
+        raise LasasrError(f"{name} is neither a folder nor a name of the hub (user/model){looked_up(name)}")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -60,13 +61,13 @@ def check_digests(folder: Path) -> None:
         listed[name] = expected
     there = {path.relative_to(folder).as_posix(): path for path in _bundled(folder)}
     if missing := sorted(listed.keys() - there.keys()):
-        raise LasasrError(f"{folder}: {missing[0]}, which {SUMS} lists, is missing")
+        raise LasasrError(f"{folder}: {missing[0]}, which {SUMS} lists, is missing; {_AGAIN}")
     if unlisted := sorted(there.keys() - listed.keys()):
-        raise LasasrError(f"{folder}: {SUMS} does not list {unlisted[0]}")
+        raise LasasrError(f"{folder}: {SUMS} does not list {unlisted[0]}: remove it, or {_AGAIN}")
     for name, path in there.items():
         if digest(path) != listed[name]:
             raise LasasrError(
-                f"{path} has another sha256 than {folder / SUMS} says: it was changed, or not all of it came"
+                f"{path} has another sha256 than {folder / SUMS} says: it was changed, or not all of it came; {_AGAIN}"
             )
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lasasr.artifacts.files import expanded
 from lasasr.corpora.columns import NEMO, Columns
 from lasasr.corpora.names import check_id, plain_text, unread_line
-from lasasr.corpora.table_files import Fields, read_fields
+from lasasr.corpora.table_files import OTHER_COLUMNS, Fields, read_fields
 from lasasr.errors import LasasrError
 
 REQUIRED = ("id", "audio", "text")
@@ -117,7 +117,7 @@ def _row(table: Path, where: str, fields: Mapping[str, Any], required: Sequence[
     }
     for name in required:
         if name not in fields:
-            raise LasasrError(f"{where}{name} is missing")
+            raise LasasrError(f"{where}{name} is missing: add it; {OTHER_COLUMNS}")
         if not values.get(name):
             raise LasasrError(f"{where}{name} is empty" + (f" (id {values['id']})" if values.get("id") else ""))
     check_id(where, values["id"])

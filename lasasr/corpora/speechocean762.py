@@ -187,7 +187,7 @@ def pairs(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise LasasrError(f"{path} is missing") from None
+        raise LasasrError(f"{path} is missing; copy the folder {path.parent} again, whole") from None
     except UnicodeDecodeError as error:
         raise LasasrError(f"{path} is no UTF-8 text ({error.reason} at byte {error.start})") from None
     fields: dict[str, str] = {}

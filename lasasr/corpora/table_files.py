@@ -15,6 +15,7 @@ from lasasr.errors import LasasrError, looked_up
 
 SUFFIXES: Final = (".tsv", ".csv", ".jsonl", ".json")
 JSON: Final = (".jsonl", ".json")
+OTHER_COLUMNS: Final = "corpus.columns={ours: theirs} names others, as corpus.columns={text: sentence}"
 
 Fields = Mapping[str, Any]  # value of every column
 
@@ -57,9 +58,8 @@ def _separated(table: Path, columns: Columns, required: Sequence[str]) -> Iterat
         number, names = next(rows, (1, [""]))
     missing = [name for name in required if name not in names]
     if missing:
-        way_out = "; corpus.columns={ours: theirs} names others, as corpus.columns={text: sentence}"
         shown = ", ".join(names) or "nothing"
-        raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {shown}{way_out}")
+        raise LasasrError(f"{table}, line 1: column {', '.join(missing)} is missing; found {shown}; {OTHER_COLUMNS}")
     refuse_repeated("corpus.columns.names: " if columns.names else f"{table}, line 1: ", names)
     for number, values in rows:
         if len(values) != len(names):

@@ -144,6 +144,7 @@ def change(path, old, new):
         (lambda root: (root / "train/text-phone").unlink(), "phones", "has a text-phone; use corpus.text=words"),
         (lambda root: (root / "train/text").write_bytes(b"\xff\xff a\n"), "words", "no UTF-8 text"),
         (lambda root: (root / "WAVE/SPEAKER0001/000010000.ogg").unlink(), "words", "000010000.ogg is missing"),
+        (lambda root: (root / "train/utt2spk").unlink(), "words", "utt2spk is missing; copy the folder .*train again"),
     ],
 )
 def test_damage_is_named(here, tmp_path, damage, text, message):

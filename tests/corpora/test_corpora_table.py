@@ -135,7 +135,7 @@ def test_a_wrong_tab_separated_table_is_named(folder, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"id": "x", "audio": "a.wav"}\n', r"train.jsonl, line 1: text is missing"),
+        ('{"id": "x", "audio": "a.wav"}\n', r"train.jsonl, line 1: text is missing: add it; corpus.columns="),
         ('{"id": "x"\n', r"train.jsonl, line 1: not valid JSON"),
         ("[1]\n", r"train.jsonl, line 1: not an object"),
         ("\n", r"train.jsonl has no utterances"),
