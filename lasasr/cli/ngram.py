@@ -1,29 +1,32 @@
-"""`lasasr ngram`: text -> word n-grams, which a search reads beside the recognizer."""
+"""`lasasr ngram`: text -> word n-grams, which a search reads beside the recognizer; or n-grams mixed."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from lasasr.artifacts import files
 from lasasr.cli.arguments import Parser
 from lasasr.errors import LasasrError, UsageError
 
+if TYPE_CHECKING:
+    from lasasr.lm.arpa_written import Ngrams
+
+DEFAULT_ORDER = 3
 MOST_ORDER = 20  # more words in a row repeat only where text is copied
 EPILOG = """\
 examples:
   lasasr ngram books/ --layout prose --words cmudict --out books.arpa
   lasasr ngram train.txt --dev dev.txt --out 3-gram.arpa                its perplexity on dev, too
+  lasasr ngram books.arpa news.arpa --mix --dev dev.txt --out both.arpa   with the weights that fit dev best
   lasasr evaluate RUN search=beam_ctc search.lm=books.arpa search.lm_weight=0.5 search.lm_unknown=-8"""
 
 
 def run(arguments: list[str]) -> int:
-    """Estimate n-grams of the text, write them, say how large and how good they are."""
+    """Estimate n-grams of the text, or mix those of files; write them, say how large and how good they are."""
     options = _parser().read(arguments)
-    if not 1 <= options.order <= MOST_ORDER:
-        raise UsageError(f"--order must be 1 to {MOST_ORDER}, got {options.order}")
     if options.most_words < 1:
         raise UsageError(f"--most-words must be at least 1, got {options.most_words}")
     if options.out.suffix != ".arpa":
@@ -31,6 +34,18 @@ def run(arguments: list[str]) -> int:
     out = files.expanded(options.out)
     if out.is_dir():
         raise UsageError(f"--out names the file that is written, but {options.out} is a folder")
+    if options.mix:
+        _mix(options, out)
+    else:
+        _estimate(options, out)
+    print(options.out)
+    return 0
+
+
+def _estimate(options: Namespace, out: Path) -> None:
+    order = DEFAULT_ORDER if options.order is None else options.order
+    if not 1 <= order <= MOST_ORDER:
+        raise UsageError(f"--order must be 1 to {MOST_ORDER}, got {order}")
 
     from lasasr.lm import kneser_ney
     from lasasr.text.transcript import rule
@@ -42,37 +57,67 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"--dev={options.dev} is all the text that is given; it is left out, so nothing remains")
     further = () if options.words is None else _further(options.words, words)
     try:
-        model = kneser_ney.estimate(_sentences(texts, options, words), options.order, further)
+        model = kneser_ney.estimate(_sentences(texts, options, words), order, further)
     except ValueError as error:
         raise LasasrError(f"{', '.join(map(str, options.texts))}: {error}") from None
-    held_out = list(_sentences(dev, options, words))
-    if dev and not any(held_out):
-        raise LasasrError(f"--dev: {options.dev} holds no word")
-    try:
-        kneser_ney.write(out, model)
-    except OSError as error:
-        raise LasasrError(f"{options.out} cannot be written: {error.strerror}") from None
-    sizes = ", ".join(f"{len(order.words):,} {n}-grams" for n, order in enumerate(model.orders, start=1))
-    print(f"{model.sentences:,} sentences, {model.tokens:,} words: {sizes}")
-    if len(model.orders) < options.order:
-        print(f"note: no sentence is long enough for {len(model.orders) + 1}-grams")
+    held_out = _held_out(options, words)
+    _write(options, out, model.ngrams)
+    print(f"{model.sentences:,} sentences, {model.tokens:,} words: {_sizes(model.ngrams)}")
+    if len(model.ngrams.orders) < order:
+        print(f"note: no sentence is long enough for {len(model.ngrams.orders) + 1}-grams")
     if model.guessed:
         lengths = ", ".join(map(str, model.guessed))
         print(f"note: too little text to estimate the discounts of length {lengths}: {kneser_ney.FALLBACK} are taken")
-    if dev:
-        _print_perplexity(out, [sentence for sentence in held_out if sentence])
-    print(options.out)
-    return 0
+    if held_out:
+        _print_perplexity(out, held_out)
+
+
+def _mix(options: Namespace, out: Path) -> None:
+    for key, value in (("--order", options.order), ("--words", options.words)):
+        if value is not None:
+            raise UsageError(f"{key} is for estimating n-grams from text; --mix takes those of the files as they are")
+    if len(options.texts) < 2:
+        raise UsageError(f"--mix takes two ARPA files or more, got {options.texts[0]} alone")
+    if options.dev is None:
+        raise UsageError("--mix needs --dev=TEXT: the weights are those that fit it best")
+
+    from lasasr.lm import mixture
+    from lasasr.lm.arpa import BackOffModel
+    from lasasr.text.transcript import rule
+
+    held_out = _held_out(options, rule(options.transcript))
+    models = [BackOffModel(files.expanded(path)) for path in options.texts]
+    weights = mixture.fitted_weights(models, held_out)
+    ngrams = mixture.mixed(models, weights)
+    _write(options, out, ngrams)
+    print(f"weights: {', '.join(f'{path} {weight:.3f}' for path, weight in zip(options.texts, weights, strict=True))}")
+    print(_sizes(ngrams))
+    _print_perplexity(out, held_out)
+
+
+def _write(options: Namespace, out: Path, ngrams: Ngrams) -> None:
+    from lasasr.lm import arpa_written
+
+    try:
+        arpa_written.write(out, ngrams)
+    except OSError as error:
+        raise LasasrError(f"{options.out} cannot be written: {error.strerror}") from None
+
+
+def _sizes(ngrams: Ngrams) -> str:
+    return ", ".join(f"{len(order.words):,} {n}-grams" for n, order in enumerate(ngrams.orders, start=1))
 
 
 def _parser() -> Parser:
     from lasasr.corpora.text import Layout
 
-    parser = Parser("ngram", "Estimate word n-grams (modified Kneser-Ney) from text, for search.lm.", EPILOG)
+    parser = Parser(
+        "ngram", "Estimate word n-grams (modified Kneser-Ney) from text, or mix those of files, for search.lm.", EPILOG
+    )
     parser.add_argument("texts", metavar="TEXT", type=Path, nargs="+", help=".txt or .txt.gz, or a folder of them")
     parser.add_argument("--out", metavar="FILE.arpa", type=Path, required=True, help="is written")
     parser.add_argument(
-        "--order", metavar="N", type=int, default=3, help=f"words of the longest n-grams, 1 to {MOST_ORDER} (3)"
+        "--order", metavar="N", type=int, help=f"words of the longest n-grams, 1 to {MOST_ORDER} ({DEFAULT_ORDER})"
     )
     parser.add_argument(
         "--layout", choices=get_args(Layout), default="lines", help="sentences per line, or prose (lines)"
@@ -87,6 +132,11 @@ def _parser() -> Parser:
         "--words", metavar="FILE", type=Path, help="further words that can be said: one per line, or a dictionary"
     )
     parser.add_argument("--dev", metavar="TEXT", type=Path, help="left out of the text; the perplexity on it is said")
+    parser.add_argument(
+        "--mix",
+        action="store_true",
+        help="TEXT are ARPA files: one model of them, with the weights that fit --dev best",
+    )
     return parser
 
 
@@ -100,6 +150,16 @@ def _sentences(paths: Sequence[Path], options: Namespace, words: Callable[[str],
     from lasasr.corpora.text import sentences
 
     return (words(sentence).split() for sentence in sentences(paths, options.layout, options.most_words))
+
+
+def _held_out(options: Namespace, words: Callable[[str], str]) -> list[list[str]]:
+    """The sentences of --dev that have words."""
+    if options.dev is None:
+        return []
+    sentences = [sentence for sentence in _sentences(_text_files([options.dev], "--dev"), options, words) if sentence]
+    if not sentences:
+        raise LasasrError(f"--dev: {options.dev} holds no word")
+    return sentences
 
 
 def _further(path: Path, words: Callable[[str], str]) -> list[str]:

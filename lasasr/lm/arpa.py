@@ -66,6 +66,7 @@ class BackOffModel:
         self._orders: list[_Order] = []
         for n, counted in enumerate(grams[1:], start=2):
             self._orders.append(self._order(path, n, ids[np.frombuffer(counted.ids, np.int64).reshape(-1, n)], counted))
+        self.order = 1 + len(self._orders)  # words of the longest n-grams
         self._context = lru_cache(_REMEMBERED)(self._suffixes)
 
     def begin(self) -> Context:
@@ -118,6 +119,32 @@ class BackOffModel:
             others = np.maximum(total - (suffix.lower[j] - suffix.lower[i]), 0.0)
             total = suffix.seen[j] - suffix.seen[i] + suffix.back_off * others
         return total
+
+    def ngrams(self, n: int) -> NDArray[np.int64]:
+        """All n-grams of the file, (R, n) ids: a word's place in `words`, and behind them <unk>, <s>, </s>; n >= 2.
+
+        None is longer than `order`.
+        """
+        if n > self.order:
+            return np.empty((0, n), np.int64)
+        order = self._orders[n - 2]
+        parents = np.repeat(np.arange(len(order.first) - 1), np.diff(order.first))
+        contexts = parents[:, None] if n == 2 else self.ngrams(n - 1)[parents]
+        return np.concatenate((contexts, order.words[:, None]), axis=1)
+
+    def ngram_nats(self, grams: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log p (R,) in nats of the last word of each row of `grams` (R, n) after the words before it; n <= `order`."""
+        n = grams.shape[1]
+        if n == 1:
+            return self._unigram_nats[grams[:, 0]]
+        nats, rows = np.empty(len(grams)), self._rows(grams)
+        there = rows >= 0
+        nats[there] = self._orders[n - 2].nats[rows[there]]
+        if not there.all():
+            contexts = self._rows(grams[~there, :-1])
+            weights = self._unigram_back_off if n == 2 else self._orders[n - 3].back_off
+            nats[~there] = np.where(contexts < 0, 0.0, weights[contexts]) + self.ngram_nats(grams[~there, 1:])
+        return nats
 
     def _suffixes(self, context: Context) -> list[_Suffix]:
         """The ends of a context, the shortest first."""
@@ -197,22 +224,8 @@ class BackOffModel:
             grams[:, -1].copy(),
             np.frombuffer(counted.nats)[order],
             np.frombuffer(counted.back_off)[order],
-            np.exp(self._all_nats(grams[:, 1:])),
+            np.exp(self.ngram_nats(grams[:, 1:])),
         )
-
-    def _all_nats(self, grams: NDArray[np.int64]) -> NDArray[np.float64]:
-        """log p (R,) of the last word of each of `grams` (R, n) after the words before it."""
-        n = grams.shape[1]
-        if n == 1:
-            return self._unigram_nats[grams[:, 0]]
-        nats, rows = np.empty(len(grams)), self._rows(grams)
-        there = rows >= 0
-        nats[there] = self._orders[n - 2].nats[rows[there]]
-        if not there.all():
-            contexts = self._rows(grams[~there, :-1])
-            weights = self._unigram_back_off if n == 2 else self._orders[n - 3].back_off
-            nats[~there] = np.where(contexts < 0, 0.0, weights[contexts]) + self._all_nats(grams[~there, 1:])
-        return nats
 
     def _rows(self, grams: NDArray[np.int64]) -> NDArray[np.int64]:
         """(R,) the place of each of `grams` (R, n) among those of its length, -1 where it is not there."""

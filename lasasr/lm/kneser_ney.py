@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lasasr.artifacts import files
 from lasasr.lm.arpa_file import BEGIN, END, SPECIAL
+from lasasr.lm.arpa_written import Ngrams, Order
 
 FALLBACK: Final = (0.5, 1.0, 1.5)  # discounts, where there is too little text to estimate them; KenLM's, too
-_NEVER: Final = -99.0  # log10, how files write the probability of <s>
 _QUOTED: Final = 60  # characters of a sentence that an error quotes
-
-
-class Order(NamedTuple):
-    """All n-grams of one length n; R of them."""
-
-    words: NDArray[np.int64]  # (R, n)
-    probability: NDArray[np.float64]  # (R,) of the last word after the others
-    back_off: NDArray[np.float64]  # (R,) a factor, for what did not follow these n words
 
 
 class Estimate(NamedTuple):
     """A model, and what it was made of."""
 
-    vocabulary: list[str]  # the text of each id
-    orders: list[Order]  # n = 1, 2, ...; of the unigrams one for each of the vocabulary
+    ngrams: Ngrams
     sentences: int
     tokens: int  # words of the text
     guessed: list[int]  # lengths n whose discounts are `FALLBACK`
@@ -95,33 +84,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, words: Iterable[str
     back_offs.append(np.ones(len(probabilities[-1])))
     grams = [np.arange(len(ids))[:, None], *(text[t.first[:, None] + np.arange(n)] for n, t in enumerate(types[1:], 2))]
     orders = [Order(*parts) for parts in zip(grams, probabilities, back_offs, strict=True)]
-    return Estimate(list(ids), orders, sentence_count, len(text) - 2 * sentence_count, guessed)
-
-
-def write(path: Path, model: Estimate) -> None:
-    """As an ARPA file, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in arpa_lines(model))
-
-
-def arpa_lines(model: Estimate) -> Iterator[str]:
-    """The file."""
-    yield "\\data\\"
-    yield from (f"ngram {n}={len(order.words)}" for n, order in enumerate(model.orders, start=1))
-    for n, order in enumerate(model.orders, start=1):
-        yield from ("", f"\\{n}-grams:")
-        with np.errstate(divide="ignore"):
-            logs, back_offs = np.log10(order.probability), np.log10(order.back_off)
-        logs = np.maximum(logs, _NEVER)
-        highest = n == len(model.orders)
-        for gram, log, back_off in zip(order.words.tolist(), logs.tolist(), back_offs.tolist(), strict=True):
-            spelt = " ".join(model.vocabulary[word] for word in gram)
-            yield f"{log:.7g}\t{spelt}" if highest else f"{log:.7g}\t{spelt}\t{back_off:.7g}"
-    yield from ("", "\\end\\")
+    return Estimate(Ngrams(list(ids), orders), sentence_count, len(text) - 2 * sentence_count, guessed)
 
 
 def _numbered(sentences: Iterable[Sequence[str]], ids: dict[str, int]) -> tuple[NDArray[np.int64], int]:

@@ -63,6 +63,22 @@ def test_an_order_beyond_the_text_is_said(here: Path, capsys: pytest.CaptureFixt
     assert "no sentence is long enough for 6-grams" in said
 
 
+def test_files_are_mixed_with_the_weights_that_fit_dev(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "sea.txt").write_text("the night at sea was cold\nit was cold\nit was dark\n")
+    (here / "dev.txt").write_text("the night was dark\nit was cold\nthe wind blew\n")
+    perplexities = []
+    for text, out in (("texts", "night.arpa"), ("sea.txt", "sea.arpa")):
+        assert main(["ngram", text, "--dev", "dev.txt", "--out", out]) == 0
+        perplexities.append(float(capsys.readouterr().out.split("perplexity per word ")[1].split()[0]))
+    assert main(["ngram", "night.arpa", "sea.arpa", "--mix", "--dev", "dev.txt", "--out", "both.arpa"]) == 0
+    said = capsys.readouterr().out
+    night, sea = (float(part.split()[1]) for part in said.split("weights: ")[1].split("\n")[0].split(", "))
+    assert night + sea == pytest.approx(1.0, abs=0.002)
+    assert 0.1 < night < 0.9
+    assert "dev: 10 words, 0.00 % unknown" in said
+    assert float(said.split("perplexity per word ")[1].split()[0]) < min(perplexities)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,6 +98,21 @@ def test_an_order_beyond_the_text_is_said(here: Path, capsys: pytest.CaptureFixt
         (["texts", "--out", "a.arpa", "--words", "absent"], "absent cannot be read as a list of words"),
         (["texts", "--out", "a.arpa", "--words", "empty.txt"], "empty.txt holds no entry"),
         (["texts", "--out", "a.arpa", "--dev", "empty.txt"], "--dev: empty.txt holds no word"),
+        (
+            ["x.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"],
+            "--mix takes two ARPA files or more, got x.arpa alone",
+        ),
+        (["x.arpa", "y.arpa", "--mix", "--out", "a.arpa"], "--mix needs --dev=TEXT"),
+        (
+            ["x.arpa", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts", "--order", "3"],
+            "--order is for estimating",
+        ),
+        (
+            ["x.arpa", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts", "--words", "z"],
+            "--words is for estimating",
+        ),
+        (["texts/night.txt", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"], "night.txt is no n-gram file"),
+        (["x.arpa", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"], "x.arpa cannot be read as n-grams"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -13,6 +13,7 @@ import pytest
 
 from lasasr.lm import kneser_ney
 from lasasr.lm.arpa import BackOffModel
+from lasasr.lm.arpa_written import write
 
 WORDS = tuple(f"w{i}" for i in range(60))
 FURTHER = ("x", "y")
@@ -68,7 +69,7 @@ def test_every_probability_is_that_of_the_equations(tmp_path: Path, order: int) 
     sentences = text()
     model = kneser_ney.estimate(sentences, order, FURTHER)
     assert model.guessed == []
-    kneser_ney.write(tmp_path / "a.arpa", model)
+    write(tmp_path / "a.arpa", model.ngrams)
     read, written_out = BackOffModel(tmp_path / "a.arpa"), WrittenOut(sentences, order)
     for line in [*sentences[:12], ["w0", "x", "zebra", "w1"]]:
         context, spelt = read.begin(), ("<s>",)
@@ -82,7 +83,7 @@ def test_every_probability_is_that_of_the_equations(tmp_path: Path, order: int) 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_what_may_follow_sums_to_one(tmp_path: Path, order: int) -> None:
-    kneser_ney.write(tmp_path / "a.arpa", kneser_ney.estimate(text(2, 300), order, FURTHER))
+    write(tmp_path / "a.arpa", kneser_ney.estimate(text(2, 300), order, FURTHER).ngrams)
     model = BackOffModel(tmp_path / "a.arpa")
     for before in ("", "w0", "w1 w0", "w0 w0 w0", "w0 w1 w2 w0", "zebra", "x w0"):
         context = model.begin()
@@ -95,7 +96,7 @@ def test_what_may_follow_sums_to_one(tmp_path: Path, order: int) -> None:
 def test_too_little_text_takes_fixed_discounts_and_says_so(tmp_path: Path) -> None:
     model = kneser_ney.estimate([["a", "b"]], 2)
     assert model.guessed == [1, 2]
-    kneser_ney.write(tmp_path / "a.arpa", model)
+    write(tmp_path / "a.arpa", model.ngrams)
     read = BackOffModel(tmp_path / "a.arpa")
     context = read.word(read.begin(), "a")[1]
     below = 0.5 / 3 + 0.5 / 4  # each of three words has one context, and half of it goes to all four that there are
@@ -113,5 +114,5 @@ def test_what_cannot_be_estimated_is_said() -> None:
 
 def test_the_order_is_at_most_what_the_longest_sentence_has(tmp_path: Path) -> None:
     for order in (4, 9):  # <s> a b </s>
-        kneser_ney.write(tmp_path / f"{order}.arpa", kneser_ney.estimate([["a", "b"], ["b"]], order))
+        write(tmp_path / f"{order}.arpa", kneser_ney.estimate([["a", "b"], ["b"]], order).ngrams)
     assert (tmp_path / "4.arpa").read_text() == (tmp_path / "9.arpa").read_text()

@@ -20,6 +20,7 @@ from test_search_language_models import words_of_finished
 from lasasr.errors import LasasrError
 from lasasr.lm import kneser_ney
 from lasasr.lm.arpa import BackOffModel
+from lasasr.lm.arpa_written import write
 from lasasr.models import language_model
 from lasasr.models.language_model import scorer as named_scorer
 from lasasr.search import lm_scorer
@@ -113,7 +114,7 @@ def test_random_models_score_random_texts_by_the_back_off_rule(
     generator = random.Random(order)
     vocabulary = ["".join(generator.choices("abc", k=generator.randint(1, 4))) for _ in range(12)]
     sentences = [generator.choices(vocabulary, k=generator.randint(1, 8)) for _ in range(60)]
-    kneser_ney.write(tmp_path / "random.arpa", kneser_ney.estimate(sentences, order, ["caab"]))
+    write(tmp_path / "random.arpa", kneser_ney.estimate(sentences, order, ["caab"]).ngrams)
     scorer = LookAheadScorer(BackOffModel(tmp_path / "random.arpa"), pieces, unknown=-9.0)
     reference = ARPAModel((tmp_path / "random.arpa").read_text())
     for _ in range(25):
