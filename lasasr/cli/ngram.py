@@ -20,7 +20,7 @@ EPILOG = """\
 examples:
   lasasr ngram books/ --layout prose --words cmudict --out books.arpa
   lasasr ngram train.txt --dev dev.txt --out 3-gram.arpa                its perplexity on dev, too
-  lasasr ngram books.arpa news.arpa --mix --dev dev.txt --out both.arpa   with the weights that fit dev best
+  lasasr ngram books.arpa 3-gram.arpa --mix --dev dev.txt --out both.arpa   with the weights that fit dev best
   lasasr evaluate RUN search=beam_ctc search.lm=books.arpa search.lm_weight=0.5 search.lm_unknown=-8"""
 
 
