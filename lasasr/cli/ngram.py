@@ -143,6 +143,8 @@ def _parser() -> Parser:
 def _text_files(roots: Sequence[Path], key: str) -> list[Path]:
     from lasasr.corpora.text import text_files
 
+    if ngrams := [root for root in roots if ".arpa" in root.suffixes]:
+        raise UsageError(f"{key}: {ngrams[0]} holds n-grams, not text; --mix makes one model of several such files")
     return [path for root in roots for path in text_files(files.expanded(root), key)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lasasr.artifacts import files
-from lasasr.errors import LasasrError
+from lasasr.errors import LasasrError, looked_up
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 SPECIAL: Final = (UNKNOWN, BEGIN, END)  # after all words, in this order
@@ -38,10 +38,12 @@ def read(path: Path) -> list[Grams]:
     """The n-grams of each length, from 1 on.
 
     Raises:
-        LasasrError: the file is damaged; names it and the line.
+        LasasrError: the file is missing or damaged; names it, and the line.
     """
     try:
         return list(_sections(path, _lines(path)))
+    except FileNotFoundError:
+        raise LasasrError(f"{path} is missing{looked_up(path)}") from None
     except (OSError, EOFError) as error:
         raise LasasrError(f"{path} cannot be read as n-grams: {' '.join(str(error).split())}") from None
 

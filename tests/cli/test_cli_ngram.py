@@ -112,7 +112,9 @@ def test_files_are_mixed_with_the_weights_that_fit_dev(here: Path, capsys: pytes
             "--words is for estimating",
         ),
         (["texts/night.txt", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"], "night.txt is no n-gram file"),
-        (["x.arpa", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"], "x.arpa cannot be read as n-grams"),
+        (["x.arpa", "y.arpa", "--mix", "--out", "a.arpa", "--dev", "texts"], "x.arpa is missing; looked up from"),
+        (["texts", "x.arpa", "--out", "a.arpa"], "TEXT: x.arpa holds n-grams, not text; --mix makes one model"),
+        (["texts", "--dev", "x.arpa.gz", "--out", "a.arpa"], "--dev: x.arpa.gz holds n-grams, not text"),
     ],
 )
 def test_what_is_wrong_is_one_line(
