@@ -18,12 +18,15 @@ def folder(runs: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_ranks_make_the_run_of_one_that_accumulates_two_batches(lasasr: Command, tmp_path: Path) -> None:
+def test_two_ranks_make_the_run_of_one_that_accumulates_two_batches(
+    lasasr: Command, new_lasasr: Command, tmp_path: Path
+) -> None:
+    """The second rank is started as the first was, from the command line: a forked process has none."""
     ranks = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     one, two = tmp_path / "one", tmp_path / "two"
     done = lasasr("train", "synthetic/las_char", *SAME, "trainer.accumulate_grad_batches=2", LASASR_RUNS=str(one))
     assert done.returncode == 0, done.stderr
-    done = lasasr("train", "synthetic/las_char", *SAME, *ranks, LASASR_RUNS=str(two))
+    done = new_lasasr("train", "synthetic/las_char", *SAME, *ranks, LASASR_RUNS=str(two))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("run folder: /") == 1
     assert done.stderr.count("dev WER") == len(json.loads((folder(two) / "card.json").read_text())["validations"])

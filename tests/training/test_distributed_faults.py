@@ -51,15 +51,16 @@ def faulty(fault: str, environment: dict[str, str], folder: Path, *more: str) ->
     ("fault", "line"),
     [
         ("fails", "lasasr: rank 1: utterance x is damaged"),
-        ("breaks", "lasasr: rank 1: internal error: ZeroDivisionError: a bug (-v shows the traceback)"),
+        ("breaks", "lasasr: rank 1: attend (faulty.Faulty): ZeroDivisionError: a bug ({at}) (-v shows the traceback)"),
     ],
 )
 def test_what_fails_on_one_rank_is_said_once_and_ends_all(
     environment: dict[str, str], tmp_path: Path, fault: str, line: str
 ) -> None:
     status, said = faulty(fault, environment, tmp_path)
+    number = 1 + next(n for n, text in enumerate(FAULTY.splitlines()) if "ZeroDivisionError" in text)
     assert status == 1
-    assert said.splitlines().count(line) == 1, said
+    assert said.splitlines().count(line.format(at=f"{tmp_path / 'faulty.py'}:{number}")) == 1, said
     assert said.count("lasasr: another rank has ended") <= 1
     assert json.loads((run_folder(tmp_path) / "card.json").read_text())["status"] == "unfinished"
 
