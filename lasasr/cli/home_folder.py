@@ -1,4 +1,4 @@
-"""`key=~/path` as a shell reads it in an assignment; it leaves a key with a dot, and an option, as they are."""
+"""`~` of `key=~/path`, which shells write out in assignments, but not after `a.key=` or `--option=`; this does."""
 
 from __future__ import annotations
 

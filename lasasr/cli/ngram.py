@@ -60,7 +60,7 @@ def _estimate(options: Namespace, out: Path) -> None:
         model = kneser_ney.estimate(_sentences(texts, options, words), order, further)
     except ValueError as error:
         raise LasasrError(f"{', '.join(map(str, options.texts))}: {error}") from None
-    held_out = _held_out(options, words)
+    held_out = _held_out(dev, options, words)
     _write(options, out, model.ngrams)
     print(f"{model.sentences:,} sentences, {model.tokens:,} words: {_sizes(model.ngrams)}")
     if len(model.ngrams.orders) < order:
@@ -85,7 +85,7 @@ def _mix(options: Namespace, out: Path) -> None:
     from lasasr.lm.arpa import BackOffModel
     from lasasr.text.transcript import rule
 
-    held_out = _held_out(options, rule(options.transcript))
+    held_out = _held_out(_text_files([options.dev], "--dev"), options, rule(options.transcript))
     models = [BackOffModel(files.expanded(path)) for path in options.texts]
     weights = mixture.fitted_weights(models, held_out)
     ngrams = mixture.mixed(models, weights)
@@ -154,12 +154,10 @@ def _sentences(paths: Sequence[Path], options: Namespace, words: Callable[[str],
     return (words(sentence).split() for sentence in sentences(paths, options.layout, options.most_words))
 
 
-def _held_out(options: Namespace, words: Callable[[str], str]) -> list[list[str]]:
-    """The sentences of --dev that have words."""
-    if options.dev is None:
-        return []
-    sentences = [sentence for sentence in _sentences(_text_files([options.dev], "--dev"), options, words) if sentence]
-    if not sentences:
+def _held_out(dev: Sequence[Path], options: Namespace, words: Callable[[str], str]) -> list[list[str]]:
+    """The sentences of --dev, of these files, that have words; none where it is not given."""
+    sentences = [sentence for sentence in _sentences(dev, options, words) if sentence]
+    if dev and not sentences:
         raise LasasrError(f"--dev: {options.dev} holds no word")
     return sentences
 

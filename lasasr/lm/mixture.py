@@ -107,8 +107,7 @@ def mixed(models: Sequence[BackOffModel], weights: Sequence[float] | NDArray[np.
         left, left_below = (
             np.maximum(1.0 - np.bincount(contexts, part, len(below.words)), _LEAST) for part in (probability, shorter)
         )
-        has_followers = np.bincount(contexts, minlength=len(below.words)) > 0
-        below.back_off[has_followers] = (left / left_below)[has_followers]
+        below.back_off[:] = left / left_below  # 1 after contexts that nothing follows
         orders.append(Order(rows, probability, back_off))
     orders[0].probability[place[BEGIN]] = 0.0  # no word that follows
     return Ngrams(vocabulary, orders)
